@@ -1,0 +1,168 @@
+//! The one error type: what failed, where, what was expected there and what was found.
+//!
+//! An error is made where the fact is known. Callers further out add where that was (`at`), never rewrite it:
+//!
+//! ```text
+//! weights.safetensors: tensor conv2d/kernel: wrong shape: expected [3, 3, 1, 32], found [5, 5, 1, 32]
+//! `--- outer place --'  `--- inner place --'  `- what --'           `- expected -'        `-- found --'
+//! ```
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// The kinds of failure a caller can tell apart. Their numbers are the C ABI's `MNIST_ERROR_*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum ErrorKind {
+    /// An argument has a value the function does not take (NULL, zero, an unknown constant, NaN).
+    InvalidArgument = -1,
+    /// Sizes do not fit each other: data and network, kernel and input, file and model.
+    Shape = -2,
+    /// The call comes at the wrong time: fit before compile, say.
+    State = -3,
+    /// The object is inside another exclusive call.
+    Busy = -4,
+    /// The operating system refused to read or write.
+    Io = -5,
+    /// A file's content is not what its format says.
+    Format = -6,
+    /// A file, a member, a tensor or a metric of that name does not exist.
+    NotFound = -7,
+    /// A download failed.
+    Network = -8,
+    /// A file is whole but is not the one that was asked for.
+    Checksum = -9,
+    /// There is not the memory for it.
+    OutOfMemory = -10,
+    /// Well-formed, but beyond what this library does.
+    Unsupported = -11,
+    /// A defect of the library, caught at its boundary.
+    Internal = -12,
+}
+
+/// What failed, and where.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    places: Vec<String>, // innermost first
+    what: Cow<'static, str>,
+    expected: Option<String>,
+    found: Option<String>,
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind`; `what` is a short clause in lower case without a full stop.
+    pub fn new(kind: ErrorKind, what: impl Into<Cow<'static, str>>) -> Self {
+        Error { kind, places: Vec::new(), what: what.into(), expected: None, found: None }
+    }
+
+    /// Adds where it happened (a file, a byte, a tensor, a layer, an argument), outside of what is already named.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.places.push(place.to_string());
+        self
+    }
+
+    /// Adds what would have been right.
+    #[must_use]
+    pub fn expected(mut self, expected: impl fmt::Display) -> Self {
+        self.expected = Some(expected.to_string());
+        self
+    }
+
+    /// Adds what was there instead.
+    #[must_use]
+    pub fn found(mut self, found: impl fmt::Display) -> Self {
+        self.found = Some(found.to_string());
+        self
+    }
+
+    /// Which kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// An operating system's error, with its own words.
+    pub fn io(error: std::io::Error) -> Self {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => ErrorKind::NotFound,
+            std::io::ErrorKind::OutOfMemory => ErrorKind::OutOfMemory,
+            _ => ErrorKind::Io,
+        };
+        Error::new(kind, error.to_string())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for place in self.places.iter().rev() {
+            write!(f, "{place}: ")?;
+        }
+        f.write_str(&self.what)?;
+        match (&self.expected, &self.found) {
+            (Some(expected), Some(found)) => write!(f, ": expected {expected}, found {found}"),
+            (Some(expected), None) => write!(f, ": expected {expected}"),
+            (None, Some(found)) => write!(f, ": found {found}"),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Adds a place to whatever error comes out of a step.
+pub trait At<T> {
+    /// `self`, its error told to have happened at `place`.
+    fn at(self, place: impl fmt::Display) -> Result<T>;
+}
+
+impl<T, E: Into<Error>> At<T> for Result<T, E> {
+    fn at(self, place: impl fmt::Display) -> Result<T> {
+        self.map_err(|error| error.into().at(place))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Error::io(error)
+    }
+}
+
+/// candle wraps its errors in backtraces, contexts and paths; the innermost one says what happened.
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        use candle_core::Error as Candle;
+        match error {
+            Candle::WithBacktrace { inner, .. } => Error::from(*inner),
+            Candle::Context { inner, context } => Error::from(*inner).at(context),
+            Candle::WithPath { inner, path } => Error::from(*inner).at(path.display()),
+            Candle::Io(error) => Error::io(error),
+            other => Error::new(ErrorKind::Internal, format!("candle: {other}")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_reads_from_the_outside_in() {
+        let error = Error::new(ErrorKind::Shape, "wrong shape")
+            .expected("[3]")
+            .found("[4]")
+            .at("tensor dense/bias")
+            .at("w.safetensors");
+        assert_eq!(error.to_string(), "w.safetensors: tensor dense/bias: wrong shape: expected [3], found [4]");
+    }
+
+    #[test]
+    fn candle_errors_are_peeled() {
+        let inner = candle_core::Error::Msg("no".into());
+        let error = Error::from(inner.bt().with_path("a.bin"));
+        assert!(error.to_string().starts_with("a.bin: candle: no"), "{error}");
+    }
+}

@@ -1,0 +1,29 @@
+//! An embeddable library that trains small image classifiers inside somebody else's program.
+//!
+//! Data flows one way, and every folder is one station on its road:
+//!
+//! ```text
+//! data  ->  train  ->  layers  ->  kernels
+//! files     fit        what a      the inner loops,
+//! and       evaluate   layer       per instruction set
+//! memory    predict    computes
+//!
+//! graph     what a network is: descriptions of layers, shapes, names, the summary
+//! weights   safetensors files
+//! capi      the C ABI over all of it; nothing depends on it
+//! ```
+//!
+//! Three promises run through all of them: the same seed, data and options give the same weights to the last bit, at
+//! any thread count and on any instruction set; a call that fails changes nothing; nothing is global.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+#![warn(missing_docs)]
+
+pub mod data;
+pub mod error;
+pub mod graph;
+mod memory;
+pub mod train;
+pub mod weights;
+
+pub use error::{Error, ErrorKind, Result};
