@@ -22,6 +22,8 @@
 pub mod data;
 pub mod error;
 pub mod graph;
+#[doc(hidden)] // for the benchmarks, not for use
+pub mod kernels;
 mod memory;
 pub mod train;
 pub mod weights;

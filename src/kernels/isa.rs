@@ -1,0 +1,134 @@
+//! Which instruction set the kernels run on, chosen at run time.
+
+use super::Simd;
+use super::simd::Portable;
+#[cfg(target_arch = "x86_64")]
+use super::simd::{Avx2, Avx512};
+use crate::error::{Error, ErrorKind, Result};
+
+/// An instruction set that this machine has: there is no other way to one than [`Isa::available`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Isa(Set);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Set {
+    /// Plain Rust, for every machine; on aarch64 the compiler makes NEON of it.
+    Portable,
+    /// AVX2 with FMA, 8 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512F, 16 lanes.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+/// A loop to be compiled for each instruction set. `run` and all it calls must be `#[inline(always)]`.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The loop, generic over the vector.
+    fn run<V: Simd>(self) -> Self::Output;
+}
+
+impl Isa {
+    /// The one that every machine has.
+    pub const PORTABLE: Isa = Isa(Set::Portable);
+
+    /// The sets of this machine, the fastest first.
+    pub fn available() -> impl Iterator<Item = Isa> {
+        #[cfg(target_arch = "x86_64")]
+        let fast = [
+            is_x86_feature_detected!("avx512f").then_some(Set::Avx512),
+            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Set::Avx2),
+        ];
+        #[cfg(not(target_arch = "x86_64"))]
+        let fast = [None; 0];
+        fast.into_iter().flatten().chain([Set::Portable]).map(Isa)
+    }
+
+    /// The one to use: what the environment variable `MNIST_ISA` (`avx512`, `avx2`, `portable`) forces, else the fastest.
+    pub fn choose() -> Result<Isa> {
+        Isa::named(std::env::var_os("MNIST_ISA").map(|name| name.to_string_lossy().into_owned()).as_deref())
+    }
+
+    fn named(name: Option<&str>) -> Result<Isa> {
+        let Some(name) = name else { return Ok(Isa::available().next().unwrap_or(Isa::PORTABLE)) };
+        let at = "environment variable MNIST_ISA";
+        match name {
+            "avx512" | "avx2" | "portable" => Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
+                Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
+            }),
+            _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown instruction set")
+                .expected("avx512, avx2 or portable")
+                .found(format_args!("`{name}`"))
+                .at(at)),
+        }
+    }
+
+    /// Its name, as `MNIST_ISA` spells it.
+    pub fn name(self) -> &'static str {
+        match self.0 {
+            Set::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
+        }
+    }
+
+    /// Elements in one of its vectors.
+    pub fn lanes(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Avx512::LANES,
+            _ => Portable::LANES,
+        }
+    }
+
+    /// The most vectors a register tile of this set is wide.
+    pub fn tile_vectors(self) -> usize {
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => Avx512::TILE_VECTORS,
+            _ => Portable::TILE_VECTORS,
+        }
+    }
+
+    /// Runs a kernel compiled for this set.
+    #[inline]
+    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        match self.0 {
+            Set::Portable => kernel.run::<Portable>(),
+            // SAFETY: this value exists only where the machine has the set (`available`).
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => unsafe { avx2(kernel) },
+            // SAFETY: this value exists only where the machine has the set (`available`).
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => unsafe { avx512(kernel) },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2,fma")]
+fn avx2<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx2>()
+}
+
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+fn avx512<K: Kernel>(kernel: K) -> K::Output {
+    kernel.run::<Avx512>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_may_force_one() {
+        assert_eq!(Isa::named(Some("portable")).unwrap(), Isa::PORTABLE);
+        assert_eq!(Isa::named(Some("neon")).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(Isa::named(None).unwrap(), Isa::available().next().unwrap());
+    }
+}

@@ -1,0 +1,34 @@
+//! The numeric inner loops: they take slices, know nothing of layers or models, and start no threads.
+//!
+//! Every loop is written once, generic over a vector type ([`Simd`]), and compiled for each instruction set; which one
+//! runs is chosen once a model ([`Isa`]). All of them give the same bits, because of one rule:
+//!
+//! **Every output element is one chain of fused multiply-adds in a fixed order.** Vectors run across outputs, never
+//! along the sum, so the width of a vector changes how many chains advance together and nothing else. Where a sum is cut
+//! into parts (over images, over a long axis), the cuts depend on the shapes alone, and the parts are added in order.
+//!
+//! Nearly all of the work is one piece of code, [`tile`]: a block of outputs in registers, one broadcast input and a few
+//! vectors of the other operand at a time. The operations around it only say where the operands lie.
+
+pub mod adam;
+pub mod columns;
+pub mod conv2d;
+pub mod dense;
+pub mod isa;
+pub mod rows;
+pub mod simd;
+pub mod softmax;
+mod tile;
+
+pub use adam::AdamStep;
+pub use columns::Columns;
+pub use isa::Isa;
+pub use simd::Simd;
+
+/// `n` numbers in [-1, 1) that look like noise, the same for the same seed.
+#[cfg(test)]
+pub(crate) fn numbers(seed: u64, n: usize) -> Vec<f32> {
+    use rand_chacha::rand_core::{RngCore, SeedableRng};
+    let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
+    (0..n).map(|_| (random.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
+}

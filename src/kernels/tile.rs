@@ -1,0 +1,120 @@
+//! The block of outputs that lives in registers: the one inner loop behind every product in this crate.
+//!
+//! ```text
+//!                      C vectors of outputs
+//!                    +---------+---------+        step s:
+//!   row 0   a[0][s]  | sum 0,0 | sum 0,1 |          load C vectors  b[s]          (one load feeds R rows)
+//!   row 1   a[1][s]  | sum 1,0 | sum 1,1 |          broadcast       a[r][s]       (one load feeds C vectors)
+//!   ...              |         |         |          sum r,c  =  a[r][s] * b[s][c] + sum r,c
+//!   row R-1          +---------+---------+
+//! ```
+//!
+//! R x C sums stay in registers while the steps go by, and each is one chain in the order of the steps. The best R for
+//! a C depends on the number of registers ([`Simd::tile_rows`]); what is left over at the edges takes smaller tiles.
+
+use super::Simd;
+
+/// Where the operands of a tile lie. `a` is read one element at a time, `b` a vector at a time.
+#[derive(Clone, Copy)]
+pub struct Operands {
+    pub a: *const f32,
+    /// From a row's element to the next row's.
+    pub a_row: usize,
+    /// From a step's element to the next step's.
+    pub a_step: usize,
+    pub b: *const f32,
+    /// From a step's vectors to the next step's.
+    pub b_step: usize,
+}
+
+/// The sums of a tile.
+pub type Sums<V, const R: usize, const C: usize> = [[V; C]; R];
+
+/// Advances all sums by `steps` steps.
+///
+/// # Safety
+/// As [`Simd`]; every element named by the operands must be readable.
+#[inline(always)]
+pub unsafe fn advance<V: Simd, const R: usize, const C: usize>(sums: &mut Sums<V, R, C>, steps: usize, at: Operands) {
+    let Operands { a, a_row, a_step, b, b_step } = at;
+    for s in 0..steps {
+        // SAFETY: the caller vouches for every element of `steps` steps.
+        unsafe {
+            let (a, b) = (a.add(s * a_step), b.add(s * b_step));
+            let mut vectors = [V::splat(0.0); C];
+            for (c, vector) in vectors.iter_mut().enumerate() {
+                *vector = V::load(b.add(c * V::LANES));
+            }
+            for (r, row) in sums.iter_mut().enumerate() {
+                let x = V::splat(*a.add(r * a_row));
+                for (sum, &vector) in row.iter_mut().zip(&vectors) {
+                    *sum = x.fma(vector, *sum);
+                }
+            }
+        }
+    }
+}
+
+/// A loop over tiles that is compiled for every tile size.
+pub trait Tiled {
+    /// Does the tile of `R` rows and `C` vectors whose first row is `row`.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the implementor's operands must hold such a tile.
+    unsafe fn tile<V: Simd, const R: usize, const C: usize>(&mut self, row: usize);
+}
+
+/// Covers `rows` rows with tiles of `vectors` vectors, as even as can be: 26 rows with tiles of 12 are 9 + 9 + 8.
+///
+/// # Safety
+/// As [`Tiled::tile`] for each of these rows; `vectors` is one of [`panel_vectors`].
+#[inline(always)]
+pub unsafe fn cover<V: Simd, T: Tiled>(work: &mut T, rows: usize, vectors: usize) {
+    let tiles = rows.div_ceil(V::tile_rows(vectors)).max(1);
+    let (even, longer) = (rows / tiles, rows % tiles);
+    let mut row = 0;
+    for i in 0..tiles {
+        let n = even + usize::from(i < longer);
+        // SAFETY: the rows from `row` to `row + n` are among `rows`.
+        unsafe { one::<V, T>(work, row, n, vectors) };
+        row += n;
+    }
+}
+
+/// Picks the compiled tile of `rows` x `vectors`.
+#[inline(always)]
+unsafe fn one<V: Simd, T: Tiled>(work: &mut T, row: usize, rows: usize, vectors: usize) {
+    macro_rules! pick {
+        ($($c:literal: $($r:literal)*;)*) => {
+            match (vectors, rows) {
+                $($(($c, $r) if $c <= V::TILE_VECTORS && $r <= V::tile_rows($c) => unsafe { work.tile::<V, $r, $c>(row) },)*)*
+                _ => debug_assert!(rows == 0, "no tile of {rows} x {vectors}"),
+            }
+        };
+    }
+    // SAFETY: the caller's.
+    pick! {
+        4: 6 5 4 3 2 1;
+        2: 13 12 11 10 9 8 7 6 5 4 3 2 1;
+        1: 12 11 10 9 8 7 6 5 4 3 2 1;
+    }
+}
+
+/// How a row of `columns` outputs is cut into panels: as many of the widest tile as fit, then narrower ones.
+/// Gives each panel's first column and its width in vectors.
+pub fn panels(columns: usize, lanes: usize, widest: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut left = columns.div_ceil(lanes);
+    let mut column = 0;
+    std::iter::from_fn(move || {
+        let vectors = [4, 2, 1].into_iter().find(|&v| v <= widest && v <= left)?;
+        let first = column;
+        left -= vectors;
+        column += vectors * lanes;
+        Some((first, vectors))
+    })
+}
+
+/// The width of a row of `columns`, rounded up to whole vectors.
+pub fn padded(columns: usize, lanes: usize) -> usize {
+    columns.next_multiple_of(lanes)
+}

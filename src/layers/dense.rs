@@ -1,0 +1,114 @@
+//! `Dense`: `y = x w + b`, `x` `[B, K]`, `w` `[K, N]`, `b` `[N]`.
+//!
+//! Both passes are cut along K into parts of [`PART`] rows of `w`. Forward, the parts' sums are added in order; backward,
+//! a part computes its own columns of the gradient to the input and updates its own weights, so that nothing is left to
+//! add.
+
+use super::parallel::{Chunks, ColumnBlocks, for_each};
+use super::{Backward, Layer, PerThread, Trained, Use};
+use crate::error::Result;
+use crate::graph::LayerSpec;
+use crate::kernels::dense::{self, Part};
+use crate::kernels::{Columns, Isa, rows};
+use crate::memory::Buffer;
+
+/// Rows of `w` in a part.
+const PART: usize = 768;
+
+/// Samples whose sums one task adds up.
+const FINISH: usize = 4;
+
+pub struct Dense {
+    inputs: usize,
+    units: usize,
+    relu: bool,
+    isa: Isa,
+    /// The parts' sums, `[parts, B, units]`.
+    sums: Buffer,
+    scratch: PerThread,
+    training: Option<Training>,
+}
+
+/// What the backward pass needs.
+struct Training {
+    /// The gradient to the sums with whole vectors for rows, `[B, padded units]`.
+    dz: Buffer,
+    /// The same turned, `[units, padded B]`; empty where no gradient to the input is wanted.
+    dz_transposed: Buffer,
+    bias: Buffer,
+}
+
+impl Dense {
+    pub fn new(spec: &LayerSpec, relu: bool, how: Use) -> Result<Self> {
+        let Use { isa, batch, .. } = how;
+        let (inputs, units) = (spec.input.len(), spec.output.len());
+        let rows = PART.min(inputs);
+        let scratch = dense::forward_scratch(isa, rows, units);
+        let backward = if how.training { dense::Backward::scratch(isa, batch) } else { 0 };
+        let training = how.training.then(|| {
+            let turned = if how.input_gradient { units * batch.next_multiple_of(isa.lanes()) } else { 0 };
+            Ok(Training {
+                dz: Buffer::zeros(batch * units.next_multiple_of(isa.lanes()))?,
+                dz_transposed: Buffer::zeros(turned)?,
+                bias: Buffer::zeros(units)?,
+            })
+        });
+        Ok(Dense {
+            inputs,
+            units,
+            relu,
+            isa,
+            sums: Buffer::zeros(inputs.div_ceil(PART) * batch * units)?,
+            scratch: PerThread::new(how.threads, scratch.max(backward))?,
+            training: training.transpose()?,
+        })
+    }
+}
+
+impl Layer for Dense {
+    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) {
+        let Dense { inputs, units, relu, isa, ref scratch, .. } = *self;
+        let &[kernel, bias] = weights else { unreachable!("a Dense has a kernel and a bias") };
+        let batch = x.len() / inputs;
+        let sums = &mut self.sums[..inputs.div_ceil(PART) * batch * units];
+        for_each(Chunks::new(sums, batch * units), &|part, sums| {
+            let first = part * PART;
+            let w = &kernel[first * units..(first + PART).min(inputs) * units];
+            scratch.lend(|scratch| dense::forward(isa, x, inputs, first, w, sums.into_slice(), scratch));
+        });
+        let sums = &*sums;
+        for_each(Chunks::new(y, FINISH * units), &|task, y| {
+            dense::finish(isa, sums, batch, task * FINISH, bias, relu, y.into_slice());
+        });
+    }
+
+    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) {
+        let Dense { inputs, units, isa, ref scratch, .. } = *self;
+        let Backward { x, dz, dx, gated, adam } = pass;
+        let [kernel, bias] = weights else { unreachable!("a Dense has a kernel and a bias") };
+        let training = self.training.as_mut().expect("built for training");
+        let batch = x.len() / inputs;
+        let (wide, tall) = (units.next_multiple_of(isa.lanes()), batch.next_multiple_of(isa.lanes()));
+
+        let wide_dz = &mut training.dz[..batch * wide];
+        rows::pad_rows(dz, units, wide_dz, wide);
+        let turned = if dx.is_some() { &mut training.dz_transposed[..units * tall] } else { &mut [][..] };
+        if dx.is_some() {
+            rows::transpose(dz, units, turned, tall);
+        }
+        let all =
+            dense::Backward { x, inputs, dz: wide_dz, dz_transposed: turned, units, batch, gated, adam };
+        let chunk = PART * units;
+        let moments = (Chunks::new(kernel.m, chunk), Chunks::new(kernel.v, chunk));
+        let dx = dx.map(|dx| ColumnBlocks::new(Columns::new(dx, batch, inputs), PART));
+        for_each((Chunks::new(kernel.w, chunk), (moments, dx)), &|part, (w, ((m, v), dx))| {
+            let part = Part { first: part * PART, w: w.into_slice(), m: m.into_slice(), v: v.into_slice() };
+            let dx = dx.map(ColumnBlocks::into_columns);
+            scratch.lend(|scratch| all.part(isa, part, dx, scratch));
+        });
+
+        training.bias.fill(0.0);
+        rows::add_rows(isa, dz, &mut training.bias);
+        adam.update(isa, &training.bias, bias.w, bias.m, bias.v);
+    }
+}

@@ -1,0 +1,131 @@
+//! Work cut into parts, each done by whichever thread of the pool is free.
+//!
+//! Which thread does a part never changes what comes out: parts write to disjoint memory, and how the work is cut
+//! depends on the shapes alone. Nothing is allocated.
+
+use crate::kernels::Columns;
+
+/// Something that can be handed out in parts.
+pub trait Parts: Send + Sized {
+    /// How many parts there are.
+    fn count(&self) -> usize;
+    /// The parts before `part`, and those from it on.
+    fn split_at(self, part: usize) -> (Self, Self);
+}
+
+/// Does `task` for each part; it is given the part's index and the part.
+pub fn for_each<P: Parts>(parts: P, task: &(impl Fn(usize, P) + Sync)) {
+    fn range<P: Parts>(first: usize, parts: P, task: &(impl Fn(usize, P) + Sync)) {
+        match parts.count() {
+            0 => (),
+            1 => task(first, parts),
+            count => {
+                let middle = count / 2;
+                let (left, right) = parts.split_at(middle);
+                rayon::join(|| range(first, left, task), || range(first + middle, right, task));
+            }
+        }
+    }
+    range(0, parts, task);
+}
+
+/// A slice in chunks of a size, the last one may be shorter.
+pub struct Chunks<'a> {
+    slice: &'a mut [f32],
+    size: usize,
+}
+
+impl<'a> Chunks<'a> {
+    pub fn new(slice: &'a mut [f32], size: usize) -> Self {
+        Chunks { slice, size: size.max(1) }
+    }
+
+    pub fn into_slice(self) -> &'a mut [f32] {
+        self.slice
+    }
+}
+
+impl Parts for Chunks<'_> {
+    fn count(&self) -> usize {
+        self.slice.len().div_ceil(self.size)
+    }
+
+    fn split_at(self, part: usize) -> (Self, Self) {
+        let at = (part * self.size).min(self.slice.len());
+        let (left, right) = self.slice.split_at_mut(at);
+        (Chunks { slice: left, size: self.size }, Chunks { slice: right, size: self.size })
+    }
+}
+
+/// A matrix in blocks of columns, the last one may be narrower.
+pub struct ColumnBlocks<'a> {
+    columns: Columns<'a>,
+    width: usize,
+}
+
+impl<'a> ColumnBlocks<'a> {
+    pub fn new(columns: Columns<'a>, width: usize) -> Self {
+        ColumnBlocks { columns, width: width.max(1) }
+    }
+
+    pub fn into_columns(self) -> Columns<'a> {
+        self.columns
+    }
+}
+
+impl Parts for ColumnBlocks<'_> {
+    fn count(&self) -> usize {
+        self.columns.width().div_ceil(self.width)
+    }
+
+    fn split_at(self, part: usize) -> (Self, Self) {
+        let at = (part * self.width).min(self.columns.width());
+        let (left, right) = self.columns.split_at(at);
+        (ColumnBlocks { columns: left, width: self.width }, ColumnBlocks { columns: right, width: self.width })
+    }
+}
+
+/// Parts that may be wanted or not.
+impl<P: Parts> Parts for Option<P> {
+    fn count(&self) -> usize {
+        self.as_ref().map_or(0, P::count)
+    }
+
+    fn split_at(self, part: usize) -> (Self, Self) {
+        match self.map(|parts| parts.split_at(part)) {
+            Some((left, right)) => (Some(left), Some(right)),
+            None => (None, None),
+        }
+    }
+}
+
+/// Two things cut alike; the first says in how many parts.
+impl<A: Parts, B: Parts> Parts for (A, B) {
+    fn count(&self) -> usize {
+        self.0.count()
+    }
+
+    fn split_at(self, part: usize) -> (Self, Self) {
+        let ((a, more_a), (b, more_b)) = (self.0.split_at(part), self.1.split_at(part));
+        ((a, b), (more_a, more_b))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_done_once_with_its_index() {
+        let (mut a, mut b) = (vec![0.0; 23], vec![0.0; 12]);
+        let blocks = ColumnBlocks::new(Columns::new(&mut b, 2, 6), 1);
+        for_each((Chunks::new(&mut a, 4), Some(blocks)), &|i, (a, b)| {
+            a.into_slice().iter_mut().for_each(|x| *x += i as f32);
+            if let Some(b) = b {
+                b.into_columns().row(1).fill(i as f32);
+            }
+        });
+        assert!(a.iter().enumerate().all(|(at, &x)| x == (at / 4) as f32), "{a:?}");
+        assert_eq!(b[6..], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    }
+}

@@ -1,0 +1,206 @@
+//! Evaluate and predict: the forward pass alone.
+
+use super::model::Model;
+use super::options::EvaluateOptions;
+use super::progress::ProgressLine;
+use crate::data::{Dataset, gather, order};
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::kernels::softmax::Score;
+use crate::memory::{self, Buffer};
+use std::time::Instant;
+
+/// What an evaluation found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metrics {
+    /// The mean loss over the samples.
+    pub loss: f64,
+    /// The share of samples whose most probable class is their label.
+    pub accuracy: f64,
+}
+
+/// Scores gathered over samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Mean {
+    score: Score,
+    samples: usize,
+}
+
+impl Mean {
+    pub(super) fn add(&mut self, score: Score, samples: usize) {
+        self.score.loss += score.loss;
+        self.score.correct += score.correct;
+        self.samples += samples;
+    }
+
+    /// The means; NaN over nothing.
+    pub(super) fn metrics(&self) -> Metrics {
+        let samples = self.samples as f64;
+        Metrics { loss: self.score.loss / samples, accuracy: self.score.correct as f64 / samples }
+    }
+}
+
+/// Samples that a prediction takes through the network at once.
+const BATCH: usize = 32;
+
+impl Model {
+    /// Loss (sparse categorical crossentropy) and accuracy on `data`, whose images are `[H, W, C]` as the model's input
+    /// (or `[H, W]` for one channel). All samples meet the same weights, those at the start of the call. The model need
+    /// not be compiled; its last layer ends in softmax, or is linear and taken for logits.
+    pub fn evaluate(&self, data: &Dataset, options: EvaluateOptions<'_>) -> Result<Metrics> {
+        self.check_classifier()?;
+        check_batch_size(options.batch_size)?;
+        self.check_data(data, "argument `dataset`")?;
+        let weights = self.parameters.snapshot()?;
+        let start = Instant::now();
+        let steps = data.len().div_ceil(options.batch_size);
+        let mut line = ProgressLine::new(options.output, options.verbose, steps);
+        let mut done = 0;
+        let mean = self.score(&weights, data, options.batch_size, &mut |mean| {
+            done += 1;
+            line.update(done, &shown(mean.metrics(), true, ""), start.elapsed().as_secs_f64(), done == steps);
+            true
+        })?;
+        Ok(mean.metrics())
+    }
+
+    /// The predictions for `count` images, `[count, H, W, C]` in the scale the model was trained on, into `out`,
+    /// `[count, classes]`. An image's prediction does not depend on the others.
+    pub fn predict(&self, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
+        let (input, output) = (self.input_shape().len(), self.output_len());
+        check_len("images", images.len(), count, input)?;
+        check_len("probabilities", out.len(), count, output)?;
+        let (images, out) = (&images[..count * input], &mut out[..count * output]);
+        if count == 0 {
+            return Ok(());
+        }
+        self.with_network(count.min(BATCH), |pool, network| {
+            let batch = network.batch();
+            self.parameters.read(|weights| {
+                pool.run(|| {
+                    for (x, y) in images.chunks(batch * input).zip(out.chunks_mut(batch * output)) {
+                        network.predict(weights, x, y);
+                    }
+                })
+            })
+        })?
+    }
+
+    /// The predictions for all images of `data` into `out`, `[N, classes]`.
+    pub fn predict_dataset(&self, data: &Dataset, out: &mut [f32]) -> Result<()> {
+        self.check_images(data, "argument `dataset`")?;
+        let (input, output) = (self.input_shape().len(), self.output_len());
+        check_len("probabilities", out.len(), data.len(), output)?;
+        let mut images = Buffer::zeros(data.len().min(BATCH) * input)?;
+        self.with_network(data.len().min(BATCH), |pool, network| {
+            self.parameters.read(|weights| {
+                for (start, y) in (0..data.len()).step_by(BATCH).zip(out.chunks_mut(BATCH * output)) {
+                    let count = BATCH.min(data.len() - start);
+                    let x = &mut images[..count * input];
+                    for (i, x) in x.chunks_exact_mut(input).enumerate() {
+                        data.image(start + i, x);
+                    }
+                    pool.run(|| network.predict(weights, x, &mut y[..count * output]));
+                }
+            })
+        })?
+    }
+
+    /// Scores all of `data` in its order. After each batch `report` is given the mean so far and says whether to go on.
+    pub(super) fn score(
+        &self,
+        weights: &[f32],
+        data: &Dataset,
+        batch_size: usize,
+        report: &mut dyn FnMut(&Mean) -> bool,
+    ) -> Result<Mean> {
+        let batch = batch_size.min(data.len());
+        let mut batches = Batch::new(self, batch)?;
+        let mut mean = Mean::default();
+        let order = order(data.len(), None)?;
+        self.with_network(batch, |pool, network| {
+            for indices in order.chunks(batch) {
+                let (x, labels) = batches.gather(data, indices);
+                mean.add(pool.run(|| network.score(weights, x, labels)), labels.len());
+                if !report(&mean) {
+                    break;
+                }
+            }
+        })?;
+        Ok(mean)
+    }
+
+    /// Data fit for training and evaluation: the input's shape, labels that are classes, numbers.
+    pub(super) fn check_data(&self, data: &Dataset, at: &str) -> Result<()> {
+        self.check_images(data, at)?;
+        let classes = self.output_len();
+        if let Some((i, &label)) = data.labels().iter().enumerate().find(|&(_, &label)| label as usize >= classes) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
+                .expected(format_args!("below {classes}"))
+                .found(label)
+                .at(format_args!("label {i}"))
+                .at(at));
+        }
+        data.check_finite().at(at)
+    }
+
+    fn check_images(&self, data: &Dataset, at: &str) -> Result<()> {
+        let (expected, found) = (self.input_shape(), data.image_shape());
+        if expected.dims() != found {
+            return Err(Error::new(ErrorKind::Shape, "images of another shape than the model's input")
+                .expected(expected)
+                .found(format_args!("{found:?}"))
+                .at(at));
+        }
+        Ok(())
+    }
+}
+
+/// Memory for a batch's images and labels.
+pub(super) struct Batch {
+    images: Buffer,
+    labels: Vec<u32>,
+    image_len: usize,
+}
+
+impl Batch {
+    pub(super) fn new(model: &Model, batch: usize) -> Result<Self> {
+        let image_len = model.input_shape().len();
+        let len = batch.saturating_mul(image_len);
+        Ok(Batch { images: Buffer::zeros(len)?, labels: memory::filled(batch, 0)?, image_len })
+    }
+
+    /// Fills in the samples at `indices`, at most as many as it was made for.
+    pub(super) fn gather(&mut self, data: &Dataset, indices: &[u32]) -> (&[f32], &[u32]) {
+        let images = &mut self.images[..indices.len() * self.image_len];
+        let labels = &mut self.labels[..indices.len()];
+        gather(data, indices, images, labels);
+        (images, labels)
+    }
+}
+
+/// The metrics a progress line shows.
+pub(super) fn shown(metrics: Metrics, accuracy: bool, prefix: &str) -> Vec<(String, f64)> {
+    let loss = (format!("{prefix}loss"), metrics.loss);
+    let accuracy = accuracy.then(|| (format!("{prefix}accuracy"), metrics.accuracy));
+    [Some(loss), accuracy].into_iter().flatten().collect()
+}
+
+pub(super) fn check_batch_size(batch_size: usize) -> Result<()> {
+    match batch_size {
+        0 => Err(Error::new(ErrorKind::InvalidArgument, "no samples in a batch")
+            .expected("1 or more")
+            .found(0)
+            .at("option `batch_size`")),
+        _ => Ok(()),
+    }
+}
+
+fn check_len(argument: &str, len: usize, count: usize, each: usize) -> Result<()> {
+    match count.checked_mul(each) {
+        Some(needed) if needed <= len => Ok(()),
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "too few floats")
+            .expected(format_args!("{count} x {each} or more"))
+            .found(len)
+            .at(format_args!("argument `{argument}`"))),
+    }
+}

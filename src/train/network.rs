@@ -1,0 +1,185 @@
+//! The layers of a model at work on a batch, with all the memory that takes.
+//!
+//! ```text
+//!   input --layer 0--> values[0] --layer 1--> values[1] ... --> logits          forward
+//!                 gradients[0] <--layer 1-- gradients[1] ... <-- loss            backward, the weights going along
+//! ```
+//!
+//! Made once a fit; a model keeps the ones that predictions used for the next prediction.
+
+use super::parameters::Parameters;
+use crate::error::{At, Result};
+use crate::graph::{Activation, LayerKind, LayerSpec};
+use crate::kernels::softmax::{self, Score};
+use crate::kernels::{AdamStep, Isa};
+use crate::layers::{self, Backward, Layer, Trained, Use};
+use crate::memory::Buffer;
+use std::ops::Range;
+
+/// A network for batches up to a size.
+pub struct Network {
+    batch: usize,
+    threads: usize,
+    input_len: usize,
+    softmax: bool,
+    steps: Vec<Step>,
+}
+
+/// A layer, and what it gives.
+struct Step {
+    layer: Box<dyn Layer>,
+    /// Where its parameters lie.
+    parameters: Vec<Range<usize>>,
+    /// Whether it ends in relu.
+    relu: bool,
+    len: usize,
+    /// Its output, `[B, len]`.
+    values: Buffer,
+    /// The gradient to its sums, `[B, len]`; empty unless training.
+    gradients: Buffer,
+}
+
+impl Network {
+    /// The network of `specs` for at most `batch` samples on a pool of `threads`.
+    pub fn new(
+        specs: &[LayerSpec],
+        parameters: &Parameters,
+        isa: Isa,
+        threads: usize,
+        batch: usize,
+        training: bool,
+    ) -> Result<Self> {
+        let mut steps: Vec<Step> = Vec::new();
+        for (index, spec) in specs.iter().enumerate() {
+            let how = Use { isa, threads, batch, training, input_gradient: !steps.is_empty() };
+            let Some(layer) = layers::build(spec, how).at(format_args!("layer {}", spec.name))? else { continue };
+            let len = spec.output.len();
+            let total = batch.saturating_mul(len);
+            steps.push(Step {
+                layer,
+                parameters: parameters.of_layer(index).iter().map(|entry| entry.range.clone()).collect(),
+                relu: activation(spec) == Activation::Relu,
+                len,
+                values: Buffer::zeros(total).at(format_args!("layer {}", spec.name))?,
+                gradients: Buffer::zeros(if training { total } else { 0 }).at(format_args!("layer {}", spec.name))?,
+            });
+        }
+        let softmax = specs.last().is_some_and(|spec| activation(spec) == Activation::Softmax);
+        let input_len = specs.first().map_or(0, |spec| spec.output.len());
+        Ok(Network { batch, threads, input_len, softmax, steps })
+    }
+
+    /// Whether it serves batches of `batch` samples on `threads` threads.
+    pub fn serves(&self, batch: usize, threads: usize) -> bool {
+        self.batch >= batch && self.threads == threads
+    }
+
+    /// The most samples it takes at once.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// The last layer's output for `x` (`[B, input]`), before softmax: `[B, output]`.
+    fn logits(&mut self, weights: &[f32], x: &[f32]) -> &mut [f32] {
+        let batch = x.len() / self.input_len;
+        let mut done = 0..0;
+        for i in 0..self.steps.len() {
+            let (before, rest) = self.steps.split_at_mut(i);
+            let x = before.last().map_or(x, |step| &step.values[done.clone()]);
+            let step = &mut rest[0];
+            let weights: Vec<&[f32]> = step.parameters.iter().map(|range| &weights[range.clone()]).collect();
+            done = 0..batch * step.len;
+            step.layer.forward(&weights, x, &mut step.values[done.clone()]);
+        }
+        match self.steps.last_mut() {
+            Some(step) => &mut step.values[done],
+            None => &mut [],
+        }
+    }
+
+    /// The output for `x`, probabilities where the model ends in softmax, into `out` (`[B, output]`).
+    pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) {
+        if self.steps.is_empty() {
+            out.copy_from_slice(x);
+            return;
+        }
+        let (softmax, classes) = (self.softmax, self.classes());
+        let logits = self.logits(weights, x);
+        if softmax {
+            softmax::softmax(logits, classes);
+        }
+        out.copy_from_slice(logits);
+    }
+
+    /// How good the output for `x` is, against `labels`.
+    pub fn score(&mut self, weights: &[f32], x: &[f32], labels: &[u32]) -> Score {
+        let classes = self.classes();
+        softmax::score(self.logits(weights, x), labels, classes)
+    }
+
+    /// One step of training: forward, loss, backward, the weights and their moments one step on. Gives the score with
+    /// the weights as they were.
+    pub fn train(&mut self, all: Trained<'_>, x: &[f32], labels: &[u32], adam: AdamStep) -> Score {
+        let classes = self.classes();
+        let logits = self.logits(all.w, x);
+        let score = softmax::score(logits, labels, classes);
+        softmax::crossentropy_gradient(logits, labels, classes);
+        // The last layer's values have become the gradient to its sums.
+        if let Some(last) = self.steps.last_mut() {
+            std::mem::swap(&mut last.values, &mut last.gradients);
+        }
+        self.backward(all, x, labels.len(), adam);
+        score
+    }
+
+    fn backward(&mut self, all: Trained<'_>, x: &[f32], batch: usize, adam: AdamStep) {
+        for i in (0..self.steps.len()).rev() {
+            let (before, rest) = self.steps.split_at_mut(i);
+            let step = &mut rest[0];
+            let (x, dx, gated) = match before.last_mut() {
+                Some(below) => {
+                    let used = ..batch * below.len;
+                    (&below.values[used], Some(&mut below.gradients[used]), below.relu)
+                }
+                None => (x, None, false),
+            };
+            let mut weights = parameters_of(&step.parameters, all.w, all.m, all.v);
+            let dz = &step.gradients[..batch * step.len];
+            step.layer.backward(&mut weights, Backward { x, dz, dx, gated, adam });
+        }
+    }
+
+    fn classes(&self) -> usize {
+        self.steps.last().map_or(self.input_len, |step| step.len)
+    }
+}
+
+/// The parameters at `ranges`, which ascend, out of all of them.
+fn parameters_of<'a>(
+    ranges: &[Range<usize>],
+    mut w: &'a mut [f32],
+    mut m: &'a mut [f32],
+    mut v: &'a mut [f32],
+) -> Vec<Trained<'a>> {
+    fn take<'a>(rest: &mut &'a mut [f32], skip: usize, len: usize) -> &'a mut [f32] {
+        let (_, from) = std::mem::take(rest).split_at_mut(skip);
+        let (part, after) = from.split_at_mut(len);
+        *rest = after;
+        part
+    }
+    let mut at = 0;
+    let parts = ranges.iter().map(|range| {
+        let (skip, len) = (range.start - at, range.len());
+        at = range.end;
+        Trained { w: take(&mut w, skip, len), m: take(&mut m, skip, len), v: take(&mut v, skip, len) }
+    });
+    parts.collect()
+}
+
+/// The activation of a layer, linear where it has none.
+pub fn activation(spec: &LayerSpec) -> Activation {
+    match spec.kind {
+        LayerKind::Conv2d { activation, .. } | LayerKind::Dense { activation, .. } => activation,
+        LayerKind::Input | LayerKind::Flatten => Activation::Linear,
+    }
+}

@@ -1,0 +1,187 @@
+//! What `compile`, `fit` and `evaluate` can be told, with Keras's defaults.
+
+use super::progress::{Output, Verbose};
+use crate::data::Dataset;
+use crate::error::{Error, ErrorKind, Result};
+
+/// How a model is to be trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CompileOptions {
+    /// What turns gradients into steps. Default: Adam.
+    pub optimizer: Optimizer,
+    /// What is made small. Default: [`Loss::SparseCategoricalCrossentropy`].
+    pub loss: Loss,
+    /// Whether accuracy, the share of samples whose most probable class is their label, is reported. Default: true.
+    pub accuracy: bool,
+}
+
+impl Default for CompileOptions {
+    fn default() -> Self {
+        CompileOptions {
+            optimizer: Optimizer::Adam(AdamOptions::default()),
+            loss: Loss::SparseCategoricalCrossentropy,
+            accuracy: true,
+        }
+    }
+}
+
+/// What turns gradients into steps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Optimizer {
+    /// Adam, Kingma and Ba 2015, as Keras writes it (see [`kernels::adam`](crate::kernels::adam)).
+    Adam(AdamOptions),
+}
+
+/// Adam's settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamOptions {
+    /// The length of a step, 0 or more. Default: 0.001.
+    pub learning_rate: f64,
+    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
+    pub beta_1: f64,
+    /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.999.
+    pub beta_2: f64,
+    /// Keeps the step finite; above 0, outside of the bias correction. Default: 1e-7.
+    pub epsilon: f64,
+}
+
+impl Default for AdamOptions {
+    fn default() -> Self {
+        AdamOptions { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
+    }
+}
+
+impl AdamOptions {
+    pub(super) fn check(&self) -> Result<()> {
+        let rate = ("learning_rate", self.learning_rate, self.learning_rate >= 0.0, "0 or more");
+        let beta_1 = ("beta_1", self.beta_1, (0.0..1.0).contains(&self.beta_1), "0 or more and below 1");
+        let beta_2 = ("beta_2", self.beta_2, (0.0..1.0).contains(&self.beta_2), "0 or more and below 1");
+        // As float32 it must not vanish: it divides.
+        let epsilon = ("epsilon", self.epsilon, self.epsilon as f32 > 0.0, "above 0 (in float32)");
+        for (name, value, good, expected) in [rate, beta_1, beta_2, epsilon] {
+            if !good || !value.is_finite() {
+                return Err(Error::new(ErrorKind::InvalidArgument, "out of range")
+                    .expected(expected)
+                    .found(value)
+                    .at(format_args!("option `{name}`")));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What training makes small: the mean over a batch's samples of `-log(probability of the label)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// For a model that ends in softmax. It is computed from the logits under the softmax.
+    SparseCategoricalCrossentropy,
+    /// The same for a model that ends without an activation and so gives the logits themselves.
+    SparseCategoricalCrossentropyFromLogits,
+}
+
+/// How to fit.
+pub struct FitOptions<'a> {
+    /// Samples in a step of training; the last batch of an epoch may be shorter. Default: 32.
+    pub batch_size: usize,
+    /// The epoch to stop before. Default: 1.
+    pub epochs: usize,
+    /// The epoch to start with, as when an earlier fit goes on. Default: 0.
+    pub initial_epoch: usize,
+    /// Whether each epoch goes through the samples in a fresh order. Default: true.
+    pub shuffle: bool,
+    /// What is written while it runs. Default: the progress bar.
+    pub verbose: Verbose,
+    /// The seed of the shuffling. Default: 0.
+    pub seed: u64,
+    /// The share of the data, its end, that is kept for validation, in `[0, 1)`. Default: 0.
+    pub validation_split: f64,
+    /// Data to validate on after each epoch; takes precedence over the split. Default: none.
+    pub validation_data: Option<&'a Dataset>,
+    /// Where the progress is written.
+    pub output: Output<'a>,
+    /// What is called at each batch's end and each epoch's begin and end. Default: nothing.
+    pub callbacks: Option<&'a mut dyn Callbacks>,
+}
+
+impl<'a> FitOptions<'a> {
+    /// Keras's defaults, writing to `output`.
+    pub fn new(output: Output<'a>) -> Self {
+        FitOptions {
+            batch_size: 32,
+            epochs: 1,
+            initial_epoch: 0,
+            shuffle: true,
+            verbose: Verbose::Bar,
+            seed: 0,
+            validation_split: 0.0,
+            validation_data: None,
+            output,
+            callbacks: None,
+        }
+    }
+}
+
+/// How to evaluate.
+pub struct EvaluateOptions<'a> {
+    /// Samples in a step. The result does not depend on it. Default: 32.
+    pub batch_size: usize,
+    /// What is written while it runs. Default: nothing.
+    pub verbose: Verbose,
+    /// Where the progress is written.
+    pub output: Output<'a>,
+}
+
+impl<'a> EvaluateOptions<'a> {
+    /// The defaults, writing to `output`.
+    pub fn new(output: Output<'a>) -> Self {
+        EvaluateOptions { batch_size: 32, verbose: Verbose::Silent, output }
+    }
+}
+
+/// How far a fit has come.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Progress {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// How many epochs there will be.
+    pub epochs: usize,
+    /// The batch that just ended, from 0; 0 at an epoch's begin.
+    pub batch: usize,
+    /// How many batches an epoch has.
+    pub batches: usize,
+    /// The mean loss over the epoch's samples so far; NaN before the first.
+    pub loss: f64,
+    /// The share of the epoch's samples so far that were classified right; NaN before the first, or when not asked for.
+    pub accuracy: f64,
+    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
+    pub val_loss: f64,
+    /// The accuracy on the validation data; NaN likewise.
+    pub val_accuracy: f64,
+    /// Seconds since the epoch began.
+    pub seconds: f64,
+}
+
+/// Whether a fit is to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Go on.
+    Continue,
+    /// Stop after this step; the fit's result says that it was cancelled.
+    Stop,
+}
+
+/// What a fit calls on its caller's thread. The model may be used meanwhile for everything but another exclusive call.
+pub trait Callbacks {
+    /// After each step of training.
+    fn on_batch_end(&mut self, _progress: &Progress) -> Control {
+        Control::Continue
+    }
+    /// Before an epoch's first step.
+    fn on_epoch_begin(&mut self, _progress: &Progress) -> Control {
+        Control::Continue
+    }
+    /// After an epoch and its validation.
+    fn on_epoch_end(&mut self, _progress: &Progress) -> Control {
+        Control::Continue
+    }
+}
