@@ -4,10 +4,10 @@
 //! backward pass reads and writes `w` and Adam's two moments once, and the weights' gradient never reaches memory.
 //! Both passes are cut along K into parts, one a task; the cuts depend on K alone.
 //!
-//! Backward, a part goes through its rows of `w` in blocks that fit the first-level cache:
+//! Backward, a part goes through its rows of `w` in strips that fit the first-level cache:
 //!
 //! ```text
-//!              block of x           w[k0..k0+48][N]  (m, v alike)
+//!              block of x           strip of w[k0..k0+12][N]  (m, v alike)
 //!            +-----------+        +-------------------+
 //!   b rows   | x[b][k]   |  k     | 1. dx[b][k] = sum over n of dz[b][n] * w[k][n]      (before w changes)
 //!            |           |  rows  | 2. g [k][n] = sum over b of x[b][k] * dz[b][n]      in registers, then at once
@@ -24,8 +24,12 @@ use super::isa::{Isa, Kernel};
 use super::simd::Simd;
 use super::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
 
-/// Rows of `w` in a block of the backward pass: three cache lines of `x`, whole tiles of 6 and of 12.
+/// Rows of `w` whose `x` is gathered at once: three cache lines.
 const BLOCK: usize = 48;
+
+/// Rows of `w` that are taken from the gradient to the input to the end of their update while they are in the
+/// first-level cache: whole tiles of 6 and of 12, and rows of w, m and v in the order in which they lie in memory.
+const STRIP: usize = 12;
 
 /// The floats of scratch [`forward`] needs for a part of `rows` rows.
 pub fn forward_scratch(isa: Isa, rows: usize, units: usize) -> usize {
@@ -185,7 +189,7 @@ pub struct Part<'a> {
 impl Backward<'_> {
     /// The floats of scratch that [`part`](Self::part) needs.
     pub fn scratch(isa: Isa, batch: usize) -> usize {
-        BLOCK * (batch + padded(batch, isa.lanes()))
+        BLOCK * (batch + 2 * padded(batch, isa.lanes()))
     }
 
     /// One part: the gradient to its columns of the input into `dx` (if wanted), then Adam on its weights.
@@ -199,8 +203,9 @@ impl Backward<'_> {
             assert!(dx.rows() == batch && dx.width() == rows);
             assert_eq!(self.dz_transposed.len(), units * padded(batch, isa.lanes()));
         }
-        let (x, t) = scratch[..Self::scratch(isa, batch)].split_at_mut(BLOCK * batch);
-        isa.run(BackwardPart { all: self, part, dx, x, t });
+        let (x, rest) = scratch[..Self::scratch(isa, batch)].split_at_mut(BLOCK * batch);
+        let (t, turned) = rest.split_at_mut(rest.len() / 2);
+        isa.run(BackwardPart { all: self, part, dx, x, t, turned });
     }
 }
 
@@ -208,10 +213,12 @@ struct BackwardPart<'a, 'b> {
     all: &'a Backward<'a>,
     part: Part<'b>,
     dx: Option<Columns<'b>>,
-    /// A block of x, `[B, rows]`.
+    /// A block of x, `[B, BLOCK]`.
     x: &'a mut [f32],
-    /// The gradient to that block before it is gated and turned, `[rows, padded B]`.
+    /// The gradient to that block before it is gated and turned, `[BLOCK, padded B]`.
     t: &'a mut [f32],
+    /// The same turned, `[padded B, BLOCK]`.
+    turned: &'a mut [f32],
 }
 
 impl Kernel for BackwardPart<'_, '_> {
@@ -223,36 +230,73 @@ impl Kernel for BackwardPart<'_, '_> {
         for first in (0..total).step_by(BLOCK) {
             let rows = BLOCK.min(total - first);
             let column = self.part.first + first;
-            for (b, out) in self.x.chunks_exact_mut(rows).take(batch).enumerate() {
-                out.copy_from_slice(&x[b * inputs + column..][..rows]);
+            for (b, out) in self.x.chunks_exact_mut(BLOCK).take(batch).enumerate() {
+                out[..rows].copy_from_slice(&x[b * inputs + column..][..rows]);
             }
-            if self.dx.is_some() {
-                for (sample, vectors) in panels(batch, V::LANES, V::TILE_VECTORS) {
-                    let mut panel = InputGradient { all: &mut self, first, sample };
-                    // SAFETY: the tiles cover the block's rows of w; `Backward::part` has measured the slices.
-                    unsafe { cover::<V, _>(&mut panel, rows, vectors) };
-                }
-                self.store_input_gradient::<V>(first, rows);
+            for strip in (0..rows).step_by(STRIP) {
+                self.strip::<V>(first, strip, STRIP.min(rows - strip));
             }
-            for (unit, vectors) in panels(units, V::LANES, V::TILE_VECTORS) {
-                let mut panel = WeightUpdate { all: &mut self, first, rows, unit };
-                // SAFETY: the tiles cover the block's rows of w, m and v; `Backward::part` has measured the slices.
-                unsafe { cover::<V, _>(&mut panel, rows, vectors) };
-            }
+            self.store_input_gradient::<V>(first, rows);
         }
     }
 }
 
 impl BackwardPart<'_, '_> {
+    /// The rows `strip..strip + rows` of the block that starts at row `first` of the part.
+    #[inline(always)]
+    fn strip<V: Simd>(&mut self, first: usize, strip: usize, rows: usize) {
+        let Backward { units, batch, .. } = *self.all;
+        self.prefetch::<V>((first + strip + rows) * units, rows * units);
+        if self.dx.is_some() {
+            for (sample, vectors) in panels(batch, V::LANES, V::TILE_VECTORS) {
+                let mut panel = InputGradient { all: self, first, strip, sample };
+                // SAFETY: the tiles cover the strip's rows of w; `Backward::part` has measured the slices.
+                unsafe { cover::<V, _>(&mut panel, rows, vectors) };
+            }
+        }
+        for (unit, vectors) in panels(units, V::LANES, V::TILE_VECTORS) {
+            let mut panel = WeightUpdate { all: self, first, strip, unit };
+            // SAFETY: the tiles cover the strip's rows of w, m and v; `Backward::part` has measured the slices.
+            unsafe { cover::<V, _>(&mut panel, rows, vectors) };
+        }
+    }
+
+    /// Asks for the weights of the next strip, while there is work to do on this one.
+    #[inline(always)]
+    fn prefetch<V: Simd>(&self, start: usize, len: usize) {
+        for at in (start..start + len).step_by(crate::memory::LINE) {
+            // SAFETY: a prefetch may name any address.
+            unsafe {
+                V::prefetch(self.part.w.as_ptr().wrapping_add(at));
+                V::prefetch(self.part.m.as_ptr().wrapping_add(at));
+                V::prefetch(self.part.v.as_ptr().wrapping_add(at));
+            }
+        }
+    }
+
     /// Turns the block's gradient from `[rows, B]` into the columns of `dx`, through relu where there was one.
     #[inline(always)]
     fn store_input_gradient<V: Simd>(&mut self, first: usize, rows: usize) {
         let (Backward { batch, gated, .. }, Some(dx)) = (*self.all, &mut self.dx) else { return };
         let stride = padded(batch, V::LANES);
-        for (b, x) in self.x.chunks_exact(rows).take(batch).enumerate() {
+        for (k, b) in (0..BLOCK).step_by(V::LANES).flat_map(|k| (0..stride).step_by(V::LANES).map(move |b| (k, b))) {
+            // SAFETY: t is `[BLOCK, stride]`, turned `[stride, BLOCK]`, both of whole vectors each way.
+            unsafe {
+                let to = self.turned.as_mut_ptr().add(b * BLOCK + k);
+                V::transpose(self.t.as_ptr().add(k * stride + b), stride, to, BLOCK);
+            }
+        }
+        for b in 0..batch {
             let out = &mut dx.row(b)[first..first + rows];
-            for ((out, &x), t) in out.iter_mut().zip(x).zip(self.t.chunks_exact(stride)) {
-                *out = if !gated || x > 0.0 { t[b] } else { 0.0 };
+            for k in (0..rows).step_by(V::LANES) {
+                let n = V::LANES.min(rows - k);
+                // SAFETY: `k + n <= rows <= BLOCK`, the width of `out` and of the rows of x and turned.
+                unsafe {
+                    let gradient = V::load_up_to(self.turned.as_ptr().add(b * BLOCK + k), n);
+                    let x = V::load_up_to(self.x.as_ptr().add(b * BLOCK + k), n);
+                    let gradient = if gated { gradient.where_positive(x) } else { gradient };
+                    gradient.store_up_to(out.as_mut_ptr().add(k), n);
+                }
             }
         }
     }
@@ -261,6 +305,7 @@ impl BackwardPart<'_, '_> {
 struct InputGradient<'a, 'b, 'c> {
     all: &'a mut BackwardPart<'b, 'c>,
     first: usize,
+    strip: usize,
     sample: usize,
 }
 
@@ -269,11 +314,11 @@ impl Tiled for InputGradient<'_, '_, '_> {
     unsafe fn tile<V: Simd, const R: usize, const C: usize>(&mut self, row: usize) {
         let Backward { units, batch, dz_transposed, .. } = *self.all.all;
         let stride = padded(batch, V::LANES);
-        // SAFETY: rows `row` to `row + R - 1` of the block are in w; `dz_transposed` and `t` have rows of whole vectors.
+        // SAFETY: rows `row` to `row + R - 1` of the strip are in w; `dz_transposed` and `t` have rows of whole vectors.
         unsafe {
             let mut sums: Sums<V, R, C> = [[V::splat(0.0); C]; R];
             let operands = Operands {
-                a: self.all.part.w.as_ptr().add((self.first + row) * units),
+                a: self.all.part.w.as_ptr().add((self.first + self.strip + row) * units),
                 a_row: units,
                 a_step: 1,
                 b: dz_transposed.as_ptr().add(self.sample),
@@ -282,7 +327,9 @@ impl Tiled for InputGradient<'_, '_, '_> {
             advance(&mut sums, units, operands);
             for (r, sums) in sums.into_iter().enumerate() {
                 for (c, sum) in sums.into_iter().enumerate() {
-                    sum.store(self.all.t.as_mut_ptr().add((row + r) * stride + self.sample + c * V::LANES));
+                    sum.store(
+                        self.all.t.as_mut_ptr().add((self.strip + row + r) * stride + self.sample + c * V::LANES),
+                    );
                 }
             }
         }
@@ -292,7 +339,7 @@ impl Tiled for InputGradient<'_, '_, '_> {
 struct WeightUpdate<'a, 'b, 'c> {
     all: &'a mut BackwardPart<'b, 'c>,
     first: usize,
-    rows: usize,
+    strip: usize,
     unit: usize,
 }
 
@@ -301,14 +348,14 @@ impl Tiled for WeightUpdate<'_, '_, '_> {
     unsafe fn tile<V: Simd, const R: usize, const C: usize>(&mut self, row: usize) {
         let Backward { units, batch, dz, adam, .. } = *self.all.all;
         let part = &mut self.all.part;
-        // SAFETY: rows `row` to `row + R - 1` of the block are in w, m and v; dz has rows of whole vectors; only units
+        // SAFETY: rows `row` to `row + R - 1` of the strip are in w, m and v; dz has rows of whole vectors; only units
         // there are are updated.
         unsafe {
             let mut sums: Sums<V, R, C> = [[V::splat(0.0); C]; R];
             let operands = Operands {
-                a: self.all.x.as_ptr().add(row),
+                a: self.all.x.as_ptr().add(self.strip + row),
                 a_row: 1,
-                a_step: self.rows,
+                a_step: BLOCK,
                 b: dz.as_ptr().add(self.unit),
                 b_step: padded(units, V::LANES),
             };
@@ -317,7 +364,7 @@ impl Tiled for WeightUpdate<'_, '_, '_> {
             for (r, sums) in sums.into_iter().enumerate() {
                 for (c, gradient) in sums.into_iter().enumerate() {
                     let unit = self.unit + c * V::LANES;
-                    let at = weights.add((self.first + row + r) * units + unit);
+                    let at = weights.add((self.first + self.strip + row + r) * units + unit);
                     adam.apply(gradient, at, V::LANES.min(units - unit));
                 }
             }

@@ -39,10 +39,15 @@ pub trait Simd: Copy {
     unsafe fn fma(self, b: Self, c: Self) -> Self;
     /// `self * b - c`, rounded once.
     unsafe fn fms(self, b: Self, c: Self) -> Self;
+    /// Asks for the cache line at `p` before it is needed; any address will do.
+    unsafe fn prefetch(p: *const f32);
     /// `0` where `self < 0`, else `self` (NaN and -0 stay).
     unsafe fn relu(self) -> Self;
     /// `self` where `gate > 0`, else `0`.
     unsafe fn where_positive(self, gate: Self) -> Self;
+
+    /// Turns a block of `LANES` x `LANES`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row + i]`.
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
 
     /// Loads `n` elements, `n` being `LANES` or fewer.
     #[inline(always)]
@@ -129,12 +134,20 @@ impl Simd for Portable {
         Portable(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], -c.0[i])))
     }
     #[inline(always)]
+    unsafe fn prefetch(_: *const f32) {}
+    #[inline(always)]
     unsafe fn relu(self) -> Self {
         Portable(self.0.map(|x| if 0.0 > x { 0.0 } else { x }))
     }
     #[inline(always)]
     unsafe fn where_positive(self, gate: Self) -> Self {
         self.zip(gate, |x, g| if g > 0.0 { x } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+        for (i, j) in (0..8).flat_map(|i| (0..8).map(move |j| (i, j))) {
+            unsafe { *to.add(j * to_row + i) = *from.add(i * from_row + j) }
+        }
     }
 }
 
@@ -214,6 +227,10 @@ mod x86 {
             Avx512(unsafe { _mm512_fmsub_ps(self.0, b.0, c.0) })
         }
         #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        }
+        #[inline(always)]
         unsafe fn relu(self) -> Self {
             // maxps gives its second operand when either is NaN or both are zeros.
             Avx512(unsafe { _mm512_max_ps(_mm512_setzero_ps(), self.0) })
@@ -223,6 +240,38 @@ mod x86 {
             unsafe {
                 let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate.0, _mm512_setzero_ps());
                 Avx512(_mm512_maskz_mov_ps(mask, self.0))
+            }
+        }
+        /// In four rounds, each of which brings together elements from rows twice as far apart: by pairs and by fours
+        /// inside the 128-bit quarters, then whole quarters.
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+            unsafe {
+                let mut rows = [_mm512_setzero_ps(); 16];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = _mm512_loadu_ps(from.add(i * from_row));
+                }
+                // Quarter q of columns[4g + c]: rows 4g to 4g + 3 of column 4q + c.
+                let mut columns = rows;
+                for g in 0..4 {
+                    let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+                    let pd = |x| _mm512_castps_pd(x);
+                    let (ab, cd) = (pd(_mm512_unpacklo_ps(a, b)), pd(_mm512_unpacklo_ps(c, d)));
+                    let (ab_high, cd_high) = (pd(_mm512_unpackhi_ps(a, b)), pd(_mm512_unpackhi_ps(c, d)));
+                    columns[4 * g] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab, cd));
+                    columns[4 * g + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab, cd));
+                    columns[4 * g + 2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+                    columns[4 * g + 3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+                }
+                for c in 0..4 {
+                    let [a, b, d, e] = [columns[c], columns[4 + c], columns[8 + c], columns[12 + c]];
+                    let (even, odd) = (_mm512_shuffle_f32x4::<0x88>(a, b), _mm512_shuffle_f32x4::<0xdd>(a, b));
+                    let (even2, odd2) = (_mm512_shuffle_f32x4::<0x88>(d, e), _mm512_shuffle_f32x4::<0xdd>(d, e));
+                    _mm512_storeu_ps(to.add(c * to_row), _mm512_shuffle_f32x4::<0x88>(even, even2));
+                    _mm512_storeu_ps(to.add((4 + c) * to_row), _mm512_shuffle_f32x4::<0x88>(odd, odd2));
+                    _mm512_storeu_ps(to.add((8 + c) * to_row), _mm512_shuffle_f32x4::<0xdd>(even, even2));
+                    _mm512_storeu_ps(to.add((12 + c) * to_row), _mm512_shuffle_f32x4::<0xdd>(odd, odd2));
+                }
             }
         }
     }
@@ -293,6 +342,10 @@ mod x86 {
             Avx2(unsafe { _mm256_fmsub_ps(self.0, b.0, c.0) })
         }
         #[inline(always)]
+        unsafe fn prefetch(p: *const f32) {
+            unsafe { _mm_prefetch::<_MM_HINT_T0>(p.cast()) }
+        }
+        #[inline(always)]
         unsafe fn relu(self) -> Self {
             Avx2(unsafe { _mm256_max_ps(_mm256_setzero_ps(), self.0) })
         }
@@ -301,6 +354,32 @@ mod x86 {
             unsafe {
                 let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(gate.0, _mm256_setzero_ps());
                 Avx2(_mm256_and_ps(mask, self.0))
+            }
+        }
+        /// As AVX-512's, with halves for quarters.
+        #[inline(always)]
+        unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {
+            unsafe {
+                let mut rows = [_mm256_setzero_ps(); 8];
+                for (i, row) in rows.iter_mut().enumerate() {
+                    *row = _mm256_loadu_ps(from.add(i * from_row));
+                }
+                let mut columns = rows;
+                for g in 0..2 {
+                    let [a, b, c, d] = [rows[4 * g], rows[4 * g + 1], rows[4 * g + 2], rows[4 * g + 3]];
+                    let pd = |x| _mm256_castps_pd(x);
+                    let (ab, cd) = (pd(_mm256_unpacklo_ps(a, b)), pd(_mm256_unpacklo_ps(c, d)));
+                    let (ab_high, cd_high) = (pd(_mm256_unpackhi_ps(a, b)), pd(_mm256_unpackhi_ps(c, d)));
+                    columns[4 * g] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab, cd));
+                    columns[4 * g + 1] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab, cd));
+                    columns[4 * g + 2] = _mm256_castpd_ps(_mm256_unpacklo_pd(ab_high, cd_high));
+                    columns[4 * g + 3] = _mm256_castpd_ps(_mm256_unpackhi_pd(ab_high, cd_high));
+                }
+                for c in 0..4 {
+                    let (a, b) = (columns[c], columns[4 + c]);
+                    _mm256_storeu_ps(to.add(c * to_row), _mm256_permute2f128_ps::<0x20>(a, b));
+                    _mm256_storeu_ps(to.add((4 + c) * to_row), _mm256_permute2f128_ps::<0x31>(a, b));
+                }
             }
         }
     }
@@ -341,6 +420,32 @@ mod tests {
             }
             // Which bits a NaN has is nobody's promise; that it is one is.
             rows.iter().map(|row| row.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() })).collect()
+        }
+    }
+
+    struct Transpose<'a>(&'a [f32], &'a mut [f32]);
+
+    impl Kernel for Transpose<'_> {
+        type Output = usize;
+        #[inline(always)]
+        fn run<V: Simd>(self) -> usize {
+            assert!(self.0.len() >= 16 * 17 && self.1.len() >= 16 * 18);
+            // SAFETY: sixteen rows of sixteen hold any block.
+            unsafe { V::transpose(self.0.as_ptr(), 17, self.1.as_mut_ptr(), 18) };
+            V::LANES
+        }
+    }
+
+    #[test]
+    fn blocks_are_transposed() {
+        let from: Vec<f32> = (0..16 * 17).map(|i| i as f32).collect();
+        for isa in Isa::available() {
+            let mut to = vec![-1.0; 16 * 18];
+            let lanes = isa.run(Transpose(&from, &mut to));
+            for (i, j) in (0..16).flat_map(|i| (0..16).map(move |j| (i, j))) {
+                let expected = if i < lanes && j < lanes { from[i * 17 + j] } else { -1.0 };
+                assert_eq!(to[j * 18 + i], expected, "{isa:?} {i} {j}");
+            }
         }
     }
 
