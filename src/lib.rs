@@ -24,6 +24,7 @@ pub mod error;
 pub mod graph;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
+mod layers;
 mod memory;
 pub mod train;
 pub mod weights;

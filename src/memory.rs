@@ -10,10 +10,14 @@ pub fn reserve<T>(len: usize) -> Result<Vec<T>> {
     let mut vec = Vec::new();
     let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= machine_memory());
     if bytes.is_none() || vec.try_reserve_exact(len).is_err() {
-        let bytes = len as u128 * size_of::<T>() as u128;
-        return Err(Error::new(ErrorKind::OutOfMemory, format!("cannot allocate {bytes} bytes")));
+        return Err(cannot_allocate(len.saturating_mul(size_of::<T>())));
     }
     Ok(vec)
+}
+
+/// The error for `bytes` that are not to be had.
+pub fn cannot_allocate(bytes: usize) -> Error {
+    Error::new(ErrorKind::OutOfMemory, format!("cannot allocate {bytes} bytes"))
 }
 
 /// A vector of `len` copies of `value`, or `OutOfMemory`.

@@ -1,1 +1,69 @@
-//! data
+//! Files and memory to datasets, datasets to batches.
+
+mod batches;
+mod cache;
+mod dataset;
+#[cfg(feature = "download")]
+mod download;
+mod idx;
+mod npy;
+mod npz;
+
+pub use batches::{gather, order};
+pub use cache::load_data;
+pub use dataset::{Dataset, Dtype};
+pub use npz::Npz;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Opens a file to read; a directory is an error here, and not only at the first read.
+fn open(path: &Path) -> Result<File> {
+    let file = File::open(path)?;
+    match file.metadata()?.is_dir() {
+        true => Err(Error::new(ErrorKind::Io, "is a directory")),
+        false => Ok(file),
+    }
+}
+
+/// Reads exactly `len` bytes, which a header has claimed. The memory grows with what is really there, so that a claim
+/// costs nothing by itself. `start` is where the bytes begin, for the message.
+fn read_claimed(reader: &mut impl Read, len: usize, start: u64) -> Result<Vec<u8>> {
+    const STEP: usize = 1 << 20;
+    let mut bytes = memory::reserve(len.min(STEP))?;
+    while bytes.len() < len {
+        let before = bytes.len();
+        let step = STEP.min(len - before);
+        if bytes.capacity() - before < step {
+            let larger = (2 * before).min(len) - before;
+            bytes.try_reserve_exact(larger).map_err(|_| memory::cannot_allocate(before + larger))?;
+        }
+        reader
+            .by_ref()
+            .take(step as u64)
+            .read_to_end(&mut bytes)
+            .map_err(|error| unreadable(error, start + before as u64))?;
+        if bytes.len() - before < step {
+            return Err(Error::new(ErrorKind::Format, "the data end too soon")
+                .expected(format_args!("{len} bytes"))
+                .found(bytes.len())
+                .at(format_args!("byte {}", start + bytes.len() as u64)));
+        }
+    }
+    Ok(bytes)
+}
+
+/// An error in the middle of a file: a damaged archive says so as an I/O error.
+fn unreadable(error: std::io::Error, byte: u64) -> Error {
+    use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+    let damaged = matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+        || (error.raw_os_error().is_none() && error.kind() == std::io::ErrorKind::Other);
+    match damaged {
+        true => Error::new(ErrorKind::Format, format!("damaged data: {error}")),
+        false => Error::io(error),
+    }
+    .at(format_args!("byte {byte}"))
+}

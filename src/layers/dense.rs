@@ -45,14 +45,7 @@ impl Dense {
         let rows = PART.min(inputs);
         let scratch = dense::forward_scratch(isa, rows, units);
         let backward = if how.training { dense::Backward::scratch(isa, batch) } else { 0 };
-        let training = how.training.then(|| {
-            let turned = if how.input_gradient { units * batch.next_multiple_of(isa.lanes()) } else { 0 };
-            Ok(Training {
-                dz: Buffer::zeros(batch * units.next_multiple_of(isa.lanes()))?,
-                dz_transposed: Buffer::zeros(turned)?,
-                bias: Buffer::zeros(units)?,
-            })
-        });
+        let training = how.training.then(|| Training::new(units, how)).transpose()?;
         Ok(Dense {
             inputs,
             units,
@@ -60,7 +53,19 @@ impl Dense {
             isa,
             sums: Buffer::zeros(inputs.div_ceil(PART) * batch * units)?,
             scratch: PerThread::new(how.threads, scratch.max(backward))?,
-            training: training.transpose()?,
+            training,
+        })
+    }
+}
+
+impl Training {
+    fn new(units: usize, how: Use) -> Result<Self> {
+        let Use { isa, batch, .. } = how;
+        let turned = if how.input_gradient { units * batch.next_multiple_of(isa.lanes()) } else { 0 };
+        Ok(Training {
+            dz: Buffer::zeros(batch * units.next_multiple_of(isa.lanes()))?,
+            dz_transposed: Buffer::zeros(turned)?,
+            bias: Buffer::zeros(units)?,
         })
     }
 }
@@ -96,8 +101,7 @@ impl Layer for Dense {
         if dx.is_some() {
             rows::transpose(dz, units, turned, tall);
         }
-        let all =
-            dense::Backward { x, inputs, dz: wide_dz, dz_transposed: turned, units, batch, gated, adam };
+        let all = dense::Backward { x, inputs, dz: wide_dz, dz_transposed: turned, units, batch, gated, adam };
         let chunk = PART * units;
         let moments = (Chunks::new(kernel.m, chunk), Chunks::new(kernel.v, chunk));
         let dx = dx.map(|dx| ColumnBlocks::new(Columns::new(dx, batch, inputs), PART));

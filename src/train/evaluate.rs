@@ -53,11 +53,17 @@ impl Model {
         let weights = self.parameters.snapshot()?;
         let start = Instant::now();
         let steps = data.len().div_ceil(options.batch_size);
-        let mut line = ProgressLine::new(options.output, options.verbose, steps);
+        let EvaluateOptions { verbose, mut output, .. } = options;
+        let mut line = ProgressLine::new(verbose, steps);
         let mut done = 0;
         let mean = self.score(&weights, data, options.batch_size, &mut |mean| {
             done += 1;
-            line.update(done, &shown(mean.metrics(), true, ""), start.elapsed().as_secs_f64(), done == steps);
+            let Metrics { loss, accuracy } = mean.metrics();
+            let (metrics, seconds) = ([("loss", loss), ("accuracy", accuracy)], start.elapsed().as_secs_f64());
+            match done == steps {
+                true => line.finish(&mut output, done, &metrics, seconds),
+                false => line.update(&mut output, done, &metrics, seconds),
+            }
             true
         })?;
         Ok(mean.metrics())
@@ -176,13 +182,6 @@ impl Batch {
         gather(data, indices, images, labels);
         (images, labels)
     }
-}
-
-/// The metrics a progress line shows.
-pub(super) fn shown(metrics: Metrics, accuracy: bool, prefix: &str) -> Vec<(String, f64)> {
-    let loss = (format!("{prefix}loss"), metrics.loss);
-    let accuracy = accuracy.then(|| (format!("{prefix}accuracy"), metrics.accuracy));
-    [Some(loss), accuracy].into_iter().flatten().collect()
 }
 
 pub(super) fn check_batch_size(batch_size: usize) -> Result<()> {

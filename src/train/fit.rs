@@ -1,6 +1,6 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
-use super::evaluate::{Batch, Mean, Metrics, check_batch_size, shown};
+use super::evaluate::{Batch, Mean, Metrics, check_batch_size};
 use super::history::{EpochMetrics, History};
 use super::model::{Compiled, Model, Moments};
 use super::network::Network;
@@ -32,10 +32,9 @@ impl Model {
     /// step. Exclusive; callbacks and writes happen on the calling thread, between steps.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let mut session = self.exclusive()?;
-        let compiled = session
-            .compiled
-            .as_mut()
-            .ok_or_else(|| Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model"))?;
+        let compiled = session.compiled.as_mut().ok_or_else(|| {
+            Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
+        })?;
         check_batch_size(options.batch_size)?;
         if options.epochs == 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "no epochs")
@@ -73,12 +72,12 @@ fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Da
 }
 
 /// A fit under way.
-struct Fit<'a> {
-    model: &'a Model,
+struct Fit<'m, 'o> {
+    model: &'m Model,
     pool: Arc<Pool>,
     adam: AdamOptions,
     accuracy: bool,
-    moments: &'a mut Moments,
+    moments: &'m mut Moments,
     network: Network,
     batch: Batch,
     train: Dataset,
@@ -87,19 +86,19 @@ struct Fit<'a> {
     epochs: std::ops::Range<usize>,
     shuffle: Option<u64>,
     verbose: Verbose,
-    output: Output<'a>,
-    callbacks: Option<&'a mut dyn Callbacks>,
+    output: Output<'o>,
+    callbacks: Option<&'o mut dyn Callbacks>,
     history: History,
     stopped: bool,
 }
 
-impl<'a> Fit<'a> {
+impl<'m, 'o> Fit<'m, 'o> {
     fn new(
-        model: &'a Model,
-        compiled: &'a mut Compiled,
+        model: &'m Model,
+        compiled: &'m mut Compiled,
         train: Dataset,
         validation: Option<Dataset>,
-        options: FitOptions<'a>,
+        options: FitOptions<'o>,
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
@@ -143,6 +142,7 @@ impl<'a> Fit<'a> {
             start: Instant::now(),
             mean: Mean::default(),
             accuracy: self.accuracy,
+            validated: false,
             progress: Progress {
                 epoch,
                 epochs: self.epochs.end,
@@ -167,9 +167,7 @@ impl<'a> Fit<'a> {
             _ => None,
         };
         now.end(validated, &mut self.history);
-        let mut metrics = now.shown();
-        metrics.extend(validated.into_iter().flat_map(|metrics| shown(metrics, self.accuracy, "val_")));
-        line.finish(&mut self.output, now.progress.batch + 1, &metrics, now.progress.seconds);
+        line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds);
         if !self.stopped {
             self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress);
         }
@@ -234,6 +232,7 @@ struct Epoch {
     start: Instant,
     mean: Mean,
     accuracy: bool,
+    validated: bool,
     progress: Progress,
 }
 
@@ -251,6 +250,7 @@ impl Epoch {
     fn end(&mut self, validated: Option<Metrics>, history: &mut History) {
         let progress = &mut self.progress;
         progress.seconds = self.start.elapsed().as_secs_f64();
+        self.validated = validated.is_some();
         if let Some(metrics) = validated {
             progress.val_loss = metrics.loss;
             progress.val_accuracy = if self.accuracy { metrics.accuracy } else { f64::NAN };
@@ -265,8 +265,12 @@ impl Epoch {
         });
     }
 
-    fn shown(&self) -> Vec<(String, f64)> {
-        let Progress { loss, accuracy, .. } = self.progress;
-        shown(Metrics { loss, accuracy }, self.accuracy, "")
+    /// The metrics that were measured, as the progress line shows them.
+    fn shown(&self) -> Vec<(&'static str, f64)> {
+        let Progress { loss, accuracy, val_loss, val_accuracy, .. } = self.progress;
+        let all = [("loss", loss), ("accuracy", accuracy), ("val_loss", val_loss), ("val_accuracy", val_accuracy)];
+        let wanted = |name: &str| self.validated || !name.starts_with("val_");
+        let measured = |name: &str| self.accuracy || !name.ends_with("accuracy");
+        all.into_iter().filter(|(name, _)| wanted(name) && measured(name)).collect()
     }
 }

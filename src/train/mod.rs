@@ -1,1 +1,29 @@
-//! train
+//! Fit, evaluate, predict: a model and what can be done with it.
+//!
+//! ```text
+//! model       a network's description and parameters; who may do what at the same time
+//! options     what compile, fit and evaluate can be told; callbacks
+//! fit         epochs of batches      evaluate    the forward pass alone: scores and predictions
+//! network     the layers at work on a batch
+//! parameters  all weights, in one tensor      pool      a model's threads
+//! progress    Keras's progress line           history   the metrics of each epoch
+//! ```
+
+mod evaluate;
+mod fit;
+mod history;
+mod model;
+mod network;
+mod options;
+mod parameters;
+mod pool;
+mod progress;
+
+pub use evaluate::Metrics;
+pub use fit::Fitted;
+pub use history::{EpochMetrics, History};
+pub use model::Model;
+pub use options::{
+    AdamOptions, Callbacks, CompileOptions, Control, EvaluateOptions, FitOptions, Loss, Optimizer, Progress,
+};
+pub use progress::{Output, Verbose};

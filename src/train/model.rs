@@ -4,7 +4,7 @@
 //! one is told `Busy`. *Shared* ones (predict, evaluate, save, summary) run on any number of threads, also while a fit
 //! runs, and meet it only at the parameters' lock, between two of its steps.
 
-use super::network::{Network, activation};
+use super::network::Network;
 use super::options::{AdamOptions, CompileOptions, Loss, Optimizer};
 use super::parameters::Parameters;
 use super::pool::Pool;
@@ -83,7 +83,7 @@ impl Model {
     }
 
     /// Keras's table of its layers.
-    pub fn summary(&self) -> Result<String> {
+    pub fn summary(&self) -> String {
         summary::summary(&self.name, &self.layers)
     }
 
@@ -178,7 +178,7 @@ impl Model {
                 .found(&last.output)
                 .at(at));
         }
-        match activation(last) {
+        match last.activation() {
             found @ (Activation::Softmax | Activation::Linear) if !self.parameters.entries().is_empty() => Ok(found),
             found => Err(Error::new(ErrorKind::Unsupported, "the last layer gives neither probabilities nor logits")
                 .expected("weights, and Softmax or Linear")

@@ -9,7 +9,7 @@
 
 use super::parameters::Parameters;
 use crate::error::{At, Result};
-use crate::graph::{Activation, LayerKind, LayerSpec};
+use crate::graph::{Activation, LayerSpec};
 use crate::kernels::softmax::{self, Score};
 use crate::kernels::{AdamStep, Isa};
 use crate::layers::{self, Backward, Layer, Trained, Use};
@@ -58,13 +58,13 @@ impl Network {
             steps.push(Step {
                 layer,
                 parameters: parameters.of_layer(index).iter().map(|entry| entry.range.clone()).collect(),
-                relu: activation(spec) == Activation::Relu,
+                relu: spec.activation() == Activation::Relu,
                 len,
                 values: Buffer::zeros(total).at(format_args!("layer {}", spec.name))?,
                 gradients: Buffer::zeros(if training { total } else { 0 }).at(format_args!("layer {}", spec.name))?,
             });
         }
-        let softmax = specs.last().is_some_and(|spec| activation(spec) == Activation::Softmax);
+        let softmax = specs.last().is_some_and(|spec| spec.activation() == Activation::Softmax);
         let input_len = specs.first().map_or(0, |spec| spec.output.len());
         Ok(Network { batch, threads, input_len, softmax, steps })
     }
@@ -174,12 +174,4 @@ fn parameters_of<'a>(
         Trained { w: take(&mut w, skip, len), m: take(&mut m, skip, len), v: take(&mut v, skip, len) }
     });
     parts.collect()
-}
-
-/// The activation of a layer, linear where it has none.
-pub fn activation(spec: &LayerSpec) -> Activation {
-    match spec.kind {
-        LayerKind::Conv2d { activation, .. } | LayerKind::Dense { activation, .. } => activation,
-        LayerKind::Input | LayerKind::Flatten => Activation::Linear,
-    }
 }

@@ -1,0 +1,286 @@
+//! Images and their labels.
+
+use super::idx::Idx;
+use super::npz::{Elements, Npz};
+use crate::error::{At, Error, ErrorKind, Result};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a dataset's pixels look like from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dtype {
+    /// Bytes, 0 to 255.
+    U8,
+    /// Single precision.
+    F32,
+}
+
+/// Images `[N, H, W]` or `[N, H, W, C]` and a label for each.
+///
+/// A clone or a slice shares the pixels. They stay as they came: to normalize only notes the divisor, which is applied
+/// while images are read, so that bytes stay bytes.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    pixels: Pixels,
+    labels: Arc<Vec<u32>>,
+    /// The images of this dataset among the shared ones.
+    range: Range<usize>,
+    height: usize,
+    width: usize,
+    /// `None` for images of rank 2, which count as having one channel.
+    channels: Option<usize>,
+    divisors: Vec<f32>,
+}
+
+#[derive(Clone, Debug)]
+enum Pixels {
+    /// Bytes, and what each of them stands for.
+    U8(Arc<Vec<u8>>, Box<[f32; 256]>),
+    F32(Arc<Vec<f32>>),
+}
+
+impl Dataset {
+    /// A dataset of bytes. `dims` are `[N, H, W]` or `[N, H, W, C]`, each above 0; there are N labels.
+    pub fn from_u8(pixels: Vec<u8>, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
+        let len = pixels.len();
+        let table = Box::new(std::array::from_fn(|value| value as f32));
+        Dataset::new(Pixels::U8(Arc::new(pixels), table), len, dims, labels)
+    }
+
+    /// A dataset of floats; otherwise as [`from_u8`](Self::from_u8).
+    pub fn from_f32(pixels: Vec<f32>, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
+        let len = pixels.len();
+        Dataset::new(Pixels::F32(Arc::new(pixels)), len, dims, labels)
+    }
+
+    /// The arrays `images` and `labels` of an npz archive.
+    pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
+        Dataset::from_archive(&Npz::open(path)?, images, labels).at(path.display())
+    }
+
+    pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
+        let ((pixels, dims), labels) = (npz.pixels(images)?, npz.labels(labels)?);
+        match pixels {
+            Elements::U8(pixels) => Dataset::from_u8(pixels, &dims, labels),
+            Elements::F32(pixels) => Dataset::from_f32(pixels, &dims, labels),
+        }
+        .at(format_args!("member {images}"))
+    }
+
+    /// Two IDX files, plain or gzipped: images of rank 3 or 4, labels of rank 1.
+    pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
+        let (pixels, labels_file) = (Idx::read(images, &[3, 4])?, Idx::read(labels, &[1])?);
+        let labels_u32 = labels_file.bytes.into_iter().map(u32::from).collect();
+        Dataset::from_u8(pixels.bytes, &pixels.dims, labels_u32).at(format_args!(
+            "{} and {}",
+            images.display(),
+            labels.display()
+        ))
+    }
+
+    fn new(pixels: Pixels, len: usize, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
+        let (count, height, width, channels) = match *dims {
+            [n, h, w] => (n, h, w, None),
+            [n, h, w, c] => (n, h, w, Some(c)),
+            _ => {
+                return Err(Error::new(ErrorKind::Shape, "images of a wrong rank")
+                    .expected("[N, H, W] or [N, H, W, C]")
+                    .found(format_args!("{dims:?}")));
+            }
+        };
+        let product = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+        if dims.contains(&0) || product != Some(len) {
+            return Err(Error::new(ErrorKind::Shape, "sizes that are 0 or do not match the pixels")
+                .expected(format_args!("sizes above 0 whose product is {len}"))
+                .found(format_args!("{dims:?}")));
+        }
+        if labels.len() != count {
+            return Err(Error::new(ErrorKind::Shape, "images and labels of different lengths")
+                .expected(format_args!("{count} labels for {count} images"))
+                .found(format_args!("{} labels", labels.len())));
+        }
+        if u32::try_from(count).is_err() {
+            let error = Error::new(ErrorKind::Unsupported, "too many images");
+            return Err(error.expected(format_args!("at most {}", u32::MAX)).found(count));
+        }
+        Ok(Dataset { pixels, labels: Arc::new(labels), range: 0..count, height, width, channels, divisors: Vec::new() })
+    }
+
+    /// How many images there are; never 0.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// `[N, H, W]`, or `[N, H, W, C]` for what came so or was expanded.
+    pub fn shape(&self) -> Vec<usize> {
+        [self.len(), self.height, self.width].into_iter().chain(self.channels).collect()
+    }
+
+    /// `[H, W, C]` of an image.
+    pub fn image_shape(&self) -> [usize; 3] {
+        [self.height, self.width, self.channels.unwrap_or(1)]
+    }
+
+    fn image_len(&self) -> usize {
+        self.image_shape().iter().product()
+    }
+
+    /// `F32` for floats and for bytes that were normalized, which count as floats from then on.
+    pub fn dtype(&self) -> Dtype {
+        match self.pixels {
+            Pixels::U8(..) if self.divisors.is_empty() => Dtype::U8,
+            _ => Dtype::F32,
+        }
+    }
+
+    /// The images `start..start + len` as a dataset of their own, sharing the pixels.
+    pub fn slice(&self, start: usize, len: usize) -> Result<Self> {
+        match start.checked_add(len).filter(|&end| len > 0 && end <= self.len()) {
+            Some(end) => Ok(Dataset { range: self.range.start + start..self.range.start + end, ..self.clone() }),
+            None => Err(Error::new(ErrorKind::InvalidArgument, "no such images")
+                .expected(format_args!("1 or more, among {}", self.len()))
+                .found(format_args!("{len} from {start} on"))
+                .at("arguments `start` and `len`")),
+        }
+    }
+
+    /// Divides every pixel by `divisor`, which is finite and not 0, in single precision.
+    pub fn normalize(&mut self, divisor: f32) -> Result<()> {
+        if !divisor.is_finite() || divisor == 0.0 {
+            return Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
+                .expected("a finite number other than 0")
+                .found(divisor)
+                .at("argument `divisor`"));
+        }
+        if let Pixels::U8(_, table) = &mut self.pixels {
+            table.iter_mut().for_each(|value| *value /= divisor);
+        }
+        self.divisors.push(divisor);
+        Ok(())
+    }
+
+    /// `[N, H, W]` to `[N, H, W, 1]`.
+    pub fn expand_dims(&mut self) -> Result<()> {
+        if self.channels.is_some() {
+            return Err(Error::new(ErrorKind::Shape, "the images have channels already")
+                .expected("[N, H, W]")
+                .found(format_args!("{:?}", self.shape()))
+                .at("argument `dataset`"));
+        }
+        self.channels = Some(1);
+        Ok(())
+    }
+
+    /// The labels that occur, ascending.
+    pub fn unique_labels(&self) -> Vec<u32> {
+        self.labels().iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// The labels, `[N]`.
+    pub fn labels(&self) -> &[u32] {
+        &self.labels[self.range.clone()]
+    }
+
+    /// Writes image `i`, which is below [`len`](Self::len), to `out`, `[H, W, C]`, scaled as `normalize` said.
+    pub fn image(&self, i: usize, out: &mut [f32]) {
+        let len = self.image_len();
+        let start = (self.range.start + i) * len;
+        match &self.pixels {
+            Pixels::U8(pixels, table) => {
+                for (out, &pixel) in out.iter_mut().zip(&pixels[start..start + len]) {
+                    *out = table[usize::from(pixel)];
+                }
+            }
+            Pixels::F32(pixels) => {
+                out.copy_from_slice(&pixels[start..start + len]);
+                for divisor in &self.divisors {
+                    out.iter_mut().for_each(|pixel| *pixel /= divisor);
+                }
+            }
+        }
+    }
+
+    /// An error that names the first pixel that is NaN or infinite.
+    pub fn check_finite(&self) -> Result<()> {
+        let Pixels::F32(pixels) = &self.pixels else { return Ok(()) };
+        let len = self.image_len();
+        let pixels = &pixels[self.range.start * len..self.range.end * len];
+        match pixels.iter().position(|pixel| !pixel.is_finite()) {
+            None => Ok(()),
+            Some(at) => {
+                let [_, width, channels] = self.image_shape();
+                let (image, pixel) = (at / len, at % len);
+                let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
+                Err(Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can train on")
+                    .expected("a finite one")
+                    .found(pixels[at])
+                    .at(format_args!("image {image}, pixel {place:?}")))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes() -> Dataset {
+        Dataset::from_u8((0..12).collect(), &[3, 2, 2], vec![7, 0, 7]).unwrap()
+    }
+
+    fn image(data: &Dataset, i: usize) -> Vec<f32> {
+        let mut out = vec![f32::NAN; data.image_len()];
+        data.image(i, &mut out);
+        out
+    }
+
+    #[test]
+    fn bytes_become_floats_when_normalized() {
+        let mut data = bytes();
+        assert_eq!((data.dtype(), data.shape(), image(&data, 1)), (Dtype::U8, vec![3, 2, 2], vec![4.0, 5.0, 6.0, 7.0]));
+        data.normalize(255.0).unwrap();
+        data.expand_dims().unwrap();
+        assert_eq!((data.dtype(), data.shape()), (Dtype::F32, vec![3, 2, 2, 1]));
+        assert_eq!(image(&data, 2), [8.0 / 255.0, 9.0 / 255.0, 10.0 / 255.0, 11.0 / 255.0]);
+        assert_eq!(data.unique_labels(), [0, 7]);
+        assert_eq!(data.expand_dims().unwrap_err().kind(), ErrorKind::Shape);
+        for bad in [0.0, f32::NAN, f32::INFINITY] {
+            assert_eq!(data.normalize(bad).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn slices_share_and_stay_themselves() {
+        let mut data = bytes();
+        let tail = data.slice(1, 2).unwrap();
+        data.normalize(2.0).unwrap();
+        assert_eq!((image(&tail, 0), image(&data, 1)), (vec![4.0, 5.0, 6.0, 7.0], vec![2.0, 2.5, 3.0, 3.5]));
+        assert_eq!((tail.labels(), tail.slice(1, 1).unwrap().labels()), (&[0, 7][..], &[7][..]));
+        for (start, len) in [(0, 0), (0, 4), (3, 1), (usize::MAX, 2)] {
+            assert_eq!(data.slice(start, len).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+    }
+
+    #[test]
+    fn floats_are_divided_in_turn_and_looked_at() {
+        let mut data = Dataset::from_f32(vec![6.0, 12.0, f32::NAN, 1.0], &[2, 1, 1, 2], vec![0, 1]).unwrap();
+        data.normalize(2.0).unwrap();
+        data.normalize(3.0).unwrap();
+        assert_eq!(image(&data, 0), [1.0, 2.0]);
+        let error = data.check_finite().unwrap_err().to_string();
+        assert!(error.contains("image 1, pixel [0, 0, 0]") && error.contains("found NaN"), "{error}");
+        assert!(data.slice(0, 1).unwrap().check_finite().is_ok());
+    }
+
+    #[test]
+    fn sizes_and_labels_must_match() {
+        let error = |dims: &[usize], labels: usize| Dataset::from_u8(vec![0; 12], dims, vec![0; labels]).unwrap_err();
+        let lengths = error(&[3, 2, 2], 2).to_string();
+        assert!(lengths.contains("different lengths: expected 3 labels for 3 images, found 2 labels"), "{lengths}");
+        for dims in [&[12][..], &[3, 4], &[0, 2, 2], &[3, 2, 3], &[usize::MAX, 2, 2], &[1, 1, 1, 1, 12]] {
+            assert_eq!(error(dims, 3).kind(), ErrorKind::Shape, "{dims:?}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! Shapes of symbolic tensors.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::fmt;
+
+/// The shape of a tensor without its batch: `[H, W, C]` for images, `[units]` for rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shape {
+    dims: Vec<usize>,
+    len: usize,
+}
+
+impl Shape {
+    /// A shape of `dims`, each above 0, whose elements can be counted.
+    pub fn new(dims: &[usize]) -> Result<Self> {
+        let printed = || format!("{dims:?}");
+        if dims.contains(&0) {
+            return Err(Error::new(ErrorKind::Shape, "a size is 0").expected("1 or more").found(printed()));
+        }
+        let len = dims.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim));
+        match len.filter(|&len| len <= MOST) {
+            Some(len) => Ok(Shape { dims: dims.to_vec(), len }),
+            None => Err(Error::new(ErrorKind::Shape, "too many elements")
+                .expected(format_args!("at most {MOST}"))
+                .found(printed())),
+        }
+    }
+
+    /// The sizes.
+    pub fn dims(&self) -> &[usize] {
+        &self.dims
+    }
+
+    /// How many elements there are; never 0.
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+}
+
+/// The most elements of a tensor or a layer's parameters: what a file or an index of 32 bits can still address, and so
+/// far below `usize` that sums and small multiples need no check.
+pub const MOST: usize = i32::MAX as usize;
+
+/// As in `[26, 26, 32]`.
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.dims)
+    }
+}

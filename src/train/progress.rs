@@ -1,0 +1,269 @@
+//! Keras's progress line, as version 2.6 draws it.
+//!
+//! ```text
+//!   64/1875 [>.............................] - ETA: 4:24 - loss: 1.9012 - accuracy: 0.4023      running, redrawn in place
+//! 1875/1875 [==============================] - 275s 147ms/step - loss: 0.1501 - accuracy: 0.9561          done
+//! 1875/1875 - 275s - loss: 0.1501 - accuracy: 0.9561                                          done, verbose 2
+//! ```
+//!
+//! Time comes in from outside, in seconds since the line was begun.
+
+use std::fmt::Write;
+
+/// How much is written while a model is fitted or evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbose {
+    /// Nothing.
+    Silent,
+    /// A line that is redrawn as the work goes on.
+    Bar,
+    /// A line at the end.
+    Line,
+}
+
+/// Where text goes.
+pub struct Output<'a> {
+    /// Takes a piece of text.
+    pub write: &'a mut dyn FnMut(&str),
+    /// Whether a line can be redrawn there by `\r`. Where it cannot, only finished lines are written.
+    pub redraw: bool,
+}
+
+/// Seconds that pass at least between two drawings.
+const INTERVAL: f64 = 0.05;
+
+/// The bar's width.
+const WIDTH: usize = 30;
+
+/// A metric as it is shown: its name and value.
+pub type Shown<'a> = (&'a str, f64);
+
+/// Writes `Epoch 1/3` when there is more than one.
+pub fn epoch_header(output: &mut Output<'_>, verbose: Verbose, epoch: usize, epochs: usize) {
+    if verbose != Verbose::Silent && epochs > 1 {
+        (output.write)(&format!("Epoch {}/{epochs}\n", epoch + 1));
+    }
+}
+
+/// The line of one epoch, or of one evaluation.
+pub struct ProgressLine {
+    verbose: Verbose,
+    target: usize,
+    drawn: Option<f64>,
+    width: usize,
+    first_step: Option<f64>,
+}
+
+impl ProgressLine {
+    /// A line that ends at `target` steps.
+    pub fn new(verbose: Verbose, target: usize) -> Self {
+        ProgressLine { verbose, target, drawn: None, width: 0, first_step: None }
+    }
+
+    /// After step `current` (counted from 1): redraws the line, unless it was drawn a moment ago.
+    pub fn update(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) {
+        let per_step = self.per_step(current, now);
+        let fresh = self.drawn.is_some_and(|drawn| now - drawn < INTERVAL);
+        if self.verbose != Verbose::Bar || !output.redraw || fresh {
+            return;
+        }
+        let eta = per_step * self.target.saturating_sub(current) as f64;
+        let line = format!("{}{}{}", self.bar(current), format_eta(eta), format_metrics(metrics));
+        self.draw(output, line, now);
+    }
+
+    /// At the end: the line as it stays, after `current` steps, fewer than the target when the work was cut short.
+    pub fn finish(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) {
+        let metrics = format_metrics(metrics);
+        match self.verbose {
+            Verbose::Silent => (),
+            Verbose::Line => (output.write)(&format!("{} - {now:.0}s{metrics}\n", self.count(current))),
+            Verbose::Bar => {
+                let per_step = format_per_step(self.per_step(current, now));
+                let line = format!("{} - {now:.0}s {per_step}{metrics}", self.bar(current));
+                self.draw(output, line, now);
+                (output.write)("\n");
+            }
+        }
+    }
+
+    /// Writes `line` over what was there.
+    fn draw(&mut self, output: &mut Output<'_>, mut line: String, now: f64) {
+        let width = line.chars().count();
+        line.extend(std::iter::repeat_n(' ', self.width.saturating_sub(width)));
+        if output.redraw {
+            line.insert(0, '\r');
+        }
+        (output.write)(&line);
+        (self.width, self.drawn) = (width, Some(now));
+    }
+
+    /// `  64/1875`
+    fn count(&self, current: usize) -> String {
+        let target = self.target.to_string();
+        format!("{current:>width$}/{target}", width = target.len())
+    }
+
+    /// `  64/1875 [>.............................]`
+    fn bar(&self, current: usize) -> String {
+        let filled = WIDTH * current.min(self.target) / self.target.max(1);
+        let mut bar = "=".repeat(filled.saturating_sub(1));
+        if filled > 0 {
+            bar.push(if current < self.target { '>' } else { '=' });
+        }
+        format!("{} [{bar}{}]", self.count(current), ".".repeat(WIDTH - filled))
+    }
+
+    /// Seconds a step takes, the first one, which sets things up, left out as soon as there are others.
+    fn per_step(&mut self, current: usize, now: f64) -> f64 {
+        if current == 1 {
+            self.first_step.get_or_insert(now);
+        }
+        match (self.first_step, current) {
+            (_, 0) => 0.0,
+            (Some(first), 2..) => (now - first) / (current - 1) as f64,
+            _ => now / current as f64,
+        }
+    }
+}
+
+fn format_eta(eta: f64) -> String {
+    let (eta, seconds) = (eta, eta as u64);
+    let (hours, minutes, rest) = (seconds / 3600, seconds % 3600 / 60, seconds % 60);
+    match eta {
+        _ if eta > 3600.0 => format!(" - ETA: {hours}:{minutes:02}:{rest:02}"),
+        _ if eta > 60.0 => format!(" - ETA: {minutes}:{rest:02}"),
+        _ => format!(" - ETA: {seconds}s"),
+    }
+}
+
+fn format_per_step(seconds: f64) -> String {
+    match seconds {
+        _ if seconds >= 1.0 || seconds == 0.0 => format!("{seconds:.0}s/step"),
+        _ if seconds >= 1e-3 => format!("{:.0}ms/step", seconds * 1e3),
+        _ => format!("{:.0}us/step", seconds * 1e6),
+    }
+}
+
+/// ` - loss: 0.1501 - accuracy: 0.9561`
+fn format_metrics(metrics: &[Shown<'_>]) -> String {
+    let mut out = String::new();
+    for &(name, value) in metrics {
+        let _ = write!(out, " - {name}: {}", format_value(value));
+    }
+    out
+}
+
+/// As Python's `%.4f`, or `%.4e` where that would leave too little.
+fn format_value(value: f64) -> String {
+    if value.is_nan() {
+        return "nan".to_string();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "inf" } else { "-inf" }.to_string();
+    }
+    if value.abs() > 1e-3 {
+        return format!("{value:.4}");
+    }
+    let text = format!("{value:.4e}"); // 1.0000e-4, where Python has two digits of exponent at least: 1.0000e-04
+    match text.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+            format!("{digits}e{sign}{exponent:0>2}")
+        }
+        None => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const METRICS: [Shown<'static>; 2] = [("loss", 1.9012), ("accuracy", 0.4023)];
+
+    /// What `task` writes.
+    fn written(redraw: bool, task: impl FnOnce(&mut Output<'_>)) -> String {
+        let mut text = String::new();
+        task(&mut Output { write: &mut |piece| text.push_str(piece), redraw });
+        text
+    }
+
+    #[test]
+    fn a_running_line() {
+        // 63 steps after the first in 9.18 s, 1811 to go: 263.9 s.
+        let text = written(true, |output| {
+            let mut line = ProgressLine::new(Verbose::Bar, 1875);
+            line.update(output, 1, &METRICS, 1.0);
+            line.update(output, 2, &METRICS, 1.01); // too soon
+            line.update(output, 64, &METRICS, 1.0 + 9.18);
+        });
+        let expected = "\r   1/1875 [..............................] - ETA: 31:14 - loss: 1.9012 - accuracy: 0.4023\
+                        \r  64/1875 [>.............................] - ETA: 4:23 - loss: 1.9012 - accuracy: 0.4023 ";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_tutorial_s_finished_lines() {
+        let metrics = [("loss", 0.1501), ("accuracy", 0.9561)];
+        let finished =
+            "1875/1875 [==============================] - 275s 147ms/step - loss: 0.1501 - accuracy: 0.9561\n";
+        let end = |verbose, redraw| {
+            written(redraw, |output| {
+                let mut line = ProgressLine::new(verbose, 1875);
+                (1..1875).for_each(|step| line.update(output, step, &metrics, 0.0)); // as if it was drawn just now
+                line.finish(output, 1875, &metrics, 275.2);
+            })
+        };
+        let bar = end(Verbose::Bar, true);
+        assert!(bar.ends_with(&format!("\r{finished}")), "{bar}");
+        assert_eq!(end(Verbose::Bar, false), finished, "no redrawing where it cannot be");
+        assert_eq!(end(Verbose::Line, true), "1875/1875 - 275s - loss: 0.1501 - accuracy: 0.9561\n");
+        assert_eq!(end(Verbose::Silent, true), "");
+    }
+
+    #[test]
+    fn bars_grow() {
+        let line = ProgressLine::new(Verbose::Bar, 100);
+        let bar = |current| line.bar(current);
+        assert_eq!(bar(3), "  3/100 [..............................]");
+        assert_eq!(bar(7), "  7/100 [=>............................]");
+        assert_eq!(bar(99), " 99/100 [============================>.]");
+        assert_eq!(bar(100), "100/100 [==============================]");
+    }
+
+    #[test]
+    fn times_and_values() {
+        assert_eq!(format_eta(59.9), " - ETA: 59s");
+        assert_eq!(format_eta(60.0), " - ETA: 60s");
+        assert_eq!(format_eta(3600.0), " - ETA: 0:00", "Keras's own slip at exactly an hour");
+        assert_eq!(format_eta(3725.0), " - ETA: 1:02:05");
+        assert_eq!(format_per_step(0.0), "0s/step");
+        assert_eq!(format_per_step(1.6), "2s/step");
+        assert_eq!(format_per_step(0.0124), "12ms/step");
+        assert_eq!(format_per_step(0.000_25), "250us/step");
+        assert_eq!(format_value(1e-3), "1.0000e-03");
+        assert_eq!(format_value(-2.5e-120), "-2.5000e-120");
+        assert_eq!(format_value(0.0), "0.0000e+00");
+        assert_eq!(format_value(0.00101), "0.0010");
+        assert_eq!((format_value(f64::NAN), format_value(f64::NEG_INFINITY)), ("nan".into(), "-inf".into()));
+    }
+
+    #[test]
+    fn a_shorter_line_covers_a_longer_one() {
+        let text = written(true, |output| {
+            let mut line = ProgressLine::new(Verbose::Bar, 2);
+            line.update(output, 1, &[("loss", 1e-9)], 1.0);
+            line.finish(output, 2, &[("loss", 1.0)], 2.0);
+        });
+        let expected = "\r1/2 [==============>...............] - ETA: 1s - loss: 1.0000e-09\
+                        \r2/2 [==============================] - 2s 1s/step - loss: 1.0000 \n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn the_header_is_for_more_than_one_epoch() {
+        let header = |verbose, epochs| written(true, |output| epoch_header(output, verbose, 0, epochs));
+        assert_eq!((header(Verbose::Bar, 3), header(Verbose::Line, 3)), ("Epoch 1/3\n".into(), "Epoch 1/3\n".into()));
+        assert_eq!(header(Verbose::Bar, 1) + &header(Verbose::Silent, 3), "");
+    }
+}
