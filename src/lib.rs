@@ -22,6 +22,7 @@
 pub mod data;
 pub mod error;
 pub mod graph;
+mod capi;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod layers;

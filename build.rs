@@ -1,0 +1,48 @@
+//! Generates the C header, and gives the shared library its name.
+//!
+//! The header is written to the build's own folder; the one in `include/` is committed and compared with it by a test.
+//! `MNIST_UPDATE_HEADER=1 cargo build` brings it up to date.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+fn main() {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    header(&root, &out.join("mnist.h"));
+    soname();
+    for path in ["src/capi", "cbindgen.toml", "build.rs"] {
+        println!("cargo::rerun-if-changed={path}");
+    }
+    println!("cargo::rerun-if-env-changed=MNIST_UPDATE_HEADER");
+}
+
+/// The files whose items the header declares, in its order.
+const FILES: [&str; 9] =
+    ["error", "npz", "dataset", "graph", "output", "model", "fit", "evaluate", "history"];
+
+fn header(root: &Path, path: &Path) {
+    let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+    let mut builder = cbindgen::Builder::new().with_config(config);
+    for file in FILES {
+        builder = builder.with_src(root.join("src/capi").join(file).with_extension("rs"));
+    }
+    let preamble = fs::read_to_string(root.join("src/capi/preamble.h")).expect("src/capi/preamble.h");
+    let bindings = builder.with_header(preamble.trim_end()).generate().expect("the header");
+    bindings.write_to_file(path);
+    if env::var_os("MNIST_UPDATE_HEADER").is_some() {
+        fs::copy(path, root.join("include/mnist.h")).expect("include/mnist.h");
+    }
+}
+
+/// `libmnist.so.0`: the name that programs ask for at run time, changed when the ABI is.
+fn soname() {
+    let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
+    match env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        Ok("linux" | "android" | "freebsd" | "netbsd" | "openbsd") => {
+            println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libmnist.so.{major}");
+        }
+        Ok("macos") => println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmnist.{major}.dylib"),
+        _ => (),
+    }
+}

@@ -1,0 +1,359 @@
+//! `mnist_dataset`: images and labels.
+#![allow(non_camel_case_types)]
+
+use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::guard;
+use super::pointers::{borrow, check_capacity, give, out, path, slice, slice_mut, string, take};
+use crate::data::{self, Dataset, Dtype};
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::memory;
+use parking_lot::{Mutex, RwLock};
+use std::ffi::c_char;
+
+/// Images `[N, H, W]` or `[N, H, W, C]`, and a label for each.
+pub struct mnist_dataset {
+    /// Held by calls that change it.
+    exclusive: Mutex<()>,
+    current: RwLock<Dataset>,
+}
+
+/// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+pub type mnist_dtype = u32;
+
+/// Bytes, 0 to 255.
+pub const MNIST_DTYPE_U8: u32 = 1;
+/// Single precision.
+pub const MNIST_DTYPE_F32: u32 = 2;
+
+impl mnist_dataset {
+    pub(super) fn new(data: Dataset) -> Self {
+        mnist_dataset { exclusive: Mutex::new(()), current: RwLock::new(data) }
+    }
+
+    /// The dataset as it is now; it shares the pixels.
+    pub(super) fn get(&self) -> Dataset {
+        self.current.read().clone()
+    }
+
+    /// Changes it, or is told that somebody else does.
+    fn change(&self, task: impl FnOnce(&mut Dataset) -> Result<()>) -> Result<()> {
+        let _exclusive = self.exclusive.try_lock().ok_or_else(|| {
+            Error::new(ErrorKind::Busy, "another call that changes it is running").at("argument `dataset`")
+        })?;
+        let mut changed = self.get();
+        task(&mut changed)?;
+        *self.current.write() = changed;
+        Ok(())
+    }
+}
+
+/// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
+/// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
+/// exist it is downloaded there from the address that Keras uses (https; connecting and every pause limited to 30 s, the
+/// whole to 10 minutes), its size and SHA-256 checked before it gets its name. On success `*train` and `*test` are new
+/// datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
+///
+/// Errors: NOT_FOUND, IO, FORMAT, SHAPE, UNSUPPORTED as mnist_dataset_from_npz; NETWORK, CHECKSUM from the download.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_load_data(
+    path: *const c_char,
+    train: *mut *mut mnist_dataset,
+    test: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let (train, test) = (out(train, "train")?, out(test, "test")?);
+            let path = (!path.is_null()).then(|| self::path(path, "path")).transpose()?;
+            let (train_data, test_data) = data::load_data(path.as_deref())?;
+            train.write(give(mnist_dataset::new(train_data)));
+            test.write(give(mnist_dataset::new(test_data)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]` or `[N, H, W, C]` of uint8, float32 or float64
+/// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
+/// freed with mnist_dataset_free.
+///
+/// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
+/// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_from_npz(
+    path: *const c_char,
+    images: *const c_char,
+    labels: *const c_char,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let (path, images) = (self::path(path, "path")?, string(images, "images")?);
+            let data = Dataset::from_npz(&path, images, string(labels, "labels")?)?;
+            out.write(give(mnist_dataset::new(data)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
+/// `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
+/// images and labels that differ.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_from_idx(
+    images_path: *const c_char,
+    labels_path: *const c_char,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let data = Dataset::from_idx(&path(images_path, "images_path")?, &path(labels_path, "labels_path")?)?;
+            out.write(give(mnist_dataset::new(data)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// A dataset from memory. `dims` are the `rank` sizes of the pixels, `[N, H, W]` or `[N, H, W, C]`, each above 0; `pixels`
+/// are that many bytes, row-major; `labels` are N. All are copied. On success `*out` is a new dataset, to be freed with
+/// mnist_dataset_free.
+///
+/// Errors: SHAPE for another rank or a size of 0; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_from_u8(
+    pixels: *const u8,
+    dims: *const usize,
+    rank: usize,
+    labels: *const u8,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { from_memory(pixels, dims, rank, labels, out, Dataset::from_u8) }
+    })
+}
+
+/// As mnist_dataset_from_u8, the pixels being floats.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_from_f32(
+    pixels: *const f32,
+    dims: *const usize,
+    rank: usize,
+    labels: *const u8,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { from_memory(pixels, dims, rank, labels, out, Dataset::from_f32) }
+    })
+}
+
+/// Copies an array of the caller's into a dataset.
+///
+/// # Safety
+/// The pointers are NULL or what the header says.
+unsafe fn from_memory<T: Copy>(
+    pixels: *const T,
+    dims: *const usize,
+    rank: usize,
+    labels: *const u8,
+    out: *mut *mut mnist_dataset,
+    make: fn(Vec<T>, &[usize], Vec<u32>) -> Result<Dataset>,
+) -> Result<mnist_status> {
+    let out = self::out(out, "out")?;
+    if !(3..=4).contains(&rank) {
+        return Err(Error::new(ErrorKind::Shape, "images of a wrong rank")
+            .expected("3 or 4")
+            .found(rank)
+            .at("argument `rank`"));
+    }
+    // SAFETY: `dims` has `rank` sizes, `pixels` as many elements as their product, `labels` one for each image.
+    unsafe {
+        let dims = slice(dims, rank, "dims")?;
+        let product = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim)).filter(|&n| n > 0);
+        let len = product.ok_or_else(|| {
+            let error = Error::new(ErrorKind::Shape, "sizes that are 0 or too large");
+            error.found(format_args!("{dims:?}")).at("argument `dims`")
+        })?;
+        let pixels = slice(pixels, len, "pixels")?;
+        let labels = slice(labels, dims[0], "labels")?;
+        let mut copy = memory::reserve(len).at("argument `pixels`")?;
+        copy.extend_from_slice(pixels);
+        let mut labels_copy = memory::reserve(labels.len()).at("argument `labels`")?;
+        labels_copy.extend(labels.iter().map(|&label| u32::from(label)));
+        out.write(give(mnist_dataset::new(make(copy, dims, labels_copy)?)));
+    }
+    Ok(MNIST_OK)
+}
+
+/// The images `start` to `start + len - 1` as a dataset of their own, which shares the pixels and outlives `dataset` if
+/// need be. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Errors: INVALID_ARGUMENT for images that are not there, or none.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_slice(
+    dataset: *const mnist_dataset,
+    start: usize,
+    len: usize,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let slice = borrow(dataset, "dataset")?.get().slice(start, len)?;
+            out.write(give(mnist_dataset::new(slice)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// How many images there are; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_len(dataset: *const mnist_dataset) -> usize {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(0, || unsafe { dataset.as_ref() }.map_or(0, |dataset| dataset.current.read().len()))
+}
+
+/// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
+/// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_shape(dataset: *const mnist_dataset, dims: *mut usize, capacity: usize) -> usize {
+    guard::value(0, || {
+        // SAFETY: by the contract they are NULL or what the header says.
+        unsafe {
+            let Some(dataset) = dataset.as_ref() else { return 0 };
+            let shape = dataset.current.read().shape();
+            if !dims.is_null() {
+                for (i, &dim) in shape.iter().enumerate().take(capacity) {
+                    dims.add(i).write(dim);
+                }
+            }
+            shape.len()
+        }
+    })
+}
+
+/// MNIST_DTYPE_U8 for bytes, MNIST_DTYPE_F32 for floats, which bytes count as once they are normalized (in memory they
+/// stay bytes). 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_dtype(dataset: *const mnist_dataset) -> mnist_dtype {
+    guard::value(0, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { dataset.as_ref() }.map_or(0, |dataset| match dataset.current.read().dtype() {
+            Dtype::U8 => MNIST_DTYPE_U8,
+            Dtype::F32 => MNIST_DTYPE_F32,
+        })
+    })
+}
+
+/// Divides all pixels by `divisor` in single precision: 255 takes bytes to 0..1. Slices made before are not changed.
+///
+/// Errors: INVALID_ARGUMENT for 0, NaN or infinity; BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_normalize(
+    dataset: *mut mnist_dataset,
+    divisor: f32,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { borrow(dataset, "dataset") }?.change(|data| data.normalize(divisor))?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// Gives images without channels one: `[N, H, W]` to `[N, H, W, 1]`. (A model with one channel takes both.)
+///
+/// Errors: SHAPE when they have channels already; BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_expand_dims(
+    dataset: *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { borrow(dataset, "dataset") }?.change(Dataset::expand_dims)?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
+/// ascending order. `labels` may be NULL when `capacity` is 0.
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_unique_labels(
+    dataset: *const mnist_dataset,
+    labels: *mut u32,
+    capacity: usize,
+    count: *mut usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let count = out(count, "count")?;
+            let unique = borrow(dataset, "dataset")?.get().unique_labels();
+            if capacity > 0 {
+                check_capacity("capacity", capacity, unique.len())?;
+                slice_mut(labels, capacity, "labels")?[..unique.len()].copy_from_slice(&unique);
+            }
+            count.write(unique.len());
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
+/// label into `*label`, which may be NULL when it is not wanted.
+///
+/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_image(
+    dataset: *const mnist_dataset,
+    i: usize,
+    pixels: *mut f32,
+    capacity: usize,
+    label: *mut u32,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let data = borrow(dataset, "dataset")?.get();
+            let Some(&found) = data.labels().get(i) else {
+                return Err(Error::new(ErrorKind::InvalidArgument, "no such image")
+                    .expected(format_args!("below {}", data.len()))
+                    .found(i)
+                    .at("argument `i`"));
+            };
+            let len = data.image_shape().iter().product();
+            check_capacity("capacity", capacity, len)?;
+            data.image(i, &mut slice_mut(pixels, capacity, "pixels")?[..len]);
+            if !label.is_null() {
+                label.write(found);
+            }
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_free(dataset: *mut mnist_dataset) {
+    // SAFETY: by the contract it is NULL or came from this library and was not freed.
+    guard::value((), || unsafe { take(dataset) })
+}

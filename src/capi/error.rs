@@ -1,0 +1,148 @@
+//! `mnist_status` and `mnist_error`.
+#![allow(non_camel_case_types)]
+
+use super::guard;
+use super::pointers::{give, take};
+use crate::error::ErrorKind;
+use std::ffi::{CStr, CString, c_char};
+
+/// What a call came to: 0 is success, negative an error, positive news.
+pub type mnist_status = i32;
+
+/// All went well.
+pub const MNIST_OK: i32 = 0;
+/// A fit was stopped by a callback or by mnist_model_cancel. The model is whole, what was learned is kept.
+pub const MNIST_CANCELLED: i32 = 1;
+/// An argument or option has a value that the function does not take: NULL, zero, an unknown constant, NaN.
+pub const MNIST_ERROR_INVALID_ARGUMENT: i32 = -1;
+/// Sizes do not fit each other: data and network, kernel and input, file and model.
+pub const MNIST_ERROR_SHAPE: i32 = -2;
+/// The call comes at the wrong time: fit before compile.
+pub const MNIST_ERROR_STATE: i32 = -3;
+/// The object is inside another call that changes it.
+pub const MNIST_ERROR_BUSY: i32 = -4;
+/// The operating system refused to read or write.
+pub const MNIST_ERROR_IO: i32 = -5;
+/// A file's content is not what its format says.
+pub const MNIST_ERROR_FORMAT: i32 = -6;
+/// A file, an array in it, a tensor or a metric of that name does not exist.
+pub const MNIST_ERROR_NOT_FOUND: i32 = -7;
+/// A download failed.
+pub const MNIST_ERROR_NETWORK: i32 = -8;
+/// A downloaded file is whole, but not the one that was asked for.
+pub const MNIST_ERROR_CHECKSUM: i32 = -9;
+/// There is not the memory for it.
+pub const MNIST_ERROR_OUT_OF_MEMORY: i32 = -10;
+/// Well-formed, but beyond what this library does.
+pub const MNIST_ERROR_UNSUPPORTED: i32 = -11;
+/// A defect of the library. The call has no other effect; please report the message.
+pub const MNIST_ERROR_INTERNAL: i32 = -12;
+
+/// The text of an error, owned by the caller and used by one call at a time.
+pub struct mnist_error {
+    status: mnist_status,
+    message: CString,
+}
+
+impl mnist_error {
+    /// Notes what a call came to.
+    ///
+    /// # Safety
+    /// `error` is NULL or points to a live `mnist_error` that no other thread uses meanwhile.
+    pub(super) unsafe fn set(error: *mut mnist_error, status: mnist_status, text: Option<String>) {
+        // SAFETY: the caller's.
+        if let Some(error) = unsafe { error.as_mut() } {
+            error.status = status;
+            error.message = message(text.unwrap_or_default());
+        }
+    }
+}
+
+/// A text without the NUL bytes that C would take for its end.
+fn message(text: String) -> CString {
+    CString::new(text.replace('\0', " ")).unwrap_or_default()
+}
+
+/// The library's version, "0.1.0". The string lives as long as the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn mnist_version() -> *const c_char {
+    guard::value(c"".as_ptr(), || {
+        const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => c"",
+        };
+        VERSION.as_ptr()
+    })
+}
+
+/// A status's name, "MNIST_ERROR_SHAPE"; "MNIST_ERROR_UNKNOWN" for a number that is none. The string lives as long
+/// as the library.
+#[unsafe(no_mangle)]
+pub extern "C" fn mnist_status_name(status: mnist_status) -> *const c_char {
+    guard::value(c"".as_ptr(), || {
+        let name = match status {
+            MNIST_OK => c"MNIST_OK",
+            MNIST_CANCELLED => c"MNIST_CANCELLED",
+            MNIST_ERROR_INVALID_ARGUMENT => c"MNIST_ERROR_INVALID_ARGUMENT",
+            MNIST_ERROR_SHAPE => c"MNIST_ERROR_SHAPE",
+            MNIST_ERROR_STATE => c"MNIST_ERROR_STATE",
+            MNIST_ERROR_BUSY => c"MNIST_ERROR_BUSY",
+            MNIST_ERROR_IO => c"MNIST_ERROR_IO",
+            MNIST_ERROR_FORMAT => c"MNIST_ERROR_FORMAT",
+            MNIST_ERROR_NOT_FOUND => c"MNIST_ERROR_NOT_FOUND",
+            MNIST_ERROR_NETWORK => c"MNIST_ERROR_NETWORK",
+            MNIST_ERROR_CHECKSUM => c"MNIST_ERROR_CHECKSUM",
+            MNIST_ERROR_OUT_OF_MEMORY => c"MNIST_ERROR_OUT_OF_MEMORY",
+            MNIST_ERROR_UNSUPPORTED => c"MNIST_ERROR_UNSUPPORTED",
+            MNIST_ERROR_INTERNAL => c"MNIST_ERROR_INTERNAL",
+            _ => c"MNIST_ERROR_UNKNOWN",
+        };
+        name.as_ptr()
+    })
+}
+
+/// A place for the text of errors, to be handed to calls as their last argument, again and again. Free it with
+/// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
+#[unsafe(no_mangle)]
+pub extern "C" fn mnist_error_new() -> *mut mnist_error {
+    guard::value(std::ptr::null_mut(), || give(mnist_error { status: MNIST_OK, message: CString::default() }))
+}
+
+/// Frees it; NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_error_free(error: *mut mnist_error) {
+    // SAFETY: by the contract it is NULL or came from mnist_error_new and was not freed.
+    guard::value((), || unsafe { take(error) })
+}
+
+/// The status of the last call that was given `error`; MNIST_OK before the first one or for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_error_status(error: *const mnist_error) -> mnist_status {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(MNIST_OK, || unsafe { error.as_ref() }.map_or(MNIST_OK, |error| error.status))
+}
+
+/// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
+/// argument or layer, what was expected and what was found. "" when nothing did, or for NULL. The string is good until
+/// `error` is handed to another call or freed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_error_message(error: *const mnist_error) -> *const c_char {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(c"".as_ptr(), || unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr()))
+}
+
+// The header's numbers are those of the crate's error kinds.
+const _: () = assert!(
+    MNIST_ERROR_INVALID_ARGUMENT == ErrorKind::InvalidArgument as i32
+        && MNIST_ERROR_SHAPE == ErrorKind::Shape as i32
+        && MNIST_ERROR_STATE == ErrorKind::State as i32
+        && MNIST_ERROR_BUSY == ErrorKind::Busy as i32
+        && MNIST_ERROR_IO == ErrorKind::Io as i32
+        && MNIST_ERROR_FORMAT == ErrorKind::Format as i32
+        && MNIST_ERROR_NOT_FOUND == ErrorKind::NotFound as i32
+        && MNIST_ERROR_NETWORK == ErrorKind::Network as i32
+        && MNIST_ERROR_CHECKSUM == ErrorKind::Checksum as i32
+        && MNIST_ERROR_OUT_OF_MEMORY == ErrorKind::OutOfMemory as i32
+        && MNIST_ERROR_UNSUPPORTED == ErrorKind::Unsupported as i32
+        && MNIST_ERROR_INTERNAL == ErrorKind::Internal as i32
+);

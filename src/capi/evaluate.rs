@@ -1,0 +1,165 @@
+//! Evaluate and predict.
+#![allow(non_camel_case_types)]
+
+use super::dataset::mnist_dataset;
+use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::guard;
+use super::model::mnist_model;
+use super::options::{self, Options, unknown};
+use super::output::{Sink, mnist_write_fn};
+use super::pointers::{borrow, out, slice, slice_mut};
+use crate::error::{Error, ErrorKind, Result};
+use crate::train::{EvaluateOptions, Output, Verbose};
+use std::ffi::c_void;
+
+/// How to evaluate; fill it in with mnist_evaluate_options_init.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mnist_evaluate_options {
+    /// sizeof this struct.
+    pub struct_size: usize,
+    /// Samples in a step, 1 or more; the result does not depend on it. 32.
+    pub batch_size: usize,
+    /// 0: nothing is written. 1: a progress line. 2: one line at the end. 0.
+    pub verbose: i32,
+    /// Where it is written; NULL: stdout. NULL.
+    pub write: mnist_write_fn,
+    /// Handed to `write`.
+    pub write_data: *mut c_void,
+}
+
+// SAFETY: numbers, a nullable function and a pointer that is only handed on, behind a usize.
+unsafe impl Options for mnist_evaluate_options {
+    const DEFAULT: Self = mnist_evaluate_options {
+        struct_size: size_of::<Self>(),
+        batch_size: 32,
+        verbose: 0,
+        write: None,
+        write_data: std::ptr::null_mut(),
+    };
+    const FIRST: usize = size_of::<Self>();
+}
+
+/// What an evaluation found.
+#[repr(C)]
+pub struct mnist_metrics {
+    /// The mean loss over the samples.
+    pub loss: f64,
+    /// The share of samples whose most probable class is their label, 0 to 1.
+    pub accuracy: f64,
+}
+
+/// The meaning of a `verbose` field.
+pub(super) fn verbose(value: i32) -> Result<Verbose> {
+    match value {
+        0 => Ok(Verbose::Silent),
+        1 => Ok(Verbose::Bar),
+        2 => Ok(Verbose::Line),
+        _ => Err(unknown("verbose", "0, 1 or 2", value)),
+    }
+}
+
+/// Fills in the defaults. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluate_options) {
+    guard::value((), || {
+        if !options.is_null() {
+            // SAFETY: by the contract it is good to write.
+            unsafe { options.write(mnist_evaluate_options::DEFAULT) }
+        }
+    })
+}
+
+/// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are
+/// `[H, W, C]` as the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment, also
+/// while a fit is under way. The model need not be compiled; its last layer ends in softmax, or is linear and taken for
+/// logits. NULL options mean the defaults.
+///
+/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
+/// infinite, an option out of its range; UNSUPPORTED for another last layer; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_evaluate(
+    model: *const mnist_model,
+    dataset: *const mnist_dataset,
+    options: *const mnist_evaluate_options,
+    out: *mut mnist_metrics,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = borrow(model, "model")?;
+            let data = borrow(dataset, "dataset")?.get();
+            let options = options::read(options, "options")?;
+            let out = self::out(out, "out")?;
+            let sink = Sink::new(options.write, options.write_data);
+            let metrics = model.model.evaluate(
+                &data,
+                EvaluateOptions {
+                    batch_size: options.batch_size,
+                    verbose: verbose(options.verbose)?,
+                    output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
+                },
+            )?;
+            out.write(mnist_metrics { loss: metrics.loss, accuracy: metrics.accuracy });
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// The model's output for `count` images: `images` are `[count, H, W, C]` floats in the scale the model was trained on
+/// (what mnist_dataset_image gives), the probabilities `[count, classes]` floats; `capacity` says how many floats
+/// `probabilities` has room for. An image's result does not depend on the others, nor on threads. While a fit is under
+/// way the weights are those between two of its steps. A count of 0 does nothing.
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is below count * classes; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_predict(
+    model: *const mnist_model,
+    images: *const f32,
+    count: usize,
+    probabilities: *mut f32,
+    capacity: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = &borrow(model, "model")?.model;
+            let needed = |each: usize, argument: &str| {
+                let error = || Error::new(ErrorKind::InvalidArgument, "too many images").found(count);
+                count.checked_mul(each).ok_or_else(|| error().at(format_args!("argument `{argument}`")))
+            };
+            let images = slice(images, needed(model.input_shape().len(), "count")?, "images")?;
+            let len = needed(model.output_len(), "count")?;
+            super::pointers::check_capacity("capacity", capacity, len)?;
+            model.predict(images, count, &mut slice_mut(probabilities, capacity, "probabilities")?[..len])?;
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// The model's output for all images of a dataset: `[N, classes]` floats into `probabilities`, which has room for
+/// `capacity` floats. Otherwise as mnist_model_predict.
+///
+/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_predict_dataset(
+    model: *const mnist_model,
+    dataset: *const mnist_dataset,
+    probabilities: *mut f32,
+    capacity: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = &borrow(model, "model")?.model;
+            let data = borrow(dataset, "dataset")?.get();
+            let len = data.len().saturating_mul(model.output_len());
+            super::pointers::check_capacity("capacity", capacity, len)?;
+            model.predict_dataset(&data, &mut slice_mut(probabilities, capacity, "probabilities")?[..len])?;
+        }
+        Ok(MNIST_OK)
+    })
+}

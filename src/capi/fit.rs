@@ -1,0 +1,194 @@
+//! Fit, its options and its callbacks.
+#![allow(non_camel_case_types)]
+
+use super::dataset::mnist_dataset;
+use super::error::{MNIST_CANCELLED, MNIST_OK, mnist_error, mnist_status};
+use super::evaluate::verbose;
+use super::guard;
+use super::history::mnist_history;
+use super::model::mnist_model;
+use super::options::{self, Options};
+use super::output::{Sink, mnist_write_fn};
+use super::pointers::{borrow, give};
+use crate::train::{Callbacks, Control, FitOptions, Output, Progress};
+use std::ffi::c_void;
+
+/// How far a fit has come.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mnist_progress {
+    /// The epoch, from 0.
+    pub epoch: usize,
+    /// The epoch that the fit stops before.
+    pub epochs: usize,
+    /// The batch that just ended, from 0; 0 when an epoch begins.
+    pub batch: usize,
+    /// How many batches an epoch has.
+    pub batches: usize,
+    /// The mean loss over the epoch's samples so far; NaN when it begins.
+    pub loss: f64,
+    /// The share of the epoch's samples so far that were classified right, 0 to 1; NaN when it begins, or when
+    /// accuracy was not asked for.
+    pub accuracy: f64,
+    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
+    pub val_loss: f64,
+    /// The accuracy on the validation data; NaN likewise.
+    pub val_accuracy: f64,
+    /// Seconds since the epoch began.
+    pub seconds: f64,
+}
+
+/// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
+/// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
+/// longjmp and no C++ exception may pass through the library.
+pub type mnist_callback =
+    Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const mnist_progress) -> i32>;
+
+/// How to fit; fill it in with mnist_fit_options_init.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mnist_fit_options {
+    /// sizeof this struct.
+    pub struct_size: usize,
+    /// Samples in a step, 1 or more; an epoch's last batch may be shorter. 32.
+    pub batch_size: usize,
+    /// The epoch to stop before, 1 or more. 1.
+    pub epochs: usize,
+    /// The epoch to start with, as when an earlier fit goes on. 0.
+    pub initial_epoch: usize,
+    /// Whether each epoch goes through the samples in a fresh order. 1.
+    pub shuffle: i32,
+    /// 0: nothing is written. 1: Keras's progress line. 2: one line an epoch. 1.
+    pub verbose: i32,
+    /// The seed of the shuffling. 0.
+    pub seed: u64,
+    /// The share of the data, taken from its end, that is kept for validation, from 0 to below 1. 0.
+    pub validation_split: f64,
+    /// Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
+    pub validation_data: *const mnist_dataset,
+    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal. NULL.
+    pub write: mnist_write_fn,
+    /// Handed to `write`.
+    pub write_data: *mut c_void,
+    /// Called after each step; NULL: nothing. NULL.
+    pub on_batch_end: mnist_callback,
+    /// Called before an epoch's first step; NULL: nothing. NULL.
+    pub on_epoch_begin: mnist_callback,
+    /// Called after an epoch and its validation; NULL: nothing. NULL.
+    pub on_epoch_end: mnist_callback,
+    /// Handed to the callbacks.
+    pub user_data: *mut c_void,
+}
+
+// SAFETY: numbers, nullable functions and pointers that are handed on or checked for NULL, behind a usize.
+unsafe impl Options for mnist_fit_options {
+    const DEFAULT: Self = mnist_fit_options {
+        struct_size: size_of::<Self>(),
+        batch_size: 32,
+        epochs: 1,
+        initial_epoch: 0,
+        shuffle: 1,
+        verbose: 1,
+        seed: 0,
+        validation_split: 0.0,
+        validation_data: std::ptr::null(),
+        write: None,
+        write_data: std::ptr::null_mut(),
+        on_batch_end: None,
+        on_epoch_begin: None,
+        on_epoch_end: None,
+        user_data: std::ptr::null_mut(),
+    };
+    const FIRST: usize = size_of::<Self>();
+}
+
+/// The caller's callbacks.
+struct CCallbacks<'a>(&'a mnist_fit_options);
+
+impl CCallbacks<'_> {
+    fn call(&self, callback: mnist_callback, progress: &Progress) -> Control {
+        let Some(callback) = callback else { return Control::Continue };
+        let Progress { epoch, epochs, batch, batches, loss, accuracy, val_loss, val_accuracy, seconds } = *progress;
+        let progress =
+            mnist_progress { epoch, epochs, batch, batches, loss, accuracy, val_loss, val_accuracy, seconds };
+        // SAFETY: by the contract it is a function of this type that may be called until the fit returns.
+        match unsafe { callback(self.0.user_data, &raw const progress) } {
+            0 => Control::Continue,
+            _ => Control::Stop,
+        }
+    }
+}
+
+impl Callbacks for CCallbacks<'_> {
+    fn on_batch_end(&mut self, progress: &Progress) -> Control {
+        self.call(self.0.on_batch_end, progress)
+    }
+    fn on_epoch_begin(&mut self, progress: &Progress) -> Control {
+        self.call(self.0.on_epoch_begin, progress)
+    }
+    fn on_epoch_end(&mut self, progress: &Progress) -> Control {
+        self.call(self.0.on_epoch_end, progress)
+    }
+}
+
+/// Fills in Keras's defaults. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options) {
+    guard::value((), || {
+        if !options.is_null() {
+            // SAFETY: by the contract it is good to write.
+            unsafe { options.write(mnist_fit_options::DEFAULT) }
+        }
+    })
+}
+
+/// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one
+/// channel). It goes on from the weights and the optimizer's state that an earlier fit has left. NULL options mean the
+/// defaults: one epoch of batches of 32, shuffled, with a progress line on stdout. `*out`, unless `out` is NULL, becomes
+/// a new history, to be freed with mnist_history_free.
+///
+/// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
+/// instruction set.
+///
+/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
+/// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
+/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
+/// or an option out of its range; BUSY; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_fit(
+    model: *mut mnist_model,
+    dataset: *const mnist_dataset,
+    options: *const mnist_fit_options,
+    out: *mut *mut mnist_history,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = borrow(model, "model")?;
+            let data = borrow(dataset, "dataset")?.get();
+            let options = options::read(options, "options")?;
+            let validation = options.validation_data.as_ref().map(mnist_dataset::get);
+            let sink = Sink::new(options.write, options.write_data);
+            let fitted = model.model.fit(
+                &data,
+                FitOptions {
+                    batch_size: options.batch_size,
+                    epochs: options.epochs,
+                    initial_epoch: options.initial_epoch,
+                    shuffle: options.shuffle != 0,
+                    verbose: verbose(options.verbose)?,
+                    seed: options.seed,
+                    validation_split: options.validation_split,
+                    validation_data: validation.as_ref(),
+                    output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
+                    callbacks: Some(&mut CCallbacks(&options)),
+                },
+            )?;
+            if !out.is_null() {
+                out.write(give(mnist_history { history: fitted.history }));
+            }
+            Ok(if fitted.cancelled { MNIST_CANCELLED } else { MNIST_OK })
+        }
+    })
+}

@@ -1,0 +1,26 @@
+//! The C ABI, and nothing else: a file for each kind of object.
+//!
+//! An exported function checks its arguments, calls one safe function of the crate, and writes its outputs, all inside
+//! [`guard`]: the one place where errors and panics become a status and a message. The header is generated from these
+//! files; their doc comments are its text.
+//!
+//! | file | what crosses the boundary |
+//! |---|---|
+//! | `guard` | nothing: it is the way in and out |
+//! | `pointers` | who owns what a pointer points to |
+//! | `error`, `npz`, `dataset`, `graph`, `model`, `fit`, `evaluate`, `history` | an object each, named as in the header |
+//! | `options` | structs that begin with their size |
+//! | `output` | text for the caller's function, or for C's `stdout` |
+
+mod dataset;
+mod error;
+mod evaluate;
+mod fit;
+mod graph;
+mod guard;
+mod history;
+mod model;
+mod npz;
+mod options;
+mod output;
+mod pointers;

@@ -1,0 +1,240 @@
+//! `mnist_model`.
+#![allow(non_camel_case_types)]
+
+use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::graph::{mnist_tensor, with_ends};
+use super::guard;
+use super::options::{self, Options, unknown};
+use super::output::{Sink, mnist_write_fn};
+use super::pointers::{borrow, give, out, path, string, take};
+use crate::train::{AdamOptions, CompileOptions, Loss, Model, Optimizer};
+use std::ffi::{c_char, c_void};
+
+/// A network with weights, and what is needed to train it.
+pub struct mnist_model {
+    pub(super) model: Model,
+}
+
+/// Adam (Kingma and Ba 2015) as Keras writes it.
+pub const MNIST_OPTIMIZER_ADAM: u32 = 1;
+
+/// The mean of -log(probability of the label), for a model that ends in softmax.
+pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY: u32 = 1;
+/// The same for a model whose last layer is linear and gives the logits.
+pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS: u32 = 2;
+
+/// Report the share of samples whose most probable class is their label.
+pub const MNIST_METRIC_ACCURACY: u32 = 1;
+
+/// How a model is to be trained; fill it in with mnist_compile_options_init.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mnist_compile_options {
+    /// sizeof this struct.
+    pub struct_size: usize,
+    /// MNIST_OPTIMIZER_ADAM.
+    pub optimizer: u32,
+    /// The length of a step, 0 or more. 0.001.
+    pub learning_rate: f64,
+    /// The decay of the gradients' mean, from 0 to below 1. 0.9.
+    pub beta_1: f64,
+    /// The decay of the gradients' mean square, from 0 to below 1. 0.999.
+    pub beta_2: f64,
+    /// Added to the root of the mean square, above 0. 1e-7.
+    pub epsilon: f64,
+    /// MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
+    pub loss: u32,
+    /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
+    pub metrics: u32,
+}
+
+// SAFETY: plain numbers behind a usize.
+unsafe impl Options for mnist_compile_options {
+    const DEFAULT: Self = mnist_compile_options {
+        struct_size: size_of::<Self>(),
+        optimizer: MNIST_OPTIMIZER_ADAM,
+        learning_rate: 1e-3,
+        beta_1: 0.9,
+        beta_2: 0.999,
+        epsilon: 1e-7,
+        loss: MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY,
+        metrics: MNIST_METRIC_ACCURACY,
+    };
+    const FIRST: usize = size_of::<Self>();
+}
+
+impl mnist_compile_options {
+    fn convert(&self) -> crate::Result<CompileOptions> {
+        let mnist_compile_options { optimizer, learning_rate, beta_1, beta_2, epsilon, loss, metrics, .. } = *self;
+        let adam = AdamOptions { learning_rate, beta_1, beta_2, epsilon };
+        let optimizer = match optimizer {
+            MNIST_OPTIMIZER_ADAM => Optimizer::Adam(adam),
+            _ => return Err(unknown("optimizer", "MNIST_OPTIMIZER_ADAM", optimizer)),
+        };
+        let loss = match loss {
+            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY => Loss::SparseCategoricalCrossentropy,
+            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS => Loss::SparseCategoricalCrossentropyFromLogits,
+            _ => return Err(unknown("loss", "a constant MNIST_LOSS_...", loss)),
+        };
+        if metrics & !MNIST_METRIC_ACCURACY != 0 {
+            return Err(unknown("metrics", "0 or MNIST_METRIC_ACCURACY", metrics));
+        }
+        Ok(CompileOptions { optimizer, loss, accuracy: metrics & MNIST_METRIC_ACCURACY != 0 })
+    }
+}
+
+/// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
+/// graph's seed. `name` is for the summary; NULL means "model". On success `*out` is a new model, to be freed with
+/// mnist_model_free; the graph is not needed any more.
+///
+/// Errors: the first failure of a layer call of the graph; INVALID_ARGUMENT for tensors that do not belong together;
+/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable") forces the instruction set that the
+/// model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The results are the
+/// same with each.)
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_new(
+    input: *const mnist_tensor,
+    output: *const mnist_tensor,
+    name: *const c_char,
+    out: *mut *mut mnist_model,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let name = if name.is_null() { "model" } else { string(name, "name")? };
+            let model = with_ends(input, output, |graph, input, output| Model::new(graph, input, output, name))?;
+            out.write(give(mnist_model { model }));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Frees a model, waiting for its threads to end; NULL is allowed. No other call may use it then.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_free(model: *mut mnist_model) {
+    // SAFETY: by the contract it is NULL or came from this library and was not freed.
+    guard::value((), || unsafe { take(model) })
+}
+
+/// Writes Keras's table of the layers, their output shapes and numbers of parameters, by `write`, which is given
+/// `user_data`; NULL means stdout.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_summary(
+    model: *const mnist_model,
+    write: mnist_write_fn,
+    user_data: *mut c_void,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        let text = unsafe { borrow(model, "model") }?.model.summary();
+        Sink::new(write, user_data).write(&text);
+        Ok(MNIST_OK)
+    })
+}
+
+/// How many numbers training may change; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_count_params(model: *const mnist_model) -> usize {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(0, || unsafe { model.as_ref() }.map_or(0, |model| model.model.count_params()))
+}
+
+/// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
+/// The results do not depend on it.
+///
+/// Errors: INVALID_ARGUMENT; BUSY; OUT_OF_MEMORY when the threads cannot be started.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_set_threads(
+    model: *mut mnist_model,
+    threads: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { borrow(model, "model") }?.model.set_threads(threads)?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// Fills in Keras's defaults. NULL does nothing.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_compile_options_init(options: *mut mnist_compile_options) {
+    guard::value((), || {
+        if !options.is_null() {
+            // SAFETY: by the contract it is good to write.
+            unsafe { options.write(mnist_compile_options::DEFAULT) }
+        }
+    })
+}
+
+/// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,
+/// accuracy. What the optimizer has gathered in earlier fits is forgotten, the weights are kept.
+///
+/// Errors: INVALID_ARGUMENT for an option out of its range, or a loss that does not fit the last layer's activation;
+/// SHAPE, UNSUPPORTED when the model does not give a row of classes; BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_compile(
+    model: *mut mnist_model,
+    options: *const mnist_compile_options,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = borrow(model, "model")?;
+            model.model.compile(&options::read(options, "options")?.convert()?)?;
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
+/// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_cancel(model: *const mnist_model) {
+    guard::value((), || {
+        // SAFETY: by the contract it is NULL or live.
+        if let Some(model) = unsafe { model.as_ref() } {
+            model.model.cancel();
+        }
+    })
+}
+
+/// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
+/// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
+/// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
+///
+/// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_save_weights(
+    model: *const mnist_model,
+    path: *const c_char,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { borrow(model, "model")?.model.save_weights(&self::path(path, "path")?)? };
+        Ok(MNIST_OK)
+    })
+}
+
+/// Reads weights that mnist_model_save_weights wrote, or any other program in that form. The file must have exactly
+/// this model's tensors; otherwise the model stays as it was. What the optimizer has gathered is kept.
+///
+/// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
+/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_load_weights(
+    model: *mut mnist_model,
+    path: *const c_char,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { borrow(model, "model")?.model.load_weights(&self::path(path, "path")?)? };
+        Ok(MNIST_OK)
+    })
+}

@@ -1,0 +1,91 @@
+//! `mnist_npz`: a look into an archive of arrays.
+#![allow(non_camel_case_types)]
+
+use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::guard;
+use super::pointers::{borrow, give, out, path, slice_mut, string, take};
+use crate::data::Npz;
+use std::ffi::{CString, c_char};
+
+/// An open numpy archive (.npz). It does not change; any number of threads may look into it.
+pub struct mnist_npz {
+    npz: Npz,
+    names: Vec<CString>,
+}
+
+/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. On success `*out` is a new
+/// mnist_npz, to be freed with mnist_npz_free.
+///
+/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; UNSUPPORTED for arrays in Fortran order.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_npz_open(
+    path: *const c_char,
+    out: *mut *mut mnist_npz,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let npz = Npz::open(&self::path(path, "path")?)?;
+            let names = npz.names().map(|name| CString::new(name.replace('\0', " ")).unwrap_or_default()).collect();
+            out.write(give(mnist_npz { npz, names }));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Frees it; NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_npz_free(npz: *mut mnist_npz) {
+    // SAFETY: by the contract it is NULL or came from mnist_npz_open and was not freed.
+    guard::value((), || unsafe { take(npz) })
+}
+
+/// How many arrays there are; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_npz_len(npz: *const mnist_npz) -> usize {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(0, || unsafe { npz.as_ref() }.map_or(0, |npz| npz.names.len()))
+}
+
+/// The name of array `i`, in the archive's order and without ".npy", as numpy's `files` lists it. NULL for an `i` past
+/// the end or a NULL archive. The string is good as long as the archive is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_npz_name(npz: *const mnist_npz, i: usize) -> *const c_char {
+    guard::value(std::ptr::null(), || {
+        // SAFETY: by the contract it is NULL or live.
+        let name = unsafe { npz.as_ref() }.and_then(|npz| npz.names.get(i));
+        name.map_or(std::ptr::null(), |name| name.as_ptr())
+    })
+}
+
+/// The shape of the array called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
+/// `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0.
+///
+/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_npz_shape(
+    npz: *const mnist_npz,
+    name: *const c_char,
+    dims: *mut usize,
+    capacity: usize,
+    rank: *mut usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let npz = borrow(npz, "npz")?;
+            let name = string(name, "name")?;
+            let rank = out(rank, "rank")?;
+            let shape = npz.npz.shape(name)?;
+            if capacity > 0 {
+                super::pointers::check_capacity("capacity", capacity, shape.len())?;
+                slice_mut(dims, capacity, "dims")?[..shape.len()].copy_from_slice(shape);
+            }
+            rank.write(shape.len());
+        }
+        Ok(MNIST_OK)
+    })
+}

@@ -1,0 +1,101 @@
+//! Structs that begin with their own size, so that a program and a library of different ages understand each other.
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// A struct of options. Its first field is `size_t struct_size`.
+///
+/// # Safety
+/// The type is `repr(C)`, begins with a `usize`, and any bytes a C program can have put there are a value of it.
+pub unsafe trait Options: Copy {
+    /// The defaults, `struct_size` filled in.
+    const DEFAULT: Self;
+    /// The size of the first version ever published.
+    const FIRST: usize;
+}
+
+/// The longest struct that is believed.
+const LONGEST: usize = 4096;
+
+/// Reads the caller's options; NULL means the defaults. Fields that an older struct lacks have their defaults; a newer
+/// one is taken as long as what is unknown in it is zero.
+///
+/// # Safety
+/// `options` is NULL or points to as many bytes as its `struct_size` says.
+pub unsafe fn read<T: Options>(options: *const T, argument: &str) -> Result<T> {
+    let known = size_of::<T>();
+    let mut read = T::DEFAULT;
+    if options.is_null() {
+        return Ok(read);
+    }
+    // SAFETY: the caller's: a struct begins with its size, and is that long; `read` holds `known` bytes.
+    unsafe {
+        let size = options.cast::<usize>().read_unaligned();
+        if !(T::FIRST..=LONGEST).contains(&size) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "not filled in by its _init function")
+                .expected(format_args!("{} to {LONGEST}", T::FIRST))
+                .found(size)
+                .at(format_args!("field `struct_size` of argument `{argument}`")));
+        }
+        let bytes = std::slice::from_raw_parts(options.cast::<u8>(), size);
+        if let Some(at) = (known..size).find(|&at| bytes[at] != 0) {
+            return Err(Error::new(ErrorKind::Unsupported, "an option that this version of the library does not know")
+                .expected(format_args!("{known} bytes"))
+                .found(format_args!("{size}"))
+                .at(format_args!("byte {at} of argument `{argument}`")));
+        }
+        std::ptr::copy_nonoverlapping(bytes.as_ptr(), (&raw mut read).cast::<u8>(), size.min(known));
+    }
+    Ok(read)
+}
+
+/// An error for an option's value that is none of its constants.
+pub fn unknown(option: &str, expected: &str, found: impl std::fmt::Display) -> Error {
+    let error = Error::new(ErrorKind::InvalidArgument, "unknown constant").expected(expected).found(found);
+    error.at(format_args!("option `{option}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[repr(C)]
+    #[derive(Clone, Copy)]
+    struct Newer {
+        struct_size: usize,
+        a: u32,
+        b: u32,
+        c: u64,
+    }
+
+    #[repr(C)]
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    struct Known {
+        struct_size: usize,
+        a: u32,
+        b: u32,
+    }
+
+    // SAFETY: plain integers behind a usize.
+    unsafe impl Options for Known {
+        const DEFAULT: Self = Known { struct_size: size_of::<Known>(), a: 1, b: 2 };
+        const FIRST: usize = 12;
+    }
+
+    #[test]
+    fn older_and_newer_structs() {
+        let take = |size, c| {
+            let newer = Newer { struct_size: size, a: 8, b: 9, c };
+            // SAFETY: `newer` has 24 bytes, the largest size that is tried without being refused.
+            unsafe { read((&raw const newer).cast::<Known>(), "options") }
+        };
+        // SAFETY: NULL is allowed.
+        assert_eq!(unsafe { read::<Known>(std::ptr::null(), "options") }.unwrap(), Known::DEFAULT);
+        assert_eq!(take(16, 7).unwrap().b, 9);
+        assert_eq!(take(12, 7).unwrap().b, 2, "an older struct has no b");
+        assert_eq!(take(24, 0).unwrap().a, 8, "a newer struct's new field is zero");
+        assert_eq!(take(24, 7).unwrap_err().kind(), ErrorKind::Unsupported);
+        for size in [0, 11, 5000, usize::MAX] {
+            assert_eq!(take(size, 0).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        }
+    }
+}

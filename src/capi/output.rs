@@ -1,0 +1,50 @@
+//! Where text goes: to the caller's function, or to C's own `stdout`.
+#![allow(non_camel_case_types)]
+
+use std::ffi::{c_char, c_int, c_void};
+
+/// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
+pub type mnist_write_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, len: usize)>;
+
+/// A place for text.
+pub struct Sink {
+    write: mnist_write_fn,
+    user_data: *mut c_void,
+}
+
+impl Sink {
+    /// The caller's function, or C's `stdout` for NULL.
+    pub fn new(write: mnist_write_fn, user_data: *mut c_void) -> Self {
+        Sink { write, user_data }
+    }
+
+    /// Whether a line can be redrawn there: a caller's function is told everything, `stdout` only if it is a terminal.
+    pub fn redraw(&self) -> bool {
+        // SAFETY: isatty looks at a descriptor's number.
+        self.write.is_some() || unsafe { libc::isatty(1) } == 1
+    }
+
+    /// Writes a piece of text.
+    pub fn write(&self, text: &str) {
+        match self.write {
+            Some(write) => {
+                let mut bytes = Vec::with_capacity(text.len() + 1);
+                bytes.extend(text.bytes());
+                bytes.push(0);
+                // SAFETY: by the contract it is a function of this type, and lives as long as the call it was given to.
+                unsafe { write(self.user_data, bytes.as_ptr().cast(), text.len()) }
+            }
+            None => write_stdout(text),
+        }
+    }
+}
+
+/// Writes to C's stream and not past it, so that the text stands where the host's own `printf` would have put it.
+fn write_stdout(text: &str) {
+    // SAFETY: the text is as long as said, and a precision keeps printf from reading on; flushing what the host has
+    // written is what a line feed on a terminal would do.
+    unsafe {
+        libc::printf(c"%.*s".as_ptr(), text.len() as c_int, text.as_ptr().cast::<c_char>());
+        libc::fflush(std::ptr::null_mut());
+    }
+}

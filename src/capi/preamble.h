@@ -1,0 +1,41 @@
+// libmnist - train small image classifiers inside your own program.
+//
+// A program loads data, describes a network, makes a model of it, compiles, fits, evaluates, predicts and saves:
+//
+//     mnist_load_data      mnist_graph_new       mnist_model_new      mnist_model_fit         mnist_model_predict
+//     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save_weights
+//                          mnist_conv2d, ...
+//
+// CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
+// an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
+// text is not wanted. Outputs are written only on success, and a call that fails changes nothing. No call ends the
+// process, prints (unless asked to), or lets a panic, a signal or an exception out.
+//
+// OWNERSHIP. Objects are opaque. What a call gives through `mnist_X **out`, or returns from mnist_X_new, is yours:
+//
+//     mnist_error_new                                                         mnist_error_free
+//     mnist_npz_open                                                          mnist_npz_free
+//     mnist_load_data (two), mnist_dataset_from_..., mnist_dataset_slice      mnist_dataset_free
+//     mnist_graph_new                                                         mnist_graph_free (its tensors with it)
+//     mnist_model_new                                                         mnist_model_free
+//     mnist_model_fit                                                         mnist_history_free
+//
+// Every _free takes NULL. Objects do not depend on each other's lives, except tensors on their graph's. What is handed in
+// is borrowed during the call, or copied. Strings that come back belong to the object that gave them.
+//
+// THREADS. A call that takes `const mnist_X *` may run on many threads at once, also while another thread is inside a
+// call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY. Only _free must
+// not race with anything. Different objects have nothing in common. An mnist_error is for one call at a time. A model
+// computes on threads of its own (mnist_model_set_threads); callbacks and writes happen on the thread that called.
+//
+// TEXT is UTF-8, NUL-terminated; paths too.
+//
+// CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
+//
+// OPTIONS are structs that begin with struct_size and are filled in by their _init function with Keras's defaults; NULL
+// options mean those defaults. A program built against a newer header may hand in a longer struct as long as what this
+// library does not know of it is zero.
+//
+// NOT CAUGHT: a pointer that is neither NULL nor what this header asks for, a freed object, an array shorter than said.
+//
+// This file is generated from the library's sources by cbindgen.
