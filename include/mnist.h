@@ -481,6 +481,15 @@ mnist_status mnist_model_summary(const struct mnist_model *model,
 // How many numbers training may change; 0 for NULL.
 size_t mnist_model_count_params(const struct mnist_model *model);
 
+// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
+// `capacity` has room for (`dims` may be NULL when that is 0), and returns 3; 0 for a NULL model.
+size_t mnist_model_input_shape(const struct mnist_model *model,
+                               size_t *dims,
+                               size_t capacity);
+
+// How many floats the model gives for an image, the classes; 0 for a NULL model.
+size_t mnist_model_output_len(const struct mnist_model *model);
+
 // Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
 // The results do not depend on it.
 //

@@ -1,0 +1,511 @@
+// libmnist for C++17: the C interface with owners and exceptions. Header-only; link with libmnist.
+//
+// Every object owns its C object and ends with it; they move, and do not copy. A call that fails throws mnist::error,
+// whose what() is the library's message. Callbacks are std::function; an exception thrown in one stops the fit and comes
+// out of fit(). What a function does, takes and throws is told by the C function of its name in mnist.h.
+
+#ifndef MNIST_HPP
+#define MNIST_HPP
+
+#include "mnist.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace mnist {
+
+/// A call that failed: its status and, as what(), its message.
+class error : public std::runtime_error {
+public:
+    error(mnist_status status, const std::string &message) : std::runtime_error(message), status_(status) {}
+
+    mnist_status status() const noexcept { return status_; }
+
+private:
+    mnist_status status_;
+};
+
+namespace detail {
+
+template <auto Free> struct deleter {
+    template <typename T> void operator()(T *pointer) const noexcept { Free(pointer); }
+};
+
+template <typename T, auto Free> using owner = std::unique_ptr<T, deleter<Free>>;
+
+/// Makes a call whose last argument is an mnist_error*, and throws unless it went well. Returns its status.
+template <typename Call> mnist_status check(Call &&call)
+{
+    const owner<mnist_error, mnist_error_free> text(mnist_error_new());
+    const mnist_status status = call(text.get());
+    if (status < 0)
+        throw error(status, mnist_error_message(text.get()));
+    return status;
+}
+
+inline const char *or_null(const std::optional<std::string> &text) { return text ? text->c_str() : nullptr; }
+
+} // namespace detail
+
+using activation = mnist_activation;
+constexpr activation linear = MNIST_ACTIVATION_LINEAR;
+constexpr activation relu = MNIST_ACTIVATION_RELU;
+constexpr activation softmax = MNIST_ACTIVATION_SOFTMAX;
+
+using progress = mnist_progress;
+using metrics = mnist_metrics;
+using compile_options = mnist_compile_options;
+
+/// Takes text as it is written.
+using writer = std::function<void(const std::string &)>;
+
+inline std::string version() { return mnist_version(); }
+
+/// A numpy archive.
+class npz {
+public:
+    explicit npz(const std::string &path)
+    {
+        mnist_npz *made = nullptr;
+        detail::check([&](mnist_error *e) { return mnist_npz_open(path.c_str(), &made, e); });
+        npz_.reset(made);
+    }
+
+    /// The arrays' names, in the archive's order.
+    std::vector<std::string> files() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < mnist_npz_len(npz_.get()); i++)
+            names.emplace_back(mnist_npz_name(npz_.get(), i));
+        return names;
+    }
+
+    std::vector<std::size_t> shape(const std::string &name) const
+    {
+        std::size_t rank = 0;
+        detail::check([&](mnist_error *e) { return mnist_npz_shape(npz_.get(), name.c_str(), nullptr, 0, &rank, e); });
+        std::vector<std::size_t> dims(rank);
+        detail::check([&](mnist_error *e) {
+            return mnist_npz_shape(npz_.get(), name.c_str(), dims.data(), rank, &rank, e);
+        });
+        return dims;
+    }
+
+private:
+    detail::owner<mnist_npz, mnist_npz_free> npz_;
+};
+
+/// Images and labels.
+class dataset {
+public:
+    /// Takes over a C dataset.
+    explicit dataset(mnist_dataset *taken) : dataset_(taken) {}
+
+    static dataset from_npz(const std::string &path, const std::string &images, const std::string &labels)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) {
+            return mnist_dataset_from_npz(path.c_str(), images.c_str(), labels.c_str(), out, e);
+        });
+    }
+
+    static dataset from_idx(const std::string &images, const std::string &labels)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) {
+            return mnist_dataset_from_idx(images.c_str(), labels.c_str(), out, e);
+        });
+    }
+
+    /// Copies `pixels`, which are as many as the product of `dims` ([N, H, W] or [N, H, W, C]), and N labels.
+    static dataset from_memory(const std::vector<std::uint8_t> &pixels, const std::vector<std::size_t> &dims,
+                               const std::vector<std::uint8_t> &labels)
+    {
+        check_sizes(pixels.size(), dims, labels.size());
+        return make([&](mnist_dataset **out, mnist_error *e) {
+            return mnist_dataset_from_u8(pixels.data(), dims.data(), dims.size(), labels.data(), out, e);
+        });
+    }
+
+    static dataset from_memory(const std::vector<float> &pixels, const std::vector<std::size_t> &dims,
+                               const std::vector<std::uint8_t> &labels)
+    {
+        check_sizes(pixels.size(), dims, labels.size());
+        return make([&](mnist_dataset **out, mnist_error *e) {
+            return mnist_dataset_from_f32(pixels.data(), dims.data(), dims.size(), labels.data(), out, e);
+        });
+    }
+
+    std::size_t size() const noexcept { return mnist_dataset_len(get()); }
+
+    std::vector<std::size_t> shape() const
+    {
+        std::vector<std::size_t> dims(4);
+        dims.resize(mnist_dataset_shape(get(), dims.data(), dims.size()));
+        return dims;
+    }
+
+    mnist_dtype dtype() const noexcept { return mnist_dataset_dtype(get()); }
+
+    dataset slice(std::size_t start, std::size_t len) const
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_slice(get(), start, len, out, e); });
+    }
+
+    dataset &normalize(float divisor)
+    {
+        detail::check([&](mnist_error *e) { return mnist_dataset_normalize(get(), divisor, e); });
+        return *this;
+    }
+
+    dataset &expand_dims()
+    {
+        detail::check([&](mnist_error *e) { return mnist_dataset_expand_dims(get(), e); });
+        return *this;
+    }
+
+    std::vector<std::uint32_t> unique_labels() const
+    {
+        std::size_t count = 0;
+        detail::check([&](mnist_error *e) { return mnist_dataset_unique_labels(get(), nullptr, 0, &count, e); });
+        std::vector<std::uint32_t> labels(count);
+        detail::check([&](mnist_error *e) {
+            return mnist_dataset_unique_labels(get(), labels.data(), count, &count, e);
+        });
+        return labels;
+    }
+
+    /// Image `i`, [H, W, C] as it is scaled, and its label.
+    std::pair<std::vector<float>, std::uint32_t> image(std::size_t i) const
+    {
+        const auto dims = shape();
+        std::size_t len = 1;
+        for (std::size_t d = 1; d < dims.size(); d++)
+            len *= dims[d];
+        std::pair<std::vector<float>, std::uint32_t> found{std::vector<float>(len), 0};
+        detail::check([&](mnist_error *e) {
+            return mnist_dataset_image(get(), i, found.first.data(), len, &found.second, e);
+        });
+        return found;
+    }
+
+    mnist_dataset *get() const noexcept { return dataset_.get(); }
+
+private:
+    template <typename Call> static dataset make(Call &&call)
+    {
+        mnist_dataset *made = nullptr;
+        detail::check([&](mnist_error *e) { return call(&made, e); });
+        return dataset(made);
+    }
+
+    static void check_sizes(std::size_t pixels, const std::vector<std::size_t> &dims, std::size_t labels)
+    {
+        std::size_t left = pixels;
+        for (const std::size_t dim : dims) {
+            if (dim == 0 || left % dim != 0)
+                throw error(MNIST_ERROR_SHAPE, "argument `dims`: the product is not the number of pixels");
+            left /= dim;
+        }
+        if (left != 1 || dims.empty() || labels != dims[0])
+            throw error(MNIST_ERROR_SHAPE, "arguments `dims` and `labels`: they do not match the pixels");
+    }
+
+    detail::owner<mnist_dataset, mnist_dataset_free> dataset_;
+};
+
+/// MNIST's training and test data; without a path, from Keras's cache, downloaded when they are not there.
+inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &path = std::nullopt)
+{
+    mnist_dataset *train = nullptr, *test = nullptr;
+    detail::check([&](mnist_error *e) { return mnist_load_data(detail::or_null(path), &train, &test, e); });
+    return {dataset(train), dataset(test)};
+}
+
+/// The output of a layer; belongs to its graph. A failed call gives an empty one, and model's constructor throws.
+class tensor {
+public:
+    explicit tensor(mnist_tensor *borrowed) : tensor_(borrowed) {}
+
+    tensor conv2d(std::size_t filters, std::size_t kernel_size, activation a = linear) const
+    {
+        return tensor(mnist_conv2d(tensor_, filters, kernel_size, a));
+    }
+
+    tensor flatten() const { return tensor(mnist_flatten(tensor_)); }
+
+    tensor dense(std::size_t units, activation a = linear) const { return tensor(mnist_dense(tensor_, units, a)); }
+
+    mnist_tensor *get() const noexcept { return tensor_; }
+
+private:
+    mnist_tensor *tensor_;
+};
+
+/// A network under construction.
+class graph {
+public:
+    graph() : graph_(mnist_graph_new())
+    {
+        if (!graph_)
+            throw std::bad_alloc();
+    }
+
+    graph &seed(std::uint64_t seed)
+    {
+        mnist_graph_set_seed(graph_.get(), seed);
+        return *this;
+    }
+
+    tensor input(std::size_t height, std::size_t width, std::size_t channels)
+    {
+        return tensor(mnist_input(graph_.get(), height, width, channels));
+    }
+
+private:
+    detail::owner<mnist_graph, mnist_graph_free> graph_;
+};
+
+/// The metrics of a fit's epochs.
+class history {
+public:
+    explicit history(mnist_history *taken) : history_(taken) {}
+
+    std::size_t epochs() const noexcept { return mnist_history_epochs(history_.get()); }
+
+    double get(const std::string &metric, std::size_t epoch) const
+    {
+        double value = 0;
+        detail::check([&](mnist_error *e) {
+            return mnist_history_get(history_.get(), metric.c_str(), epoch, &value, e);
+        });
+        return value;
+    }
+
+private:
+    detail::owner<mnist_history, mnist_history_free> history_;
+};
+
+/// Defaults: Adam, sparse categorical crossentropy, accuracy.
+inline compile_options default_compile_options()
+{
+    compile_options options;
+    mnist_compile_options_init(&options);
+    return options;
+}
+
+/// How to fit: the C options, the callbacks as functions that return whether to go on.
+struct fit_options {
+    using callback = std::function<bool(const progress &)>;
+
+    std::size_t batch_size = 32;
+    std::size_t epochs = 1;
+    std::size_t initial_epoch = 0;
+    bool shuffle = true;
+    int verbose = 1;
+    std::uint64_t seed = 0;
+    double validation_split = 0;
+    const dataset *validation_data = nullptr;
+    writer write; // empty: stdout
+    callback on_batch_end, on_epoch_begin, on_epoch_end;
+};
+
+struct evaluate_options {
+    std::size_t batch_size = 32;
+    int verbose = 0;
+    writer write; // empty: stdout
+};
+
+/// What a fit has done.
+struct fitted {
+    mnist::history history;
+    bool cancelled;
+};
+
+/// A network with weights.
+class model {
+public:
+    model(const tensor &input, const tensor &output, const std::optional<std::string> &name = std::nullopt)
+    {
+        mnist_model *made = nullptr;
+        detail::check([&](mnist_error *e) {
+            return mnist_model_new(input.get(), output.get(), detail::or_null(name), &made, e);
+        });
+        model_.reset(made);
+    }
+
+    /// Keras's table of the layers.
+    std::string summary() const
+    {
+        std::string text;
+        detail::check([&](mnist_error *e) {
+            return mnist_model_summary(
+                get(), [](void *out, const char *piece, size_t len) { static_cast<std::string *>(out)->append(piece, len); },
+                &text, e);
+        });
+        return text;
+    }
+
+    std::size_t count_params() const noexcept { return mnist_model_count_params(get()); }
+
+    void set_threads(std::size_t threads)
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_set_threads(get(), threads, e); });
+    }
+
+    void compile(const compile_options &options = default_compile_options())
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_compile(get(), &options, e); });
+    }
+
+    fitted fit(const dataset &data, const fit_options &options = {})
+    {
+        run state{options, nullptr};
+        mnist_fit_options c;
+        mnist_fit_options_init(&c);
+        c.batch_size = options.batch_size;
+        c.epochs = options.epochs;
+        c.initial_epoch = options.initial_epoch;
+        c.shuffle = options.shuffle;
+        c.verbose = options.verbose;
+        c.seed = options.seed;
+        c.validation_split = options.validation_split;
+        c.validation_data = options.validation_data ? options.validation_data->get() : nullptr;
+        if (options.write) {
+            c.write = [](void *s, const char *text, size_t len) { as_run(s).wrote(as_run(s).options.write, text, len); };
+            c.write_data = &state;
+        }
+        c.on_batch_end = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_batch_end, *p); };
+        c.on_epoch_begin = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_begin, *p); };
+        c.on_epoch_end = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_end, *p); };
+        c.user_data = &state;
+        mnist_history *made = nullptr;
+        const mnist_status status =
+            detail::check([&](mnist_error *e) { return mnist_model_fit(get(), data.get(), &c, &made, e); });
+        history done(made);
+        if (state.thrown)
+            std::rethrow_exception(state.thrown);
+        return {std::move(done), status == MNIST_CANCELLED};
+    }
+
+    metrics evaluate(const dataset &data, const evaluate_options &options = {}) const
+    {
+        struct sink {
+            const writer &write;
+            std::exception_ptr thrown;
+        } state{options.write, nullptr};
+        mnist_evaluate_options c;
+        mnist_evaluate_options_init(&c);
+        c.batch_size = options.batch_size;
+        c.verbose = options.verbose;
+        if (options.write) {
+            c.write = [](void *s, const char *text, size_t len) {
+                auto &to = *static_cast<sink *>(s);
+                try {
+                    to.write(std::string(text, len));
+                } catch (...) {
+                    to.thrown = std::current_exception();
+                }
+            };
+            c.write_data = &state;
+        }
+        metrics found{};
+        detail::check([&](mnist_error *e) { return mnist_model_evaluate(get(), data.get(), &c, &found, e); });
+        if (state.thrown)
+            std::rethrow_exception(state.thrown);
+        return found;
+    }
+
+    std::vector<std::size_t> input_shape() const
+    {
+        std::vector<std::size_t> dims(3);
+        mnist_model_input_shape(get(), dims.data(), dims.size());
+        return dims;
+    }
+
+    /// How many floats the model gives for an image, the classes.
+    std::size_t output_len() const noexcept { return mnist_model_output_len(get()); }
+
+    /// The output for images [count, H, W, C], one behind the other: [count, classes].
+    std::vector<float> predict(const std::vector<float> &images) const
+    {
+        std::size_t len = 1;
+        for (const std::size_t dim : input_shape())
+            len *= dim;
+        const std::size_t count = images.size() / len;
+        if (count * len != images.size())
+            throw error(MNIST_ERROR_SHAPE, "argument `images`: not a whole number of images");
+        std::vector<float> out(count * output_len());
+        if (count > 0)
+            detail::check([&](mnist_error *e) {
+                return mnist_model_predict(get(), images.data(), count, out.data(), out.size(), e);
+            });
+        return out;
+    }
+
+    /// The output for all images of a dataset: [N, classes].
+    std::vector<float> predict(const dataset &data) const
+    {
+        std::vector<float> out(data.size() * output_len());
+        detail::check([&](mnist_error *e) {
+            return mnist_model_predict_dataset(get(), data.get(), out.data(), out.size(), e);
+        });
+        return out;
+    }
+
+    void cancel() const noexcept { mnist_model_cancel(get()); }
+
+    void save_weights(const std::string &path) const
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), path.c_str(), e); });
+    }
+
+    void load_weights(const std::string &path)
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), path.c_str(), e); });
+    }
+
+    mnist_model *get() const noexcept { return model_.get(); }
+
+private:
+    /// A fit under way: its functions, and the first exception that one of them threw.
+    struct run {
+        const fit_options &options;
+        std::exception_ptr thrown;
+
+        std::int32_t call(const fit_options::callback &callback, const progress &p) noexcept
+        {
+            try {
+                return thrown || (callback && !callback(p));
+            } catch (...) {
+                thrown = std::current_exception();
+                return 1;
+            }
+        }
+
+        void wrote(const writer &write, const char *text, std::size_t len) noexcept
+        {
+            try {
+                write(std::string(text, len));
+            } catch (...) {
+                if (!thrown)
+                    thrown = std::current_exception();
+            }
+        }
+    };
+
+    static run &as_run(void *state) noexcept { return *static_cast<run *>(state); }
+
+    detail::owner<mnist_model, mnist_model_free> model_;
+};
+
+} // namespace mnist
+
+#endif // MNIST_HPP

@@ -19,10 +19,10 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+mod capi;
 pub mod data;
 pub mod error;
 pub mod graph;
-mod capi;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod layers;

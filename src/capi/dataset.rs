@@ -3,7 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{borrow, check_capacity, give, out, path, slice, slice_mut, string, take};
+use super::pointers::{borrow, check_capacity, give, out, path, slice, slice_mut, string, take, write_dims};
 use crate::data::{self, Dataset, Dtype};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
@@ -230,19 +230,14 @@ pub unsafe extern "C" fn mnist_dataset_len(dataset: *const mnist_dataset) -> usi
 /// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
 /// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mnist_dataset_shape(dataset: *const mnist_dataset, dims: *mut usize, capacity: usize) -> usize {
+pub unsafe extern "C" fn mnist_dataset_shape(
+    dataset: *const mnist_dataset,
+    dims: *mut usize,
+    capacity: usize,
+) -> usize {
     guard::value(0, || {
         // SAFETY: by the contract they are NULL or what the header says.
-        unsafe {
-            let Some(dataset) = dataset.as_ref() else { return 0 };
-            let shape = dataset.current.read().shape();
-            if !dims.is_null() {
-                for (i, &dim) in shape.iter().enumerate().take(capacity) {
-                    dims.add(i).write(dim);
-                }
-            }
-            shape.len()
-        }
+        unsafe { dataset.as_ref().map_or(0, |dataset| write_dims(&dataset.current.read().shape(), dims, capacity)) }
     })
 }
 

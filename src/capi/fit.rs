@@ -41,8 +41,7 @@ pub struct mnist_progress {
 /// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
 /// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
 /// longjmp and no C++ exception may pass through the library.
-pub type mnist_callback =
-    Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const mnist_progress) -> i32>;
+pub type mnist_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const mnist_progress) -> i32>;
 
 /// How to fit; fill it in with mnist_fit_options_init.
 #[repr(C)]

@@ -6,7 +6,7 @@ use super::graph::{mnist_tensor, with_ends};
 use super::guard;
 use super::options::{self, Options, unknown};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, give, out, path, string, take};
+use super::pointers::{borrow, give, out, path, string, take, write_dims};
 use crate::train::{AdamOptions, CompileOptions, Loss, Model, Optimizer};
 use std::ffi::{c_char, c_void};
 
@@ -140,6 +140,27 @@ pub unsafe extern "C" fn mnist_model_summary(
 pub unsafe extern "C" fn mnist_model_count_params(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { model.as_ref() }.map_or(0, |model| model.model.count_params()))
+}
+
+/// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
+/// `capacity` has room for (`dims` may be NULL when that is 0), and returns 3; 0 for a NULL model.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_input_shape(
+    model: *const mnist_model,
+    dims: *mut usize,
+    capacity: usize,
+) -> usize {
+    guard::value(0, || {
+        // SAFETY: by the contract they are NULL or what the header says.
+        unsafe { model.as_ref().map_or(0, |model| write_dims(model.model.input_shape().dims(), dims, capacity)) }
+    })
+}
+
+/// How many floats the model gives for an image, the classes; 0 for a NULL model.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_output_len(model: *const mnist_model) -> usize {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(0, || unsafe { model.as_ref() }.map_or(0, |model| model.model.output_len()))
 }
 
 /// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.

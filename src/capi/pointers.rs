@@ -138,3 +138,17 @@ pub fn check_capacity(argument: &str, capacity: usize, needed: usize) -> Result<
             .at(format_args!("argument `{argument}`"))),
     }
 }
+
+/// Writes as many of `shape`'s sizes as there is room for, and returns how many there are.
+///
+/// # Safety
+/// `dims` is NULL or has room for `capacity` numbers.
+pub unsafe fn write_dims(shape: &[usize], dims: *mut usize, capacity: usize) -> usize {
+    if !dims.is_null() {
+        for (i, &dim) in shape.iter().enumerate().take(capacity) {
+            // SAFETY: the caller's, `i` being below `capacity`.
+            unsafe { dims.add(i).write(dim) };
+        }
+    }
+    shape.len()
+}

@@ -65,10 +65,10 @@ impl Npz {
 
     /// The shape of an array.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        Ok(&self.member(name)?.header.shape)
+        Ok(&self.member(name).at(self.path.display())?.header.shape)
     }
 
-    /// An array of pixels, and its shape.
+    /// An array of pixels, and its shape. Errors do not name the file: the caller does, as with labels.
     pub(super) fn pixels(&self, name: &str) -> Result<(Elements, Vec<usize>)> {
         self.read(name, |header, reader, start| {
             let n = header.elements();
@@ -113,7 +113,6 @@ impl Npz {
             Error::new(ErrorKind::NotFound, "no such array")
                 .expected(format_args!("one of {}", names.join(", ")))
                 .found(format_args!("`{name}`"))
-                .at(self.path.display())
         })
     }
 
@@ -149,7 +148,6 @@ impl Npz {
             }
         })()
         .at(format_args!("member {name}"))
-        .at(self.path.display())
     }
 }
 

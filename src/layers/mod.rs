@@ -9,6 +9,8 @@
 mod conv2d;
 mod dense;
 mod parallel;
+#[cfg(test)]
+mod tests;
 
 use crate::error::Result;
 use crate::graph::{Activation, LayerKind, LayerSpec};

@@ -1,0 +1,123 @@
+// The Keras MNIST tutorial in C++: load, look, normalize, build, fit, evaluate, save.
+//
+//     tutorial_cpp [DATA [IMAGES [EPOCHS]]]
+//
+// The arguments are those of the tutorial in C.
+
+#include <mnist.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+namespace {
+
+/// Sizes as Python prints them: (60000, 28, 28), (60000,)
+std::string shape_text(const std::vector<std::size_t> &dims)
+{
+    std::string text = "(";
+    for (std::size_t i = 0; i < dims.size(); i++)
+        text += (i ? ", " : "") + std::to_string(dims[i]);
+    return text + (dims.size() == 1 ? ",)" : ")");
+}
+
+const char *dtype_name(mnist_dtype dtype) { return dtype == MNIST_DTYPE_U8 ? "uint8" : "float32"; }
+
+void show_data(const mnist::dataset &train)
+{
+    std::cout << "train_x\n[ type  ] : mnist::dataset (images)\n"
+              << "[ shape ] : " << shape_text(train.shape()) << "\n[ dtype ] : " << dtype_name(train.dtype()) << '\n'
+              << "train_y\n[ type  ] : mnist::dataset (labels)\n"
+              << "[ shape ] : " << shape_text({train.size()}) << "\n[ dtype ] : uint8\n";
+}
+
+std::size_t show_labels(const mnist::dataset &train)
+{
+    const auto labels = train.unique_labels();
+    std::cout << "[Unique label] : [";
+    for (std::size_t i = 0; i < labels.size(); i++)
+        std::cout << (i ? " " : "") << labels[i];
+    std::cout << "]\n[num class] : " << labels.size() << '\n';
+    return labels.size();
+}
+
+void show_archive(const std::string &path)
+{
+    const mnist::npz archive(path);
+    const auto files = archive.files();
+    std::cout << '[';
+    for (std::size_t i = 0; i < files.size(); i++)
+        std::cout << (i ? ", '" : "'") << files[i] << '\'';
+    std::cout << "]\n" << shape_text(archive.shape("x_train")) << '\n' << shape_text(archive.shape("y_train")) << '\n';
+}
+
+mnist::model build(const mnist::dataset &train, std::size_t classes)
+{
+    const auto dims = train.shape(); // images, height, width, channels
+    mnist::graph graph;
+    const auto input = graph.input(dims[1], dims[2], dims[3]);
+    const auto output = input.conv2d(32, 3, mnist::relu)
+                            .conv2d(64, 3, mnist::relu)
+                            .flatten()
+                            .dense(128, mnist::relu)
+                            .dense(classes, mnist::softmax);
+    return mnist::model(input, output, "model");
+}
+
+void run(const std::string &path, std::size_t limit, std::size_t epochs)
+{
+    const bool from_cache = path == "keras";
+    auto [train, test] = from_cache ? mnist::load_data() : mnist::load_data(path);
+    show_data(train);
+
+    train.normalize(255).expand_dims(); // 28x28 -> 28x28x1
+    test.normalize(255).expand_dims();
+    std::cout << "\n[shape] : " << shape_text(train.shape()) << "\n[dtype] : " << dtype_name(train.dtype()) << "\n\n";
+
+    const std::size_t classes = show_labels(train);
+    std::cout << '\n';
+    if (!from_cache) {
+        show_archive(path);
+        std::cout << '\n';
+    }
+
+    mnist::model model = build(train, classes);
+    std::cout << model.summary() << std::endl;
+
+    auto compile = mnist::default_compile_options();
+    compile.optimizer = MNIST_OPTIMIZER_ADAM;
+    compile.loss = MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY;
+    compile.metrics = MNIST_METRIC_ACCURACY;
+    model.compile(compile);
+
+    mnist::fit_options fit;
+    fit.batch_size = 32;
+    fit.epochs = epochs;
+    model.fit(limit > 0 ? train.slice(0, limit) : train.slice(0, train.size()), fit);
+
+    std::cout << std::endl;
+    mnist::evaluate_options evaluate;
+    evaluate.verbose = 1;
+    const mnist::metrics metrics = model.evaluate(test, evaluate);
+    std::printf("test accuracy: %.4f\n", metrics.accuracy);
+    model.save_weights("mnist.safetensors");
+    std::cout << "weights saved to mnist.safetensors\n";
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    const auto number = [&](int i, std::size_t otherwise) {
+        return argc > i ? static_cast<std::size_t>(std::strtoul(argv[i], nullptr, 10)) : otherwise;
+    };
+    try {
+        run(argc > 1 ? argv[1] : "data/mnist.npz", number(2, 0), number(3, 3));
+        return EXIT_SUCCESS;
+    } catch (const mnist::error &e) {
+        std::cerr << "tutorial_cpp: " << mnist_status_name(e.status()) << ": " << e.what() << '\n';
+        return EXIT_FAILURE;
+    }
+}

@@ -1,0 +1,201 @@
+//! Files that come back as they went, and files that must be refused.
+
+use super::*;
+use crate::error::ErrorKind;
+use std::fs;
+use std::path::Path;
+
+fn entry<'a>(name: &str, shape: &[usize], values: &'a [f32]) -> Entry<'a> {
+    Entry { name: name.into(), shape: shape.to_vec(), values }
+}
+
+fn wanted(tensors: &[(&str, &[usize])]) -> Vec<(String, Vec<usize>)> {
+    tensors.iter().map(|(name, shape)| (name.to_string(), shape.to_vec())).collect()
+}
+
+fn sample_entries() -> [Entry<'static>; 2] {
+    [
+        entry("dense/kernel", &[2, 3], &[0.0, -1.5, f32::INFINITY, 1e-40, f32::MAX, -0.0]),
+        entry("dense/bias", &[3], &[1.0, 2.0, 3.0]),
+    ]
+}
+
+fn sample_wanted() -> Vec<(String, Vec<usize>)> {
+    wanted(&[("dense/kernel", &[2, 3]), ("dense/bias", &[3])])
+}
+
+/// The bytes of a file of the sample.
+fn sample_bytes() -> Vec<u8> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    save(&path, &sample_entries()).unwrap();
+    fs::read(path).unwrap()
+}
+
+/// A file with this header and so many bytes of data.
+fn by_hand(header: &str, data_len: usize) -> Vec<u8> {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.resize(bytes.len() + data_len, 0);
+    bytes
+}
+
+fn names_in(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn what_is_saved_comes_back_to_the_bit() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("w.safetensors");
+    fs::write(&path, "old").unwrap();
+    let entries = sample_entries();
+    save(&path, &entries).unwrap();
+    assert_eq!(names_in(folder.path()), ["w.safetensors"]);
+    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let loaded = load(&path, &sample_wanted()).unwrap();
+    assert_eq!(loaded.len(), 2);
+    for (values, entry) in loaded.iter().zip(&entries) {
+        assert_eq!(bits(values), bits(entry.values));
+    }
+}
+
+#[test]
+fn not_a_number_is_a_value_too() {
+    let header = r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#; // 54 bytes: data starts unaligned
+    let mut bytes = by_hand(header, 4);
+    let data = bytes.len() - 4;
+    bytes[data..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(load::parse(&bytes, &wanted(&[("a", &[1])])).unwrap()[0][0].is_nan());
+}
+
+#[test]
+fn a_save_that_fails_leaves_everything_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("taken")).unwrap();
+    fs::write(folder.path().join("taken/inside"), "").unwrap();
+    let error = save(&folder.path().join("taken"), &sample_entries()).unwrap_err();
+    assert!(error.to_string().starts_with(&*folder.path().join("taken").to_string_lossy()), "{error}");
+    let old = folder.path().join("old");
+    fs::write(&old, "old").unwrap();
+    let short = save(&old, &[entry("dense/bias", &[4], &[1.0])]).unwrap_err();
+    assert_eq!(short.kind(), ErrorKind::Shape);
+    let text = "old: tensor dense/bias: values and shape disagree: expected the elements of [4], found 1 values";
+    assert!(short.to_string().ends_with(text), "{short}");
+    let twice = save(&old, &[entry("a", &[1], &[1.0]), entry("a", &[1], &[1.0])]).unwrap_err();
+    assert_eq!(twice.kind(), ErrorKind::InvalidArgument);
+    assert_eq!(fs::read(&old).unwrap(), b"old");
+    assert_eq!(names_in(folder.path()), ["old", "taken"]);
+    assert_eq!(save(&folder.path().join("no/w"), &[]).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(save(Path::new(""), &[]).unwrap_err().kind(), ErrorKind::InvalidArgument);
+}
+
+#[test]
+fn leftovers_of_another_process_are_not_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let leftover = format!(".mnist-{}-0.tmp", std::process::id());
+    fs::write(folder.path().join(&leftover), "theirs").unwrap();
+    save(&folder.path().join("w"), &sample_entries()).unwrap();
+    assert_eq!(fs::read(folder.path().join(&leftover)).unwrap(), b"theirs");
+    assert_eq!(names_in(folder.path()), [leftover.as_str(), "w"]);
+}
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = load(&folder.path().join("none"), &[]).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::NotFound);
+    let directory = load(folder.path(), &[]).unwrap_err();
+    assert_eq!(directory.kind(), ErrorKind::Io);
+    let text = format!("{}: cannot be read: expected a file, found a directory", folder.path().display());
+    assert_eq!(directory.to_string(), text);
+    let empty = folder.path().join("empty");
+    fs::write(&empty, "").unwrap();
+    let text = format!("{}: not safetensors: header too small: found 0 bytes", empty.display());
+    assert_eq!(load(&empty, &[]).unwrap_err().to_string(), text);
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    use ErrorKind::{NotFound, Shape, Unsupported};
+    let bytes = sample_bytes();
+    let kernel: (&str, &[usize]) = ("dense/kernel", &[2, 3]);
+    let cases = [
+        (
+            wanted(&[kernel, ("b", &[3])]),
+            NotFound,
+            "tensor b: missing tensor: expected F32 [3], found none of that name",
+        ),
+        (wanted(&[kernel]), Shape, "tensor dense/bias: unexpected tensor: expected none of that name, found F32 [3]"),
+        (
+            wanted(&[kernel, ("dense/bias", &[4])]),
+            Shape,
+            "tensor dense/bias: wrong shape: expected F32 [4], found F32 [3]",
+        ),
+    ];
+    for (expected, kind, text) in cases {
+        let error = load::parse(&bytes, &expected).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (kind, text));
+    }
+    let double = by_hand(r#"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#, 16);
+    let error = load::parse(&double, &wanted(&[("a", &[2])])).unwrap_err();
+    let text = "tensor a: wrong dtype: expected F32 [2], found F64 [2]";
+    assert_eq!((error.kind(), error.to_string().as_str()), (Unsupported, text));
+}
+
+#[test]
+fn a_shortened_file_names_the_tensor_it_ends_in() {
+    let bytes = sample_bytes(); // sorted by name: 12 bytes of bias, 24 of kernel
+    for (missing, tensor) in [(1, "dense/kernel"), (24, "dense/kernel"), (25, "dense/bias"), (36, "dense/bias")] {
+        let short = &bytes[..bytes.len() - missing];
+        let error = load::parse(short, &sample_wanted()).unwrap_err();
+        let text = format!("tensor {tensor}: the file ends before it does: found {} bytes", short.len());
+        assert_eq!((error.kind(), error.to_string()), (ErrorKind::Format, text));
+    }
+    let error = load::parse(&bytes[..40], &sample_wanted()).unwrap_err();
+    assert_eq!(error.to_string(), "the file ends inside its header: found 40 bytes");
+    let mut long = bytes;
+    long.push(0);
+    let error = load::parse(&long, &sample_wanted()).unwrap_err();
+    assert!(error.to_string().starts_with("the header's tensors do not end where the file ends"), "{error}");
+}
+
+#[test]
+fn hostile_headers_are_refused() {
+    let name = "\\u0000".repeat(5000);
+    let cases = [
+        by_hand("", 0),
+        by_hand("{}", 4),
+        by_hand(&format!(r#"{{"{name}":{{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}}}"#), 4),
+        by_hand(r#"{"a":{"dtype":"F32","shape":[1099511627776],"data_offsets":[0,4398046511104]}}"#, 4),
+        by_hand(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#, 0),
+        by_hand(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}"#, 4),
+        [u64::MAX.to_le_bytes(), [b' '; 8]].concat(),
+        [1_000_000_000u64.to_le_bytes(), [b' '; 8]].concat(),
+    ];
+    for bytes in cases {
+        let text = load::parse(&bytes, &[]).unwrap_err().to_string();
+        assert!(text.len() < 1000 && !text.contains('\0'), "{text}");
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn damaged_files_never_panic(
+        flips in proptest::collection::vec((0usize..1000, 1u8..), 0..4),
+        cut in 0usize..1000,
+    ) {
+        let mut bytes = sample_bytes();
+        let len = bytes.len();
+        for (at, bits) in flips {
+            bytes[at % len] ^= bits;
+        }
+        bytes.truncate(cut.max(1) % (len + 1));
+        if let Ok(tensors) = load::parse(&bytes, &sample_wanted()) {
+            proptest::prop_assert_eq!(tensors.iter().map(Vec::len).collect::<Vec<_>>(), [6, 3]);
+        }
+    }
+}

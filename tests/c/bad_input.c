@@ -1,0 +1,304 @@
+/* Bad input of every kind: bad_input FOLDER, which holds the damaged files. Each call must fail with its status and a
+ * message that names the file, byte, tensor, argument or layer, and the process must live on. */
+
+#include "expect.h"
+
+static char path_text[2][1024];
+
+/* The path of a file in the folder. */
+static const char *in(int which, const char *folder, const char *name)
+{
+    snprintf(path_text[which], sizeof path_text[which], "%s/%s", folder, name);
+    return path_text[which];
+}
+
+static mnist_dataset *images(const float *pixels, size_t n, size_t side, const uint8_t *labels)
+{
+    const size_t dims[4] = {n, side, side, 1};
+    mnist_dataset *data = NULL;
+    WORKS(mnist_dataset_from_f32(pixels, dims, 4, labels, &data, error));
+    return data;
+}
+
+static void null_pointers(const mnist_dataset *data, mnist_model *model, const mnist_history *history, mnist_npz *npz)
+{
+    mnist_dataset *a = NULL, *b = NULL, *changed = noise(1, 5);
+    mnist_model *made = NULL;
+    mnist_npz *opened = NULL;
+    mnist_history *fitted = NULL;
+    mnist_metrics metrics;
+    size_t number, dims[8];
+    uint32_t labels[16];
+    uint8_t byte = 0;
+    float pixel[64] = {0};
+    double value;
+
+    FAILS(INVALID_ARGUMENT, "`path`: is NULL", mnist_npz_open(NULL, &opened, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_npz_open("x", NULL, error));
+    FAILS(INVALID_ARGUMENT, "`npz`", mnist_npz_shape(NULL, "x", dims, 8, &number, error));
+    FAILS(INVALID_ARGUMENT, "`name`", mnist_npz_shape(npz, NULL, dims, 8, &number, error));
+    FAILS(INVALID_ARGUMENT, "`dims`", mnist_npz_shape(npz, "images", NULL, 8, &number, error));
+    FAILS(INVALID_ARGUMENT, "`rank`", mnist_npz_shape(npz, "images", dims, 8, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`train`", mnist_load_data("x", NULL, &b, error));
+    FAILS(INVALID_ARGUMENT, "`test`", mnist_load_data("x", &a, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`path`", mnist_dataset_from_npz(NULL, "x", "y", &a, error));
+    FAILS(INVALID_ARGUMENT, "`images`", mnist_dataset_from_npz("x", NULL, "y", &a, error));
+    FAILS(INVALID_ARGUMENT, "`labels`", mnist_dataset_from_npz("x", "x", NULL, &a, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_dataset_from_npz("x", "x", "y", NULL, error));
+    FAILS(INVALID_ARGUMENT, "`images_path`", mnist_dataset_from_idx(NULL, "y", &a, error));
+    FAILS(INVALID_ARGUMENT, "`labels_path`", mnist_dataset_from_idx("x", NULL, &a, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_dataset_from_idx("x", "y", NULL, error));
+    dims[0] = dims[1] = dims[2] = 1;
+    FAILS(INVALID_ARGUMENT, "`pixels`", mnist_dataset_from_u8(NULL, dims, 3, &byte, &a, error));
+    FAILS(INVALID_ARGUMENT, "`dims`", mnist_dataset_from_u8(&byte, NULL, 3, &byte, &a, error));
+    FAILS(INVALID_ARGUMENT, "`labels`", mnist_dataset_from_u8(&byte, dims, 3, NULL, &a, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_dataset_from_u8(&byte, dims, 3, &byte, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`pixels`", mnist_dataset_from_f32(NULL, dims, 3, &byte, &a, error));
+    FAILS(INVALID_ARGUMENT, "`dims`", mnist_dataset_from_f32(pixel, NULL, 3, &byte, &a, error));
+    FAILS(INVALID_ARGUMENT, "`labels`", mnist_dataset_from_f32(pixel, dims, 3, NULL, &a, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_dataset_from_f32(pixel, dims, 3, &byte, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_dataset_slice(NULL, 0, 1, &a, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_dataset_slice(data, 0, 1, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_dataset_normalize(NULL, 255.0f, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_dataset_expand_dims(NULL, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_dataset_unique_labels(NULL, labels, 16, &number, error));
+    FAILS(INVALID_ARGUMENT, "`labels`", mnist_dataset_unique_labels(data, NULL, 16, &number, error));
+    FAILS(INVALID_ARGUMENT, "`count`", mnist_dataset_unique_labels(data, labels, 16, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_dataset_image(NULL, 0, pixel, 64, labels, error));
+    FAILS(INVALID_ARGUMENT, "`pixels`", mnist_dataset_image(data, 0, NULL, 64, labels, error));
+    FAILS(INVALID_ARGUMENT, "`graph`", mnist_graph_check(NULL, error));
+    FAILS(INVALID_ARGUMENT, "NULL", mnist_model_new(NULL, NULL, NULL, &made, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_summary(NULL, NULL, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_set_threads(NULL, 1, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_compile(NULL, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_fit(NULL, data, NULL, &fitted, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_model_fit(model, NULL, NULL, &fitted, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_evaluate(NULL, data, NULL, &metrics, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_model_evaluate(model, NULL, NULL, &metrics, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_model_evaluate(model, data, NULL, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_predict(NULL, pixel, 1, pixel, 10, error));
+    FAILS(INVALID_ARGUMENT, "`images`", mnist_model_predict(model, NULL, 1, pixel, 10, error));
+    FAILS(INVALID_ARGUMENT, "`probabilities`", mnist_model_predict(model, pixel, 1, NULL, 10, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_predict_dataset(NULL, data, pixel, 64, error));
+    FAILS(INVALID_ARGUMENT, "`dataset`", mnist_model_predict_dataset(model, NULL, pixel, 64, error));
+    FAILS(INVALID_ARGUMENT, "`probabilities`", mnist_model_predict_dataset(model, data, NULL, 640, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_save_weights(NULL, "x", error));
+    FAILS(INVALID_ARGUMENT, "`path`", mnist_model_save_weights(model, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_load_weights(NULL, "x", error));
+    FAILS(INVALID_ARGUMENT, "`path`", mnist_model_load_weights(model, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`history`", mnist_history_get(NULL, "loss", 0, &value, error));
+    FAILS(INVALID_ARGUMENT, "`metric`", mnist_history_get(history, NULL, 0, &value, error));
+    FAILS(INVALID_ARGUMENT, "`value`", mnist_history_get(history, "loss", 0, NULL, error));
+    TRUE(a == NULL && b == NULL && made == NULL && opened == NULL && fitted == NULL);
+
+    /* What gives no status takes NULL as well. */
+    mnist_error_free(NULL), mnist_npz_free(NULL), mnist_dataset_free(NULL), mnist_graph_free(NULL);
+    mnist_model_free(NULL), mnist_history_free(NULL), mnist_model_cancel(NULL), mnist_graph_set_seed(NULL, 1);
+    mnist_compile_options_init(NULL), mnist_fit_options_init(NULL), mnist_evaluate_options_init(NULL);
+    TRUE(mnist_npz_len(NULL) == 0 && mnist_npz_name(NULL, 0) == NULL && mnist_npz_name(npz, 99) == NULL);
+    TRUE(mnist_dataset_len(NULL) == 0 && mnist_dataset_shape(NULL, dims, 4) == 0 && mnist_dataset_dtype(NULL) == 0);
+    TRUE(mnist_dataset_shape(data, NULL, 4) == 3);
+    TRUE(mnist_model_count_params(NULL) == 0 && mnist_history_epochs(NULL) == 0);
+    TRUE(mnist_error_status(NULL) == MNIST_OK && strcmp(mnist_error_message(NULL), "") == 0);
+    TRUE(mnist_input(NULL, 1, 1, 1) == NULL && mnist_conv2d(NULL, 1, 1, 0) == NULL);
+    TRUE(mnist_flatten(NULL) == NULL && mnist_dense(NULL, 1, 0) == NULL);
+    TRUE(mnist_dataset_normalize(NULL, 1.0f, NULL) == MNIST_ERROR_INVALID_ARGUMENT); /* no text wanted */
+    mnist_dataset_free(changed);
+}
+
+static void files(const char *folder)
+{
+    mnist_dataset *a = NULL, *b = NULL;
+    mnist_npz *npz = NULL;
+    FAILS(NOT_FOUND, "nowhere.npz", mnist_load_data(in(0, folder, "nowhere.npz"), &a, &b, error));
+    FAILS(IO, folder, mnist_load_data(folder, &a, &b, error));
+    FAILS(FORMAT, "empty: ", mnist_load_data(in(0, folder, "empty"), &a, &b, error));
+    FAILS(FORMAT, "empty: ", mnist_npz_open(in(0, folder, "empty"), &npz, error));
+    FAILS(INVALID_ARGUMENT, "`path`: is empty", mnist_npz_open("", &npz, error));
+    FAILS(INVALID_ARGUMENT, "UTF-8", mnist_npz_open("\xff\xfe", &npz, error));
+#define ARCHIVE(name) in(0, folder, name), "images", "labels", &a, error
+    FAILS(FORMAT, "truncated.npz: member images: the array is longer than its member", mnist_dataset_from_npz(ARCHIVE("truncated.npz")));
+    FAILS(UNSUPPORTED, "member images: wrong dtype", mnist_dataset_from_npz(ARCHIVE("dtype.npz")));
+    FAILS(UNSUPPORTED, "member images: the array is in Fortran order", mnist_dataset_from_npz(ARCHIVE("fortran.npz")));
+    FAILS(FORMAT, "found 1099511627776", mnist_dataset_from_npz(ARCHIVE("huge.npz")));
+    FAILS(SHAPE, "different lengths: expected 3 labels", mnist_dataset_from_npz(ARCHIVE("lengths.npz")));
+    FAILS(NOT_FOUND, "`pictures`", mnist_dataset_from_npz(in(0, folder, "good.npz"), "pictures", "labels", &a, error));
+#define IDX(x, y) mnist_dataset_from_idx(in(0, folder, x), in(1, folder, y), &a, error)
+    FAILS(FORMAT, "magic.idx: byte 0: wrong magic number", IDX("magic.idx", "labels.idx"));
+    FAILS(FORMAT, "byte ", IDX("count.idx", "labels.idx"));
+    FAILS(FORMAT, "labels.idx: byte 0: wrong magic number", IDX("labels.idx", "labels.idx"));
+    FAILS(SHAPE, "different lengths", IDX("images.idx", "more.idx"));
+    FAILS(NOT_FOUND, "none.idx", IDX("none.idx", "labels.idx"));
+    TRUE(a == NULL && b == NULL && npz == NULL);
+    WORKS(IDX("images.idx", "labels.idx"));
+    TRUE(mnist_dataset_len(a) == 3);
+    mnist_dataset_free(a);
+}
+
+static void networks(void)
+{
+    mnist_model *model = NULL;
+    mnist_graph *graph = mnist_graph_new(), *other = mnist_graph_new();
+    mnist_tensor *x = mnist_input(graph, 4, 4, 1);
+    mnist_tensor *y = mnist_dense(mnist_flatten(mnist_conv2d(x, 8, 5, MNIST_ACTIVATION_RELU)), 10, 0);
+    TRUE(y == NULL);
+    FAILS(SHAPE, "layer conv2d: the kernel does not fit", mnist_model_new(x, y, NULL, &model, error));
+    FAILS(SHAPE, "layer conv2d: the kernel does not fit", mnist_graph_check(graph, error));
+    mnist_graph_free(graph);
+
+    graph = mnist_graph_new();
+    x = mnist_input(graph, 4, 4, 1);
+    y = mnist_dense(mnist_dense(mnist_flatten(x), 5, MNIST_ACTIVATION_SOFTMAX), 10, MNIST_ACTIVATION_SOFTMAX);
+    FAILS(UNSUPPORTED, "layer dense_1: softmax is for the last layer", mnist_model_new(x, y, NULL, &model, error));
+    mnist_graph_free(graph);
+
+    graph = mnist_graph_new();
+    x = mnist_input(graph, 4, 4, 1);
+    TRUE(mnist_dense(mnist_flatten(x), 5, 77) == NULL);
+    FAILS(INVALID_ARGUMENT, "found 77", mnist_model_new(x, x, NULL, &model, error));
+    mnist_graph_free(graph);
+
+    graph = mnist_graph_new();
+    x = mnist_input(graph, 4, 4, 1);
+    y = mnist_flatten(x);
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_model_new(x, y, NULL, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`input`", mnist_model_new(NULL, y, NULL, &model, error));
+    FAILS(INVALID_ARGUMENT, "`output`", mnist_model_new(x, NULL, NULL, &model, error));
+    FAILS(INVALID_ARGUMENT, "another graph", mnist_model_new(mnist_input(other, 4, 4, 1), y, NULL, &model, error));
+    FAILS(INVALID_ARGUMENT, "`name`", mnist_model_new(x, y, "\xc3", &model, error));
+    TRUE(mnist_dense(y, SIZE_MAX, 0) == NULL);
+    FAILS(SHAPE, "too many weights", mnist_model_new(x, y, NULL, &model, error));
+    TRUE(model == NULL);
+    mnist_graph_free(graph);
+    mnist_graph_free(other);
+}
+
+static void fits(const mnist_dataset *data, mnist_model *model)
+{
+    mnist_history *history = NULL;
+    mnist_fit_options options = quiet();
+    mnist_compile_options compile;
+    FAILS(STATE, "fit before compile", mnist_model_fit(model, data, &options, &history, error));
+
+    mnist_compile_options_init(&compile);
+#define COMPILE(field, bad, needle)                                                                                     \
+    do {                                                                                                                \
+        mnist_compile_options changed = compile;                                                                        \
+        changed.field = bad;                                                                                            \
+        FAILS(INVALID_ARGUMENT, needle, mnist_model_compile(model, &changed, error));                                   \
+    } while (0)
+    COMPILE(optimizer, 99, "`optimizer`");
+    COMPILE(loss, 0, "`loss`");
+    COMPILE(loss, MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS, "layer dense_1");
+    COMPILE(metrics, 6, "`metrics`");
+    COMPILE(learning_rate, NAN, "`learning_rate`");
+    COMPILE(learning_rate, -1.0, "`learning_rate`");
+    COMPILE(beta_1, 1.0, "`beta_1`");
+    COMPILE(beta_2, -0.1, "`beta_2`");
+    COMPILE(epsilon, 0.0, "`epsilon`");
+    COMPILE(struct_size, 0, "`struct_size`");
+    COMPILE(struct_size, 1 << 20, "`struct_size`");
+    WORKS(mnist_model_compile(model, NULL, error));
+
+#define FIT(field, bad, needle)                                                                                         \
+    do {                                                                                                                \
+        mnist_fit_options changed = options;                                                                            \
+        changed.field = bad;                                                                                            \
+        FAILS(INVALID_ARGUMENT, needle, mnist_model_fit(model, data, &changed, &history, error));                       \
+    } while (0)
+    FIT(batch_size, 0, "`batch_size`");
+    FIT(epochs, 0, "`epochs`");
+    FIT(verbose, 3, "`verbose`");
+    FIT(validation_split, 1.0, "`validation_split`");
+    FIT(validation_split, -0.5, "`validation_split`");
+    FIT(validation_split, NAN, "`validation_split`");
+    FIT(struct_size, 3, "`struct_size`");
+
+    float pixels[2 * 64] = {0};
+    uint8_t labels[2] = {1, 9};
+    mnist_dataset *small = images(pixels, 2, 6, labels);
+    FAILS(SHAPE, "expected [8, 8, 1], found [6, 6, 1]", mnist_model_fit(model, small, &options, &history, error));
+    mnist_dataset_free(small);
+    labels[1] = 10;
+    mnist_dataset *past = images(pixels, 2, 8, labels);
+    FAILS(INVALID_ARGUMENT, "label 1: a label past the class count: expected below 10, found 10",
+          mnist_model_fit(model, past, &options, &history, error));
+    options.validation_data = past;
+    FAILS(INVALID_ARGUMENT, "`validation_data`", mnist_model_fit(model, data, &options, &history, error));
+    options.validation_data = NULL;
+    mnist_metrics metrics;
+    FAILS(INVALID_ARGUMENT, "label 1", mnist_model_evaluate(model, past, NULL, &metrics, error));
+    mnist_dataset_free(past);
+    labels[1] = 3;
+    pixels[64 + 8 * 2 + 5] = NAN;
+    mnist_dataset *hole = images(pixels, 2, 8, labels);
+    FAILS(INVALID_ARGUMENT, "image 1, pixel [2, 5, 0]: ", mnist_model_fit(model, hole, &options, &history, error));
+    TRUE(strstr(mnist_error_message(error), "NaN") != NULL);
+    mnist_dataset_free(hole);
+    TRUE(history == NULL);
+
+    mnist_evaluate_options evaluate;
+    mnist_evaluate_options_init(&evaluate);
+    evaluate.batch_size = 0;
+    FAILS(INVALID_ARGUMENT, "`batch_size`", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    FAILS(INVALID_ARGUMENT, "`threads`", mnist_model_set_threads(model, SIZE_MAX, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_predict(model, pixels, 2, pixels, 19, error));
+    FAILS(INVALID_ARGUMENT, "`count`", mnist_model_predict(model, pixels, SIZE_MAX, pixels, 19, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_predict_dataset(model, data, pixels, 19, error));
+}
+
+static void weights(const char *folder, mnist_model *model)
+{
+    mnist_model *another = network(8, 3, 5);
+    char path[1024];
+    snprintf(path, sizeof path, "%s/another.safetensors", folder);
+    WORKS(mnist_model_save_weights(another, path, error));
+    FAILS(SHAPE, "another.safetensors: tensor conv2d/kernel: wrong shape", mnist_model_load_weights(model, path, error));
+    mnist_model_free(another);
+    FAILS(FORMAT, "cut.safetensors", mnist_model_load_weights(model, in(0, folder, "cut.safetensors"), error));
+    FAILS(FORMAT, "empty: ", mnist_model_load_weights(model, in(0, folder, "empty"), error));
+    FAILS(NOT_FOUND, "none", mnist_model_load_weights(model, in(0, folder, "none"), error));
+    FAILS(IO, folder, mnist_model_load_weights(model, folder, error));
+    FAILS(IO, folder, mnist_model_save_weights(model, folder, error));
+    FAILS(NOT_FOUND, "no-folder", mnist_model_save_weights(model, in(0, folder, "no-folder/w"), error));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2)
+        return 2;
+    error = mnist_error_new();
+    mnist_dataset *data = noise(64, 8);
+    mnist_model *model = network(8, 4, 16);
+    mnist_history *history = NULL;
+    mnist_npz *npz = NULL;
+    float before[640], after[640];
+    double loss;
+
+    files(argv[1]);
+    networks();
+    WORKS(mnist_model_predict_dataset(model, data, before, 640, error));
+    fits(data, model);
+    weights(argv[1], model);
+    WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
+    TRUE(memcmp(before, after, sizeof before) == 0); /* what failed has changed nothing */
+
+    /* And after all that, a fit. */
+    mnist_fit_options options = quiet();
+    options.epochs = 20;
+    WORKS(mnist_model_fit(model, data, &options, &history, error));
+    TRUE(mnist_history_epochs(history) == 20);
+    WORKS(mnist_history_get(history, "loss", 19, &loss, error));
+    TRUE(loss < 2.3);
+    FAILS(NOT_FOUND, "`val_loss`", mnist_history_get(history, "val_loss", 0, &loss, error));
+    FAILS(NOT_FOUND, "`speed`", mnist_history_get(history, "speed", 0, &loss, error));
+    FAILS(INVALID_ARGUMENT, "`epoch`", mnist_history_get(history, "loss", 20, &loss, error));
+    WORKS(mnist_npz_open(in(0, argv[1], "good.npz"), &npz, error));
+    null_pointers(data, model, history, npz);
+
+    mnist_npz_free(npz);
+    mnist_history_free(history);
+    mnist_model_free(model);
+    mnist_dataset_free(data);
+    return report();
+}

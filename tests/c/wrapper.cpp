@@ -1,0 +1,95 @@
+// The C++ layer: owners, exceptions, callbacks.
+
+#include <mnist.hpp>
+
+#include <cmath>
+#include <cstdio>
+#include <type_traits>
+
+static int failures;
+
+#define TRUE(condition) (void)((condition) || (failures++, std::fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition)))
+
+template <typename Call> static mnist_status status_of(Call &&call)
+{
+    try {
+        call();
+    } catch (const mnist::error &e) {
+        TRUE(std::string(e.what()).size() > 10);
+        return e.status();
+    }
+    return MNIST_OK;
+}
+
+static mnist::dataset data()
+{
+    std::vector<std::uint8_t> pixels(60 * 64), labels(60);
+    for (std::size_t i = 0; i < pixels.size(); i++)
+        pixels[i] = static_cast<std::uint8_t>(i * i % 251);
+    for (std::size_t i = 0; i < labels.size(); i++)
+        labels[i] = i % 3;
+    auto made = mnist::dataset::from_memory(pixels, {60, 8, 8}, labels);
+    made.normalize(255).expand_dims();
+    return made;
+}
+
+static mnist::model network()
+{
+    mnist::graph graph;
+    const auto input = graph.seed(7).input(8, 8, 1);
+    return mnist::model(input, input.conv2d(4, 3, mnist::relu).flatten().dense(3, mnist::softmax), "small");
+}
+
+int main()
+{
+    static_assert(!std::is_copy_constructible_v<mnist::model> && std::is_nothrow_move_constructible_v<mnist::model>);
+    mnist::dataset train = data();
+    TRUE((train.shape() == std::vector<std::size_t>{60, 8, 8, 1}) && train.dtype() == MNIST_DTYPE_F32);
+    TRUE((train.unique_labels() == std::vector<std::uint32_t>{0, 1, 2}));
+    TRUE(train.slice(1, 5).size() == 5 && train.image(3).second == 0 && train.image(3).first.size() == 64);
+
+    mnist::model model = network();
+    TRUE(model.summary().find("Model: \"small\"") == 0 && model.count_params() == 4 * 10 + 144 * 3 + 3);
+    TRUE((model.input_shape() == std::vector<std::size_t>{8, 8, 1}) && model.output_len() == 3);
+
+    // Failures are exceptions with a status.
+    mnist::fit_options options;
+    options.verbose = 0;
+    TRUE(status_of([&] { model.fit(train, options); }) == MNIST_ERROR_STATE);
+    TRUE(status_of([] { mnist::load_data("nowhere.npz"); }) == MNIST_ERROR_NOT_FOUND);
+    TRUE(status_of([] { mnist::graph g; auto x = g.input(2, 2, 1); mnist::model(x, x.conv2d(1, 3)); }) == MNIST_ERROR_SHAPE);
+    TRUE(status_of([] { mnist::dataset::from_memory(std::vector<float>(5), {1, 2, 2}, {0}); }) == MNIST_ERROR_SHAPE);
+    TRUE(status_of([&] { model.predict(std::vector<float>(65)); }) == MNIST_ERROR_SHAPE);
+
+    // A fit with everything.
+    model.compile();
+    std::string text;
+    int epochs = 0;
+    options.epochs = 3;
+    options.verbose = 1;
+    options.validation_data = &train;
+    options.write = [&](const std::string &piece) { text += piece; };
+    options.on_epoch_end = [&](const mnist::progress &p) { epochs++; return p.val_loss > 0; };
+    auto fitted = model.fit(train, options);
+    TRUE(!fitted.cancelled && fitted.history.epochs() == 3 && epochs == 3);
+    TRUE(fitted.history.get("loss", 2) < fitted.history.get("loss", 0));
+    TRUE(text.find("Epoch 1/3\n") == 0 && text.find("2/2 [==============================] - ") != std::string::npos);
+    TRUE(text.find('\r') != std::string::npos && text.find(" - val_accuracy: ") != std::string::npos);
+
+    options.on_batch_end = [](const mnist::progress &) { return false; };
+    TRUE(model.fit(train, options).cancelled);
+    options.on_batch_end = [](const mnist::progress &) -> bool { throw std::runtime_error("mine"); };
+    try {
+        model.fit(train, options);
+        TRUE(!"an exception of a callback comes out of fit");
+    } catch (const std::runtime_error &e) {
+        TRUE(std::string(e.what()) == "mine");
+    }
+
+    const auto one = model.predict(train.image(0).first);
+    const auto all = model.predict(train);
+    TRUE(one.size() == 3 && std::fabs(one[0] + one[1] + one[2] - 1) < 1e-6f && one[1] == all[1]);
+    TRUE(model.evaluate(train).accuracy >= 0);
+    std::printf("%d failures\n", failures);
+    return failures != 0;
+}

@@ -1,0 +1,245 @@
+//! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with every
+//! warning an error and linked to the library that this test run has built.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use zip::CompressionMethod;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The folder that cargo has put the shared and static library in, beside this very program.
+fn libraries() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_path_buf()
+}
+
+fn shared() -> PathBuf {
+    libraries().join(if cfg!(target_os = "macos") { "libmnist.dylib" } else { "libmnist.so" })
+}
+
+/// What a command says; the test fails unless it succeeds.
+fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    output
+}
+
+fn stdout(command: &mut Command) -> String {
+    String::from_utf8(run(command).stdout).unwrap()
+}
+
+fn compiler(source: &str) -> Command {
+    let cpp = source.ends_with(".cpp") || source.ends_with(".hpp");
+    let variable = if cpp { "CXX" } else { "CC" };
+    let mut command = Command::new(std::env::var(variable).unwrap_or(if cpp { "c++".into() } else { "cc".into() }));
+    command.args(["-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(Path::new(ROOT).join("include"));
+    command.args(if cpp { ["-std=c++17", "-Wshadow"] } else { ["-std=c99", "-Wstrict-prototypes"] });
+    command
+}
+
+/// Compiles a program of `tests/c` against the shared library, into `folder`.
+fn program(folder: &Path, source: &str) -> PathBuf {
+    let program = folder.join(Path::new(source).file_stem().unwrap());
+    // The name that the program will ask for at run time.
+    let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
+    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
+    rpath.push(folder);
+    let source = Path::new(ROOT).join("tests/c").join(source);
+    run(compiler(source.to_str().unwrap())
+        .arg("-D_POSIX_C_SOURCE=200809L")
+        .arg("-o")
+        .arg(&program)
+        .arg(source)
+        .arg(shared())
+        .arg(rpath)
+        .args(["-lm", "-lpthread"]));
+    program
+}
+
+#[test]
+fn the_committed_header_is_what_the_sources_say() {
+    let generated = include_str!(concat!(env!("OUT_DIR"), "/mnist.h"));
+    let committed = std::fs::read_to_string(Path::new(ROOT).join("include/mnist.h")).unwrap();
+    assert!(
+        generated == committed,
+        "include/mnist.h has drifted: MNIST_UPDATE_HEADER=1 cargo build brings it up to date"
+    );
+}
+
+#[test]
+fn each_header_compiles_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    for (header, standard, file) in [
+        ("mnist.h", "c99", "a.c"),
+        ("mnist.h", "c11", "b.c"),
+        ("mnist.h", "c++17", "c.cpp"),
+        ("mnist.hpp", "c++17", "d.cpp"),
+    ] {
+        let source = folder.path().join(file);
+        std::fs::write(&source, format!("#include <{header}>\nint unused;\n")).unwrap();
+        let source = source.to_str().unwrap();
+        run(compiler(source).arg(format!("-std={standard}")).args(["-c", source, "-o"]).arg(folder.path().join("o")));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_shared_library_has_its_name_its_symbols_and_no_others() {
+    let symbols = stdout(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared()));
+    let exported: std::collections::BTreeSet<_> = symbols.lines().filter_map(|line| line.split(' ').next()).collect();
+    let header = std::fs::read_to_string(Path::new(ROOT).join("include/mnist.h")).unwrap();
+    let declared: std::collections::BTreeSet<_> = header
+        .lines()
+        .filter(|line| !line.starts_with("//") && !line.starts_with("typedef"))
+        .filter_map(|line| line.split_once('('))
+        .filter_map(|(before, _)| before.rsplit([' ', '*']).next())
+        .filter(|name| name.starts_with("mnist_"))
+        .collect();
+    assert_eq!(exported, declared);
+    let dynamic = stdout(Command::new("readelf").arg("-d").arg(shared()));
+    assert!(dynamic.contains("soname: [libmnist.so.0]"), "{dynamic}");
+}
+
+#[test]
+fn the_shared_library_is_small() {
+    let size = std::fs::metadata(shared()).unwrap().len();
+    assert!(size < 8_000_000, "{size} bytes");
+}
+
+/// The files that `bad_input` is told to open.
+fn damaged_files(folder: &Path) {
+    let npy = |descr: &str, fortran: &str, shape: &str, data: &[u8]| {
+        let text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
+        [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), data].concat()
+    };
+    let archive = |name: &str, images: Vec<u8>, labels: usize| {
+        let mut writer = zip::ZipWriter::new(std::fs::File::create(folder.join(name)).unwrap());
+        let options = zip::write::SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        for (name, bytes) in
+            [("images.npy", images), ("labels.npy", npy("|u1", "False", &format!("({labels},)"), &vec![0; labels]))]
+        {
+            writer.start_file(name, options).unwrap();
+            writer.write_all(&bytes).unwrap();
+        }
+        writer.finish().unwrap();
+    };
+    let images = |len| npy("|u1", "False", "(3, 2, 2)", &vec![7; len]);
+    archive("good.npz", images(12), 3);
+    archive("truncated.npz", images(9), 3);
+    archive("dtype.npz", npy("<i4", "False", "(3, 2, 2)", &[0; 48]), 3);
+    archive("fortran.npz", npy("|u1", "True", "(3, 2, 2)", &[0; 12]), 3);
+    archive("huge.npz", npy("|u1", "False", "(1048576, 1024, 1024)", &[0; 12]), 3);
+    archive("lengths.npz", images(12), 4);
+    let idx = |name: &str, head: &[u32], data: &[u8]| {
+        let head: Vec<u8> = head.iter().flat_map(|word| word.to_be_bytes()).collect();
+        std::fs::write(folder.join(name), [&head, data].concat()).unwrap();
+    };
+    idx("images.idx", &[0x803, 3, 2, 2], &[1; 12]);
+    idx("magic.idx", &[0x805, 3, 2, 2], &[1; 12]);
+    idx("count.idx", &[0x803, 4, 2, 2], &[1; 12]);
+    idx("labels.idx", &[0x801, 3], &[0; 3]);
+    idx("more.idx", &[0x801, 4], &[0; 4]);
+    std::fs::write(folder.join("empty"), b"").unwrap();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![3, 3, 1, 4], &[0; 144]).unwrap();
+    let file = safetensors::serialize([("conv2d/kernel", view)], None).unwrap();
+    std::fs::write(folder.join("cut.safetensors"), &file[..file.len() - 20]).unwrap();
+}
+
+#[test]
+fn bad_input_is_a_status_and_a_message() {
+    let folder = tempfile::tempdir().unwrap();
+    damaged_files(folder.path());
+    print!("{}", stdout(Command::new(program(folder.path(), "bad_input.c")).arg(folder.path())));
+}
+
+#[test]
+fn threads_callbacks_and_cancelling() {
+    let folder = tempfile::tempdir().unwrap();
+    print!("{}", stdout(&mut Command::new(program(folder.path(), "threads.c"))));
+}
+
+#[test]
+fn the_cpp_layer() {
+    let folder = tempfile::tempdir().unwrap();
+    print!("{}", stdout(&mut Command::new(program(folder.path(), "wrapper.cpp"))));
+}
+
+/// The weights after some steps, with a number of threads and an instruction set.
+fn bits(program: &Path, threads: usize, isa: &str, size: &str, steps: usize) -> Vec<u8> {
+    let path = program.with_file_name(format!("{threads}-{isa}-{size}"));
+    let arguments = [&threads.to_string(), size, &steps.to_string()];
+    run(Command::new(program).env("MNIST_ISA", isa).arg(&path).args(arguments));
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn weights_have_the_same_bits_on_any_threads_and_instruction_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(folder.path(), "bits.c");
+    let has = |isa: &str| mnist::kernels::Isa::available().any(|available| available.name() == isa);
+    let fast: Vec<_> = ["avx512", "avx2"].into_iter().filter(|isa| has(isa)).collect();
+    let mut compared = 0;
+    if let Some(&fastest) = fast.first() {
+        let expected = bits(&program, 1, fastest, "tutorial", 50);
+        for (threads, isa) in fast.iter().flat_map(|isa| [(1, *isa), (2, *isa), (3, *isa)]) {
+            assert!(bits(&program, threads, isa, "tutorial", 50) == expected, "{threads} threads, {isa}");
+            compared += 1;
+        }
+    }
+    // Software multiply-adds are slow: the portable path is compared on a smaller network of the same layers.
+    let expected = bits(&program, 1, "portable", "small", 50);
+    for (threads, isa) in fast.iter().chain(&["portable"]).flat_map(|isa| [(1, *isa), (2, *isa), (3, *isa)]) {
+        assert!(bits(&program, threads, isa, "small", 50) == expected, "{threads} threads, {isa}, small");
+        compared += 1;
+    }
+    println!("{compared} runs of 50 steps with the same bits");
+}
+
+#[test]
+fn an_unknown_instruction_set_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = program(folder.path(), "bits.c");
+    let output = Command::new(program).env("MNIST_ISA", "sse9").args(["w", "1", "small", "1"]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("MNIST_ISA: unknown instruction set") && text.contains("found `sse9`"), "{text}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_static_library_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, source) = (folder.path().join("static"), Path::new(ROOT).join("tests/c/threads.c"));
+    run(compiler("threads.c")
+        .arg("-D_POSIX_C_SOURCE=200809L")
+        .arg("-o")
+        .arg(&program)
+        .arg(source)
+        .arg(libraries().join("libmnist.a"))
+        .args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]));
+    run(&mut Command::new(&program));
+    assert!(!stdout(Command::new("readelf").arg("-d").arg(&program)).contains("libmnist"));
+}
+
+#[test]
+fn python_says_what_c_says() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        println!("no python3 here: not compared");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| Path::new(ROOT).join(name).to_str().unwrap().to_string();
+    let weights = folder.path().join("w");
+    run(Command::new(program(folder.path(), "bits.c")).arg(&weights).args(["2", "tutorial", "3"]));
+    let arguments = [weights.to_str().unwrap().to_string(), path("examples/data/mnist.npz"), "7".into(), "4".into()];
+    let c = folder.path().join("predict");
+    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
+    rpath.push(folder.path());
+    run(compiler("predict.c").arg("-o").arg(&c).arg(path("examples/predict.c")).arg(shared()).arg(rpath));
+    let c = stdout(Command::new(c).args(&arguments));
+    let python = stdout(
+        Command::new("python3").arg(path("examples/predict.py")).args(&arguments).env("MNIST_LIBRARY", shared()),
+    );
+    assert_eq!(c, python);
+    assert_eq!(c.matches("it says").count(), 4);
+}
