@@ -75,6 +75,7 @@ static void show_archive(const char *path, mnist_error *error)
     static const char *const shown[] = {"x_train", "y_train"};
     mnist_npz *npz;
     check(mnist_npz_open(path, &npz, error), error);
+    puts(strrchr(path, '/') ? strrchr(path, '/') + 1 : path);
     putchar('[');
     for (size_t i = 0; i < mnist_npz_len(npz); i++)
         printf(i ? ", '%s'" : "'%s'", mnist_npz_name(npz, i));

@@ -47,7 +47,7 @@ void show_archive(const std::string &path)
 {
     const mnist::npz archive(path);
     const auto files = archive.files();
-    std::cout << '[';
+    std::cout << path.substr(path.rfind('/') + 1) << "\n[";
     for (std::size_t i = 0; i < files.size(); i++)
         std::cout << (i ? ", '" : "'") << files[i] << '\'';
     std::cout << "]\n" << shape_text(archive.shape("x_train")) << '\n' << shape_text(archive.shape("y_train")) << '\n';

@@ -103,6 +103,21 @@
 // Probabilities over the units of the last dense layer.
 #define MNIST_ACTIVATION_SOFTMAX 2
 
+// 1 / (1 + exp(-x)).
+#define MNIST_ACTIVATION_SIGMOID 3
+
+// The hyperbolic tangent.
+#define MNIST_ACTIVATION_TANH 4
+
+// x above 0, exp(x) - 1 below.
+#define MNIST_ACTIVATION_ELU 5
+
+// x times the normal distribution's cumulative function at x.
+#define MNIST_ACTIVATION_GELU 6
+
+// x / (1 + exp(-x)), also called SiLU.
+#define MNIST_ACTIVATION_SWISH 7
+
 // Adam (Kingma and Ba 2015) as Keras writes it.
 #define MNIST_OPTIMIZER_ADAM 1
 
@@ -142,7 +157,7 @@ typedef int32_t mnist_status;
 // The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 typedef uint32_t mnist_dtype;
 
-// What is done to a layer's sums: MNIST_ACTIVATION_LINEAR, _RELU or _SOFTMAX.
+// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
 typedef uint32_t mnist_activation;
 
 // Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.

@@ -60,6 +60,11 @@ using activation = mnist_activation;
 constexpr activation linear = MNIST_ACTIVATION_LINEAR;
 constexpr activation relu = MNIST_ACTIVATION_RELU;
 constexpr activation softmax = MNIST_ACTIVATION_SOFTMAX;
+constexpr activation sigmoid = MNIST_ACTIVATION_SIGMOID;
+constexpr activation tanh = MNIST_ACTIVATION_TANH;
+constexpr activation elu = MNIST_ACTIVATION_ELU;
+constexpr activation gelu = MNIST_ACTIVATION_GELU;
+constexpr activation swish = MNIST_ACTIVATION_SWISH;
 
 using progress = mnist_progress;
 using metrics = mnist_metrics;

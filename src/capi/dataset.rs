@@ -159,6 +159,9 @@ pub unsafe extern "C" fn mnist_dataset_from_f32(
     })
 }
 
+/// Makes a dataset of pixels, sizes and labels.
+type Make<T> = fn(Vec<T>, &[usize], Vec<u32>) -> Result<Dataset>;
+
 /// Copies an array of the caller's into a dataset.
 ///
 /// # Safety
@@ -169,7 +172,7 @@ unsafe fn from_memory<T: Copy>(
     rank: usize,
     labels: *const u8,
     out: *mut *mut mnist_dataset,
-    make: fn(Vec<T>, &[usize], Vec<u32>) -> Result<Dataset>,
+    make: Make<T>,
 ) -> Result<mnist_status> {
     let out = self::out(out, "out")?;
     if !(3..=4).contains(&rank) {

@@ -28,7 +28,7 @@ pub struct mnist_tensor {
     tensor: Tensor,
 }
 
-/// What is done to a layer's sums: MNIST_ACTIVATION_LINEAR, _RELU or _SOFTMAX.
+/// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
 pub type mnist_activation = u32;
 
 /// Nothing.
@@ -37,14 +37,29 @@ pub const MNIST_ACTIVATION_LINEAR: u32 = 0;
 pub const MNIST_ACTIVATION_RELU: u32 = 1;
 /// Probabilities over the units of the last dense layer.
 pub const MNIST_ACTIVATION_SOFTMAX: u32 = 2;
+/// 1 / (1 + exp(-x)).
+pub const MNIST_ACTIVATION_SIGMOID: u32 = 3;
+/// The hyperbolic tangent.
+pub const MNIST_ACTIVATION_TANH: u32 = 4;
+/// x above 0, exp(x) - 1 below.
+pub const MNIST_ACTIVATION_ELU: u32 = 5;
+/// x times the normal distribution's cumulative function at x.
+pub const MNIST_ACTIVATION_GELU: u32 = 6;
+/// x / (1 + exp(-x)), also called SiLU.
+pub const MNIST_ACTIVATION_SWISH: u32 = 7;
 
 fn activation(value: mnist_activation) -> Result<Activation> {
     match value {
         MNIST_ACTIVATION_LINEAR => Ok(Activation::Linear),
         MNIST_ACTIVATION_RELU => Ok(Activation::Relu),
         MNIST_ACTIVATION_SOFTMAX => Ok(Activation::Softmax),
+        MNIST_ACTIVATION_SIGMOID => Ok(Activation::Sigmoid),
+        MNIST_ACTIVATION_TANH => Ok(Activation::Tanh),
+        MNIST_ACTIVATION_ELU => Ok(Activation::Elu),
+        MNIST_ACTIVATION_GELU => Ok(Activation::Gelu),
+        MNIST_ACTIVATION_SWISH => Ok(Activation::Swish),
         _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown constant")
-            .expected("MNIST_ACTIVATION_LINEAR, _RELU or _SOFTMAX")
+            .expected("a constant MNIST_ACTIVATION_...")
             .found(value)
             .at("argument `activation`")),
     }

@@ -12,6 +12,16 @@ pub enum Activation {
     Relu,
     /// `exp(x) / sum of exp`, over the units of a last `Dense`.
     Softmax,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// `x` above 0, `exp(x) - 1` below.
+    Elu,
+    /// `x` times the normal distribution's cumulative function at `x`.
+    Gelu,
+    /// `x / (1 + exp(-x))`, also called SiLU.
+    Swish,
 }
 
 /// What a layer does.

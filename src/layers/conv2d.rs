@@ -76,7 +76,7 @@ fn padded_len(size: &kernels::conv2d::Conv2d, isa: Isa) -> usize {
 }
 
 impl Layer for Conv2d {
-    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) {
+    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
         let (size, isa, relu) = (self.size, self.isa, self.relu);
         let &[kernel, bias] = weights else { unreachable!("a Conv2D has a kernel and a bias") };
         size.pack(isa, kernel, &mut self.packed);
@@ -85,9 +85,10 @@ impl Layer for Conv2d {
             let x = &x[image * size.input_len()..][..size.input_len()];
             size.forward(isa, x, packed, Finish::Bias { bias, relu }, y.into_slice());
         });
+        Ok(())
     }
 
-    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) {
+    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
         let (size, isa) = (self.size, self.isa);
         let Backward { x, dz, dx, gated, adam } = pass;
         let [kernel, bias] = weights else { unreachable!("a Conv2D has a kernel and a bias") };
@@ -120,6 +121,7 @@ impl Layer for Conv2d {
         });
         adam.update(isa, kernels, kernel.w, kernel.m, kernel.v);
         adam.update(isa, biases, bias.w, bias.m, bias.v);
+        Ok(())
     }
 }
 

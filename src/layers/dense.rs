@@ -71,7 +71,7 @@ impl Training {
 }
 
 impl Layer for Dense {
-    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) {
+    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
         let Dense { inputs, units, relu, isa, ref scratch, .. } = *self;
         let &[kernel, bias] = weights else { unreachable!("a Dense has a kernel and a bias") };
         let batch = x.len() / inputs;
@@ -85,9 +85,10 @@ impl Layer for Dense {
         for_each(Chunks::new(y, FINISH * units), &|task, y| {
             dense::finish(isa, sums, batch, task * FINISH, bias, relu, y.into_slice());
         });
+        Ok(())
     }
 
-    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) {
+    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
         let Dense { inputs, units, isa, ref scratch, .. } = *self;
         let Backward { x, dz, dx, gated, adam } = pass;
         let [kernel, bias] = weights else { unreachable!("a Dense has a kernel and a bias") };
@@ -114,5 +115,6 @@ impl Layer for Dense {
         training.bias.fill(0.0);
         rows::add_rows(isa, dz, &mut training.bias);
         adam.update(isa, &training.bias, bias.w, bias.m, bias.v);
+        Ok(())
     }
 }

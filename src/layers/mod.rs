@@ -4,8 +4,10 @@
 //! weights are the model's and are handed in. Its passes cut the work into parts and give each part to a kernel. They
 //! run on the thread pool in whose `install` they are called.
 //!
-//! To add a layer: describe it in [`graph`](crate::graph), write its file here, and name it in [`build`].
+//! To add a layer: describe it in [`graph`](crate::graph), write its file here, and name it in [`build`]. A layer that is
+//! elementwise needs no kernel: [`activation`] lets candle compute it, and its autograd the gradient.
 
+mod activation;
 mod conv2d;
 mod dense;
 mod parallel;
@@ -36,11 +38,12 @@ pub struct Use {
 /// A layer at work.
 pub trait Layer: Send {
     /// Computes `y` (`[B, output]`) from `x` (`[B, input]`). `weights` are the layer's parameters in the order of
-    /// [`LayerSpec::parameters`]. Relu is applied here; softmax is not: it belongs to the loss, or to who predicts.
-    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]);
+    /// [`LayerSpec::parameters`]. Relu is applied here; softmax is
+    /// not: it belongs to the loss, or to who predicts; nor are the activations that are layers of their own.
+    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()>;
 
     /// Takes the gradient one layer further down, and the weights one step of the optimizer on.
-    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>);
+    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()>;
 }
 
 /// A parameter in training.
@@ -80,6 +83,11 @@ pub fn build(spec: &LayerSpec, how: Use) -> Result<Option<Box<dyn Layer>>> {
         }
         LayerKind::Dense { activation, .. } => Some(Box::new(dense::Dense::new(spec, is_relu(*activation), how)?)),
     })
+}
+
+/// The layer object for an activation that is not part of its layer's kernel; `None` for linear, relu and softmax.
+pub fn build_activation(activation: Activation) -> Option<Box<dyn Layer>> {
+    activation::function(activation).map(|function| Box::new(activation::Elementwise(function)) as Box<dyn Layer>)
 }
 
 fn is_relu(activation: Activation) -> bool {

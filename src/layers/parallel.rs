@@ -4,6 +4,7 @@
 //! depends on the shapes alone. Nothing is allocated.
 
 use crate::kernels::Columns;
+use std::convert::Infallible;
 
 /// Something that can be handed out in parts.
 pub trait Parts: Send + Sized {
@@ -15,18 +16,31 @@ pub trait Parts: Send + Sized {
 
 /// Does `task` for each part; it is given the part's index and the part.
 pub fn for_each<P: Parts>(parts: P, task: &(impl Fn(usize, P) + Sync)) {
-    fn range<P: Parts>(first: usize, parts: P, task: &(impl Fn(usize, P) + Sync)) {
+    let Ok(()) = try_for_each(parts, &|index, part| {
+        task(index, part);
+        Ok::<(), Infallible>(())
+    });
+}
+
+/// As [`for_each`], for a task that can fail: all parts are done, and the first one's error is told.
+pub fn try_for_each<P: Parts, E: Send>(parts: P, task: &(impl Fn(usize, P) -> Result<(), E> + Sync)) -> Result<(), E> {
+    fn range<P: Parts, E: Send>(
+        first: usize,
+        parts: P,
+        task: &(impl Fn(usize, P) -> Result<(), E> + Sync),
+    ) -> Result<(), E> {
         match parts.count() {
-            0 => (),
+            0 => Ok(()),
             1 => task(first, parts),
             count => {
                 let middle = count / 2;
                 let (left, right) = parts.split_at(middle);
-                rayon::join(|| range(first, left, task), || range(first + middle, right, task));
+                let both = rayon::join(|| range(first, left, task), || range(first + middle, right, task));
+                both.0.and(both.1)
             }
         }
     }
-    range(0, parts, task);
+    range(0, parts, task)
 }
 
 /// A slice in chunks of a size, the last one may be shorter.

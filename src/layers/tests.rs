@@ -75,7 +75,7 @@ impl Case {
     fn output(&self, isa: Isa) -> Vec<f32> {
         let mut y = vec![f32::NAN; self.batch * self.spec.output.len()];
         let mut layer = build(&self.spec, self.how(isa)).unwrap().unwrap();
-        layer.forward(&[&self.kernel, &self.bias], &self.x, &mut y);
+        layer.forward(&[&self.kernel, &self.bias], &self.x, &mut y).unwrap();
         y
     }
 
@@ -93,7 +93,7 @@ impl Case {
         let adam = AdamStep::new(0.0, 0.0, 0.999, 1e-7, 1);
         let [km, kv, bm, bv] = &mut moments;
         let mut weights = [Trained { w: &mut kernel, m: km, v: kv }, Trained { w: &mut bias, m: bm, v: bv }];
-        layer.backward(&mut weights, Backward { x: &self.x, dz: &dz, dx: Some(&mut dx), gated: false, adam });
+        layer.backward(&mut weights, Backward { x: &self.x, dz: &dz, dx: Some(&mut dx), gated: false, adam }).unwrap();
         assert!(kernel == self.kernel && bias == self.bias);
         let [km, _, bm, _] = moments;
         [dx, km, bm]
@@ -224,7 +224,37 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
     let mut weights =
         [Trained { w: &mut kernel, m: &mut m, v: &mut v }, Trained { w: &mut bias, m: &mut bm, v: &mut bv }];
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
-    layer.backward(&mut weights, Backward { x: &case.x, dz: &case.dy, dx: Some(&mut dx), gated: true, adam });
+    layer.backward(&mut weights, Backward { x: &case.x, dz: &case.dy, dx: Some(&mut dx), gated: true, adam }).unwrap();
     assert!(case.x.iter().zip(&dx).all(|(&x, &dx)| (x == 0.0) == (dx == 0.0)));
     assert!(case.x.contains(&0.0));
+}
+
+#[test]
+fn activations_by_their_formulas() {
+    // libm's erf and tanh stand for the definitions, the slopes are finite differences of them.
+    type Formula = fn(f64) -> f64;
+    let formulas: [(Activation, Formula); 5] = [
+        (Activation::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+        (Activation::Tanh, libm::tanh),
+        (Activation::Elu, |x| if x > 0.0 { x } else { x.exp_m1() }),
+        (Activation::Gelu, |x| 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt()))),
+        (Activation::Swish, |x| x / (1.0 + (-x).exp())),
+    ];
+    let x: Vec<f32> = numbers(1, 20_000).into_iter().map(|x| 4.0 * x).collect();
+    let dy = numbers(2, x.len());
+    for (activation, formula) in formulas {
+        let mut layer = build_activation(activation).unwrap();
+        let (mut y, mut dx) = (vec![f32::NAN; x.len()], vec![f32::NAN; x.len()]);
+        layer.forward(&[], &x, &mut y).unwrap();
+        let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
+        layer.backward(&mut [], Backward { x: &x, dz: &dy, dx: Some(&mut dx), gated: false, adam }).unwrap();
+        for (i, &x) in x.iter().enumerate() {
+            let at = f64::from(x);
+            assert!((f64::from(y[i]) - formula(at)).abs() < 2e-6, "{activation:?} of {x}: {}", y[i]);
+            if at.abs() > 1e-3 {
+                let slope = (formula(at + 1e-5) - formula(at - 1e-5)) / 2e-5 * f64::from(dy[i]);
+                assert!((f64::from(dx[i]) - slope).abs() < 1e-5, "slope of {activation:?} at {x}: {}", dx[i]);
+            }
+        }
+    }
 }

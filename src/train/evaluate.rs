@@ -84,11 +84,12 @@ impl Model {
             self.parameters.read(|weights| {
                 pool.run(|| {
                     for (x, y) in images.chunks(batch * input).zip(out.chunks_mut(batch * output)) {
-                        network.predict(weights, x, y);
+                        network.predict(weights, x, y)?;
                     }
+                    Ok(())
                 })
             })
-        })?
+        })??
     }
 
     /// The predictions for all images of `data` into `out`, `[N, classes]`.
@@ -105,10 +106,11 @@ impl Model {
                     for (i, x) in x.chunks_exact_mut(input).enumerate() {
                         data.image(start + i, x);
                     }
-                    pool.run(|| network.predict(weights, x, &mut y[..count * output]));
+                    pool.run(|| network.predict(weights, x, &mut y[..count * output]))?;
                 }
+                Ok(())
             })
-        })?
+        })??
     }
 
     /// Scores all of `data` in its order. After each batch `report` is given the mean so far and says whether to go on.
@@ -126,13 +128,13 @@ impl Model {
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
                 let (x, labels) = batches.gather(data, indices);
-                mean.add(pool.run(|| network.score(weights, x, labels)), labels.len());
+                mean.add(pool.run(|| network.score(weights, x, labels))?, labels.len());
                 if !report(&mean) {
                     break;
                 }
             }
-        })?;
-        Ok(mean)
+            Ok(mean)
+        })?
     }
 
     /// Data fit for training and evaluation: the input's shape, labels that are classes, numbers.

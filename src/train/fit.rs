@@ -197,7 +197,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let (pool, network) = (&self.pool, &mut self.network);
         let adam = AdamStep::new(learning_rate, beta_1, beta_2, epsilon, *steps + 1);
         let score =
-            self.model.parameters.write(|w| pool.run(|| network.train(Trained { w, m, v }, x, labels, adam)))?;
+            self.model.parameters.write(|w| pool.run(|| network.train(Trained { w, m, v }, x, labels, adam)))??;
         *steps += 1;
         Ok(score)
     }

@@ -39,6 +39,22 @@ struct Step {
     gradients: Buffer,
 }
 
+impl Step {
+    fn new(
+        layer: Box<dyn Layer>,
+        parameters: Vec<Range<usize>>,
+        relu: bool,
+        spec: &LayerSpec,
+        how: Use,
+    ) -> Result<Self> {
+        let len = spec.output.len();
+        let total = how.batch.saturating_mul(len);
+        let zeros = |len| Buffer::zeros(len).at(format_args!("layer {}", spec.name));
+        let gradients = zeros(if how.training { total } else { 0 })?;
+        Ok(Step { layer, parameters, relu, len, values: zeros(total)?, gradients })
+    }
+}
+
 impl Network {
     /// The network of `specs` for at most `batch` samples on a pool of `threads`.
     pub fn new(
@@ -53,16 +69,12 @@ impl Network {
         for (index, spec) in specs.iter().enumerate() {
             let how = Use { isa, threads, batch, training, input_gradient: !steps.is_empty() };
             let Some(layer) = layers::build(spec, how).at(format_args!("layer {}", spec.name))? else { continue };
-            let len = spec.output.len();
-            let total = batch.saturating_mul(len);
-            steps.push(Step {
-                layer,
-                parameters: parameters.of_layer(index).iter().map(|entry| entry.range.clone()).collect(),
-                relu: spec.activation() == Activation::Relu,
-                len,
-                values: Buffer::zeros(total).at(format_args!("layer {}", spec.name))?,
-                gradients: Buffer::zeros(if training { total } else { 0 }).at(format_args!("layer {}", spec.name))?,
-            });
+            let parameters = parameters.of_layer(index).iter().map(|entry| entry.range.clone()).collect();
+            let relu = spec.activation() == Activation::Relu;
+            steps.push(Step::new(layer, parameters, relu, spec, how)?);
+            if let Some(layer) = layers::build_activation(spec.activation()) {
+                steps.push(Step::new(layer, Vec::new(), false, spec, how)?);
+            }
         }
         let softmax = specs.last().is_some_and(|spec| spec.activation() == Activation::Softmax);
         let input_len = specs.first().map_or(0, |spec| spec.output.len());
@@ -80,7 +92,7 @@ impl Network {
     }
 
     /// The last layer's output for `x` (`[B, input]`), before softmax: `[B, output]`.
-    fn logits(&mut self, weights: &[f32], x: &[f32]) -> &mut [f32] {
+    fn logits(&mut self, weights: &[f32], x: &[f32]) -> Result<&mut [f32]> {
         let batch = x.len() / self.input_len;
         let mut done = 0..0;
         for i in 0..self.steps.len() {
@@ -89,50 +101,51 @@ impl Network {
             let step = &mut rest[0];
             let weights: Vec<&[f32]> = step.parameters.iter().map(|range| &weights[range.clone()]).collect();
             done = 0..batch * step.len;
-            step.layer.forward(&weights, x, &mut step.values[done.clone()]);
+            step.layer.forward(&weights, x, &mut step.values[done.clone()])?;
         }
-        match self.steps.last_mut() {
+        Ok(match self.steps.last_mut() {
             Some(step) => &mut step.values[done],
             None => &mut [],
-        }
+        })
     }
 
     /// The output for `x`, probabilities where the model ends in softmax, into `out` (`[B, output]`).
-    pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) {
+    pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) -> Result<()> {
         if self.steps.is_empty() {
             out.copy_from_slice(x);
-            return;
+            return Ok(());
         }
         let (softmax, classes) = (self.softmax, self.classes());
-        let logits = self.logits(weights, x);
+        let logits = self.logits(weights, x)?;
         if softmax {
             softmax::softmax(logits, classes);
         }
         out.copy_from_slice(logits);
+        Ok(())
     }
 
     /// How good the output for `x` is, against `labels`.
-    pub fn score(&mut self, weights: &[f32], x: &[f32], labels: &[u32]) -> Score {
+    pub fn score(&mut self, weights: &[f32], x: &[f32], labels: &[u32]) -> Result<Score> {
         let classes = self.classes();
-        softmax::score(self.logits(weights, x), labels, classes)
+        Ok(softmax::score(self.logits(weights, x)?, labels, classes))
     }
 
     /// One step of training: forward, loss, backward, the weights and their moments one step on. Gives the score with
     /// the weights as they were.
-    pub fn train(&mut self, all: Trained<'_>, x: &[f32], labels: &[u32], adam: AdamStep) -> Score {
+    pub fn train(&mut self, all: Trained<'_>, x: &[f32], labels: &[u32], adam: AdamStep) -> Result<Score> {
         let classes = self.classes();
-        let logits = self.logits(all.w, x);
+        let logits = self.logits(all.w, x)?;
         let score = softmax::score(logits, labels, classes);
         softmax::crossentropy_gradient(logits, labels, classes);
         // The last layer's values have become the gradient to its sums.
         if let Some(last) = self.steps.last_mut() {
             std::mem::swap(&mut last.values, &mut last.gradients);
         }
-        self.backward(all, x, labels.len(), adam);
-        score
+        self.backward(all, x, labels.len(), adam)?;
+        Ok(score)
     }
 
-    fn backward(&mut self, all: Trained<'_>, x: &[f32], batch: usize, adam: AdamStep) {
+    fn backward(&mut self, all: Trained<'_>, x: &[f32], batch: usize, adam: AdamStep) -> Result<()> {
         for i in (0..self.steps.len()).rev() {
             let (before, rest) = self.steps.split_at_mut(i);
             let step = &mut rest[0];
@@ -145,8 +158,9 @@ impl Network {
             };
             let mut weights = parameters_of(&step.parameters, all.w, all.m, all.v);
             let dz = &step.gradients[..batch * step.len];
-            step.layer.backward(&mut weights, Backward { x, dz, dx, gated, adam });
+            step.layer.backward(&mut weights, Backward { x, dz, dx, gated, adam })?;
         }
+        Ok(())
     }
 
     fn classes(&self) -> usize {

@@ -186,7 +186,7 @@ mod tests {
         p.write(|all| all[p.entries()[3].range.start] = 5.0).unwrap();
         p.read(|all| {
             assert_eq!(all[p.entries()[3].range.start], 5.0);
-            assert!(p.entries().iter().all(|e| all[e.range.clone()].as_ptr() as usize % 64 == 0));
+            assert!(p.entries().iter().all(|e| (all[e.range.clone()].as_ptr() as usize).is_multiple_of(64)));
         })
         .unwrap();
     }
