@@ -165,6 +165,24 @@ fn the_cpp_layer() {
     print!("{}", stdout(&mut Command::new(program(folder.path(), "wrapper.cpp"))));
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn the_tutorial_s_fit_stays_below_200_mb() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, root) = (folder.path().join("fit"), Path::new(ROOT));
+    run(compiler("fit.c")
+        .arg("-o")
+        .arg(&program)
+        .arg(root.join("benches/peers/mnist_fit.c"))
+        .arg(libraries().join("libmnist.a"))
+        .args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]));
+    let data = root.join("examples/data/mnist.npz");
+    let text = stdout(Command::new(program).args(["--steps", "70", "--data"]).arg(data));
+    let peak =
+        text.split("\"peak_rss_mb\": ").nth(1).and_then(|rest| rest.trim_end().trim_end_matches('}').parse().ok());
+    assert!(peak.is_some_and(|peak: u32| peak < 200), "{text}");
+}
+
 /// The weights after some steps, with a number of threads and an instruction set.
 fn bits(program: &Path, threads: usize, isa: &str, size: &str, steps: usize) -> Vec<u8> {
     let path = program.with_file_name(format!("{threads}-{isa}-{size}"));

@@ -65,17 +65,33 @@ impl Drop for Pool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::cell::RefCell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Counts when the thread that holds it ends.
+    struct AtEnd(Arc<AtomicUsize>);
+
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            std::thread::sleep(std::time::Duration::from_millis(20)); // so that not to wait for it would show
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    thread_local! {
+        static HELD: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+    }
 
     #[test]
     fn its_threads_end_with_it() {
+        let ended = Arc::new(AtomicUsize::new(0));
         let pool = Pool::new(3).unwrap();
         assert_eq!(pool.run(rayon::current_num_threads), 3);
-        let named = || {
-            let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-            tasks.filter(|t| std::fs::read_to_string(t.path().join("comm")).is_ok_and(|c| c == "pooltest\n")).count()
-        };
+        pool.run(|| rayon::broadcast(|_| HELD.with(|held| *held.borrow_mut() = Some(AtEnd(ended.clone())))));
+        assert_eq!(ended.load(Ordering::SeqCst), 0);
         drop(pool);
-        assert_eq!(named(), 0);
+        assert_eq!(ended.load(Ordering::SeqCst), 3);
     }
 
     #[test]
