@@ -6,7 +6,7 @@
 //! | [`give`] | a new object goes to the caller, who frees it |
 //! | [`take`] | an object comes back to be freed |
 //! | [`out`] | the caller's variable, written on success |
-//! | [`slice`], [`slice_mut`] | the caller's array |
+//! | [`slice()`], [`slice_mut`] | the caller's array |
 //! | [`string`], [`path`] | the caller's text, NUL-terminated UTF-8 |
 
 use crate::error::{Error, ErrorKind, Result};

@@ -18,7 +18,7 @@ pub mod isa;
 pub mod rows;
 pub mod simd;
 pub mod softmax;
-mod tile;
+pub mod tile;
 
 pub use adam::AdamStep;
 pub use columns::Columns;

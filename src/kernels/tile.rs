@@ -67,7 +67,7 @@ pub trait Tiled {
 /// Covers `rows` rows with tiles of `vectors` vectors, as even as can be: 26 rows with tiles of 12 are 9 + 9 + 8.
 ///
 /// # Safety
-/// As [`Tiled::tile`] for each of these rows; `vectors` is one of [`panel_vectors`].
+/// As [`Tiled::tile`] for each of these rows; `vectors` is one of the widths that [`panels`] gives.
 #[inline(always)]
 pub unsafe fn cover<V: Simd, T: Tiled>(work: &mut T, rows: usize, vectors: usize) {
     let tiles = rows.div_ceil(V::tile_rows(vectors)).max(1);
