@@ -17,6 +17,8 @@
 //! | to the input | input pixels of a row | channels | the same pass over the haloed gradient with the kernel turned by 180 degrees |
 //! | to the kernel | `k * C` kernel elements of a row i | filters | output pixels |
 //!
+//! Kernels of 3 x 3 with many channels have a faster road, [`winograd`](super::winograd).
+//!
 //! The kernel is packed first, panel by panel, so that a step's vectors are one aligned load each whatever F is.
 
 use super::isa::{Isa, Kernel};
@@ -80,24 +82,9 @@ impl Conv2d {
         }
     }
 
-    /// Packs `kernel` for [`forward`](Self::forward).
+    /// Packs `kernel` for [`forward`](Self::forward): panels one behind the other, each `k * k * C` rows of its filters,
+    /// zeros past the last filter.
     pub fn pack(&self, isa: Isa, kernel: &[f32], packed: &mut [f32]) {
-        let filters = self.filters;
-        self.pack_with(isa, packed, |row, filter| kernel[row * filters + filter]);
-    }
-
-    /// Packs the kernel of the convolution that `self` is the [`turned`](Self::turned) of.
-    pub fn pack_turned(&self, isa: Isa, kernel: &[f32], packed: &mut [f32]) {
-        let Conv2d { channels, filters, kernel: k, .. } = *self;
-        // Row (i, j, f) of the turned kernel, column c, is element (k-1-i, k-1-j, c, f) of the kernel.
-        self.pack_with(isa, packed, |row, c| {
-            let (place, f) = (row / channels, row % channels);
-            kernel[((k * k - 1 - place) * filters + c) * channels + f]
-        });
-    }
-
-    /// Panels one behind the other, each `k * k * C` rows of its filters, zeros past the last filter.
-    fn pack_with(&self, isa: Isa, packed: &mut [f32], element: impl Fn(usize, usize) -> f32) {
         assert_eq!(packed.len(), self.packed_len(isa));
         let rows = self.kernel * self.kernel * self.channels;
         for (first, vectors) in panels(self.filters, isa.lanes(), isa.tile_vectors()) {
@@ -105,11 +92,19 @@ impl Conv2d {
             let used = width.min(self.filters - first);
             let panel = &mut packed[rows * first..rows * (first + width)];
             for (row, out) in panel.chunks_exact_mut(width).enumerate() {
-                for (column, out) in out[..used].iter_mut().enumerate() {
-                    *out = element(row, first + column);
-                }
+                out[..used].copy_from_slice(&kernel[row * self.filters + first..][..used]);
                 out[used..].fill(0.0);
             }
+        }
+    }
+
+    /// Writes `kernel` as the kernel of [`turned`](Self::turned): by 180 degrees, channels and filters changed over.
+    pub fn turn(&self, kernel: &[f32], turned: &mut [f32]) {
+        let (channels, filters, places) = (self.channels, self.filters, self.kernel * self.kernel);
+        assert!(kernel.len() == self.kernel_len() && turned.len() == kernel.len());
+        for (place, turned) in turned.chunks_exact_mut(channels * filters).enumerate() {
+            let kernel = &kernel[(places - 1 - place) * channels * filters..][..channels * filters];
+            super::rows::transpose(kernel, filters, turned, channels);
         }
     }
 
@@ -118,11 +113,7 @@ impl Conv2d {
         assert_eq!(image.len(), self.input_len());
         assert_eq!(packed.len(), self.packed_len(isa));
         assert_eq!(output.len(), self.output_len());
-        match finish {
-            Finish::Bias { bias, .. } => assert_eq!(bias.len(), self.filters),
-            Finish::Gate(Some(gate)) => assert_eq!(gate.len(), output.len()),
-            Finish::Gate(None) => (),
-        }
+        finish.check(self.filters, output.len());
         isa.run(Forward { size: *self, image, packed, finish, output });
     }
 
@@ -167,6 +158,46 @@ pub enum Finish<'a> {
     Gate(Option<&'a [f32]>),
 }
 
+impl Finish<'_> {
+    /// Makes sure that it fits an output of so many filters and elements.
+    pub(super) fn check(&self, filters: usize, output: usize) {
+        match self {
+            Finish::Bias { bias, .. } => assert_eq!(bias.len(), filters),
+            Finish::Gate(Some(gate)) => assert_eq!(gate.len(), output),
+            Finish::Gate(None) => (),
+        }
+    }
+
+    /// The biases of `n` filters from `filter` on.
+    ///
+    /// # Safety
+    /// As [`Simd`]; `filter` is below the number that was checked.
+    #[inline(always)]
+    pub(super) unsafe fn bias<V: Simd>(&self, filter: usize, n: usize) -> V {
+        match self {
+            // SAFETY: the caller's.
+            Finish::Bias { bias, .. } => unsafe { V::load_up_to(bias.as_ptr().add(filter), n) },
+            Finish::Gate(_) => unsafe { V::splat(0.0) },
+        }
+    }
+
+    /// What is stored for the `n` sums of the output's elements from `at` on.
+    ///
+    /// # Safety
+    /// As [`Simd`]; `at + n` is no more than the number of elements that was checked.
+    #[inline(always)]
+    pub(super) unsafe fn end<V: Simd>(&self, sum: V, at: usize, n: usize) -> V {
+        // SAFETY: the caller's.
+        unsafe {
+            match self {
+                Finish::Bias { relu: true, .. } => sum.relu(),
+                Finish::Gate(Some(gate)) => sum.where_positive(V::load_up_to(gate.as_ptr().add(at), n)),
+                Finish::Bias { relu: false, .. } | Finish::Gate(None) => sum,
+            }
+        }
+    }
+}
+
 struct Forward<'a> {
     size: Conv2d,
     image: &'a [f32],
@@ -207,15 +238,12 @@ impl Tiled for ForwardRow<'_, '_> {
         // SAFETY: the caller's pixels x to x + R - 1 are in output row y; of the C vectors of filters only those below
         // `filters` are loaded, gated or stored.
         unsafe {
-            let mut sums: Sums<V, R, C> = [[V::splat(0.0); C]; R];
-            if let Finish::Bias { bias, .. } = self.all.finish {
-                let mut vectors = [V::splat(0.0); C];
-                for (c, vector) in vectors.iter_mut().enumerate() {
-                    let at = self.first + c * V::LANES;
-                    *vector = V::load_up_to(bias.as_ptr().add(at), filters - at);
-                }
-                sums = [vectors; R];
+            let mut biases = [V::splat(0.0); C];
+            for (c, biases) in biases.iter_mut().enumerate() {
+                let filter = self.first + c * V::LANES;
+                *biases = self.all.finish.bias(filter, filters - filter);
             }
+            let mut sums: Sums<V, R, C> = [biases; R];
             let steps = kernel * channels;
             for i in 0..kernel {
                 let a = self.all.image.as_ptr().add(((self.y + i) * width + x) * channels);
@@ -226,11 +254,7 @@ impl Tiled for ForwardRow<'_, '_> {
             for (r, row) in sums.into_iter().enumerate() {
                 for (c, sum) in row.into_iter().enumerate() {
                     let (at, n) = (start + r * filters + c * V::LANES, filters - self.first - c * V::LANES);
-                    let sum = match self.all.finish {
-                        Finish::Bias { relu: true, .. } => sum.relu(),
-                        Finish::Gate(Some(gate)) => sum.where_positive(V::load_up_to(gate.as_ptr().add(at), n)),
-                        Finish::Bias { relu: false, .. } | Finish::Gate(None) => sum,
-                    };
+                    let sum = self.all.finish.end(sum, at, n);
                     sum.store_up_to(self.all.output.as_mut_ptr().add(at), n);
                 }
             }
@@ -346,8 +370,9 @@ mod tests {
         size.forward(isa, &image, &packed, Finish::Bias { bias: &bias, relu: false }, &mut output);
 
         let turned = size.turned();
-        let mut packed = vec![f32::NAN; turned.packed_len(isa)];
-        turned.pack_turned(isa, &kernel, &mut packed);
+        let (mut packed, mut kernel_turned) = (vec![f32::NAN; turned.packed_len(isa)], vec![f32::NAN; kernel.len()]);
+        size.turn(&kernel, &mut kernel_turned);
+        turned.pack(isa, &kernel_turned, &mut packed);
         let mut halo = vec![0.0; size.halo_len()];
         size.fill_halo(&gradient, &mut halo);
         let mut to_input = vec![f32::NAN; size.input_len()];

@@ -19,6 +19,7 @@ pub mod rows;
 pub mod simd;
 pub mod softmax;
 pub mod tile;
+pub mod winograd;
 
 pub use adam::AdamStep;
 pub use columns::Columns;

@@ -8,31 +8,31 @@ use super::parallel::{Chunks, for_each};
 use super::{Backward, Layer, PerThread, Trained, Use};
 use crate::error::Result;
 use crate::graph::LayerSpec;
-use crate::kernels::conv2d::Finish;
-use crate::kernels::{self, Isa, rows};
+use crate::kernels::conv2d::{Conv2d as Size, Finish};
+use crate::kernels::winograd::Winograd;
+use crate::kernels::{Isa, rows};
 use crate::memory::Buffer;
 
 /// The most groups of images that a batch's gradient is summed in.
 const GROUPS: usize = 16;
 
 pub struct Conv2d {
-    size: kernels::conv2d::Conv2d,
+    size: Size,
     relu: bool,
     isa: Isa,
-    packed: Buffer,
+    forward: Pass,
     training: Option<Training>,
 }
 
 /// What the backward pass needs.
 struct Training {
-    /// The turned kernel, packed; empty where no gradient to the input is wanted.
-    turned: Buffer,
+    /// The pass to the input and the kernel it takes; `None` where no gradient to the input is wanted.
+    to_input: Option<(Pass, Buffer)>,
     /// The groups' shares of the gradients: all kernels', then all biases'.
     kernels: Buffer,
     biases: Buffer,
-    /// For each thread a haloed gradient (where one is wanted), and one with whole vectors for pixels.
-    scratch: PerThread,
-    halo_len: usize,
+    /// For each thread a gradient with whole vectors for pixels; empty where it has them anyway.
+    padded: PerThread,
 }
 
 impl Conv2d {
@@ -40,9 +40,74 @@ impl Conv2d {
         let (&[height, width, channels], &[.., filters]) = (spec.input.dims(), spec.output.dims()) else {
             unreachable!("the graph gives a Conv2D three dimensions");
         };
-        let size = kernels::conv2d::Conv2d { height, width, channels, filters, kernel };
+        let size = Size { height, width, channels, filters, kernel };
         let training = how.training.then(|| Training::new(&size, how)).transpose()?;
-        Ok(Conv2d { size, relu, isa: how.isa, packed: Buffer::zeros(size.packed_len(how.isa))?, training })
+        Ok(Conv2d { size, relu, isa: how.isa, forward: Pass::forward(size, how)?, training })
+    }
+}
+
+/// A pass over images with one kernel, and the memory that takes.
+struct Pass {
+    method: Method,
+    /// The kernel as the method takes it.
+    kernel: Buffer,
+    scratch: PerThread,
+}
+
+/// How a pass is computed.
+enum Method {
+    /// Straight from the image.
+    Direct(Size),
+    /// Straight from the output's gradient, which gets a halo of zeros first, to the input's.
+    Haloed(Size),
+    /// By Winograd's filtering, either way.
+    Winograd(Winograd),
+}
+
+impl Pass {
+    fn forward(size: Size, how: Use) -> Result<Self> {
+        Pass::new(
+            if Winograd::pays(&size) { Method::Winograd(Winograd::forward_of(&size)) } else { Method::Direct(size) },
+            how,
+        )
+    }
+
+    fn to_input(size: Size, how: Use) -> Result<Self> {
+        let winograd = Winograd::pays(&size);
+        Pass::new(
+            if winograd { Method::Winograd(Winograd::input_gradient_of(&size)) } else { Method::Haloed(size) },
+            how,
+        )
+    }
+
+    fn new(method: Method, how: Use) -> Result<Self> {
+        let (kernel, scratch) = match &method {
+            Method::Direct(size) => (size.packed_len(how.isa), 0),
+            Method::Haloed(size) => (size.turned().packed_len(how.isa), size.halo_len()),
+            Method::Winograd(winograd) => (winograd.transformed_len(how.isa), winograd.scratch_len(how.isa)),
+        };
+        Ok(Pass { method, kernel: Buffer::zeros(kernel)?, scratch: PerThread::new(how.threads, scratch)? })
+    }
+
+    /// Takes the kernel of the next runs, `[k, k, C, F]` as the pass sees it.
+    fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
+        match &self.method {
+            Method::Direct(size) => size.pack(isa, kernel, &mut self.kernel),
+            Method::Haloed(size) => size.turned().pack(isa, kernel, &mut self.kernel),
+            Method::Winograd(winograd) => winograd.transform_kernel(isa, kernel, &mut self.kernel),
+        }
+    }
+
+    /// One image.
+    fn run(&self, isa: Isa, image: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+        self.scratch.lend(|scratch| match &self.method {
+            Method::Direct(size) => size.forward(isa, image, &self.kernel, finish, output),
+            Method::Haloed(size) => {
+                size.fill_halo(image, scratch);
+                size.turned().forward(isa, scratch, &self.kernel, finish, output);
+            }
+            Method::Winograd(winograd) => winograd.run(isa, image, &self.kernel, finish, output, scratch),
+        });
     }
 }
 
@@ -52,38 +117,36 @@ fn group(batch: usize) -> usize {
 }
 
 impl Training {
-    fn new(size: &kernels::conv2d::Conv2d, how: Use) -> Result<Self> {
+    fn new(size: &Size, how: Use) -> Result<Self> {
         let groups = how.batch.min(GROUPS);
-        let halo_len = if how.input_gradient { size.halo_len() } else { 0 };
-        let padded_len = if size.filters.is_multiple_of(how.isa.lanes()) { 0 } else { padded_len(size, how.isa) };
+        let padded = size.output_len() / size.filters * stride(size, how.isa);
+        let to_input = match how.input_gradient {
+            true => Some((Pass::to_input(*size, how)?, Buffer::zeros(size.kernel_len())?)),
+            false => None,
+        };
         Ok(Training {
-            turned: Buffer::zeros(if how.input_gradient { size.turned().packed_len(how.isa) } else { 0 })?,
+            to_input,
             kernels: Buffer::zeros(groups * size.kernel_len())?,
             biases: Buffer::zeros(groups * size.filters)?,
-            scratch: PerThread::new(how.threads, halo_len + padded_len)?,
-            halo_len,
+            padded: PerThread::new(how.threads, if stride(size, how.isa) == size.filters { 0 } else { padded })?,
         })
     }
 }
 
 /// A pixel's filters, rounded up to whole vectors.
-fn stride(size: &kernels::conv2d::Conv2d, isa: Isa) -> usize {
+fn stride(size: &Size, isa: Isa) -> usize {
     size.filters.next_multiple_of(isa.lanes())
-}
-
-fn padded_len(size: &kernels::conv2d::Conv2d, isa: Isa) -> usize {
-    size.out_height() * size.out_width() * stride(size, isa)
 }
 
 impl Layer for Conv2d {
     fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
         let (size, isa, relu) = (self.size, self.isa, self.relu);
         let &[kernel, bias] = weights else { unreachable!("a Conv2D has a kernel and a bias") };
-        size.pack(isa, kernel, &mut self.packed);
-        let packed = &self.packed;
+        self.forward.prepare(isa, kernel);
+        let pass = &self.forward;
         for_each(Chunks::new(y, size.output_len()), &|image, y| {
             let x = &x[image * size.input_len()..][..size.input_len()];
-            size.forward(isa, x, packed, Finish::Bias { bias, relu }, y.into_slice());
+            pass.run(isa, x, Finish::Bias { bias, relu }, y.into_slice());
         });
         Ok(())
     }
@@ -100,24 +163,22 @@ impl Layer for Conv2d {
         let biases = &mut training.biases[..groups * size.filters];
         kernels.fill(0.0);
         biases.fill(0.0);
-        if dx.is_some() {
-            size.turned().pack_turned(isa, kernel.w, &mut training.turned);
+        if let Some((pass, turned)) = &mut training.to_input {
+            size.turn(kernel.w, turned);
+            pass.prepare(isa, turned);
         }
 
-        let images = GroupPass { size, isa, turned: &training.turned, halo_len: training.halo_len };
+        let images = GroupPass { size, isa, to_input: training.to_input.as_ref().map(|(pass, _)| pass), gated };
         let shares = (Chunks::new(kernels, size.kernel_len()), Chunks::new(biases, size.filters));
         let dx = dx.map(|dx| Chunks::new(dx, group * size.input_len()));
-        let scratch = &training.scratch;
+        let padded = &training.padded;
         for_each((shares, dx), &|g, ((kernel, bias), dx)| {
             let images_of = |slice, len| part_of(slice, g * group * len, group * len);
             let (x, dz) = (images_of(x, size.input_len()), images_of(dz, size.output_len()));
-            let mut dx = dx.map(Chunks::into_slice);
-            scratch.lend(|scratch| {
-                if let Some(dx) = &mut dx {
-                    images.input_gradients(x, dz, gated, dx, scratch);
-                }
-                images.kernel_gradients(x, dz, kernel.into_slice(), bias.into_slice(), scratch);
-            });
+            if let Some(dx) = dx {
+                images.input_gradients(x, dz, dx.into_slice());
+            }
+            padded.lend(|padded| images.kernel_gradients(x, dz, kernel.into_slice(), bias.into_slice(), padded));
         });
         adam.update(isa, kernels, kernel.w, kernel.m, kernel.v);
         adam.update(isa, biases, bias.w, bias.m, bias.v);
@@ -132,31 +193,28 @@ fn part_of(slice: &[f32], start: usize, len: usize) -> &[f32] {
 
 /// The backward passes of a group of images.
 struct GroupPass<'a> {
-    size: kernels::conv2d::Conv2d,
+    size: Size,
     isa: Isa,
-    turned: &'a [f32],
-    halo_len: usize,
+    to_input: Option<&'a Pass>,
+    gated: bool,
 }
 
 impl GroupPass<'_> {
-    fn input_gradients(&self, x: &[f32], dz: &[f32], gated: bool, dx: &mut [f32], scratch: &mut [f32]) {
-        let (size, turned) = (self.size, self.size.turned());
-        let halo = &mut scratch[..self.halo_len];
-        let images = x.chunks_exact(size.input_len()).zip(dz.chunks_exact(size.output_len()));
-        for ((x, dz), dx) in images.zip(dx.chunks_exact_mut(size.input_len())) {
-            size.fill_halo(dz, halo);
-            turned.forward(self.isa, halo, self.turned, Finish::Gate(gated.then_some(x)), dx);
+    fn input_gradients(&self, x: &[f32], dz: &[f32], dx: &mut [f32]) {
+        let Some(pass) = self.to_input else { return };
+        let images = x.chunks_exact(self.size.input_len()).zip(dz.chunks_exact(self.size.output_len()));
+        for ((x, dz), dx) in images.zip(dx.chunks_exact_mut(self.size.input_len())) {
+            pass.run(self.isa, dz, Finish::Gate(self.gated.then_some(x)), dx);
         }
     }
 
-    fn kernel_gradients(&self, x: &[f32], dz: &[f32], kernel: &mut [f32], bias: &mut [f32], scratch: &mut [f32]) {
+    fn kernel_gradients(&self, x: &[f32], dz: &[f32], kernel: &mut [f32], bias: &mut [f32], padded: &mut [f32]) {
         let (size, stride) = (self.size, stride(&self.size, self.isa));
         rows::add_rows(self.isa, dz, bias);
         for (x, dz) in x.chunks_exact(size.input_len()).zip(dz.chunks_exact(size.output_len())) {
             if stride == size.filters {
                 size.kernel_gradient(self.isa, x, dz, stride, kernel);
             } else {
-                let padded = &mut scratch[self.halo_len..];
                 rows::pad_rows(dz, size.filters, padded, stride);
                 size.kernel_gradient(self.isa, x, padded, stride, kernel);
             }

@@ -4,8 +4,8 @@
 //! weights are the model's and are handed in. Its passes cut the work into parts and give each part to a kernel. They
 //! run on the thread pool in whose `install` they are called.
 //!
-//! To add a layer: describe it in [`graph`](crate::graph), write its file here, and name it in [`build`]. A layer that is
-//! elementwise needs no kernel: [`activation`] lets candle compute it, and its autograd the gradient.
+//! To add a layer: describe it in [`graph`](crate::graph), write its file here, and name it in [`build`]. A function
+//! of each element is two lines in [`activation`].
 
 mod activation;
 mod conv2d;
@@ -87,7 +87,7 @@ pub fn build(spec: &LayerSpec, how: Use) -> Result<Option<Box<dyn Layer>>> {
 
 /// The layer object for an activation that is not part of its layer's kernel; `None` for linear, relu and softmax.
 pub fn build_activation(activation: Activation) -> Option<Box<dyn Layer>> {
-    activation::function(activation).map(|function| Box::new(activation::Elementwise(function)) as Box<dyn Layer>)
+    activation::function(activation).map(|function| Box::new(function) as Box<dyn Layer>)
 }
 
 fn is_relu(activation: Activation) -> bool {

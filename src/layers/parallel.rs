@@ -4,7 +4,6 @@
 //! depends on the shapes alone. Nothing is allocated.
 
 use crate::kernels::Columns;
-use std::convert::Infallible;
 
 /// Something that can be handed out in parts.
 pub trait Parts: Send + Sized {
@@ -16,31 +15,18 @@ pub trait Parts: Send + Sized {
 
 /// Does `task` for each part; it is given the part's index and the part.
 pub fn for_each<P: Parts>(parts: P, task: &(impl Fn(usize, P) + Sync)) {
-    let Ok(()) = try_for_each(parts, &|index, part| {
-        task(index, part);
-        Ok::<(), Infallible>(())
-    });
-}
-
-/// As [`for_each`], for a task that can fail: all parts are done, and the first one's error is told.
-pub fn try_for_each<P: Parts, E: Send>(parts: P, task: &(impl Fn(usize, P) -> Result<(), E> + Sync)) -> Result<(), E> {
-    fn range<P: Parts, E: Send>(
-        first: usize,
-        parts: P,
-        task: &(impl Fn(usize, P) -> Result<(), E> + Sync),
-    ) -> Result<(), E> {
+    fn range<P: Parts>(first: usize, parts: P, task: &(impl Fn(usize, P) + Sync)) {
         match parts.count() {
-            0 => Ok(()),
+            0 => (),
             1 => task(first, parts),
             count => {
                 let middle = count / 2;
                 let (left, right) = parts.split_at(middle);
-                let both = rayon::join(|| range(first, left, task), || range(first + middle, right, task));
-                both.0.and(both.1)
+                rayon::join(|| range(first, left, task), || range(first + middle, right, task));
             }
         }
     }
-    range(0, parts, task)
+    range(0, parts, task);
 }
 
 /// A slice in chunks of a size, the last one may be shorter.
