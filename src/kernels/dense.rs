@@ -23,6 +23,7 @@ use super::columns::Columns;
 use super::isa::{Isa, Kernel};
 use super::simd::Simd;
 use super::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::memory::LINE;
 
 /// Rows of `w` whose `x` is gathered at once: three cache lines.
 const BLOCK: usize = 48;
@@ -246,7 +247,7 @@ impl BackwardPart<'_, '_> {
     #[inline(always)]
     fn strip<V: Simd>(&mut self, first: usize, strip: usize, rows: usize) {
         let Backward { units, batch, .. } = *self.all;
-        self.prefetch::<V>((first + strip + rows) * units, rows * units);
+        self.prefetch_block::<V>(first + BLOCK, strip);
         if self.dx.is_some() {
             for (sample, vectors) in panels(batch, V::LANES, V::TILE_VECTORS) {
                 let mut panel = InputGradient { all: self, first, strip, sample };
@@ -261,15 +262,21 @@ impl BackwardPart<'_, '_> {
         }
     }
 
-    /// Asks for the weights of the next strip, while there is work to do on this one.
+    /// Asks for the part of the next block's x and dx that a quarter of it will be read and written by, while there is
+    /// work to do on this one: its rows lie too far apart for the machine to guess.
     #[inline(always)]
-    fn prefetch<V: Simd>(&self, start: usize, len: usize) {
-        for at in (start..start + len).step_by(crate::memory::LINE) {
-            // SAFETY: a prefetch may name any address.
-            unsafe {
-                V::prefetch(self.part.w.as_ptr().wrapping_add(at));
-                V::prefetch(self.part.m.as_ptr().wrapping_add(at));
-                V::prefetch(self.part.v.as_ptr().wrapping_add(at));
+    fn prefetch_block<V: Simd>(&mut self, next: usize, strip: usize) {
+        let Backward { x, inputs, batch, .. } = *self.all;
+        let quarter = strip / STRIP;
+        for b in (quarter * batch / 4)..((quarter + 1) * batch / 4) {
+            for k in (0..BLOCK).step_by(LINE) {
+                // SAFETY: a prefetch may name any address.
+                unsafe {
+                    V::prefetch(x.as_ptr().wrapping_add(b * inputs + self.part.first + next + k));
+                    if let Some(dx) = &mut self.dx {
+                        V::prefetch(dx.row(b).as_ptr().wrapping_add(next + k));
+                    }
+                }
             }
         }
     }
@@ -366,6 +373,10 @@ impl Tiled for WeightUpdate<'_, '_, '_> {
                     let unit = self.unit + c * V::LANES;
                     let at = weights.add((self.first + self.strip + row + r) * units + unit);
                     adam.apply(gradient, at, V::LANES.min(units - unit));
+                    // The same place of the next strip, whose turn comes when this one is done.
+                    V::prefetch(at.w.wrapping_add(STRIP * units));
+                    V::prefetch(at.m.wrapping_add(STRIP * units));
+                    V::prefetch(at.v.wrapping_add(STRIP * units));
                 }
             }
         }
