@@ -80,6 +80,11 @@ impl Error {
         self
     }
 
+    /// Something that this crate's own parts owe each other and did not keep.
+    pub(crate) fn internal(what: &'static str) -> Self {
+        Error::new(ErrorKind::Internal, what)
+    }
+
     /// Which kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -62,12 +62,8 @@ pub(super) fn verbose(value: i32) -> Result<Verbose> {
 /// Fills in the defaults. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluate_options) {
-    guard::value((), || {
-        if !options.is_null() {
-            // SAFETY: by the contract it is good to write.
-            unsafe { options.write(mnist_evaluate_options::DEFAULT) }
-        }
-    })
+    // SAFETY: by the contract it is NULL or good to write.
+    guard::value((), || unsafe { options::init(options) })
 }
 
 /// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are

@@ -133,12 +133,8 @@ impl Callbacks for CCallbacks<'_> {
 /// Fills in Keras's defaults. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options) {
-    guard::value((), || {
-        if !options.is_null() {
-            // SAFETY: by the contract it is good to write.
-            unsafe { options.write(mnist_fit_options::DEFAULT) }
-        }
-    })
+    // SAFETY: by the contract it is NULL or good to write.
+    guard::value((), || unsafe { options::init(options) })
 }
 
 /// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one

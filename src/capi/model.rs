@@ -183,12 +183,8 @@ pub unsafe extern "C" fn mnist_model_set_threads(
 /// Fills in Keras's defaults. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_compile_options_init(options: *mut mnist_compile_options) {
-    guard::value((), || {
-        if !options.is_null() {
-            // SAFETY: by the contract it is good to write.
-            unsafe { options.write(mnist_compile_options::DEFAULT) }
-        }
-    })
+    // SAFETY: by the contract it is NULL or good to write.
+    guard::value((), || unsafe { options::init(options) })
 }
 
 /// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,

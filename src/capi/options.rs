@@ -48,6 +48,17 @@ pub unsafe fn read<T: Options>(options: *const T, argument: &str) -> Result<T> {
     Ok(read)
 }
 
+/// Fills in the defaults; NULL does nothing.
+///
+/// # Safety
+/// `options` is NULL or good to write.
+pub unsafe fn init<T: Options>(options: *mut T) {
+    if !options.is_null() {
+        // SAFETY: the caller's.
+        unsafe { options.write(T::DEFAULT) }
+    }
+}
+
 /// An error for an option's value that is none of its constants.
 pub fn unknown(option: &str, expected: &str, found: impl std::fmt::Display) -> Error {
     let error = Error::new(ErrorKind::InvalidArgument, "unknown constant").expected(expected).found(found);

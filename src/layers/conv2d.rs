@@ -6,7 +6,7 @@
 
 use super::parallel::{Chunks, for_each};
 use super::{Backward, Layer, PerThread, Trained, Use};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::LayerSpec;
 use crate::kernels::conv2d::{Conv2d as Size, Finish};
 use crate::kernels::winograd::Winograd;
@@ -38,7 +38,7 @@ struct Training {
 impl Conv2d {
     pub fn new(spec: &LayerSpec, kernel: usize, relu: bool, how: Use) -> Result<Self> {
         let (&[height, width, channels], &[.., filters]) = (spec.input.dims(), spec.output.dims()) else {
-            unreachable!("the graph gives a Conv2D three dimensions");
+            return Err(Error::internal("a Conv2D has three dimensions"));
         };
         let size = Size { height, width, channels, filters, kernel };
         let training = how.training.then(|| Training::new(&size, how)).transpose()?;
@@ -141,7 +141,7 @@ fn stride(size: &Size, isa: Isa) -> usize {
 impl Layer for Conv2d {
     fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
         let (size, isa, relu) = (self.size, self.isa, self.relu);
-        let &[kernel, bias] = weights else { unreachable!("a Conv2D has a kernel and a bias") };
+        let &[kernel, bias] = weights else { return Err(Error::internal("a Conv2D has a kernel and a bias")) };
         self.forward.prepare(isa, kernel);
         let pass = &self.forward;
         for_each(Chunks::new(y, size.output_len()), &|image, y| {
@@ -154,8 +154,8 @@ impl Layer for Conv2d {
     fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
         let (size, isa) = (self.size, self.isa);
         let Backward { x, dz, dx, gated, adam } = pass;
-        let [kernel, bias] = weights else { unreachable!("a Conv2D has a kernel and a bias") };
-        let training = self.training.as_mut().expect("built for training");
+        let [kernel, bias] = weights else { return Err(Error::internal("a Conv2D has a kernel and a bias")) };
+        let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
         let batch = dz.len() / size.output_len();
         let group = group(batch);
         let groups = batch.div_ceil(group);

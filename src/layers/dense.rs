@@ -6,7 +6,7 @@
 
 use super::parallel::{Chunks, ColumnBlocks, for_each};
 use super::{Backward, Layer, PerThread, Trained, Use};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::LayerSpec;
 use crate::kernels::dense::{self, Part};
 use crate::kernels::{Columns, Isa, rows};
@@ -73,7 +73,7 @@ impl Training {
 impl Layer for Dense {
     fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
         let Dense { inputs, units, relu, isa, ref scratch, .. } = *self;
-        let &[kernel, bias] = weights else { unreachable!("a Dense has a kernel and a bias") };
+        let &[kernel, bias] = weights else { return Err(Error::internal("a Dense has a kernel and a bias")) };
         let batch = x.len() / inputs;
         let sums = &mut self.sums[..inputs.div_ceil(PART) * batch * units];
         for_each(Chunks::new(sums, batch * units), &|part, sums| {
@@ -91,8 +91,8 @@ impl Layer for Dense {
     fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
         let Dense { inputs, units, isa, ref scratch, .. } = *self;
         let Backward { x, dz, dx, gated, adam } = pass;
-        let [kernel, bias] = weights else { unreachable!("a Dense has a kernel and a bias") };
-        let training = self.training.as_mut().expect("built for training");
+        let [kernel, bias] = weights else { return Err(Error::internal("a Dense has a kernel and a bias")) };
+        let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
         let batch = x.len() / inputs;
         let (wide, tall) = (units.next_multiple_of(isa.lanes()), batch.next_multiple_of(isa.lanes()));
 
