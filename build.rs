@@ -10,7 +10,7 @@ fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     header(&root, &out.join("mnist.h"));
-    soname();
+    soname(&out);
     for path in ["src/capi", "cbindgen.toml", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
@@ -35,13 +35,25 @@ fn header(root: &Path, path: &Path) {
 }
 
 /// `libmnist.so.0`: the name that programs ask for at run time, changed when the ABI is.
-fn soname() {
+fn soname(out: &Path) {
     let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
         Ok("linux" | "android" | "freebsd" | "netbsd" | "openbsd") => {
             println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libmnist.so.{major}");
+            link("libmnist.so", &format!("libmnist.so.{major}"), out);
         }
         Ok("macos") => println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmnist.{major}.dylib"),
         _ => (),
     }
+}
+
+/// Gives the library its run-time name in cargo's own folder too, so that a program that was linked to it there runs.
+fn link(file: &str, name: &str, out: &Path) {
+    // <profile>/build/<package>/out
+    #[cfg(unix)]
+    if let Some(profile) = out.ancestors().nth(3) {
+        let _ = std::os::unix::fs::symlink(file, profile.join(name)); // it is there already, or cannot be: no harm
+    }
+    #[cfg(not(unix))]
+    let _ = (file, name, out);
 }
