@@ -154,6 +154,21 @@ fn bad_input_is_a_status_and_a_message() {
 }
 
 #[test]
+fn text_on_stdout_stands_where_printf_would_put_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program(folder.path(), "stdout.c"));
+    let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let _open = child.stdin.take(); // nothing comes, and no end
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", output.status);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("before Model: \"model\"\n___"), "{text}");
+    let fit = text.split("___\nbetween Epoch 1/2\n2/2 [====").nth(1).unwrap_or_else(|| panic!("{text}"));
+    assert!(fit.contains("\nEpoch 2/2\n2/2 [====") && fit.contains("\nafter\n"), "{text}");
+    assert!(!text.contains('\r'), "{text}");
+}
+
+#[test]
 fn threads_callbacks_and_cancelling() {
     let folder = tempfile::tempdir().unwrap();
     print!("{}", stdout(&mut Command::new(program(folder.path(), "threads.c"))));

@@ -1,7 +1,7 @@
 //! Where text goes: to the caller's function, or to C's own `stdout`.
 #![allow(non_camel_case_types)]
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_void};
 
 /// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
 pub type mnist_write_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, len: usize)>;
@@ -20,8 +20,8 @@ impl Sink {
 
     /// Whether a line can be redrawn there: a caller's function is told everything, `stdout` only if it is a terminal.
     pub fn redraw(&self) -> bool {
-        // SAFETY: isatty looks at a descriptor's number.
-        self.write.is_some() || unsafe { libc::isatty(1) } == 1
+        // SAFETY: C's stream lives as long as the process; isatty looks at a descriptor's number, also at a closed one's.
+        self.write.is_some() || unsafe { libc::isatty(libc::fileno(stdout)) } == 1
     }
 
     /// Writes a piece of text.
@@ -39,12 +39,18 @@ impl Sink {
     }
 }
 
-/// Writes to C's stream and not past it, so that the text stands where the host's own `printf` would have put it.
+unsafe extern "C" {
+    /// C's own stream.
+    #[cfg_attr(any(target_vendor = "apple", target_os = "freebsd"), link_name = "__stdoutp")]
+    static stdout: *mut libc::FILE;
+}
+
+/// Writes to C's stream and not past it, so that the text stands where the host's own `printf` would have put it. Only
+/// that stream is flushed: flushing them all would wait for a thread of the host that reads from `stdin`.
 fn write_stdout(text: &str) {
-    // SAFETY: the text is as long as said, and a precision keeps printf from reading on; flushing what the host has
-    // written is what a line feed on a terminal would do.
+    // SAFETY: the text is as long as said, and C's stream lives as long as the process.
     unsafe {
-        libc::printf(c"%.*s".as_ptr(), text.len() as c_int, text.as_ptr().cast::<c_char>());
-        libc::fflush(std::ptr::null_mut());
+        libc::fwrite(text.as_ptr().cast(), 1, text.len(), stdout);
+        libc::fflush(stdout);
     }
 }
