@@ -355,3 +355,26 @@ pub unsafe extern "C" fn mnist_dataset_free(dataset: *mut mnist_dataset) {
     // SAFETY: by the contract it is NULL or came from this library and was not freed.
     guard::value((), || unsafe { take(dataset) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capi::error::MNIST_ERROR_BUSY;
+
+    #[test]
+    fn two_changes_at_once_are_refused_and_readers_are_not() {
+        let dataset = mnist_dataset::new(Dataset::from_u8(vec![7; 4], &[1, 2, 2], vec![3]).unwrap());
+        let pointer = (&raw const dataset).cast_mut();
+        let none = std::ptr::null_mut();
+        let changing = dataset.exclusive.lock();
+        // SAFETY: the dataset lives to the end of the test, and its fields are behind locks.
+        unsafe {
+            assert_eq!(mnist_dataset_normalize(pointer, 255.0, none), MNIST_ERROR_BUSY);
+            assert_eq!(mnist_dataset_expand_dims(pointer, none), MNIST_ERROR_BUSY);
+            assert_eq!((mnist_dataset_len(pointer), mnist_dataset_dtype(pointer)), (1, MNIST_DTYPE_U8));
+            drop(changing);
+            assert_eq!(mnist_dataset_normalize(pointer, 255.0, none), MNIST_OK);
+            assert_eq!(mnist_dataset_dtype(pointer), MNIST_DTYPE_F32);
+        }
+    }
+}

@@ -58,9 +58,9 @@ impl mnist_error {
     }
 }
 
-/// A text without the NUL bytes that C would take for its end.
+/// One line, whatever a file's name or a panic has brought along, without the NUL bytes that C would take for its end.
 fn message(text: String) -> CString {
-    CString::new(text.replace('\0', " ")).unwrap_or_default()
+    CString::new(text.replace(['\0', '\n', '\r'], " ")).unwrap_or_default()
 }
 
 /// The library's version, "0.1.0". The string lives as long as the library.

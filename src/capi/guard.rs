@@ -58,15 +58,15 @@ mod tests {
         for file in std::fs::read_dir(folder).unwrap() {
             let path = file.unwrap().path();
             let text = std::fs::read_to_string(&path).unwrap();
-            for function in text.split("#[unsafe(no_mangle)]\npub").skip(1) {
+            for function in text.split(concat!("extern \"C\" fn ", "mnist_")).skip(1) {
                 let body = function.split_once("{\n").unwrap().1;
                 let code = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("//"));
                 let first = code.unwrap_or_default();
                 assert!(
                     first.starts_with("guard::status(") || first.starts_with("guard::value("),
-                    "{}: {}",
+                    "{}: mnist_{}",
                     path.display(),
-                    function.trim_start().lines().next().unwrap()
+                    function.lines().next().unwrap()
                 );
                 exported += 1;
             }
