@@ -24,9 +24,10 @@
 // is borrowed during the call, or copied. Strings that come back belong to the object that gave them.
 //
 // THREADS. A call that takes `const mnist_X *` may run on many threads at once, also while another thread is inside a
-// call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY. Only _free must
-// not race with anything. Different objects have nothing in common. An mnist_error is for one call at a time. A model
-// computes on threads of its own (mnist_model_set_threads); callbacks and writes happen on the thread that called.
+// call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY; only on a graph,
+// whose calls are short, it waits. Only _free must not race with anything. Different objects have nothing in common. An
+// mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads); callbacks and
+// writes happen on the thread that called.
 //
 // TEXT is UTF-8, NUL-terminated; paths too.
 //
@@ -36,7 +37,8 @@
 // options mean those defaults. A program built against a newer header may hand in a longer struct as long as what this
 // library does not know of it is zero.
 //
-// NOT CAUGHT: a pointer that is neither NULL nor what this header asks for, a freed object, an array shorter than said.
+// NOT CAUGHT: a pointer that is neither NULL nor what this header asks for, a freed object, an array shorter than said,
+// an output array that overlaps an input.
 //
 // This file is generated from the library's sources by cbindgen.
 
@@ -219,7 +221,7 @@ typedef struct mnist_fit_options {
     size_t batch_size;
     // The epoch to stop before, 1 or more. 1.
     size_t epochs;
-    // The epoch to start with, as when an earlier fit goes on. 0.
+    // The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
     size_t initial_epoch;
     // Whether each epoch goes through the samples in a fresh order. 1.
     int32_t shuffle;
@@ -525,28 +527,6 @@ mnist_status mnist_model_compile(struct mnist_model *model,
                                  const struct mnist_compile_options *options,
                                  struct mnist_error *error);
 
-// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
-// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
-void mnist_model_cancel(const struct mnist_model *model);
-
-// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
-// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
-// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
-//
-// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
-mnist_status mnist_model_save_weights(const struct mnist_model *model,
-                                      const char *path,
-                                      struct mnist_error *error);
-
-// Reads weights that mnist_model_save_weights wrote, or any other program in that form. The file must have exactly
-// this model's tensors; otherwise the model stays as it was. What the optimizer has gathered is kept.
-//
-// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
-mnist_status mnist_model_load_weights(struct mnist_model *model,
-                                      const char *path,
-                                      struct mnist_error *error);
-
 // Fills in Keras's defaults. NULL does nothing.
 void mnist_fit_options_init(struct mnist_fit_options *options);
 
@@ -567,6 +547,10 @@ mnist_status mnist_model_fit(struct mnist_model *model,
                              const struct mnist_fit_options *options,
                              struct mnist_history **out,
                              struct mnist_error *error);
+
+// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
+// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
+void mnist_model_cancel(const struct mnist_model *model);
 
 // Fills in the defaults. NULL does nothing.
 void mnist_evaluate_options_init(struct mnist_evaluate_options *options);
@@ -606,6 +590,24 @@ mnist_status mnist_model_predict_dataset(const struct mnist_model *model,
                                          float *probabilities,
                                          size_t capacity,
                                          struct mnist_error *error);
+
+// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
+// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
+// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
+//
+// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
+mnist_status mnist_model_save_weights(const struct mnist_model *model,
+                                      const char *path,
+                                      struct mnist_error *error);
+
+// Reads weights that mnist_model_save_weights wrote, or any other program in that form. The file must have exactly
+// this model's tensors; otherwise the model stays as it was. What the optimizer has gathered is kept.
+//
+// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
+// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
+mnist_status mnist_model_load_weights(struct mnist_model *model,
+                                      const char *path,
+                                      struct mnist_error *error);
 
 // How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

@@ -53,7 +53,7 @@ pub struct mnist_fit_options {
     pub batch_size: usize,
     /// The epoch to stop before, 1 or more. 1.
     pub epochs: usize,
-    /// The epoch to start with, as when an earlier fit goes on. 0.
+    /// The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
     pub initial_epoch: usize,
     /// Whether each epoch goes through the samples in a fresh order. 1.
     pub shuffle: i32,
@@ -184,6 +184,18 @@ pub unsafe extern "C" fn mnist_model_fit(
                 out.write(give(mnist_history { history: fitted.history }));
             }
             Ok(if fitted.cancelled { MNIST_CANCELLED } else { MNIST_OK })
+        }
+    })
+}
+
+/// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
+/// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_cancel(model: *const mnist_model) {
+    guard::value((), || {
+        // SAFETY: by the contract it is NULL or live.
+        if let Some(model) = unsafe { model.as_ref() } {
+            model.model.cancel();
         }
     })
 }

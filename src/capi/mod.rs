@@ -8,7 +8,8 @@
 //! |---|---|
 //! | `guard` | nothing: it is the way in and out |
 //! | `pointers` | who owns what a pointer points to |
-//! | `error`, `npz`, `dataset`, `graph`, `model`, `fit`, `evaluate`, `history` | an object each, named as in the header |
+//! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
+//! | `fit`, `evaluate`, `weights` | what is done with a model |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
 
@@ -24,3 +25,4 @@ mod npz;
 mod options;
 mod output;
 mod pointers;
+mod weights;

@@ -24,9 +24,10 @@
 // is borrowed during the call, or copied. Strings that come back belong to the object that gave them.
 //
 // THREADS. A call that takes `const mnist_X *` may run on many threads at once, also while another thread is inside a
-// call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY. Only _free must
-// not race with anything. Different objects have nothing in common. An mnist_error is for one call at a time. A model
-// computes on threads of its own (mnist_model_set_threads); callbacks and writes happen on the thread that called.
+// call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY; only on a graph,
+// whose calls are short, it waits. Only _free must not race with anything. Different objects have nothing in common. An
+// mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads); callbacks and
+// writes happen on the thread that called.
 //
 // TEXT is UTF-8, NUL-terminated; paths too.
 //
@@ -36,6 +37,7 @@
 // options mean those defaults. A program built against a newer header may hand in a longer struct as long as what this
 // library does not know of it is zero.
 //
-// NOT CAUGHT: a pointer that is neither NULL nor what this header asks for, a freed object, an array shorter than said.
+// NOT CAUGHT: a pointer that is neither NULL nor what this header asks for, a freed object, an array shorter than said,
+// an output array that overlaps an input.
 //
 // This file is generated from the library's sources by cbindgen.
