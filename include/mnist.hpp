@@ -1,8 +1,8 @@
 // libmnist for C++17: the C interface with owners and exceptions. Header-only; link with libmnist.
 //
 // Every object owns its C object and ends with it; they move, and do not copy. A call that fails throws mnist::error,
-// whose what() is the library's message. Callbacks are std::function; an exception thrown in one stops the fit and comes
-// out of fit(). What a function does, takes and throws is told by the C function of its name in mnist.h.
+// whose what() is the library's message. Callbacks and writers are std::function; an exception thrown in one stops the
+// fit and comes out of fit(). What a function does, takes and throws is told by the C function of its name in mnist.h.
 
 #ifndef MNIST_HPP
 #define MNIST_HPP
@@ -51,6 +51,31 @@ template <typename Call> mnist_status check(Call &&call)
         throw error(status, mnist_error_message(text.get()));
     return status;
 }
+
+/// Stands between the library and a function that takes text: an exception must not pass through the library, so the
+/// first one is kept, and nothing more is written.
+struct sink {
+    const std::function<void(const std::string &)> &write;
+    std::exception_ptr thrown = nullptr;
+
+    static void take(void *self, const char *text, std::size_t len) noexcept
+    {
+        sink &to = *static_cast<sink *>(self);
+        if (to.thrown)
+            return;
+        try {
+            to.write(std::string(text, len));
+        } catch (...) {
+            to.thrown = std::current_exception();
+        }
+    }
+
+    void rethrow() const
+    {
+        if (thrown)
+            std::rethrow_exception(thrown);
+    }
+};
 
 inline const char *or_null(const std::optional<std::string> &text) { return text ? text->c_str() : nullptr; }
 
@@ -350,11 +375,10 @@ public:
     std::string summary() const
     {
         std::string text;
-        detail::check([&](mnist_error *e) {
-            return mnist_model_summary(
-                get(), [](void *out, const char *piece, size_t len) { static_cast<std::string *>(out)->append(piece, len); },
-                &text, e);
-        });
+        const writer append = [&](const std::string &piece) { text += piece; };
+        detail::sink to{append};
+        detail::check([&](mnist_error *e) { return mnist_model_summary(get(), detail::sink::take, &to, e); });
+        to.rethrow();
         return text;
     }
 
@@ -372,7 +396,7 @@ public:
 
     fitted fit(const dataset &data, const fit_options &options = {})
     {
-        run state{options, nullptr};
+        run state{options, {options.write}};
         mnist_fit_options c;
         mnist_fit_options_init(&c);
         c.batch_size = options.batch_size;
@@ -384,8 +408,8 @@ public:
         c.validation_split = options.validation_split;
         c.validation_data = options.validation_data ? options.validation_data->get() : nullptr;
         if (options.write) {
-            c.write = [](void *s, const char *text, size_t len) { as_run(s).wrote(as_run(s).options.write, text, len); };
-            c.write_data = &state;
+            c.write = detail::sink::take;
+            c.write_data = &state.text;
         }
         c.on_batch_end = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_batch_end, *p); };
         c.on_epoch_begin = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_begin, *p); };
@@ -395,36 +419,24 @@ public:
         const mnist_status status =
             detail::check([&](mnist_error *e) { return mnist_model_fit(get(), data.get(), &c, &made, e); });
         history done(made);
-        if (state.thrown)
-            std::rethrow_exception(state.thrown);
+        state.text.rethrow();
         return {std::move(done), status == MNIST_CANCELLED};
     }
 
     metrics evaluate(const dataset &data, const evaluate_options &options = {}) const
     {
-        struct sink {
-            const writer &write;
-            std::exception_ptr thrown;
-        } state{options.write, nullptr};
+        detail::sink to{options.write};
         mnist_evaluate_options c;
         mnist_evaluate_options_init(&c);
         c.batch_size = options.batch_size;
         c.verbose = options.verbose;
         if (options.write) {
-            c.write = [](void *s, const char *text, size_t len) {
-                auto &to = *static_cast<sink *>(s);
-                try {
-                    to.write(std::string(text, len));
-                } catch (...) {
-                    to.thrown = std::current_exception();
-                }
-            };
-            c.write_data = &state;
+            c.write = detail::sink::take;
+            c.write_data = &to;
         }
         metrics found{};
         detail::check([&](mnist_error *e) { return mnist_model_evaluate(get(), data.get(), &c, &found, e); });
-        if (state.thrown)
-            std::rethrow_exception(state.thrown);
+        to.rethrow();
         return found;
     }
 
@@ -483,25 +495,17 @@ private:
     /// A fit under way: its functions, and the first exception that one of them threw.
     struct run {
         const fit_options &options;
-        std::exception_ptr thrown;
+        detail::sink text;
 
         std::int32_t call(const fit_options::callback &callback, const progress &p) noexcept
         {
-            try {
-                return thrown || (callback && !callback(p));
-            } catch (...) {
-                thrown = std::current_exception();
+            if (text.thrown)
                 return 1;
-            }
-        }
-
-        void wrote(const writer &write, const char *text, std::size_t len) noexcept
-        {
             try {
-                write(std::string(text, len));
+                return callback && !callback(p);
             } catch (...) {
-                if (!thrown)
-                    thrown = std::current_exception();
+                text.thrown = std::current_exception();
+                return 1;
             }
         }
     };

@@ -86,6 +86,25 @@ int main()
         TRUE(std::string(e.what()) == "mine");
     }
 
+    // So does one of a writer, wherever it was called.
+    int pieces = 0;
+    options.on_batch_end = nullptr;
+    options.write = [&](const std::string &) { pieces++; throw std::runtime_error("full"); };
+    mnist::evaluate_options evaluate;
+    evaluate.verbose = 1;
+    evaluate.write = options.write;
+    const auto thrown_by = [](auto &&call) {
+        try {
+            call();
+        } catch (const std::runtime_error &e) {
+            return std::string(e.what());
+        }
+        return std::string();
+    };
+    epochs = 0;
+    TRUE(thrown_by([&] { model.fit(train, options); }) == "full" && pieces == 1 && epochs == 0);
+    TRUE(thrown_by([&] { model.evaluate(train, evaluate); }) == "full" && pieces == 2);
+
     const auto one = model.predict(train.image(0).first);
     const auto all = model.predict(train);
     TRUE(one.size() == 3 && std::fabs(one[0] + one[1] + one[2] - 1) < 1e-6f && one[1] == all[1]);
