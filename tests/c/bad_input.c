@@ -22,7 +22,8 @@ static mnist_dataset *images(const float *pixels, size_t n, size_t side, const u
 
 static void null_pointers(const mnist_dataset *data, mnist_model *model, const mnist_history *history, mnist_npz *npz)
 {
-    mnist_dataset *a = NULL, *b = NULL, *changed = noise(1, 5);
+    mnist_dataset *a = NULL, *b = NULL;
+    mnist_fit_options options = quiet();
     mnist_model *made = NULL;
     mnist_npz *opened = NULL;
     mnist_history *fitted = NULL;
@@ -99,11 +100,15 @@ static void null_pointers(const mnist_dataset *data, mnist_model *model, const m
     TRUE(mnist_dataset_len(NULL) == 0 && mnist_dataset_shape(NULL, dims, 4) == 0 && mnist_dataset_dtype(NULL) == 0);
     TRUE(mnist_dataset_shape(data, NULL, 4) == 3);
     TRUE(mnist_model_count_params(NULL) == 0 && mnist_history_epochs(NULL) == 0);
+    TRUE(mnist_model_input_shape(NULL, dims, 4) == 0 && mnist_model_output_len(NULL) == 0);
+    TRUE(mnist_model_input_shape(model, NULL, 4) == 3);
     TRUE(mnist_error_status(NULL) == MNIST_OK && strcmp(mnist_error_message(NULL), "") == 0);
     TRUE(mnist_input(NULL, 1, 1, 1) == NULL && mnist_conv2d(NULL, 1, 1, 0) == NULL);
     TRUE(mnist_flatten(NULL) == NULL && mnist_dense(NULL, 1, 0) == NULL);
     TRUE(mnist_dataset_normalize(NULL, 1.0f, NULL) == MNIST_ERROR_INVALID_ARGUMENT); /* no text wanted */
-    mnist_dataset_free(changed);
+    WORKS(mnist_dataset_image(data, 0, pixel, 64, NULL, error)); /* nor is the label */
+    options.epochs = 1;
+    WORKS(mnist_model_fit(model, data, &options, NULL, error)); /* nor the history */
 }
 
 static void files(const char *folder)
@@ -116,6 +121,8 @@ static void files(const char *folder)
     FAILS(FORMAT, "empty: ", mnist_npz_open(in(0, folder, "empty"), &npz, error));
     FAILS(INVALID_ARGUMENT, "`path`: is empty", mnist_npz_open("", &npz, error));
     FAILS(INVALID_ARGUMENT, "UTF-8", mnist_npz_open("\xff\xfe", &npz, error));
+    FAILS(IO, folder, mnist_npz_open(folder, &npz, error));
+    FAILS(NOT_FOUND, "in two lines", mnist_npz_open("in two\nlines", &npz, error)); /* a message is one line */
 #define ARCHIVE(name) in(0, folder, name), "images", "labels", &a, error
     FAILS(FORMAT, "truncated.npz: member images: the array is longer than its member", mnist_dataset_from_npz(ARCHIVE("truncated.npz")));
     FAILS(UNSUPPORTED, "member images: wrong dtype", mnist_dataset_from_npz(ARCHIVE("dtype.npz")));
@@ -129,10 +136,49 @@ static void files(const char *folder)
     FAILS(FORMAT, "labels.idx: byte 0: wrong magic number", IDX("labels.idx", "labels.idx"));
     FAILS(SHAPE, "different lengths", IDX("images.idx", "more.idx"));
     FAILS(NOT_FOUND, "none.idx", IDX("none.idx", "labels.idx"));
+    FAILS(FORMAT, "empty: byte 0", IDX("empty", "labels.idx"));
+    FAILS(IO, folder, mnist_dataset_from_idx(folder, in(1, folder, "labels.idx"), &a, error));
     TRUE(a == NULL && b == NULL && npz == NULL);
     WORKS(IDX("images.idx", "labels.idx"));
     TRUE(mnist_dataset_len(a) == 3);
     mnist_dataset_free(a);
+}
+
+/* What a failing call was given to write to stays as it was. */
+static void datasets(mnist_npz *npz)
+{
+    mnist_dataset *data = noise(20, 5), *a = NULL;
+    size_t dims[4] = {7, 7, 7, 7}, number = 7;
+    uint32_t labels[10] = {77};
+    float pixels[25] = {7};
+    uint8_t bytes[4] = {0};
+
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 3 or more, found 2",
+          mnist_npz_shape(npz, "images", dims, 2, &number, error));
+    FAILS(NOT_FOUND, "`pictures`", mnist_npz_shape(npz, "pictures", dims, 4, &number, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`", mnist_dataset_unique_labels(data, labels, 1, &number, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`", mnist_dataset_image(data, 0, pixels, 24, labels, error));
+    FAILS(INVALID_ARGUMENT, "`i`: no such image: expected below 20, found 20",
+          mnist_dataset_image(data, 20, pixels, 25, labels, error));
+    TRUE(dims[0] == 7 && dims[1] == 7 && number == 7 && labels[0] == 77 && pixels[0] == 7);
+    TRUE(mnist_dataset_shape(data, dims, 2) == 3 && dims[0] == 20 && dims[1] == 5 && dims[2] == 7);
+
+    FAILS(INVALID_ARGUMENT, "`start` and `len`", mnist_dataset_slice(data, 15, 6, &a, error));
+    FAILS(INVALID_ARGUMENT, "`start` and `len`", mnist_dataset_slice(data, SIZE_MAX, 2, &a, error));
+    FAILS(INVALID_ARGUMENT, "`start` and `len`", mnist_dataset_slice(data, 3, 0, &a, error));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_dataset_normalize(data, 0.0f, error));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_dataset_normalize(data, NAN, error));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_dataset_normalize(data, INFINITY, error));
+    WORKS(mnist_dataset_expand_dims(data, error));
+    FAILS(SHAPE, "found [20, 5, 5, 1]", mnist_dataset_expand_dims(data, error));
+#define MEMORY(rank, x, y, z) dims[0] = x, dims[1] = y, dims[2] = z, mnist_dataset_from_u8(bytes, dims, rank, bytes, &a, error)
+    FAILS(SHAPE, "`rank`", (MEMORY(2, 1, 1, 1)));
+    FAILS(SHAPE, "`rank`", (MEMORY(SIZE_MAX, 1, 1, 1)));
+    FAILS(SHAPE, "`dims`", (MEMORY(3, 1, 0, 1)));
+    FAILS(SHAPE, "`dims`", (MEMORY(3, 1, SIZE_MAX, 2)));
+    FAILS(INVALID_ARGUMENT, "`pixels`", (MEMORY(3, 1, SIZE_MAX, 1)));
+    TRUE(a == NULL);
+    mnist_dataset_free(data);
 }
 
 static void networks(void)
@@ -155,6 +201,7 @@ static void networks(void)
     graph = mnist_graph_new();
     x = mnist_input(graph, 4, 4, 1);
     TRUE(mnist_dense(mnist_flatten(x), 5, 77) == NULL);
+    TRUE(mnist_conv2d(x, 0, 3, 0) == NULL); /* the first failure is the one that is told */
     FAILS(INVALID_ARGUMENT, "found 77", mnist_model_new(x, x, NULL, &model, error));
     mnist_graph_free(graph);
 
@@ -198,6 +245,14 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     COMPILE(epsilon, 0.0, "`epsilon`");
     COMPILE(struct_size, 0, "`struct_size`");
     COMPILE(struct_size, 1 << 20, "`struct_size`");
+    struct {
+        mnist_compile_options known;
+        uint64_t added;
+    } newer = {compile, 0}; /* as a later version's header may have it */
+    newer.known.struct_size = sizeof newer;
+    WORKS(mnist_model_compile(model, &newer.known, error));
+    newer.added = 1;
+    FAILS(UNSUPPORTED, "argument `options`", mnist_model_compile(model, &newer.known, error));
     WORKS(mnist_model_compile(model, NULL, error));
 
 #define FIT(field, bad, needle)                                                                                         \
@@ -294,6 +349,7 @@ int main(int argc, char **argv)
     FAILS(NOT_FOUND, "`speed`", mnist_history_get(history, "speed", 0, &loss, error));
     FAILS(INVALID_ARGUMENT, "`epoch`", mnist_history_get(history, "loss", 20, &loss, error));
     WORKS(mnist_npz_open(in(0, argv[1], "good.npz"), &npz, error));
+    datasets(npz);
     null_pointers(data, model, history, npz);
 
     mnist_npz_free(npz);
