@@ -2,8 +2,8 @@
  *
  *     tutorial [DATA [IMAGES [EPOCHS]]]
  *
- * DATA is an npz archive (default: data/mnist.npz beside this file's folder; "keras": Keras's cache, downloaded when it is
- * not there), IMAGES how many of the training images to use (default: all), EPOCHS how many times (default: 3). */
+ * DATA is an npz archive (default: data/mnist.npz, as seen from this file's folder; "keras": Keras's cache, downloaded when
+ * it is not there), IMAGES how many of the training images to use (default: all), EPOCHS how many times (default: 3). */
 
 #include <mnist.h>
 

@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <iostream>
 #include <string>
 #include <vector>
@@ -118,6 +119,8 @@ int main(int argc, char **argv)
         return EXIT_SUCCESS;
     } catch (const mnist::error &e) {
         std::cerr << "tutorial_cpp: " << mnist_status_name(e.status()) << ": " << e.what() << '\n';
-        return EXIT_FAILURE;
+    } catch (const std::exception &e) {
+        std::cerr << "tutorial_cpp: " << e.what() << '\n';
     }
+    return EXIT_FAILURE;
 }
