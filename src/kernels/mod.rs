@@ -15,6 +15,7 @@ pub mod columns;
 pub mod conv2d;
 pub mod dense;
 pub mod isa;
+pub mod peak;
 pub mod rows;
 pub mod simd;
 pub mod softmax;
