@@ -6,10 +6,22 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Makes `bytes` the content of `path`. When that fails, what was there before stays and nothing else is left behind.
-/// A symbolic link at `path` is replaced, not followed.
+/// A symbolic link is followed: what it leads to is replaced. What is there and is no file (a folder, a device, a pipe) is
+/// left alone.
 pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     if path.file_name().is_none() {
         return Err(Error::new(ErrorKind::InvalidArgument, "not the name of a file"));
+    }
+    let followed;
+    let path = match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => {
+            followed = fs::canonicalize(path)?;
+            followed.as_path()
+        }
+        _ => path,
+    };
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(Error::new(ErrorKind::Io, "cannot be replaced").expected("a file").found("something else"));
     }
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (temporary, file) = temporary_in(folder).at("temporary file beside it")?;

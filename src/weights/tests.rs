@@ -199,3 +199,21 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+#[cfg(unix)]
+fn only_files_are_replaced_and_links_are_followed() {
+    use std::os::unix::net::UnixListener;
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+    for taken in [at("socket"), folder.path().to_path_buf()] {
+        assert_eq!(save(&taken, &[]).unwrap_err().kind(), ErrorKind::Io);
+        assert!(!std::fs::symlink_metadata(&taken).unwrap().is_file());
+    }
+    std::fs::write(at("real"), b"old").unwrap();
+    std::os::unix::fs::symlink("real", at("link")).unwrap();
+    save(&at("link"), &[]).unwrap();
+    assert!(std::fs::symlink_metadata(at("link")).unwrap().is_symlink());
+    assert_ne!(std::fs::read(at("real")).unwrap(), b"old");
+}
