@@ -4,9 +4,9 @@
 //! multiply-adds that stay in registers; memory-bound ones against a measured copy. Times are
 //! medians; on a shared machine look at the shares, not at the times. `MNIST_ISA` picks the instruction set.
 
+use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::conv2d::{Conv2d, Finish};
-use mnist::kernels::dense::{self, Backward, Part};
-use mnist::kernels::winograd::Winograd;
+use mnist::kernels::dense::{self, Backward, Part, Scratch};
 use mnist::kernels::{AdamStep, Columns, Isa, peak, rows};
 use std::hint::black_box;
 use std::time::Instant;
@@ -28,6 +28,11 @@ fn time(mut task: impl FnMut()) -> f64 {
     times[7]
 }
 
+/// Whether a kernel's name has all the words of the command line in it.
+fn wanted(name: &str) -> bool {
+    std::env::args().skip(1).filter(|word| !word.starts_with('-')).all(|word| name.contains(&*word))
+}
+
 /// Numbers that look like noise, in [-0.5, 0.5).
 fn numbers(n: usize) -> Vec<f32> {
     let mut state = 1u32;
@@ -36,6 +41,12 @@ fn numbers(n: usize) -> Vec<f32> {
         (state >> 8) as f32 / (1 << 24) as f32 - 0.5
     };
     (0..n).map(|_| next()).collect()
+}
+
+/// The same, but all except a share of them zero, as relu leaves them.
+fn thinned(n: usize, density: f32) -> Vec<f32> {
+    let (numbers, chances) = (numbers(n), numbers(n + 1));
+    numbers.iter().zip(&chances[1..]).map(|(&x, chance)| if chance + 0.5 < density { x } else { 0.0 }).collect()
 }
 
 /// What the machine can do.
@@ -59,11 +70,17 @@ impl Machine {
     }
 
     fn compute(&self, name: &str, flop: f64, task: impl FnMut()) {
+        if !wanted(name) {
+            return;
+        }
         let rate = flop / time(task);
         println!("{name:44} {:8.0} GFLOP/s  {:4.0} % of peak", rate / 1e9, 100.0 * rate / self.flops);
     }
 
     fn memory(&self, name: &str, bytes: f64, task: impl FnMut()) {
+        if !wanted(name) {
+            return;
+        }
         let rate = bytes / time(task);
         println!("{name:44} {:8.1} GB/s     {:4.0} % of a copy", rate / 1e9, 100.0 * rate / self.bandwidth);
     }
@@ -78,7 +95,7 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     let (mut output, mut to_input) = (vec![0.0; size.output_len()], vec![0.0; size.input_len()]);
     let gradient = numbers(size.output_len());
     let mut turned_kernel = vec![0.0; kernel.len()];
-    size.turn(&kernel, &mut turned_kernel);
+    size.turn(isa, &kernel, &mut turned_kernel);
 
     let mut packed = vec![0.0; size.packed_len(isa)];
     size.pack(isa, &kernel, &mut packed);
@@ -115,15 +132,28 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     machine.compute(&format!("{name} to the kernel"), flop, || {
         size.kernel_gradient(isa, &image, &padded, stride, &mut sum)
     });
+    let Ok(mut scratch) = size.zeros_scratch() else { return };
+    for density in [0.15, 0.3, 0.5] {
+        if !size.may_leave_zeros_out() {
+            break;
+        }
+        let gradient = thinned(gradient.len(), density);
+        machine.compute(&format!("{name} to the kernel, {density}"), flop, || {
+            size.kernel_gradient_of_nonzero(isa, &image, &gradient, &mut sum, &mut scratch)
+        });
+        machine.compute(&format!("{name} to the input, {density}"), flop, || {
+            size.input_gradient_of_nonzero(isa, &gradient, &kernel, Some(&image), &mut to_input)
+        });
+    }
 }
 
 /// The passes of a dense layer on one thread, in parts of 768 rows as the layer has them.
-fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units: usize) {
+fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units: usize, density: f32) {
     const PART: usize = 768;
     let isa = machine.isa;
-    let (x, mut w, dz) = (numbers(batch * inputs), numbers(inputs * units), numbers(batch * units));
+    let (x, mut w, dz) = (thinned(batch * inputs, density), numbers(inputs * units), numbers(batch * units));
     let bytes = 4.0 * (inputs * units) as f64;
-    let mut scratch = vec![0.0; dense::forward_scratch(isa, PART, units)];
+    let Ok(mut scratch) = Scratch::forward(isa, batch) else { return };
     let mut sums = vec![0.0; batch * units];
     machine.memory(&format!("{name} forward"), bytes, || {
         for first in (0..inputs).step_by(PART) {
@@ -132,14 +162,13 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
         }
     });
 
-    let (wide, tall) = (units.next_multiple_of(isa.lanes()), batch.next_multiple_of(isa.lanes()));
-    let (mut wide_dz, mut turned) = (vec![0.0; batch * wide], vec![0.0; units * tall]);
+    let wide = units.next_multiple_of(isa.lanes());
+    let mut wide_dz = vec![0.0; batch * wide];
     rows::pad_rows(&dz, units, &mut wide_dz, wide);
-    rows::transpose(&dz, units, &mut turned, tall);
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
-    let all = Backward { x: &x, inputs, dz: &wide_dz, dz_transposed: &turned, units, batch, gated: true, adam };
+    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated: true, adam };
     let (mut m, mut v, mut dx) = (vec![0.0; w.len()], vec![0.0; w.len()], vec![0.0; x.len()]);
-    let mut scratch = vec![0.0; Backward::scratch(isa, batch)];
+    let Ok(mut scratch) = Scratch::backward(batch) else { return };
     machine.memory(&format!("{name} backward and Adam"), 6.0 * bytes, || {
         let mut rest = Columns::new(&mut dx, batch, inputs);
         for first in (0..inputs).step_by(PART) {
@@ -169,7 +198,16 @@ fn main() {
     convolution(&machine, "conv 26x26x32, 3x3, 64", conv(26, 32, 64, 3));
     convolution(&machine, "conv 32x32x3, 5x5, 16", conv(32, 3, 16, 5));
     convolution(&machine, "conv 28x28x16, 3x3, 96", conv(28, 16, 96, 3));
-    dense_layer(&machine, "dense 36864 to 128, batch 32", 32, 36_864, 128);
-    dense_layer(&machine, "dense 36864 to 128, batch 128", 128, 36_864, 128);
-    dense_layer(&machine, "dense 8192 to 512, batch 32", 32, 8192, 512);
+    for density in [0.0, 0.15, 0.5, 1.0] {
+        dense_layer(&machine, &format!("dense 36864 to 128, batch 32, {density}"), 32, 36_864, 128, density);
+    }
+    for density in [0.0, 0.15, 0.5, 1.0] {
+        dense_layer(&machine, &format!("dense 256 to 128, batch 32, cached, {density}"), 32, 256, 128, density);
+    }
+    for density in [0.0, 0.15, 0.5, 1.0] {
+        dense_layer(&machine, &format!("dense 36864 to 128, batch 128, {density}"), 128, 36_864, 128, density);
+    }
+    for density in [0.0, 0.15, 0.5, 1.0] {
+        dense_layer(&machine, &format!("dense 8192 to 512, batch 32, {density}"), 32, 8192, 512, density);
+    }
 }

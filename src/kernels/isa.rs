@@ -37,9 +37,11 @@ impl Isa {
     /// The sets of this machine, the fastest first.
     pub fn available() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
+        let bits = is_x86_feature_detected!("bmi1"); // no machine has AVX2 without it
+        #[cfg(target_arch = "x86_64")]
         let fast = [
-            is_x86_feature_detected!("avx512f").then_some(Set::Avx512),
-            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma")).then_some(Set::Avx2),
+            (is_x86_feature_detected!("avx512f") && bits).then_some(Set::Avx512),
+            (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && bits).then_some(Set::Avx2),
         ];
         #[cfg(not(target_arch = "x86_64"))]
         let fast = [None; 0];
@@ -110,13 +112,13 @@ impl Isa {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
+#[target_feature(enable = "avx2,fma,bmi1")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx2>()
 }
 
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
+#[target_feature(enable = "avx512f,bmi1")]
 fn avx512<K: Kernel>(kernel: K) -> K::Output {
     kernel.run::<Avx512>()
 }

@@ -15,12 +15,12 @@ pub mod columns;
 pub mod conv2d;
 pub mod dense;
 pub mod isa;
+pub mod nonzero;
 pub mod peak;
 pub mod rows;
 pub mod simd;
 pub mod softmax;
 pub mod tile;
-pub mod winograd;
 
 pub use adam::AdamStep;
 pub use columns::Columns;

@@ -1,16 +1,19 @@
-//! Sums over rows: biases' gradients, and the parts of a long sum.
+//! Rows of matrices: their sums, for biases' gradients and the parts of a long sum, and other layouts of them.
 
 use super::Simd;
 use super::isa::{Isa, Kernel};
 
-/// Adds every row of `matrix` (`[rows, sum.len()]`) to `sum`, in order.
-pub fn add_rows(isa: Isa, matrix: &[f32], sum: &mut [f32]) {
-    assert!(matrix.len().is_multiple_of(sum.len().max(1)));
-    isa.run(AddRows { matrix, sum });
+/// Adds every row of `matrix` (`[rows, width]`) to `sum`, in order: of each row as many columns as `sum` has, from
+/// `first` on.
+pub fn add_rows(isa: Isa, matrix: &[f32], width: usize, first: usize, sum: &mut [f32]) {
+    assert!(matrix.len().is_multiple_of(width.max(1)) && first + sum.len() <= width);
+    isa.run(AddRows { matrix, width, first, sum });
 }
 
 struct AddRows<'a> {
     matrix: &'a [f32],
+    width: usize,
+    first: usize,
     sum: &'a mut [f32],
 }
 
@@ -18,14 +21,14 @@ impl Kernel for AddRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
-        let width = self.sum.len();
-        for i in (0..width).step_by(V::LANES) {
-            let n = V::LANES.min(width - i);
-            // SAFETY: `i + n <= width`, the length of the sum and of each row.
+        let len = self.sum.len();
+        for i in (0..len).step_by(V::LANES) {
+            let n = V::LANES.min(len - i);
+            // SAFETY: `i + n <= len`, the length of the sum and of what each row has from `first` on.
             unsafe {
                 let mut sum = V::load_up_to(self.sum.as_ptr().add(i), n);
-                for row in self.matrix.chunks_exact(width) {
-                    sum = sum.add(V::load_up_to(row.as_ptr().add(i), n));
+                for row in self.matrix.chunks_exact(self.width) {
+                    sum = sum.add(V::load_up_to(row.as_ptr().add(self.first + i), n));
                 }
                 sum.store_up_to(self.sum.as_mut_ptr().add(i), n);
             }
@@ -41,14 +44,37 @@ pub fn pad_rows(matrix: &[f32], width: usize, out: &mut [f32], padded: usize) {
     }
 }
 
-/// Writes `matrix` (`[rows, width]`) to `out` as `[width, padded]`, rows become columns, zeros behind each row's end.
-pub fn transpose(matrix: &[f32], width: usize, out: &mut [f32], padded: usize) {
-    let rows = matrix.len() / width;
-    for (column, out) in out.chunks_exact_mut(padded).take(width).enumerate() {
-        for (row, value) in out[..rows].iter_mut().enumerate() {
-            *value = matrix[row * width + column];
+/// Writes `matrix` (`[rows, width]`) to `out` as `[width, rows]`: rows become columns.
+pub fn transpose(isa: Isa, matrix: &[f32], width: usize, out: &mut [f32]) {
+    assert!(matrix.len().is_multiple_of(width) && out.len() == matrix.len());
+    isa.run(Transpose { matrix, rows: matrix.len() / width, width, out });
+}
+
+struct Transpose<'a> {
+    matrix: &'a [f32],
+    rows: usize,
+    width: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Simd>(self) {
+        let Transpose { matrix, rows, width, out } = self;
+        let whole = |n: usize| n - n % V::LANES;
+        for i in (0..whole(rows)).step_by(V::LANES) {
+            for j in (0..whole(width)).step_by(V::LANES) {
+                // SAFETY: a block of LANES rows and columns from (i, j) on lies in the matrix, turned in `out`.
+                unsafe {
+                    V::transpose(matrix.as_ptr().add(i * width + j), width, out.as_mut_ptr().add(j * rows + i), rows)
+                };
+            }
         }
-        out[rows..].fill(0.0);
+        for i in 0..rows {
+            let left = if i < whole(rows) { whole(width) } else { 0 };
+            (left..width).for_each(|j| out[j * rows + i] = matrix[i * width + j]);
+        }
     }
 }
 
@@ -60,13 +86,24 @@ mod tests {
     fn sums_and_layouts() {
         let matrix = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let mut sum = [10.0, 20.0];
-        add_rows(Isa::PORTABLE, &matrix, &mut sum);
-        assert_eq!(sum, [19.0, 32.0]);
+        add_rows(Isa::PORTABLE, &matrix, 3, 1, &mut sum);
+        assert_eq!(sum, [17.0, 29.0], "the second and third columns");
         let mut out = [9.0; 8];
         pad_rows(&matrix, 3, &mut out, 4);
         assert_eq!(out, [1.0, 2.0, 3.0, 0.0, 4.0, 5.0, 6.0, 0.0]);
-        let mut out = [9.0; 12];
-        transpose(&matrix, 3, &mut out, 4);
-        assert_eq!(out, [1.0, 4.0, 0.0, 0.0, 2.0, 5.0, 0.0, 0.0, 3.0, 6.0, 0.0, 0.0]);
+    }
+
+    #[test]
+    fn any_matrix_can_be_turned() {
+        for (isa, (rows, width)) in
+            Isa::available().flat_map(|isa| [(2, 3), (32, 48), (17, 35)].map(|size| (isa, size)))
+        {
+            let matrix: Vec<f32> = (0..rows * width).map(|i| i as f32).collect();
+            let mut out = vec![-1.0; matrix.len()];
+            transpose(isa, &matrix, width, &mut out);
+            for (i, j) in (0..rows).flat_map(|i| (0..width).map(move |j| (i, j))) {
+                assert_eq!(out[j * rows + i], matrix[i * width + j], "{isa:?} {rows} x {width}: {i} {j}");
+            }
+        }
     }
 }

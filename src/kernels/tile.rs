@@ -12,6 +12,8 @@
 //! R x C sums stay in registers while the steps go by, and each is one chain in the order of the steps. The best R for
 //! a C depends on the number of registers ([`Simd::tile_rows`]); what is left over at the edges takes smaller tiles.
 
+#![allow(clippy::needless_range_loop)] // an iterator that is not inlined costs a factor of ten here
+
 use super::Simd;
 
 /// Where the operands of a tile lie. `a` is read one element at a time, `b` a vector at a time.
@@ -42,13 +44,13 @@ pub unsafe fn advance<V: Simd, const R: usize, const C: usize>(sums: &mut Sums<V
         unsafe {
             let (a, b) = (a.add(s * a_step), b.add(s * b_step));
             let mut vectors = [V::splat(0.0); C];
-            for (c, vector) in vectors.iter_mut().enumerate() {
-                *vector = V::load(b.add(c * V::LANES));
+            for c in 0..C {
+                vectors[c] = V::load(b.add(c * V::LANES));
             }
-            for (r, row) in sums.iter_mut().enumerate() {
+            for r in 0..R {
                 let x = V::splat(*a.add(r * a_row));
-                for (sum, &vector) in row.iter_mut().zip(&vectors) {
-                    *sum = x.fma(vector, *sum);
+                for c in 0..C {
+                    sums[r][c] = x.fma(vectors[c], sums[r][c]);
                 }
             }
         }
@@ -106,7 +108,7 @@ pub fn panels(columns: usize, lanes: usize, widest: usize) -> impl Iterator<Item
     let mut left = columns.div_ceil(lanes);
     let mut column = 0;
     std::iter::from_fn(move || {
-        let vectors = [4, 2, 1].into_iter().find(|&v| v <= widest && v <= left)?;
+        let vectors = [8, 4, 2, 1].into_iter().find(|&v| v <= widest && v <= left)?;
         let first = column;
         left -= vectors;
         column += vectors * lanes;

@@ -8,7 +8,7 @@ use super::parallel::{Chunks, ColumnBlocks, for_each};
 use super::{Backward, Layer, PerThread, Trained, Use};
 use crate::error::{Error, Result};
 use crate::graph::LayerSpec;
-use crate::kernels::dense::{self, Part};
+use crate::kernels::dense::{self, Part, Scratch};
 use crate::kernels::{Columns, Isa, rows};
 use crate::memory::Buffer;
 
@@ -25,7 +25,7 @@ pub struct Dense {
     isa: Isa,
     /// The parts' sums, `[parts, B, units]`.
     sums: Buffer,
-    scratch: PerThread,
+    scratch: PerThread<Scratch>,
     training: Option<Training>,
 }
 
@@ -33,18 +33,14 @@ pub struct Dense {
 struct Training {
     /// The gradient to the sums with whole vectors for rows, `[B, padded units]`.
     dz: Buffer,
-    /// The same turned, `[units, padded B]`; empty where no gradient to the input is wanted.
-    dz_transposed: Buffer,
     bias: Buffer,
+    scratch: PerThread<Scratch>,
 }
 
 impl Dense {
     pub fn new(spec: &LayerSpec, relu: bool, how: Use) -> Result<Self> {
         let Use { isa, batch, .. } = how;
         let (inputs, units) = (spec.input.len(), spec.output.len());
-        let rows = PART.min(inputs);
-        let scratch = dense::forward_scratch(isa, rows, units);
-        let backward = if how.training { dense::Backward::scratch(isa, batch) } else { 0 };
         let training = how.training.then(|| Training::new(units, how)).transpose()?;
         Ok(Dense {
             inputs,
@@ -52,7 +48,7 @@ impl Dense {
             relu,
             isa,
             sums: Buffer::zeros(inputs.div_ceil(PART) * batch * units)?,
-            scratch: PerThread::new(how.threads, scratch.max(backward))?,
+            scratch: PerThread::new(how.threads, || Scratch::forward(isa, batch))?,
             training,
         })
     }
@@ -61,11 +57,10 @@ impl Dense {
 impl Training {
     fn new(units: usize, how: Use) -> Result<Self> {
         let Use { isa, batch, .. } = how;
-        let turned = if how.input_gradient { units * batch.next_multiple_of(isa.lanes()) } else { 0 };
         Ok(Training {
             dz: Buffer::zeros(batch * units.next_multiple_of(isa.lanes()))?,
-            dz_transposed: Buffer::zeros(turned)?,
             bias: Buffer::zeros(units)?,
+            scratch: PerThread::new(how.threads, || Scratch::backward(batch))?,
         })
     }
 }
@@ -89,20 +84,16 @@ impl Layer for Dense {
     }
 
     fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
-        let Dense { inputs, units, isa, ref scratch, .. } = *self;
+        let Dense { inputs, units, isa, .. } = *self;
         let Backward { x, dz, dx, gated, adam } = pass;
         let [kernel, bias] = weights else { return Err(Error::internal("a Dense has a kernel and a bias")) };
         let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
         let batch = x.len() / inputs;
-        let (wide, tall) = (units.next_multiple_of(isa.lanes()), batch.next_multiple_of(isa.lanes()));
-
+        let wide = units.next_multiple_of(isa.lanes());
         let wide_dz = &mut training.dz[..batch * wide];
         rows::pad_rows(dz, units, wide_dz, wide);
-        let turned = if dx.is_some() { &mut training.dz_transposed[..units * tall] } else { &mut [][..] };
-        if dx.is_some() {
-            rows::transpose(dz, units, turned, tall);
-        }
-        let all = dense::Backward { x, inputs, dz: wide_dz, dz_transposed: turned, units, batch, gated, adam };
+        let all = dense::Backward { x, inputs, dz: wide_dz, units, batch, gated, adam };
+        let scratch = &training.scratch;
         let chunk = PART * units;
         let moments = (Chunks::new(kernel.m, chunk), Chunks::new(kernel.v, chunk));
         let dx = dx.map(|dx| ColumnBlocks::new(Columns::new(dx, batch, inputs), PART));
@@ -113,7 +104,7 @@ impl Layer for Dense {
         });
 
         training.bias.fill(0.0);
-        rows::add_rows(isa, dz, &mut training.bias);
+        rows::add_rows(isa, dz, units, 0, &mut training.bias);
         adam.update(isa, &training.bias, bias.w, bias.m, bias.v);
         Ok(())
     }

@@ -17,7 +17,6 @@ mod tests;
 use crate::error::Result;
 use crate::graph::{Activation, LayerKind, LayerSpec};
 use crate::kernels::{AdamStep, Isa};
-use crate::memory::Buffer;
 use parking_lot::Mutex;
 
 /// How a layer object is to be used.
@@ -95,16 +94,16 @@ fn is_relu(activation: Activation) -> bool {
 }
 
 /// A piece of scratch memory for each thread of the pool.
-struct PerThread(Vec<Mutex<Buffer>>);
+struct PerThread<S>(Vec<Mutex<S>>);
 
-impl PerThread {
-    fn new(threads: usize, len: usize) -> Result<Self> {
-        let buffers: Result<_> = (0..threads.max(1)).map(|_| Ok(Mutex::new(Buffer::zeros(len)?))).collect();
-        Ok(PerThread(buffers?))
+impl<S> PerThread<S> {
+    fn new(threads: usize, make: impl Fn() -> Result<S>) -> Result<Self> {
+        let all: Result<_> = (0..threads.max(1)).map(|_| Ok(Mutex::new(make()?))).collect();
+        Ok(PerThread(all?))
     }
 
     /// Lends the calling thread its own.
-    fn lend<R>(&self, task: impl FnOnce(&mut [f32]) -> R) -> R {
+    fn lend<R>(&self, task: impl FnOnce(&mut S) -> R) -> R {
         let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
         task(&mut self.0[thread].lock())
     }

@@ -20,6 +20,7 @@ unsafe fn first8(n: usize) -> __m256i {
 impl Simd for Avx2 {
     const LANES: usize = 8;
     const TILE_VECTORS: usize = 2;
+    const SUMS: usize = 12;
     #[inline(always)]
     fn tile_rows(vectors: usize) -> usize {
         if vectors == 2 { 6 } else { 12 }
@@ -82,6 +83,10 @@ impl Simd for Avx2 {
             let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(gate.0, _mm256_setzero_ps());
             Avx2(_mm256_and_ps(mask, self.0))
         }
+    }
+    #[inline(always)]
+    unsafe fn nonzero(self) -> u32 {
+        unsafe { _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_NEQ_UQ>(self.0, _mm256_setzero_ps())) as u32 }
     }
     /// As AVX-512's, with halves for quarters.
     #[inline(always)]

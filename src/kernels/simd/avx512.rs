@@ -18,6 +18,7 @@ fn first16(n: usize) -> __mmask16 {
 impl Simd for Avx512 {
     const LANES: usize = 16;
     const TILE_VECTORS: usize = 4;
+    const SUMS: usize = 18;
     #[inline(always)]
     fn tile_rows(vectors: usize) -> usize {
         match vectors {
@@ -85,6 +86,10 @@ impl Simd for Avx512 {
             let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate.0, _mm512_setzero_ps());
             Avx512(_mm512_maskz_mov_ps(mask, self.0))
         }
+    }
+    #[inline(always)]
+    unsafe fn nonzero(self) -> u32 {
+        unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps())) }
     }
     /// In four rounds, each of which brings together elements from rows twice as far apart: by pairs and by fours
     /// inside the 128-bit quarters, then whole quarters.

@@ -26,6 +26,8 @@ pub trait Simd: Copy {
     const LANES: usize;
     /// The most vectors a register tile is wide.
     const TILE_VECTORS: usize;
+    /// The most sums that fit the registers when the other operand comes from memory.
+    const SUMS: usize;
     /// How many rows a register tile has when it is `vectors` wide, so that tile and operands fit the registers.
     fn tile_rows(vectors: usize) -> usize;
 
@@ -57,6 +59,8 @@ pub trait Simd: Copy {
     unsafe fn relu(self) -> Self;
     /// `self` where `gate > 0`, else `0`.
     unsafe fn where_positive(self, gate: Self) -> Self;
+    /// A bit for each lane, the first one lowest: whether it is not zero. NaN is not, nor is the smallest number.
+    unsafe fn nonzero(self) -> u32;
 
     /// Turns a block of `LANES` x `LANES`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row + i]`.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);

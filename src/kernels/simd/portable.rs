@@ -17,6 +17,7 @@ impl Portable {
 impl Simd for Portable {
     const LANES: usize = 8;
     const TILE_VECTORS: usize = 2;
+    const SUMS: usize = 12;
     #[inline(always)]
     fn tile_rows(vectors: usize) -> usize {
         if vectors == 2 { 6 } else { 12 }
@@ -80,6 +81,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn where_positive(self, gate: Self) -> Self {
         self.zip(gate, |x, g| if g > 0.0 { x } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn nonzero(self) -> u32 {
+        self.0.iter().enumerate().fold(0, |bits, (i, &x)| bits | u32::from(x != 0.0) << i)
     }
     #[inline(always)]
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize) {

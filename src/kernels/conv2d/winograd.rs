@@ -27,10 +27,10 @@
 
 #![allow(clippy::needless_range_loop)] // columns of arrays of rows: an index says it best
 
-use super::conv2d::{Conv2d, Finish};
-use super::isa::{Isa, Kernel};
-use super::simd::Simd;
-use super::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use super::{Conv2d, Finish};
+use crate::kernels::isa::{Isa, Kernel};
+use crate::kernels::simd::Simd;
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
 
 /// Places of a transformed tile.
 const PLACES: usize = 36;
@@ -373,7 +373,7 @@ mod tests {
         let finish = Finish::Bias { bias: &bias, relu: true };
         let output = run(Winograd::forward_of(&size), &image, &kernel, finish, size.output_len());
         let mut turned = vec![0.0; kernel.len()];
-        size.turn(&kernel, &mut turned);
+        size.turn(isa, &kernel, &mut turned);
         let gradient = numbers(4, size.output_len());
         let pass = Winograd::input_gradient_of(&size);
         [output, run(pass, &gradient, &turned, Finish::Gate(Some(&image)), size.input_len())]
@@ -392,7 +392,7 @@ mod tests {
         };
         let output = run(size, &image, &kernel, Finish::Bias { bias: &bias, relu: true });
         let (mut turned, mut halo) = (vec![0.0; kernel.len()], vec![0.0; size.halo_len()]);
-        size.turn(&kernel, &mut turned);
+        size.turn(isa, &kernel, &mut turned);
         size.fill_halo(&numbers(4, size.output_len()), &mut halo);
         [output, run(size.turned(), &halo, &turned, Finish::Gate(Some(&image)))]
     }

@@ -21,6 +21,9 @@
 //!
 //! The kernel is packed first, panel by panel, so that a step's vectors are one aligned load each whatever F is.
 
+pub mod winograd;
+pub mod zeros;
+
 use super::isa::{Isa, Kernel};
 use super::simd::Simd;
 use super::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
@@ -99,12 +102,12 @@ impl Conv2d {
     }
 
     /// Writes `kernel` as the kernel of [`turned`](Self::turned): by 180 degrees, channels and filters changed over.
-    pub fn turn(&self, kernel: &[f32], turned: &mut [f32]) {
+    pub fn turn(&self, isa: Isa, kernel: &[f32], turned: &mut [f32]) {
         let (channels, filters, places) = (self.channels, self.filters, self.kernel * self.kernel);
         assert!(kernel.len() == self.kernel_len() && turned.len() == kernel.len());
         for (place, turned) in turned.chunks_exact_mut(channels * filters).enumerate() {
             let kernel = &kernel[(places - 1 - place) * channels * filters..][..channels * filters];
-            super::rows::transpose(kernel, filters, turned, channels);
+            super::rows::transpose(isa, kernel, filters, turned);
         }
     }
 
@@ -371,7 +374,7 @@ mod tests {
 
         let turned = size.turned();
         let (mut packed, mut kernel_turned) = (vec![f32::NAN; turned.packed_len(isa)], vec![f32::NAN; kernel.len()]);
-        size.turn(&kernel, &mut kernel_turned);
+        size.turn(isa, &kernel, &mut kernel_turned);
         turned.pack(isa, &kernel_turned, &mut packed);
         let mut halo = vec![0.0; size.halo_len()];
         size.fill_halo(&gradient, &mut halo);

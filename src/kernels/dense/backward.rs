@@ -1,0 +1,315 @@
+//! The backward pass of a dense layer, fused with Adam: one walk over the rows of `w`.
+//!
+//! ```text
+//!              block of x           row k of w               (m, v alike)
+//!            +-----------+        +-------------------+
+//!   b        | x[b][k]   |      k |     |   |   |     |  1. dx[b][k] = sum over n of dz[b][n] * w[k][n]
+//!            |  0        |        +-------------------+     (before w changes)
+//!            | x[b'][k]  |          ^ in registers       2. g [k][n] = sum over b of x[b][k] * dz[b][n]
+//!            +-----------+                               3. at once Adam: m, v, w, and g is forgotten
+//! ```
+//!
+//! Samples whose `x[b][k]` is zero take no part in 2, and none in 1 where `x` came out of relu: the gradient below it is
+//! zero there anyway.
+//!
+//! The sum of 1 runs along vectors, so it is cut: partial sum `i` of [`PARTIAL`] takes the units `n` with
+//! `n % PARTIAL = i`, whatever the width of a vector, and the partial sums are added in order. Sixteen such rows of
+//! partial sums, of whatever k and b come, are turned and added together.
+//!
+//! The rows of `x` are K apart, a power of two more often than not, and would fall on each other in the cache: a block
+//! of them is copied side by side first. The gradient takes the place of the `x` that it belongs to.
+
+use super::{BLOCK, PANEL, Scratch};
+use crate::kernels::adam::{AdamStep, Weights};
+use crate::kernels::columns::Columns;
+use crate::kernels::isa::{Isa, Kernel};
+use crate::kernels::nonzero::{Ones, WORD, add_rows, nonzero, transpose_bits};
+use crate::kernels::simd::Simd;
+use crate::kernels::tile::{Sums, padded, panels};
+use crate::memory::LINE;
+
+/// Partial sums of an element of the gradient to the input: the lanes of the widest vector.
+pub(super) const PARTIAL: usize = 16;
+
+/// How many rows ahead w, m and v are asked for.
+const AHEAD: usize = 8;
+
+/// What the backward pass of every part reads.
+#[derive(Clone, Copy)]
+pub struct Backward<'a> {
+    /// The layer's input, `[B, inputs]`.
+    pub x: &'a [f32],
+    /// Floats of a sample of `x`.
+    pub inputs: usize,
+    /// The gradient to the layer's sums, `[B, padded units]`, zeros past the units.
+    pub dz: &'a [f32],
+    /// How many units there are, N.
+    pub units: usize,
+    /// How many samples, B.
+    pub batch: usize,
+    /// Whether `x` came out of relu, whose gradient is 0 where `x` is.
+    pub gated: bool,
+    /// The step that the weights take.
+    pub adam: AdamStep,
+}
+
+/// A part's own weights and moments, each `[rows, units]`.
+pub struct Part<'a> {
+    /// The part's first k.
+    pub first: usize,
+    /// The weights.
+    pub w: &'a mut [f32],
+    /// Adam's first moment.
+    pub m: &'a mut [f32],
+    /// Adam's second moment.
+    pub v: &'a mut [f32],
+}
+
+impl Backward<'_> {
+    /// One part: the gradient to its columns of the input into `dx` (if wanted), then Adam on its weights.
+    pub fn part(&self, isa: Isa, part: Part<'_>, dx: Option<Columns<'_>>, scratch: &mut Scratch) {
+        let (units, batch) = (self.units, self.batch);
+        let rows = part.w.len() / units;
+        assert!(part.w.len() == rows * units && part.m.len() == part.w.len() && part.v.len() == part.w.len());
+        assert!(self.x.len() == batch * self.inputs && part.first + rows <= self.inputs);
+        assert_eq!(self.dz.len(), batch * padded(units, isa.lanes()));
+        assert!(dx.as_ref().is_none_or(|dx| dx.rows() == batch && dx.width() == rows));
+        let groups = batch.div_ceil(WORD);
+        let (x, partial) = scratch.floats.split_at_mut(BLOCK * batch);
+        let partial = &mut partial[..PARTIAL * (batch + 2 * PARTIAL)];
+        let (masks, places) = scratch.words.split_at_mut(WORD * groups);
+        let places = &mut places[..batch + PARTIAL];
+        isa.run(BackwardPart { all: self, part, dx, x, masks, partial, places, waiting: 0 });
+    }
+}
+
+struct BackwardPart<'a, 'b> {
+    all: &'a Backward<'a>,
+    part: Part<'b>,
+    dx: Option<Columns<'b>>,
+    /// A block of x, `[B, BLOCK]`, that becomes the gradient to it.
+    x: &'a mut [f32],
+    /// Where it is not zero: for each 64 samples a word for each k, a bit for each sample.
+    masks: &'a mut [u64],
+    /// The partial sums of elements of the gradient, `[B + PARTIAL, PARTIAL]`, and room to turn sixteen of them.
+    partial: &'a mut [f32],
+    /// Where in `x` those elements belong.
+    places: &'a mut [u64],
+    /// How many of them wait to be added up.
+    waiting: usize,
+}
+
+impl Kernel for BackwardPart<'_, '_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Simd>(mut self) {
+        let total = self.part.w.len() / self.all.units;
+        for first in (0..total).step_by(BLOCK) {
+            let rows = BLOCK.min(total - first);
+            self.load_block::<V>(first, rows);
+            for k in 0..rows {
+                self.prefetch::<V>(first, k);
+                for (unit, vectors) in panels(self.all.units, V::LANES, PANEL) {
+                    match vectors {
+                        8 => self.panel::<V, 8>(first, k, unit),
+                        4 => self.panel::<V, 4>(first, k, unit),
+                        2 => self.panel::<V, 2>(first, k, unit),
+                        _ => self.panel::<V, 1>(first, k, unit),
+                    }
+                }
+                if self.dx.is_some() {
+                    self.note_places(k);
+                    self.add_up::<V>(PARTIAL);
+                }
+            }
+            self.add_up::<V>(1);
+            self.store_block(first, rows);
+        }
+    }
+}
+
+impl BackwardPart<'_, '_> {
+    /// Copies the block of x that belongs to `rows` rows from `first` on, and finds its zeros.
+    #[inline(always)]
+    fn load_block<V: Simd>(&mut self, first: usize, rows: usize) {
+        let Backward { x, inputs, batch, .. } = *self.all;
+        for (group, masks) in self.masks.chunks_exact_mut(WORD).enumerate() {
+            let mut words = [0; WORD];
+            for (i, word) in words.iter_mut().enumerate().take(batch - group * WORD) {
+                let b = group * WORD + i;
+                let out = &mut self.x[b * BLOCK..][..rows];
+                out.copy_from_slice(&x[b * inputs + self.part.first + first..][..rows]);
+                // SAFETY: the slice's own length, at most BLOCK = WORD.
+                *word = unsafe { nonzero::<V>(out.as_ptr(), rows) };
+            }
+            transpose_bits(&mut words);
+            masks.copy_from_slice(&words);
+        }
+    }
+
+    /// The samples of a group whose gradient to row `k` of the block is wanted.
+    #[inline(always)]
+    fn wanted(&self, group: usize, k: usize) -> u64 {
+        match self.all.gated {
+            true => self.masks[group * WORD + k],
+            false => u64::MAX >> (WORD - (self.all.batch - group * WORD).min(WORD)),
+        }
+    }
+
+    /// `C` vectors from `unit` on of row `k` of the block that starts at row `first`.
+    #[inline(always)]
+    fn panel<V: Simd, const C: usize>(&mut self, first: usize, k: usize, unit: usize) {
+        let Backward { units, batch, dz, adam, .. } = *self.all;
+        let stride = padded(units, V::LANES);
+        let groups = batch.div_ceil(WORD);
+        // SAFETY: row `first + k` is in w, m and v, and only units there are are loaded and updated; a one of a mask is a
+        // sample of the batch; dz has rows of whole vectors.
+        unsafe {
+            if self.dx.is_some() {
+                self.partial_sums::<V, C>(first, k, unit);
+            }
+            let mut gradient: Sums<V, 1, C> = [[V::splat(0.0); C]; 1];
+            for group in 0..groups {
+                let x = self.x.as_ptr().add(group * WORD * BLOCK + k);
+                let dz = dz.as_ptr().add(group * WORD * stride + unit);
+                let mask = self.masks[group * WORD + k];
+                add_rows(&mut gradient, mask, |b| x.add(b * BLOCK), |b| dz.add(b * stride), 0);
+            }
+            let part = &mut self.part;
+            let at = Weights { w: part.w.as_mut_ptr(), m: part.m.as_mut_ptr(), v: part.v.as_mut_ptr() };
+            let at = at.add((first + k) * units + unit);
+            for (c, g) in gradient[0].into_iter().enumerate() {
+                adam.apply(g, at.add(c * V::LANES), V::LANES.min(units - unit - c * V::LANES));
+            }
+        }
+    }
+
+    /// The partial sums of row k's gradient to the input, over the panel's units, added to those of the panels before.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the row and `C` vectors of units from `unit` on must be the part's.
+    #[inline(always)]
+    unsafe fn partial_sums<V: Simd, const C: usize>(&mut self, first: usize, k: usize, unit: usize) {
+        let Backward { units, batch, dz, .. } = *self.all;
+        let stride = padded(units, V::LANES);
+        let whole = V::LANES == PARTIAL; // one vector of partial sums; else two, for every other vector of units
+        // SAFETY: the caller's; there is room for the partial sums of a batch behind those that wait.
+        unsafe {
+            let mut w = [V::splat(0.0); C];
+            for (c, w) in w.iter_mut().enumerate() {
+                let from = unit + c * V::LANES;
+                *w = V::load_up_to(self.part.w.as_ptr().add((first + k) * units + from), units - from);
+            }
+            let mut to = self.partial.as_mut_ptr().add(self.waiting * PARTIAL);
+            for group in 0..batch.div_ceil(WORD) {
+                let dz = dz.as_ptr().add(group * WORD * stride + unit);
+                for b in Ones(self.wanted(group, k)) {
+                    let dz = dz.add(b * stride);
+                    let (mut sum, mut odd) = (V::splat(0.0), V::splat(0.0));
+                    if unit > 0 {
+                        sum = V::load(to);
+                        odd = V::load(to.add(PARTIAL - V::LANES));
+                    }
+                    for c in 0..C {
+                        let dz = V::load(dz.add(c * V::LANES));
+                        if whole || c % 2 == 0 {
+                            sum = w[c].fma(dz, sum);
+                        } else {
+                            odd = w[c].fma(dz, odd);
+                        }
+                    }
+                    if !whole {
+                        odd.store(to.add(PARTIAL - V::LANES));
+                    }
+                    sum.store(to);
+                    to = to.add(PARTIAL);
+                }
+            }
+        }
+    }
+
+    /// Notes where the partial sums of row k belong.
+    #[inline(always)]
+    fn note_places(&mut self, k: usize) {
+        for group in 0..self.all.batch.div_ceil(WORD) {
+            for b in Ones(self.wanted(group, k)) {
+                self.places[self.waiting] = ((group * WORD + b) * BLOCK + k) as u64;
+                self.waiting += 1;
+            }
+        }
+    }
+
+    /// Adds up partial sums and puts the results in their places, sixteen at a time, until fewer than `least` wait.
+    #[inline(always)]
+    fn add_up<V: Simd>(&mut self, least: usize) {
+        let mut done = 0;
+        let turned = self.partial.len() - PARTIAL * PARTIAL;
+        while self.waiting >= done + least {
+            // SAFETY: sixteen rows of partial sums from `done` on are in the buffer before its last sixteen, which are
+            // for the turned ones.
+            unsafe {
+                let (from, to) = (self.partial.as_ptr().add(done * PARTIAL), self.partial.as_mut_ptr().add(turned));
+                for (i, j) in blocks(V::LANES) {
+                    V::transpose(from.add(i * PARTIAL + j), PARTIAL, to.add(j * PARTIAL + i), PARTIAL);
+                }
+                for i in (0..PARTIAL).step_by(V::LANES) {
+                    let mut sum = V::load(to.add(i));
+                    for partial in 1..PARTIAL {
+                        sum = sum.add(V::load(to.add(partial * PARTIAL + i)));
+                    }
+                    sum.store(to.add(i));
+                }
+            }
+            let count = PARTIAL.min(self.waiting - done);
+            for (i, &place) in self.places[done..done + count].iter().enumerate() {
+                self.x[place as usize] = self.partial[turned + i];
+            }
+            done += count;
+        }
+        let left = self.waiting - done;
+        if done > 0 && left > 0 {
+            self.partial.copy_within(done * PARTIAL..self.waiting * PARTIAL, 0);
+            self.places.copy_within(done..self.waiting, 0);
+        }
+        self.waiting = left;
+    }
+
+    /// Stores what has become of the block of x.
+    #[inline(always)]
+    fn store_block(&mut self, first: usize, rows: usize) {
+        let Some(dx) = &mut self.dx else { return };
+        for (b, block) in self.x.chunks_exact(BLOCK).enumerate().take(self.all.batch) {
+            dx.row(b)[first..first + rows].copy_from_slice(&block[..rows]);
+        }
+    }
+
+    /// Asks for what the machine does not guess: rows of w, m and v soon to come, and row k's share of the next block of
+    /// x and of the place of this block's gradient, whose samples lie too far apart.
+    #[inline(always)]
+    fn prefetch<V: Simd>(&mut self, first: usize, k: usize) {
+        let Backward { x, inputs, batch, units, .. } = *self.all;
+        let at = (first + k + AHEAD) * units;
+        // SAFETY: a prefetch may name any address.
+        unsafe {
+            for line in (0..units).step_by(LINE) {
+                V::prefetch(self.part.w.as_ptr().wrapping_add(at + line));
+                V::prefetch(self.part.m.as_ptr().wrapping_add(at + line));
+                V::prefetch(self.part.v.as_ptr().wrapping_add(at + line));
+            }
+            for b in k * batch / BLOCK..(k + 1) * batch / BLOCK {
+                for line in (0..BLOCK).step_by(LINE) {
+                    V::prefetch(x.as_ptr().wrapping_add(b * inputs + self.part.first + first + BLOCK + line));
+                    if let Some(dx) = &mut self.dx {
+                        V::prefetch(dx.row(b).as_ptr().wrapping_add(first + line));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The corners of the blocks of `lanes` x `lanes` that make a square of sixteen.
+#[inline(always)]
+fn blocks(lanes: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..PARTIAL).step_by(lanes).flat_map(move |i| (0..PARTIAL).step_by(lanes).map(move |j| (i, j)))
+}

@@ -1,0 +1,205 @@
+//! The forward pass of a dense layer: a part of the sum over k, then all parts and the bias.
+//!
+//! ```text
+//!              block of x              block of w[k0..k0+64][N]
+//!            +-----------+          +-------------------+
+//!   b        | x[b][k]   |  *     k |  rows whose x is  |   sums[b][N] += x[b][k] * w[k][N], a sample at a time,
+//!            +-----------+          |  not zero         |   N in registers
+//!                                   +-------------------+
+//! ```
+//!
+//! While a block's samples are gone through, those rows of the next one are asked for that some sample needs.
+
+use super::{PANEL, Scratch};
+
+use crate::kernels::isa::{Isa, Kernel};
+use crate::kernels::nonzero::{Ones, add_rows, nonzero};
+use crate::kernels::simd::Simd;
+use crate::kernels::tile::{Sums, panels};
+use crate::memory::LINE;
+
+/// Rows of `w` that are taken together.
+pub(super) const BLOCK: usize = 64;
+
+/// One part of the forward pass: `sums[b][n] = sum over the part's k of x[b][k] * w[k][n]`.
+///
+/// `x` is `[B, inputs]`, `first` the part's first k, `w` the part's rows, `sums` is `[B, units]`.
+pub fn forward(isa: Isa, x: &[f32], inputs: usize, first: usize, w: &[f32], sums: &mut [f32], scratch: &mut Scratch) {
+    let batch = x.len() / inputs;
+    let units = sums.len() / batch;
+    let rows = w.len() / units;
+    assert!(x.len() == batch * inputs && sums.len() == batch * units && w.len() == rows * units);
+    assert!(first + rows <= inputs);
+    let packed = &mut scratch.floats[..BLOCK * PANEL * isa.lanes()];
+    let (masks, next) = scratch.words[..2 * batch].split_at_mut(batch);
+    isa.run(Forward { x, inputs, first, rows, w, sums, batch, units, packed, masks, next });
+}
+
+struct Forward<'a> {
+    x: &'a [f32],
+    inputs: usize,
+    first: usize,
+    rows: usize,
+    w: &'a [f32],
+    sums: &'a mut [f32],
+    batch: usize,
+    units: usize,
+    /// A panel of a block of w, `[BLOCK, a panel's columns]`.
+    packed: &'a mut [f32],
+    /// Where each sample's block of x is not zero, and where its next one is not.
+    masks: &'a mut [u64],
+    next: &'a mut [u64],
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Simd>(mut self) {
+        self.sums.fill(0.0);
+        let mut needed = self.find_nonzero::<V>(0);
+        for k in (0..self.rows).step_by(BLOCK) {
+            std::mem::swap(&mut self.masks, &mut self.next);
+            let next = self.find_nonzero::<V>(k + BLOCK);
+            let mut ahead =
+                Ahead { rows: Ones(next), each: (next.count_ones() as usize).div_ceil(self.batch), k: k + BLOCK };
+            for (unit, vectors) in panels(self.units, V::LANES, PANEL) {
+                match vectors {
+                    8 => self.panel::<V, 8>(k, unit, needed, &mut ahead),
+                    4 => self.panel::<V, 4>(k, unit, needed, &mut ahead),
+                    2 => self.panel::<V, 2>(k, unit, needed, &mut ahead),
+                    _ => self.panel::<V, 1>(k, unit, needed, &mut ahead),
+                }
+            }
+            needed = next;
+        }
+    }
+}
+
+/// The rows of the next block that are still to be asked for.
+struct Ahead {
+    rows: Ones,
+    /// How many at a sample.
+    each: usize,
+    /// The block's first row.
+    k: usize,
+}
+
+impl Forward<'_> {
+    /// Finds, for the block from row `k` on, where each sample is not zero; gives where any is not.
+    #[inline(always)]
+    fn find_nonzero<V: Simd>(&mut self, k: usize) -> u64 {
+        let n = BLOCK.min(self.rows.saturating_sub(k));
+        let mut any = 0;
+        for (b, mask) in self.next.iter_mut().enumerate() {
+            // SAFETY: `n` elements of the sample from `first + k` on are the part's; none are read when `n` is 0.
+            *mask = unsafe { nonzero::<V>(self.x.as_ptr().wrapping_add(b * self.inputs + self.first + k), n) };
+            any |= *mask;
+        }
+        any
+    }
+
+    /// Adds the block from row `k` on to the sums of `C` vectors of units from `unit` on.
+    #[inline(always)]
+    fn panel<V: Simd, const C: usize>(&mut self, k: usize, unit: usize, needed: u64, ahead: &mut Ahead) {
+        let Forward { inputs, first, units, batch, .. } = *self;
+        let (w, stride) = self.rows_of::<V, C>(k, unit, needed);
+        for b in 0..batch {
+            if unit == 0 {
+                self.prefetch::<V>(ahead);
+            }
+            let mask = self.masks[b];
+            if mask == 0 {
+                continue;
+            }
+            // SAFETY: a one in the mask is a row of the block, for which x and w have been measured; only units there
+            // are are loaded and stored.
+            unsafe {
+                let x = self.x.as_ptr().add(b * inputs + first + k);
+                let out = self.sums.as_mut_ptr().add(b * units + unit);
+                let mut sums: Sums<V, 1, C> = [[V::splat(0.0); C]; 1];
+                for (c, sum) in sums[0].iter_mut().enumerate() {
+                    *sum = V::load_up_to(out.add(c * V::LANES), units - unit - c * V::LANES);
+                }
+                add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * stride), 0);
+                for (c, sum) in sums[0].into_iter().enumerate() {
+                    sum.store_up_to(out.add(c * V::LANES), units - unit - c * V::LANES);
+                }
+            }
+        }
+    }
+
+    /// Where the panel's rows lie, and how far apart: in w itself when it is no wider than the panel, else side by side
+    /// in `packed`, zeros past the last unit.
+    #[inline(always)]
+    fn rows_of<V: Simd, const C: usize>(&mut self, k: usize, unit: usize, needed: u64) -> (*const f32, usize) {
+        let (units, width) = (self.units, C * V::LANES);
+        if units == width {
+            return (self.w[k * units..].as_ptr(), units);
+        }
+        for row in Ones(needed) {
+            for c in 0..C {
+                let from = unit + c * V::LANES;
+                // SAFETY: a one of `needed` is a row of the block, `from` one of its units; `packed` holds any panel.
+                unsafe {
+                    let vector = V::load_up_to(self.w.as_ptr().add((k + row) * units + from), units - from);
+                    vector.store(self.packed.as_mut_ptr().add(row * width + c * V::LANES));
+                }
+            }
+        }
+        (self.packed.as_ptr(), width)
+    }
+
+    /// Asks for a sample's share of the next block.
+    #[inline(always)]
+    fn prefetch<V: Simd>(&self, ahead: &mut Ahead) {
+        for row in ahead.rows.by_ref().take(ahead.each) {
+            let at = self.w.as_ptr().wrapping_add((ahead.k + row) * self.units);
+            for line in (0..self.units).step_by(LINE) {
+                // SAFETY: a prefetch may name any address.
+                unsafe { V::prefetch(at.wrapping_add(line)) };
+            }
+        }
+    }
+}
+
+/// Ends the forward pass of some samples: `y = bias + part 0 + part 1 + ...`, then relu if asked for.
+///
+/// `parts` are all parts' sums, each `[B, units]`; `y` is the `[_, units]` from sample `first` on.
+pub fn finish(isa: Isa, parts: &[f32], batch: usize, first: usize, bias: &[f32], relu: bool, y: &mut [f32]) {
+    let units = bias.len();
+    assert!(parts.len().is_multiple_of(batch * units) && y.len().is_multiple_of(units));
+    assert!(first + y.len() / units <= batch);
+    isa.run(FinishForward { parts, part: batch * units, first, bias, relu, y });
+}
+
+struct FinishForward<'a> {
+    parts: &'a [f32],
+    part: usize,
+    first: usize,
+    bias: &'a [f32],
+    relu: bool,
+    y: &'a mut [f32],
+}
+
+impl Kernel for FinishForward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Simd>(self) {
+        let units = self.bias.len();
+        for (row, y) in self.y.chunks_exact_mut(units).enumerate() {
+            let start = (self.first + row) * units;
+            for unit in (0..units).step_by(V::LANES) {
+                let n = V::LANES.min(units - unit);
+                // SAFETY: `unit + n <= units`, and the sample is inside each part (`finish`).
+                unsafe {
+                    let mut sum = V::load_up_to(self.bias.as_ptr().add(unit), n);
+                    for part in self.parts.chunks_exact(self.part) {
+                        sum = sum.add(V::load_up_to(part.as_ptr().add(start + unit), n));
+                    }
+                    let sum = if self.relu { sum.relu() } else { sum };
+                    sum.store_up_to(y.as_mut_ptr().add(unit), n);
+                }
+            }
+        }
+    }
+}

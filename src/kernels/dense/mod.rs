@@ -1,0 +1,47 @@
+//! A dense layer, `y[b][n] = sum over k of x[b][k] * w[k][n]`, forward, and backward fused with Adam.
+//!
+//! `w` is `[K, N]` and large (19 MB in the tutorial), so that memory sets the pace: the forward pass reads `w` once, the
+//! backward pass reads and writes `w` and Adam's two moments once, and the weights' gradient never reaches memory.
+//! Both passes are cut along K into parts, one a task; the cuts depend on K alone. A part is gone through in blocks of
+//! [`BLOCK`] rows of `w`, so that the zeros of as many elements of a sample fill one word ([`nonzero`](super::nonzero)).
+
+mod backward;
+mod forward;
+#[cfg(test)]
+mod tests;
+
+pub use backward::{Backward, Part};
+pub use forward::{finish, forward};
+
+use super::isa::Isa;
+use super::nonzero::WORD;
+use crate::error::Result;
+use crate::memory::{Buffer, filled};
+
+/// Rows of `w` that are taken together.
+const BLOCK: usize = WORD;
+
+/// The most vectors of a row that are summed in registers at once.
+const PANEL: usize = 8;
+
+/// Memory that a part needs while it is worked on.
+pub struct Scratch {
+    floats: Buffer,
+    words: Vec<u64>,
+}
+
+impl Scratch {
+    /// For [`forward`].
+    pub fn forward(isa: Isa, batch: usize) -> Result<Self> {
+        Ok(Scratch { floats: Buffer::zeros(64 * PANEL * isa.lanes())?, words: filled(2 * batch, 0)? })
+    }
+
+    /// For [`Backward::part`].
+    pub fn backward(batch: usize) -> Result<Self> {
+        let groups = batch.div_ceil(WORD);
+        Ok(Scratch {
+            floats: Buffer::zeros(BLOCK * batch + backward::PARTIAL * (batch + 2 * backward::PARTIAL))?,
+            words: filled(WORD * groups + batch + backward::PARTIAL, 0)?,
+        })
+    }
+}
