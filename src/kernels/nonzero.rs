@@ -22,6 +22,7 @@
 
 #![allow(clippy::needless_range_loop)] // an iterator that is not inlined costs a factor of ten here
 
+use super::isa::{Isa, Kernel};
 use super::simd::Simd;
 use super::tile::Sums;
 
@@ -88,10 +89,29 @@ pub unsafe fn add_rows<V: Simd, const R: usize, const C: usize>(
 
 /// The share of elements that are not zero, in every seventeenth row of `matrix` (`[rows, width]`), the first one included:
 /// enough to choose a road by, the same on every machine.
-pub fn share(matrix: &[f32], width: usize) -> f32 {
-    let rows = || matrix.chunks_exact(width.max(1)).step_by(17);
-    let nonzero: usize = rows().map(|row| row.iter().filter(|&&x| x != 0.0).count()).sum();
-    nonzero as f32 / (rows().len() * width).max(1) as f32
+pub fn share(isa: Isa, matrix: &[f32], width: usize) -> f32 {
+    isa.run(Share { matrix, width: width.max(1) })
+}
+
+struct Share<'a> {
+    matrix: &'a [f32],
+    width: usize,
+}
+
+impl Kernel for Share<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn run<V: Simd>(self) -> f32 {
+        let (mut ones, mut elements) = (0, 0);
+        for row in self.matrix.chunks_exact(self.width).step_by(17) {
+            for part in row.chunks(WORD) {
+                // SAFETY: the slice's own length, at most a word's.
+                ones += unsafe { nonzero::<V>(part.as_ptr(), part.len()) }.count_ones() as usize;
+            }
+            elements += self.width;
+        }
+        ones as f32 / elements.max(1) as f32
+    }
 }
 
 /// Turns a matrix of 64 x 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
@@ -114,8 +134,6 @@ pub fn transpose_bits(words: &mut [u64; WORD]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Isa;
-    use crate::kernels::isa::Kernel;
 
     #[test]
     fn bits_change_places() {
@@ -130,8 +148,8 @@ mod tests {
     #[test]
     fn the_share_of_a_sample() {
         let matrix: Vec<f32> = (0..18 * 4).map(|i| if i < 4 || i % 4 == 0 { 0.0 } else { 1.0 }).collect();
-        assert_eq!(share(&matrix, 4), 3.0 / 8.0, "rows 0 and 17");
-        assert_eq!(share(&[], 4), 0.0);
+        assert_eq!(share(Isa::PORTABLE, &matrix, 4), 3.0 / 8.0, "rows 0 and 17");
+        assert_eq!(share(Isa::PORTABLE, &[], 4), 0.0);
     }
 
     #[test]

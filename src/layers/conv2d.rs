@@ -1,6 +1,6 @@
 //! `Conv2D`: stride 1, no padding ("valid"), images `[B, H, W, C]`, kernel `[k, k, C, F]`, bias `[F]`.
 //!
-//! Forward, a task is an image. Backward, it is a group of images: for each of them the gradient to the input, and beside
+//! Forward, a task is an image, or a band of its rows where there are more threads than images. Backward, it is a group of images: for each of them the gradient to the input, and beside
 //! it the group's share of the gradient to kernel and bias, one chain through all its images; then the shares are added
 //! in order and the weights take their step. There are at most [`GROUPS`] groups, however many threads there are.
 //!
@@ -11,7 +11,7 @@ use super::parallel::{Chunks, for_each};
 use super::{Backward, Layer, PerThread, Trained, Use};
 use crate::error::{Error, Result};
 use crate::graph::LayerSpec;
-use crate::kernels::conv2d::winograd::Winograd;
+use crate::kernels::conv2d::winograd::{self, Winograd};
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::conv2d::{Conv2d as Size, Finish};
 use crate::kernels::{AdamStep, Isa, nonzero, rows};
@@ -35,6 +35,7 @@ pub struct Conv2d {
     size: Size,
     relu: bool,
     isa: Isa,
+    threads: usize,
     forward: Pass,
     training: Option<Training>,
 }
@@ -75,7 +76,7 @@ impl Conv2d {
         };
         let size = Size { height, width, channels, filters, kernel };
         let training = how.training.then(|| Training::new(&size, how)).transpose()?;
-        Ok(Conv2d { size, relu, isa: how.isa, forward: Pass::forward(size, how)?, training })
+        Ok(Conv2d { size, relu, isa: how.isa, threads: how.threads, forward: Pass::forward(size, how)?, training })
     }
 }
 
@@ -154,6 +155,25 @@ impl Pass {
             Method::Winograd(winograd) => winograd.run(isa, image, &self.kernel, finish, output, scratch),
         });
     }
+
+    /// A band of `rows` rows of an image, for a pass that needs no border: the band is an image of its own.
+    fn run_band(&self, isa: Isa, rows: usize, band: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+        self.scratch.lend(|scratch| match &self.method {
+            Method::Direct(size) | Method::Haloed(size) => {
+                Size { height: rows, ..*size }.forward(isa, band, &self.kernel, finish, output);
+            }
+            Method::Winograd(winograd) => {
+                winograd.with_height(rows).run(isa, band, &self.kernel, finish, output, scratch);
+            }
+        });
+    }
+}
+
+/// How many rows of the output a task of the forward pass computes: all, or as few as keep every thread busy. Winograd's
+/// tiles are cut between, so that the bits stay the same.
+fn band(size: &Size, batch: usize, threads: usize) -> usize {
+    let bands = threads.div_ceil(batch.max(1)).max(1);
+    size.out_height().div_ceil(bands).next_multiple_of(winograd::TILE)
 }
 
 /// How many images a group has in a batch.
@@ -245,9 +265,15 @@ impl Layer for Conv2d {
         let &[kernel, bias] = weights else { return Err(Error::internal("a Conv2D has a kernel and a bias")) };
         self.forward.prepare(isa, kernel);
         let pass = &self.forward;
+        let (row, out_row) = (size.width * size.channels, size.out_width() * size.filters);
+        let band = band(&size, x.len() / size.input_len(), self.threads);
         for_each(Chunks::new(y, size.output_len()), &|image, y| {
             let x = &x[image * size.input_len()..][..size.input_len()];
-            pass.run(isa, x, Finish::Bias { bias, relu }, y.into_slice());
+            for_each(Chunks::new(y.into_slice(), band * out_row), &|i, y| {
+                let y = y.into_slice();
+                let rows = y.len() / out_row + size.kernel - 1;
+                pass.run_band(isa, rows, &x[i * band * row..][..rows * row], Finish::Bias { bias, relu }, y);
+            });
         });
         Ok(())
     }
@@ -262,7 +288,7 @@ impl Layer for Conv2d {
         let group = group(batch);
         let groups = batch.div_ceil(group);
 
-        let share = nonzero::share(dz, size.filters);
+        let share = nonzero::share(isa, dz, size.filters);
         let to_input = to_input.as_mut().map(|roads| roads.choose(isa, &size, kernel.w, share));
         let to_kernel = match zeros {
             Some(scratch) if share < pays_below::TO_KERNEL => ToKernel::Nonzero(scratch),

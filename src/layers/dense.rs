@@ -12,8 +12,8 @@ use crate::kernels::dense::{self, Part, Scratch};
 use crate::kernels::{Columns, Isa, rows};
 use crate::memory::Buffer;
 
-/// Rows of `w` in a part.
-const PART: usize = 768;
+/// Rows of `w` in a part: nine words of zeros ([`nonzero`](crate::kernels::nonzero)), and 64 parts in the tutorial.
+const PART: usize = 576;
 
 /// Samples whose sums one task adds up.
 const FINISH: usize = 4;

@@ -32,6 +32,9 @@ use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
 
+/// Rows and columns of a tile of the output.
+pub const TILE: usize = 4;
+
 /// Places of a transformed tile.
 const PLACES: usize = 36;
 
@@ -66,6 +69,11 @@ impl Winograd {
     pub fn input_gradient_of(size: &Conv2d) -> Self {
         let (height, width) = (size.out_height(), size.out_width());
         Winograd { height, width, channels: size.filters, filters: size.channels, border: 2 }
+    }
+
+    /// The same for images of another height.
+    pub fn with_height(self, height: usize) -> Self {
+        Winograd { height, ..self }
     }
 
     fn out_height(&self) -> usize {
@@ -223,8 +231,8 @@ impl Kernel for Run<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let across = self.size.out_width().div_ceil(4);
-        let tiles = self.size.out_height().div_ceil(4) * across;
+        let across = self.size.out_width().div_ceil(TILE);
+        let tiles = self.size.out_height().div_ceil(TILE) * across;
         for start in (0..tiles).step_by(GROUP) {
             let count = GROUP.min(tiles - start);
             for slot in 0..count {
