@@ -259,7 +259,7 @@ fn weights_have_the_same_bits_on_any_threads_and_instruction_set() {
     let mut compared = 0;
     if let Some(&fastest) = fast.first() {
         let expected = bits(&program, 1, fastest, "tutorial", 50);
-        for (threads, isa) in fast.iter().flat_map(|isa| [(1, *isa), (2, *isa), (3, *isa)]) {
+        for (threads, isa) in fast.iter().flat_map(|isa| [(1, *isa), (2, *isa), (3, *isa), (40, *isa)]) {
             assert!(bits(&program, threads, isa, "tutorial", 50) == expected, "{threads} threads, {isa}");
             compared += 1;
         }

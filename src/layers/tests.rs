@@ -44,6 +44,14 @@ impl Case {
         Case::new(batch, input, |graph, x| graph.conv2d(x, filters, kernel, activation).unwrap())
     }
 
+    /// With a gradient of which three quarters are zero.
+    fn thinned(mut self) -> Self {
+        for (dy, chance) in self.dy.iter_mut().zip(numbers(5, self.batch * self.spec.output.len())) {
+            *dy = if chance < -0.5 { *dy } else { 0.0 };
+        }
+        self
+    }
+
     fn dense(batch: usize, inputs: usize, units: usize, activation: Activation) -> Self {
         Case::new(batch, [1, 1, inputs], |graph, x| {
             let x = graph.flatten(x).unwrap();
@@ -59,7 +67,11 @@ impl Case {
             Case::conv2d(2, [5, 9, 3], 7, 5, Relu),
             Case::conv2d(3, [7, 6, 2], 16, 3, Linear),
             Case::conv2d(33, [4, 5, 1], 32, 2, Relu),
+            // With 16 channels each backward pass has two roads: one of them both ways, then the other, then one each.
+            Case::conv2d(5, [8, 20, 16], 48, 3, Linear),
+            Case::conv2d(5, [8, 20, 16], 48, 3, Relu).thinned(),
             Case::conv2d(5, [8, 20, 16], 48, 3, Relu),
+            Case::conv2d(34, [6, 5, 32], 20, 5, Linear).thinned(),
             Case::dense(1, 1, 1, Linear),
             Case::dense(1, 7, 10, Relu),
             Case::dense(3, 800, 5, Relu),
@@ -211,6 +223,17 @@ fn every_instruction_set_gives_the_same_bits() {
             assert_eq!(case.output(isa), output, "{isa:?} {:?}", case.spec.kind);
             assert_eq!(case.gradients(isa), gradients, "{isa:?} {:?}", case.spec.kind);
         }
+    }
+}
+
+#[test]
+fn more_threads_than_images_give_the_same_bits() {
+    for case in Case::all() {
+        let mut y = vec![f32::NAN; case.batch * case.spec.output.len()];
+        let how = Use { threads: 4 * case.batch, ..case.how(Isa::PORTABLE) };
+        let mut layer = build(&case.spec, how).unwrap().unwrap();
+        layer.forward(&[&case.kernel, &case.bias], &case.x, &mut y).unwrap();
+        assert_eq!(y, case.output(Isa::PORTABLE), "{:?}", case.spec.kind);
     }
 }
 
