@@ -1,0 +1,260 @@
+//! Where the time of one step of training goes: `cargo bench --bench step`.
+//!
+//! Trains the tutorial's network for some steps, then takes one batch of real digits through every kernel of a step,
+//! task by task on one thread, and prints each beside the floor for it: the multiply-adds that are left to do over the
+//! machine's measured peak, or the bytes of weights and moments over its measured copy, whichever is longer. Then it
+//! deals the measured tasks out to more threads than this machine may have, and prints how busy they would be.
+
+use mnist::data::{Dataset, gather, load_data};
+use mnist::graph::{Activation, Graph};
+use mnist::kernels::conv2d::winograd::Winograd;
+use mnist::kernels::conv2d::{Conv2d, Finish};
+use mnist::kernels::dense::{self, Backward, Part, Scratch};
+use mnist::kernels::{AdamStep, Columns, rows};
+use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+mod machine;
+use machine::{Floats, Machine, median, time, zeros};
+
+const BATCH: usize = 32;
+const STEPS: usize = 300;
+/// Rows of the dense kernel in a task, as the layer has them.
+const PART: usize = 576;
+
+const CONV_1: Conv2d = Conv2d { height: 28, width: 28, channels: 1, filters: 32, kernel: 3 };
+const CONV_2: Conv2d = Conv2d { height: 26, width: 26, channels: 32, filters: 64, kernel: 3 };
+const INPUTS: usize = 24 * 24 * 64;
+const UNITS: usize = 128;
+
+/// A kernel's tasks: how long each takes, and what all of them take at least.
+struct Line {
+    name: &'static str,
+    tasks: Vec<f64>,
+    /// Multiply-adds, and bytes of what does not fit the caches.
+    work: (f64, f64),
+}
+
+/// Times `n` tasks, all of them in turn, and takes the median of each.
+fn tasks(n: usize, mut task: impl FnMut(usize)) -> Vec<f64> {
+    const ROUNDS: usize = 9;
+    let mut times = vec![[0.0; ROUNDS]; n];
+    for round in 0..ROUNDS {
+        for (i, times) in times.iter_mut().enumerate() {
+            let start = Instant::now();
+            task(i);
+            times[round] = start.elapsed().as_secs_f64();
+        }
+    }
+    times.into_iter().map(|times| median(times.into_iter())).collect()
+}
+
+fn nonzero(values: &[f32]) -> f64 {
+    values.iter().filter(|&&x| x != 0.0).count() as f64
+}
+
+/// The network after some steps: its convolutions' kernels and biases, the dense layer's kernel, and the time of a step.
+struct Trained {
+    conv_1: [Floats; 2],
+    conv_2: [Floats; 2],
+    dense: Floats,
+    step: f64,
+}
+
+fn train(data: &Dataset) -> Result<Trained, Box<dyn Error>> {
+    let mut graph = Graph::new();
+    let x = graph.input(28, 28, 1)?;
+    let y = graph.conv2d(x, 32, 3, Activation::Relu)?;
+    let y = graph.conv2d(y, 64, 3, Activation::Relu)?;
+    let y = graph.flatten(y)?;
+    let y = graph.dense(y, UNITS, Activation::Relu)?;
+    let y = graph.dense(y, 10, Activation::Softmax)?;
+    let model = Model::new(&graph, x, y, "model")?;
+    model.set_threads(1)?;
+    model.compile(&CompileOptions::default())?;
+    fit(&model, &data.slice(0, BATCH * STEPS)?)?;
+    let few = data.slice(BATCH * STEPS, BATCH * 10)?;
+    let step = time(|| drop(fit(&model, &few))) / 10.0;
+
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("weights.safetensors");
+    model.save_weights(&path)?;
+    let bytes = std::fs::read(&path)?;
+    let tensors = safetensors::SafeTensors::deserialize(&bytes)?;
+    let values = |name: &str| -> Result<Floats, Box<dyn Error>> {
+        let bytes = tensors.tensor(name)?.data().as_chunks().0;
+        let mut floats = zeros(bytes.len());
+        floats.iter_mut().zip(bytes).for_each(|(float, bytes)| *float = f32::from_le_bytes(*bytes));
+        Ok(floats)
+    };
+    Ok(Trained {
+        conv_1: [values("conv2d/kernel")?, values("conv2d/bias")?],
+        conv_2: [values("conv2d_1/kernel")?, values("conv2d_1/bias")?],
+        dense: values("dense/kernel")?,
+        step,
+    })
+}
+
+/// An epoch, in silence.
+fn fit(model: &Model, data: &Dataset) -> mnist::Result<()> {
+    let output = Output { write: &mut |_| (), redraw: false };
+    model.fit(data, FitOptions { verbose: Verbose::Silent, ..FitOptions::new(output) }).map(drop)
+}
+
+/// Forward and backward, kernel by kernel.
+fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Result<Vec<Line>> {
+    let isa = machine.isa;
+    let mut lines = Vec::new();
+    let mut line = |name, tasks, work| lines.push(Line { name, tasks, work });
+
+    let (mut x, mut labels) = (zeros(BATCH * CONV_1.input_len()), [0; BATCH]);
+    let indices: Vec<u32> = (0..BATCH as u32).collect();
+    line("gather the batch", tasks(1, |_| gather(data, &indices, &mut x, &mut labels)), (0.0, 0.0));
+
+    // Forward.
+    let mut packed = zeros(CONV_1.packed_len(isa));
+    CONV_1.pack(isa, &net.conv_1[0], &mut packed);
+    let mut a = zeros(BATCH * CONV_1.output_len());
+    let finish = Finish::Bias { bias: &net.conv_1[1], relu: true };
+    let times = tasks(BATCH, |i| {
+        let (x, a) = (of(&x, i, CONV_1.input_len()), of_mut(&mut a, i, CONV_1.output_len()));
+        CONV_1.forward(isa, x, &packed, finish, a);
+    });
+    line("conv2d forward", times, ((BATCH * 26 * 26 * 9 * 32) as f64, 0.0));
+
+    let pass = Winograd::forward_of(&CONV_2);
+    let (mut transformed, mut scratch) = (zeros(pass.transformed_len(isa)), zeros(pass.scratch_len(isa)));
+    let times = tasks(1, |_| pass.transform_kernel(isa, &net.conv_2[0], &mut transformed));
+    line("conv2d_1 kernel transformed", times, (0.0, 0.0));
+    let mut b = zeros(BATCH * CONV_2.output_len());
+    let finish = Finish::Bias { bias: &net.conv_2[1], relu: true };
+    let times = tasks(BATCH, |i| {
+        let (a, b) = (of(&a, i, CONV_2.input_len()), of_mut(&mut b, i, CONV_2.output_len()));
+        pass.run(isa, a, &transformed, finish, b, &mut scratch);
+    });
+    line("conv2d_1 forward, Winograd", times, ((BATCH * 36 * 36 * 32 * 64) as f64, 0.0));
+
+    let bytes = 4.0 * net.dense.len() as f64;
+    let parts = INPUTS / PART;
+    let mut sums = zeros(parts * BATCH * UNITS);
+    let mut scratch = Scratch::forward(isa, BATCH)?;
+    let times = tasks(parts, |i| {
+        let sums = of_mut(&mut sums, i, BATCH * UNITS);
+        dense::forward(isa, &b, INPUTS, i * PART, of(&net.dense, i, PART * UNITS), sums, &mut scratch);
+    });
+    line("dense forward", times, (nonzero(&b) * UNITS as f64, bytes));
+    let mut h = zeros(BATCH * UNITS);
+    let times = tasks(1, |_| dense::finish(isa, &sums, BATCH, 0, &[0.0; UNITS], true, &mut h));
+    line("dense sums of the parts", times, (0.0, 0.0));
+
+    // Backward, from a gradient that is zero where relu gave zero.
+    let mut dz = machine::numbers(h.len());
+    dz.iter_mut().zip(&*h).for_each(|(g, &h)| *g *= if h > 0.0 { 1e-3 } else { 0.0 });
+    let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1000);
+    let all = Backward { x: &b, inputs: INPUTS, dz: &dz, units: UNITS, batch: BATCH, gated: true, adam };
+    let (mut m, mut v) = (zeros(net.dense.len()), zeros(net.dense.len()));
+    let mut db = zeros(b.len());
+    let mut scratch = Scratch::backward(BATCH)?;
+    let times = tasks(parts, |i| {
+        let at = i * PART * UNITS..(i + 1) * PART * UNITS;
+        let part = Part { first: i * PART, w: &mut net.dense[at.clone()], m: &mut m[at.clone()], v: &mut v[at] };
+        let dx = Columns::new(&mut db, BATCH, INPUTS).split_at(i * PART).1.split_at(PART).0;
+        all.part(isa, part, Some(dx), &mut scratch);
+    });
+    line("dense backward with Adam", times, (2.0 * nonzero(&b) * UNITS as f64, 6.0 * bytes));
+
+    let mut by_filter = zeros(CONV_2.kernel_len());
+    rows::transpose(isa, &net.conv_2[0], CONV_2.filters, &mut by_filter);
+    let mut da = zeros(a.len());
+    let work = nonzero(&db) * (CONV_2.kernel_len() / CONV_2.filters) as f64;
+    let times = tasks(BATCH, |i| {
+        let (db, a) = (of(&db, i, CONV_2.output_len()), of(&a, i, CONV_2.input_len()));
+        CONV_2.input_gradient_of_nonzero(isa, db, &by_filter, Some(a), of_mut(&mut da, i, CONV_2.input_len()));
+    });
+    line("conv2d_1 to the input, zeros left out", times, (work, 0.0));
+    let mut shares = zeros(BATCH * CONV_2.kernel_len());
+    let mut scratch = CONV_2.zeros_scratch()?;
+    let times = tasks(BATCH, |i| {
+        let (db, a) = (of(&db, i, CONV_2.output_len()), of(&a, i, CONV_2.input_len()));
+        let share = of_mut(&mut shares, i, CONV_2.kernel_len());
+        share.fill(0.0);
+        CONV_2.kernel_gradient_of_nonzero(isa, a, db, share, &mut scratch);
+    });
+    line("conv2d_1 to the kernel, zeros left out", times, (work, 0.0));
+    let mut sum = zeros(CONV_2.kernel_len());
+    let times = tasks(18, |i| rows::add_rows(isa, &shares, CONV_2.kernel_len(), i * 1024, of_mut(&mut sum, i, 1024)));
+    line("conv2d_1 sums of the shares", times, (0.0, 0.0));
+
+    let mut share = zeros(CONV_1.kernel_len());
+    let times = tasks(BATCH, |i| {
+        let (da, x) = (of(&da, i, CONV_1.output_len()), of(&x, i, CONV_1.input_len()));
+        CONV_1.kernel_gradient(isa, x, da, CONV_1.filters, &mut share);
+    });
+    line("conv2d to the kernel", times, ((BATCH * 26 * 26 * 9 * 32) as f64, 0.0));
+    Ok(lines)
+}
+
+fn of(all: &[f32], i: usize, len: usize) -> &[f32] {
+    &all[i * len..(i + 1) * len]
+}
+
+fn of_mut(all: &mut [f32], i: usize, len: usize) -> &mut [f32] {
+    &mut all[i * len..(i + 1) * len]
+}
+
+fn print_profile(machine: &Machine, lines: &[Line], step: f64) {
+    let sum: f64 = lines.iter().flat_map(|line| &line.tasks).sum();
+    println!("| kernel | tasks | ms | share | floor, ms | floor over time |\n|---|---|---|---|---|---|");
+    for Line { name, tasks, work: (products, bytes) } in lines {
+        let ms = 1e3 * tasks.iter().sum::<f64>();
+        let (compute, memory) = (2e3 * products / machine.flops, 1e3 * bytes / machine.bandwidth);
+        let (floor, what) = if memory > compute { (memory, "bytes") } else { (compute, "FLOP") };
+        let floors = if floor > 0.0 { format!("{floor:.2} ({what}) | {:.2}", floor / ms) } else { "| ".to_string() };
+        println!("| {name} | {} | {ms:.2} | {:.0} % | {floors} |", tasks.len(), 0.1 * ms / sum);
+    }
+    println!("\nAll of them: {:.2} ms. A step of fit on one thread: {:.2} ms.", 1e3 * sum, 1e3 * step);
+}
+
+/// How long tasks take on `threads` threads when whoever is free takes the next one.
+fn makespan(tasks: &[f64], threads: usize) -> f64 {
+    let mut busy_until = vec![0.0f64; threads];
+    for task in tasks {
+        if let Some(next) = busy_until.iter_mut().min_by(|a, b| a.total_cmp(b)) {
+            *next += task;
+        }
+    }
+    busy_until.into_iter().fold(0.0, f64::max)
+}
+
+/// Deals the tasks out, kernel after kernel, the two gradients of a convolution at the same time, as a step does. What
+/// the threads would take from each other in memory's bandwidth is not in it.
+fn print_balance(lines: &[Line]) {
+    let (_, beside): (Vec<_>, Vec<_>) = lines.iter().partition(|line| !line.name.contains("zeros left out"));
+    let together: Vec<f64> = beside.iter().flat_map(|line| line.tasks.clone()).collect();
+    println!("\n| threads | busy | a step's tasks, ms |\n|---|---|---|");
+    for threads in [1usize, 2, 3, 4, 8, 16, 32, 64] {
+        // More threads than images: a forward convolution's image is cut into bands.
+        let cut = |line: &Line| -> Vec<f64> {
+            let bands = if line.name.ends_with("forward, Winograd") { threads.div_ceil(BATCH) } else { 1 };
+            line.tasks.iter().flat_map(|&task| vec![task / bands as f64; bands]).collect()
+        };
+        let alone = lines.iter().filter(|line| !line.name.contains("zeros left out"));
+        let time: f64 = alone.map(|line| makespan(&cut(line), threads)).sum::<f64>() + makespan(&together, threads);
+        let work: f64 = lines.iter().flat_map(|line| &line.tasks).sum();
+        println!("| {threads} | {:.0} % | {:.2} |", 100.0 * work / time / threads as f64, 1e3 * time);
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let machine = Machine::measure()?;
+    println!("{machine}\n");
+    let (mut data, _) = load_data(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist.npz")))?;
+    data.normalize(255.0)?;
+    let mut net = train(&data)?;
+    let lines = profile(&machine, &data.slice(BATCH * STEPS, BATCH)?, &mut net)?;
+    print_profile(&machine, &lines, net.step);
+    print_balance(&lines);
+    Ok(())
+}
