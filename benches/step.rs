@@ -5,29 +5,22 @@
 //! machine's measured peak, or the bytes of weights and moments over its measured copy, whichever is longer. Then it
 //! deals the measured tasks out to more threads than this machine may have, and prints how busy they would be.
 
-use mnist::data::{Dataset, gather, load_data};
-use mnist::graph::{Activation, Graph};
+use mnist::data::{Dataset, gather};
+use mnist::kernels::conv2d::Finish;
 use mnist::kernels::conv2d::winograd::Winograd;
-use mnist::kernels::conv2d::{Conv2d, Finish};
 use mnist::kernels::dense::{self, Backward, Part, Scratch};
 use mnist::kernels::{AdamStep, Columns, rows};
-use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
 use std::error::Error;
-use std::path::Path;
 use std::time::Instant;
 
 mod machine;
-use machine::{Floats, Machine, median, time, zeros};
+mod tutorial;
+use machine::{Machine, median, zeros};
+use tutorial::{BATCH, CONV_1, CONV_2, INPUTS, Trained, UNITS, digits, of, of_mut, train};
 
-const BATCH: usize = 32;
 const STEPS: usize = 300;
 /// Rows of the dense kernel in a task, as the layer has them.
 const PART: usize = 576;
-
-const CONV_1: Conv2d = Conv2d { height: 28, width: 28, channels: 1, filters: 32, kernel: 3 };
-const CONV_2: Conv2d = Conv2d { height: 26, width: 26, channels: 32, filters: 64, kernel: 3 };
-const INPUTS: usize = 24 * 24 * 64;
-const UNITS: usize = 128;
 
 /// A kernel's tasks: how long each takes, and what all of them take at least.
 struct Line {
@@ -53,54 +46,6 @@ fn tasks(n: usize, mut task: impl FnMut(usize)) -> Vec<f64> {
 
 fn nonzero(values: &[f32]) -> f64 {
     values.iter().filter(|&&x| x != 0.0).count() as f64
-}
-
-/// The network after some steps: its convolutions' kernels and biases, the dense layer's kernel, and the time of a step.
-struct Trained {
-    conv_1: [Floats; 2],
-    conv_2: [Floats; 2],
-    dense: Floats,
-    step: f64,
-}
-
-fn train(data: &Dataset) -> Result<Trained, Box<dyn Error>> {
-    let mut graph = Graph::new();
-    let x = graph.input(28, 28, 1)?;
-    let y = graph.conv2d(x, 32, 3, Activation::Relu)?;
-    let y = graph.conv2d(y, 64, 3, Activation::Relu)?;
-    let y = graph.flatten(y)?;
-    let y = graph.dense(y, UNITS, Activation::Relu)?;
-    let y = graph.dense(y, 10, Activation::Softmax)?;
-    let model = Model::new(&graph, x, y, "model")?;
-    model.set_threads(1)?;
-    model.compile(&CompileOptions::default())?;
-    fit(&model, &data.slice(0, BATCH * STEPS)?)?;
-    let few = data.slice(BATCH * STEPS, BATCH * 10)?;
-    let step = time(|| drop(fit(&model, &few))) / 10.0;
-
-    let folder = tempfile::tempdir()?;
-    let path = folder.path().join("weights.safetensors");
-    model.save_weights(&path)?;
-    let bytes = std::fs::read(&path)?;
-    let tensors = safetensors::SafeTensors::deserialize(&bytes)?;
-    let values = |name: &str| -> Result<Floats, Box<dyn Error>> {
-        let bytes = tensors.tensor(name)?.data().as_chunks().0;
-        let mut floats = zeros(bytes.len());
-        floats.iter_mut().zip(bytes).for_each(|(float, bytes)| *float = f32::from_le_bytes(*bytes));
-        Ok(floats)
-    };
-    Ok(Trained {
-        conv_1: [values("conv2d/kernel")?, values("conv2d/bias")?],
-        conv_2: [values("conv2d_1/kernel")?, values("conv2d_1/bias")?],
-        dense: values("dense/kernel")?,
-        step,
-    })
-}
-
-/// An epoch, in silence.
-fn fit(model: &Model, data: &Dataset) -> mnist::Result<()> {
-    let output = Output { write: &mut |_| (), redraw: false };
-    model.fit(data, FitOptions { verbose: Verbose::Silent, ..FitOptions::new(output) }).map(drop)
 }
 
 /// Forward and backward, kernel by kernel.
@@ -136,13 +81,13 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     });
     line("conv2d_1 forward, Winograd", times, ((BATCH * 36 * 36 * 32 * 64) as f64, 0.0));
 
-    let bytes = 4.0 * net.dense.len() as f64;
+    let bytes = 4.0 * net.dense[0].len() as f64;
     let parts = INPUTS / PART;
     let mut sums = zeros(parts * BATCH * UNITS);
     let mut scratch = Scratch::forward(isa, BATCH)?;
     let times = tasks(parts, |i| {
         let sums = of_mut(&mut sums, i, BATCH * UNITS);
-        dense::forward(isa, &b, INPUTS, i * PART, of(&net.dense, i, PART * UNITS), sums, &mut scratch);
+        dense::forward(isa, &b, INPUTS, i * PART, of(&net.dense[0], i, PART * UNITS), sums, &mut scratch);
     });
     line("dense forward", times, (nonzero(&b) * UNITS as f64, bytes));
     let mut h = zeros(BATCH * UNITS);
@@ -154,12 +99,12 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     dz.iter_mut().zip(&*h).for_each(|(g, &h)| *g *= if h > 0.0 { 1e-3 } else { 0.0 });
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1000);
     let all = Backward { x: &b, inputs: INPUTS, dz: &dz, units: UNITS, batch: BATCH, gated: true, adam };
-    let (mut m, mut v) = (zeros(net.dense.len()), zeros(net.dense.len()));
+    let (mut m, mut v) = (zeros(net.dense[0].len()), zeros(net.dense[0].len()));
     let mut db = zeros(b.len());
     let mut scratch = Scratch::backward(BATCH)?;
     let times = tasks(parts, |i| {
         let at = i * PART * UNITS..(i + 1) * PART * UNITS;
-        let part = Part { first: i * PART, w: &mut net.dense[at.clone()], m: &mut m[at.clone()], v: &mut v[at] };
+        let part = Part { first: i * PART, w: &mut net.dense[0][at.clone()], m: &mut m[at.clone()], v: &mut v[at] };
         let dx = Columns::new(&mut db, BATCH, INPUTS).split_at(i * PART).1.split_at(PART).0;
         all.part(isa, part, Some(dx), &mut scratch);
     });
@@ -194,14 +139,6 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     });
     line("conv2d to the kernel", times, ((BATCH * 26 * 26 * 9 * 32) as f64, 0.0));
     Ok(lines)
-}
-
-fn of(all: &[f32], i: usize, len: usize) -> &[f32] {
-    &all[i * len..(i + 1) * len]
-}
-
-fn of_mut(all: &mut [f32], i: usize, len: usize) -> &mut [f32] {
-    &mut all[i * len..(i + 1) * len]
 }
 
 fn print_profile(machine: &Machine, lines: &[Line], step: f64) {
@@ -250,9 +187,8 @@ fn print_balance(lines: &[Line]) {
 fn main() -> Result<(), Box<dyn Error>> {
     let machine = Machine::measure()?;
     println!("{machine}\n");
-    let (mut data, _) = load_data(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist.npz")))?;
-    data.normalize(255.0)?;
-    let mut net = train(&data)?;
+    let (data, _) = digits()?;
+    let mut net = train(&data, STEPS)?;
     let lines = profile(&machine, &data.slice(BATCH * STEPS, BATCH)?, &mut net)?;
     print_profile(&machine, &lines, net.step);
     print_balance(&lines);

@@ -1,5 +1,7 @@
 //! What the benchmarks share: a clock, and what the machine can do at most.
 
+#![allow(dead_code)] // each benchmark uses a part of it
+
 use mnist::kernels::{Isa, peak};
 use std::hint::black_box;
 use std::time::Instant;
