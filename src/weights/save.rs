@@ -6,6 +6,7 @@ use crate::memory::reserve;
 use safetensors::{Dtype, View};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
+use std::io::Write;
 use std::path::Path;
 
 /// One tensor to save.
@@ -27,7 +28,7 @@ pub struct Entry<'a> {
 /// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `OutOfMemory`, `Io` or `NotFound`
 /// when the file cannot be written. A file that was there before is then still there.
 pub fn save(path: &Path, entries: &[Entry]) -> Result<()> {
-    serialize(entries).and_then(|bytes| replace(path, &bytes)).at(path.display())
+    serialize(entries).and_then(|bytes| replace(path, |file| Ok(file.write_all(&bytes)?))).at(path.display())
 }
 
 fn serialize(entries: &[Entry]) -> Result<Vec<u8>> {

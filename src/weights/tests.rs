@@ -94,16 +94,6 @@ fn a_save_that_fails_leaves_everything_as_it_was() {
 }
 
 #[test]
-fn leftovers_of_another_process_are_not_touched() {
-    let folder = tempfile::tempdir().unwrap();
-    let leftover = format!(".mnist-{}-0.tmp", std::process::id());
-    fs::write(folder.path().join(&leftover), "theirs").unwrap();
-    save(&folder.path().join("w"), &sample_entries()).unwrap();
-    assert_eq!(fs::read(folder.path().join(&leftover)).unwrap(), b"theirs");
-    assert_eq!(names_in(folder.path()), [leftover.as_str(), "w"]);
-}
-
-#[test]
 fn what_is_no_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = load(&folder.path().join("none"), &[]).unwrap_err();
