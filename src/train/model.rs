@@ -6,7 +6,7 @@
 
 use super::network::Network;
 use super::options::{AdamOptions, CompileOptions, Loss, Optimizer};
-use super::parameters::Parameters;
+use super::parameters::{Entry, Parameters};
 use super::pool::Pool;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::{Activation, Graph, LayerSpec, Shape, Tensor, summary};
@@ -145,23 +145,31 @@ impl Model {
         let entries = self.parameters.entries().iter().map(|entry| weights::Entry {
             name: entry.name.clone(),
             shape: entry.shape.clone(),
-            values: &values[entry.range.clone()],
+            values: weights::Values::F32(&values[entry.range.clone()]),
         });
-        weights::save(path, &entries.collect::<Vec<_>>())
+        weights::save(path, &[("format", "mnist")], &entries.collect::<Vec<_>>())
     }
 
     /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form. The file must hold
     /// this model's tensors, all of them and no others; otherwise the model stays as it was. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
         let _session = self.exclusive()?;
+        let loaded = self.read_weights(path).at(path.display())?;
+        self.parameters.write(|all| all.copy_from_slice(&loaded))
+    }
+
+    fn read_weights(&self, path: &Path) -> Result<Buffer> {
         let entries = self.parameters.entries();
-        let expected: Vec<_> = entries.iter().map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
-        let loaded = weights::load(path, &expected)?;
-        self.parameters.write(|all| {
-            for (entry, values) in entries.iter().zip(&loaded) {
-                all[entry.range.clone()].copy_from_slice(values);
-            }
-        })
+        let expected = |entry: &Entry| weights::Expected {
+            name: entry.name.clone(),
+            dtype: weights::Dtype::F32,
+            shape: entry.shape.clone(),
+        };
+        let mut file = weights::open(path)?;
+        file.check(&entries.iter().map(expected).collect::<Vec<_>>(), |_| false)?;
+        let mut all = Buffer::zeros(self.parameters.len())?;
+        entries.iter().try_for_each(|entry| file.read_f32(&entry.name, &mut all[entry.range.clone()]))?;
+        Ok(all)
     }
 
     fn last(&self) -> &LayerSpec {
