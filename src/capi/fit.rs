@@ -178,6 +178,7 @@ pub unsafe extern "C" fn mnist_model_fit(
                     validation_data: validation.as_ref(),
                     output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
                     callbacks: Some(&mut CCallbacks(&options)),
+                    checkpoint: None,
                 },
             )?;
             if !out.is_null() {

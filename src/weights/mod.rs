@@ -1,7 +1,8 @@
 //! Tensors in files: safetensors, named tensors of little-endian numbers behind a JSON header.
 //!
 //! A file of weights holds `conv2d/kernel`, `conv2d/bias`, `dense/kernel`, ... in Keras's layouts, as float32. It appears
-//! under its name whole or not at all: what does not fit is an error that names the file and the tensor.
+//! under its name whole or not at all: what does not fit is an error that names the file and the tensor. (What a whole
+//! model's file holds besides is told in `train::saved`.)
 
 mod load;
 mod replace;
