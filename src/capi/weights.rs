@@ -48,7 +48,8 @@ pub unsafe extern "C" fn mnist_model_load_weights(
 /// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
 /// another thread trains meanwhile; a callback may call this too. The file is safetensors, its tensors those of
 /// mnist_model_save_weights, `optimizer/...`, `fit/...` and `history/...`, its header telling the rest. It replaces what
-/// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options).
+/// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
+/// of the weights and the optimizer's state; a fit's checkpoint does not.
 ///
 /// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -70,7 +71,8 @@ pub unsafe extern "C" fn mnist_model_save(
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
-/// many; UNSUPPORTED for a file that is newer than this library or holds what it does not know; IO; OUT_OF_MEMORY.
+/// many; INVALID_ARGUMENT for options that mnist_model_compile would refuse; UNSUPPORTED for a file that is newer than this
+/// library or holds what it does not know; IO; OUT_OF_MEMORY.
 /// MNIST_ISA counts as in mnist_model_new.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load(

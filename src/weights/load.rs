@@ -59,7 +59,8 @@ impl<R: Read + Seek> TensorFile<R> {
         reader.read_exact(&mut size)?;
         let size = u64::from_le_bytes(size);
         if size > HEADER_MOST as u64 {
-            return Err(wrong("not safetensors: header too large".into()));
+            let error = Error::new(ErrorKind::Format, "not safetensors: header too large");
+            return Err(error.expected(format_args!("at most {HEADER_MOST} bytes")).found(size));
         }
         if size > len - 8 {
             return Err(wrong("the file ends inside its header".into()));
