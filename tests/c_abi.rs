@@ -1,62 +1,13 @@
 //! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with every
 //! warning an error and linked to the library that this test run has built.
 
-use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::time::Duration;
+mod programs;
+
+use programs::{ROOT, compiler, libraries, program, run, shared, stdout};
+use std::io::Write;
+use std::path::Path;
+use std::process::Command;
 use zip::CompressionMethod;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// The folder that cargo has put the shared and static library in, beside this very program.
-fn libraries() -> PathBuf {
-    std::env::current_exe().unwrap().parent().unwrap().to_path_buf()
-}
-
-fn shared() -> PathBuf {
-    libraries().join(if cfg!(target_os = "macos") { "libmnist.dylib" } else { "libmnist.so" })
-}
-
-/// What a command says; the test fails unless it succeeds.
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
-    output
-}
-
-fn stdout(command: &mut Command) -> String {
-    String::from_utf8(run(command).stdout).unwrap()
-}
-
-fn compiler(source: &str) -> Command {
-    let cpp = source.ends_with(".cpp") || source.ends_with(".hpp");
-    let variable = if cpp { "CXX" } else { "CC" };
-    let mut command = Command::new(std::env::var(variable).unwrap_or(if cpp { "c++".into() } else { "cc".into() }));
-    command.args(["-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(Path::new(ROOT).join("include"));
-    command.args(if cpp { ["-std=c++17", "-Wshadow"] } else { ["-std=c99", "-Wstrict-prototypes"] });
-    command
-}
-
-/// Compiles a program of `tests/c` against the shared library, into `folder`.
-fn program(folder: &Path, source: &str) -> PathBuf {
-    let program = folder.join(Path::new(source).file_stem().unwrap());
-    // The name that the program will ask for at run time.
-    let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
-    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
-    rpath.push(folder);
-    let source = Path::new(ROOT).join("tests/c").join(source);
-    run(compiler(source.to_str().unwrap())
-        .arg("-D_POSIX_C_SOURCE=200809L")
-        .arg("-o")
-        .arg(&program)
-        .arg(source)
-        .arg(shared())
-        .arg(rpath)
-        .args(["-lm", "-lpthread"]));
-    program
-}
 
 #[test]
 fn the_committed_header_is_what_the_sources_say() {
@@ -230,98 +181,6 @@ fn text_on_stdout_stands_where_printf_would_put_it() {
 fn threads_callbacks_and_cancelling() {
     let folder = tempfile::tempdir().unwrap();
     print!("{}", stdout(&mut Command::new(program(folder.path(), "threads.c"))));
-}
-
-#[test]
-fn whole_models_and_fits_that_go_on_from_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = program(folder.path(), "models.c");
-    let files = folder.path().join("files");
-    std::fs::create_dir(&files).unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755); // the program looks at it as another user
-    std::fs::set_permissions(folder.path(), open).unwrap();
-    print!("{}", stdout(Command::new(program).arg(files)));
-}
-
-#[test]
-#[cfg(target_os = "linux")]
-fn a_full_disk_leaves_the_old_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let (program, disk) = (program(folder.path(), "models.c"), folder.path().join("disk"));
-    std::fs::create_dir(&disk).unwrap();
-    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=128k", "none"]).arg(&disk).output();
-    if !mount.is_ok_and(|output| output.status.success()) {
-        println!("no right to mount a small disk here: not tried (a failing write is, in models.c)");
-        return;
-    }
-    let output = Command::new(program).arg(&disk).arg("full").output();
-    run(Command::new("umount").arg(&disk));
-    let output = output.unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// The names in a folder that are temporary files.
-fn temporaries(folder: &Path) -> Vec<String> {
-    let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".tmp")).collect()
-}
-
-/// Starts `killed`, and waits until its fit begins; gives the epoch and batch that it goes on from.
-fn start_killed(program: &Path, checkpoint: &Path, batches: &str) -> (std::process::Child, (usize, usize)) {
-    let mut command = Command::new(program);
-    command.arg(checkpoint).arg(batches).arg(checkpoint.with_file_name("weights"));
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut line = Vec::new();
-    let out = child.stdout.as_mut().unwrap();
-    while line.last() != Some(&b'\n') {
-        let mut byte = [0];
-        assert_eq!(out.read(&mut byte).unwrap(), 1, "it ended at {line:?}");
-        line.push(byte[0]);
-    }
-    let line = String::from_utf8(line).unwrap();
-    let numbers: Vec<usize> = line.split_whitespace().skip(1).map(|word| word.parse().unwrap()).collect();
-    (child, (numbers[0], numbers[1]))
-}
-
-#[test]
-#[cfg(unix)]
-fn killed_fifty_times_a_fit_ends_with_the_same_bits() {
-    let folder = tempfile::tempdir().unwrap();
-    let program = program(folder.path(), "killed.c");
-    let at = |name: &str| folder.path().join("files").join(name);
-    std::fs::create_dir(at("")).unwrap();
-    let expected = stdout(Command::new(&program).args(["-", "0"]).arg(at("expected")));
-
-    let (mut random, mut before, mut inside_an_epoch, mut inside_a_write) = (1u64, (0, 0), 0, 0);
-    for kill in 0..50 {
-        let (mut child, place) = start_killed(&program, &at("checkpoint"), "1");
-        assert!(place >= before, "kill {kill}: back from {before:?} to {place:?}");
-        before = place;
-        inside_an_epoch += usize::from(place.1 > 0);
-        random = random.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        std::thread::sleep(Duration::from_micros((random >> 33) % 40_000));
-        assert!(child.try_wait().unwrap().is_none(), "kill {kill}: it has ended before");
-        child.kill().unwrap(); // SIGKILL
-        child.wait().unwrap();
-        let left = temporaries(&at(""));
-        assert!(left.len() <= 1, "{left:?}");
-        inside_a_write += left.len();
-    }
-    let (child, place) = start_killed(&program, &at("checkpoint"), "1000");
-    let rest = child.wait_with_output().unwrap();
-    assert!(rest.status.success());
-    println!("50 kills, {inside_a_write} of them inside a write; at {place:?} in the end");
-    assert!(place.0 > 0 && inside_an_epoch > 10 && inside_a_write > 0, "{place:?} {inside_an_epoch} {inside_a_write}");
-    let history = |text: &str| text.lines().filter(|line| line.len() == 4 * 17).map(String::from).collect::<Vec<_>>();
-    assert_eq!(history(&expected).len(), 1000);
-    assert!(history(&String::from_utf8(rest.stdout).unwrap()) == history(&expected), "another history");
-    let bytes = |name: &str| std::fs::read(at(name)).unwrap();
-    assert!(bytes("weights") == bytes("expected"), "other weights");
-    assert!(temporaries(&at("")).is_empty());
-    // What has ended goes on with nothing, and says the same.
-    let again = stdout(Command::new(&program).arg(at("checkpoint")).arg("1").arg(at("again")));
-    assert!(!again.starts_with("at") && history(&again) == history(&expected));
-    assert!(bytes("again") == bytes("expected"));
 }
 
 #[test]

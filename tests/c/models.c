@@ -1,104 +1,9 @@
-/* Whole models in files, and fits that go on from them: models FOLDER, or models FOLDER full for a folder on a small disk
- * that may be filled. */
+/* Whole models in files, and fits that go on from them: models FOLDER. */
 
-#include "expect.h"
+#include "models.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static const char *folder;
-static mnist_dataset *data;
-
-/* The path of a file in the folder; good until the eighth call after this one. */
-static const char *in(const char *name)
-{
-    static char paths[8][1024];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-/* Whether two files have the same bytes. */
-static int same_files(const char *a, const char *b)
-{
-    FILE *x = fopen(a, "rb"), *y = fopen(b, "rb");
-    int same = x && y, c = 0;
-    while (same && c != EOF)
-        same = (c = getc(x)) == getc(y);
-    if (x)
-        fclose(x);
-    if (y)
-        fclose(y);
-    return same;
-}
-
-static int exists(const char *path)
-{
-    return access(path, F_OK) == 0;
-}
-
-/* How many temporary files there are. */
-static int leftovers(void)
-{
-    int count = 0;
-    DIR *dir = opendir(folder);
-    for (struct dirent *entry; dir && (entry = readdir(dir));)
-        count += strstr(entry->d_name, ".tmp") != NULL;
-    if (dir)
-        closedir(dir);
-    return count;
-}
-
-static mnist_model *compiled(void)
-{
-    mnist_model *model = network(8, 4, 16);
-    WORKS(mnist_model_set_threads(model, 1, error));
-    WORKS(mnist_model_compile(model, NULL, error));
-    return model;
-}
-
-/* The fit that the tests interrupt: 3 epochs of 8 batches. */
-static mnist_fit_options three_epochs(void)
-{
-    mnist_fit_options options = quiet();
-    options.batch_size = 6;
-    options.validation_split = 0.25;
-    options.epochs = 3;
-    options.seed = 9;
-    return options;
-}
-
-/* What it comes to, when nothing happens: in the file "whole". */
-static void uninterrupted(void)
-{
-    mnist_model *model = compiled();
-    mnist_fit_options options = three_epochs();
-    WORKS(mnist_model_fit(model, data, &options, NULL, error));
-    WORKS(mnist_model_save(model, in("whole"), error));
-    mnist_model_free(model);
-}
-
-/* A fit that resumes from `path` must come to the same, weights, moments and history. */
-static void ends_the_same(const char *path)
-{
-    mnist_model *model = compiled();
-    mnist_history *history = NULL;
-    mnist_fit_options options = three_epochs();
-    options.checkpoint_path = path;
-    options.resume = 1;
-    WORKS(mnist_model_fit(model, data, &options, &history, error));
-    TRUE(mnist_history_epochs(history) == 3);
-    WORKS(mnist_model_save(model, in("resumed"), error));
-    TRUE(same_files(in("whole"), in("resumed")));
-    mnist_history_free(history);
-    mnist_model_free(model);
-}
 
 static char text[2][4096];
 static void collect(void *user_data, const char *piece, size_t len)
@@ -307,132 +212,18 @@ static void another_fit(void)
     ends_the_same(in("step-9")); /* nor has the file suffered */
 }
 
-/* When the file is written. */
-static int32_t look(void *user_data, const mnist_progress *progress)
-{
-    *(int *)user_data = *(int *)user_data * 2 + exists(in("watched"));
-    return progress->epoch == 1 && progress->batch == 1 ? 1 : 0;
-}
-
-static void intervals(void)
-{
-    static const struct {
-        size_t batches, epochs;
-        double seconds;
-        int seen; /* whether the file is there at the end of batches 0 to 9, the tenth stopping the fit */
-    } cases[] = {{3, 0, 0, 0x7f}, {0, 1, 0, 0x3}, {0, 0, 1e-9, 0x1ff}, {0, 0, 3600, 0}, {0, 0, 0, 0}};
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        int seen = 0;
-        mnist_model *model = compiled();
-        mnist_fit_options options = three_epochs();
-        options.checkpoint_path = in("watched");
-        options.checkpoint_batches = cases[i].batches;
-        options.checkpoint_epochs = cases[i].epochs;
-        options.checkpoint_seconds = cases[i].seconds;
-        options.on_batch_end = look;
-        options.user_data = &seen;
-        options.resume = 1; /* there is none: it starts afresh */
-        TRUE(mnist_model_fit(model, data, &options, NULL, error) == MNIST_CANCELLED);
-        TRUE(seen == cases[i].seen);
-        if (seen != cases[i].seen)
-            fprintf(stderr, "  case %zu: %x\n", i, (unsigned)seen);
-        ends_the_same(in("watched")); /* it was written when the fit was stopped */
-        remove(in("watched"));
-        mnist_model_free(model);
-    }
-}
-
-/* No file may grow past `bytes`. */
-static void limit(rlim_t bytes)
-{
-    struct rlimit now;
-    getrlimit(RLIMIT_FSIZE, &now);
-    now.rlim_cur = bytes;
-    setrlimit(RLIMIT_FSIZE, &now);
-}
-
-static int32_t no_room(void *user_data, const mnist_progress *progress)
-{
-    (void)user_data;
-    if (progress->epoch == 1 && progress->batch == 4)
-        limit(4096);
-    return 0;
-}
-
-static void failing_writes(void)
-{
-    mnist_model *model = compiled();
-    mnist_fit_options options = three_epochs();
-    signal(SIGXFSZ, SIG_IGN);
-    WORKS(mnist_model_save(model, in("kept"), error));
-    WORKS(mnist_model_save(model, in("kept-copy"), error));
-    limit(4096);
-    FAILS(IO, "kept: ", mnist_model_save(model, in("kept"), error));
-    FAILS(IO, "kept: ", mnist_model_save_weights(model, in("kept"), error));
-    limit(RLIM_INFINITY);
-    TRUE(same_files(in("kept"), in("kept-copy")));
-
-    /* In the midst of a fit: the file is the one before, what was learned is not lost. */
-    options.checkpoint_path = in("checkpoint");
-    options.checkpoint_batches = 1;
-    options.on_batch_end = no_room;
-    FAILS(IO, "checkpoint: ", mnist_model_fit(model, data, &options, NULL, error));
-    limit(RLIM_INFINITY);
-    WORKS(mnist_model_save(model, in("elsewhere"), error));
-    TRUE(!same_files(in("checkpoint"), in("elsewhere")));
-    ends_the_same(in("checkpoint"));
-    ends_the_same(in("elsewhere"));
-
-    /* A folder that cannot be written to, also for whom nothing is forbidden. */
-    const uid_t user = geteuid();
-    TRUE(chmod(folder, 0555) == 0 && (user != 0 || seteuid(65534) == 0));
-    FAILS(IO, "kept: temporary file beside it", mnist_model_save(model, in("kept"), error));
-    options.checkpoint_path = in("kept");
-    FAILS(IO, "kept: temporary file beside it", mnist_model_fit(model, data, &options, NULL, error));
-    TRUE((user != 0 || seteuid(0) == 0) && chmod(folder, 0755) == 0);
-    TRUE(same_files(in("kept"), in("kept-copy")));
-    TRUE(leftovers() == 0);
-    mnist_model_free(model);
-}
-
-static void full_disk(void)
-{
-    mnist_model *model = compiled();
-    char block[512] = {0};
-    WORKS(mnist_model_save(model, in("kept"), error));
-    FILE *filler = fopen(in("filler"), "wb");
-    setbuf(filler, NULL);
-    while (fwrite(block, sizeof block, 1, filler) == 1)
-        ;
-    fclose(filler);
-    FAILS(IO, "kept: ", mnist_model_save(model, in("kept"), error));
-    mnist_model *loaded = NULL;
-    WORKS(mnist_model_load(in("kept"), &loaded, error));
-    TRUE(leftovers() == 0);
-    remove(in("filler"));
-    WORKS(mnist_model_save(model, in("kept"), error));
-    mnist_model_free(loaded);
-    mnist_model_free(model);
-}
-
 int main(int argc, char **argv)
 {
-    if (argc < 2)
+    if (argc != 2)
         return 2;
     folder = argv[1];
     error = mnist_error_new();
     data = noise(64, 8);
-    if (argc > 2) {
-        full_disk();
-    } else {
-        uninterrupted();
-        round_trip();
-        from_a_callback();
-        from_other_threads();
-        another_fit();
-        intervals();
-        failing_writes();
-    }
+    uninterrupted();
+    round_trip();
+    from_a_callback();
+    from_other_threads();
+    another_fit();
     mnist_dataset_free(data);
     return report();
 }
