@@ -3,8 +3,8 @@
 // A program loads data, describes a network, makes a model of it, compiles, fits, evaluates, predicts and saves:
 //
 //     mnist_load_data      mnist_graph_new       mnist_model_new      mnist_model_fit         mnist_model_predict
-//     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save_weights
-//                          mnist_conv2d, ...
+//     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save,
+//                          mnist_conv2d, ...                                                  mnist_model_load
 //
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
@@ -17,7 +17,7 @@
 //     mnist_npz_open                                                          mnist_npz_free
 //     mnist_load_data (two), mnist_dataset_from_..., mnist_dataset_slice      mnist_dataset_free
 //     mnist_graph_new                                                         mnist_graph_free (its tensors with it)
-//     mnist_model_new                                                         mnist_model_free
+//     mnist_model_new, mnist_model_load                                       mnist_model_free
 //     mnist_model_fit                                                         mnist_history_free
 //
 // Every _free takes NULL. Objects do not depend on each other's lives, except tensors on their graph's. What is handed in
@@ -245,6 +245,17 @@ typedef struct mnist_fit_options {
     mnist_callback on_epoch_end;
     // Handed to the callbacks.
     void *user_data;
+    // A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
+    // is not 0, and when the fit ends or is stopped. NULL.
+    const char *checkpoint_path;
+    // Written after every so many batches, counted from the fit's first one. 0.
+    size_t checkpoint_batches;
+    // Written after every so many epochs, likewise. 0.
+    size_t checkpoint_epochs;
+    // Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
+    double checkpoint_seconds;
+    // Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
+    int32_t resume;
 } mnist_fit_options;
 
 // How to evaluate; fill it in with mnist_evaluate_options_init.
@@ -542,6 +553,17 @@ void mnist_fit_options_init(struct mnist_fit_options *options);
 // All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 // shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
 // or an option out of its range; BUSY; OUT_OF_MEMORY.
+//
+// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
+// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
+// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
+// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
+// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
+// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
+// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
+// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
+// before, and the model, which keeps what it has learned, can be saved elsewhere.
 mnist_status mnist_model_fit(struct mnist_model *model,
                              const struct mnist_dataset *dataset,
                              const struct mnist_fit_options *options,
@@ -600,14 +622,40 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
 
-// Reads weights that mnist_model_save_weights wrote, or any other program in that form. The file must have exactly
-// this model's tensors; otherwise the model stays as it was. What the optimizer has gathered is kept.
+// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
+// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+// the optimizer has gathered is kept.
 //
 // Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
 // the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
 mnist_status mnist_model_load_weights(struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
+
+// Writes the whole model to the file `path`: the network and its name, the weights, what it was compiled with, the
+// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
+// another thread trains meanwhile; a callback may call this too. The file is safetensors, its tensors those of
+// mnist_model_save_weights, `optimizer/...`, `fit/...` and `history/...`, its header telling the rest. It replaces what
+// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
+// of the weights and the optimizer's state; a fit's checkpoint does not.
+//
+// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
+mnist_status mnist_model_save(const struct mnist_model *model,
+                              const char *path,
+                              struct mnist_error *error);
+
+// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
+// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
+// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+//
+// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
+// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
+// many; INVALID_ARGUMENT for options that mnist_model_compile would refuse; UNSUPPORTED for a file that is newer than this
+// library or holds what it does not know; IO; OUT_OF_MEMORY.
+// MNIST_ISA counts as in mnist_model_new.
+mnist_status mnist_model_load(const char *path,
+                              struct mnist_model **out,
+                              struct mnist_error *error);
 
 // How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

@@ -345,6 +345,11 @@ struct fit_options {
     const dataset *validation_data = nullptr;
     writer write; // empty: stdout
     callback on_batch_end, on_epoch_begin, on_epoch_end;
+    std::optional<std::string> checkpoint_path; // where the fit's state is written: after each interval that is not 0,
+    std::size_t checkpoint_batches = 0;         // and at the end
+    std::size_t checkpoint_epochs = 0;
+    double checkpoint_seconds = 0;
+    bool resume = false; // go on from the file, if there is one
 };
 
 struct evaluate_options {
@@ -369,6 +374,23 @@ public:
             return mnist_model_new(input.get(), output.get(), detail::or_null(name), &made, e);
         });
         model_.reset(made);
+    }
+
+    /// Takes over a C model.
+    explicit model(mnist_model *taken) : model_(taken) {}
+
+    /// The model in a file that save(), or a fit's checkpoint, wrote.
+    static model load(const std::string &path)
+    {
+        mnist_model *made = nullptr;
+        detail::check([&](mnist_error *e) { return mnist_model_load(path.c_str(), &made, e); });
+        return model(made);
+    }
+
+    /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state, how far the fit is.
+    void save(const std::string &path) const
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_save(get(), path.c_str(), e); });
     }
 
     /// Keras's table of the layers.
@@ -415,6 +437,11 @@ public:
         c.on_epoch_begin = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_begin, *p); };
         c.on_epoch_end = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_end, *p); };
         c.user_data = &state;
+        c.checkpoint_path = detail::or_null(options.checkpoint_path);
+        c.checkpoint_batches = options.checkpoint_batches;
+        c.checkpoint_epochs = options.checkpoint_epochs;
+        c.checkpoint_seconds = options.checkpoint_seconds;
+        c.resume = options.resume;
         mnist_history *made = nullptr;
         const mnist_status status =
             detail::check([&](mnist_error *e) { return mnist_model_fit(get(), data.get(), &c, &made, e); });

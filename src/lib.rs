@@ -9,7 +9,7 @@
 //! memory    predict    computes
 //!
 //! graph     what a network is: descriptions of layers, shapes, names, the summary
-//! weights   safetensors files
+//! weights   tensors in safetensors files      json   the descriptions in their headers
 //! capi      the C ABI over all of it; nothing depends on it
 //! ```
 //!
@@ -23,6 +23,7 @@ mod capi;
 pub mod data;
 pub mod error;
 pub mod graph;
+mod json;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod layers;

@@ -43,7 +43,7 @@ fn machine_memory() -> usize {
 pub const LINE: usize = 16;
 
 /// A block of `f32`, zero at first, that starts on a cache line, so that no vector load straddles two of them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Buffer {
     storage: Storage,
     len: usize,

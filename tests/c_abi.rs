@@ -1,61 +1,13 @@
 //! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with every
 //! warning an error and linked to the library that this test run has built.
 
+mod programs;
+
+use programs::{ROOT, compiler, libraries, program, run, shared, stdout};
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
+use std::process::Command;
 use zip::CompressionMethod;
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// The folder that cargo has put the shared and static library in, beside this very program.
-fn libraries() -> PathBuf {
-    std::env::current_exe().unwrap().parent().unwrap().to_path_buf()
-}
-
-fn shared() -> PathBuf {
-    libraries().join(if cfg!(target_os = "macos") { "libmnist.dylib" } else { "libmnist.so" })
-}
-
-/// What a command says; the test fails unless it succeeds.
-fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
-    output
-}
-
-fn stdout(command: &mut Command) -> String {
-    String::from_utf8(run(command).stdout).unwrap()
-}
-
-fn compiler(source: &str) -> Command {
-    let cpp = source.ends_with(".cpp") || source.ends_with(".hpp");
-    let variable = if cpp { "CXX" } else { "CC" };
-    let mut command = Command::new(std::env::var(variable).unwrap_or(if cpp { "c++".into() } else { "cc".into() }));
-    command.args(["-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(Path::new(ROOT).join("include"));
-    command.args(if cpp { ["-std=c++17", "-Wshadow"] } else { ["-std=c99", "-Wstrict-prototypes"] });
-    command
-}
-
-/// Compiles a program of `tests/c` against the shared library, into `folder`.
-fn program(folder: &Path, source: &str) -> PathBuf {
-    let program = folder.join(Path::new(source).file_stem().unwrap());
-    // The name that the program will ask for at run time.
-    let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
-    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
-    rpath.push(folder);
-    let source = Path::new(ROOT).join("tests/c").join(source);
-    run(compiler(source.to_str().unwrap())
-        .arg("-D_POSIX_C_SOURCE=200809L")
-        .arg("-o")
-        .arg(&program)
-        .arg(source)
-        .arg(shared())
-        .arg(rpath)
-        .args(["-lm", "-lpthread"]));
-    program
-}
 
 #[test]
 fn the_committed_header_is_what_the_sources_say() {
@@ -144,6 +96,19 @@ fn damaged_files(folder: &Path) {
     let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![3, 3, 1, 4], &[0; 144]).unwrap();
     let file = safetensors::serialize([("conv2d/kernel", view)], None).unwrap();
     std::fs::write(folder.join("cut.safetensors"), &file[..file.len() - 20]).unwrap();
+    let model = |name: &str, version: &str, description: &str| {
+        let texts = [("format", "mnist-model"), ("version", version), ("model", description)];
+        let texts = texts.map(|(key, text)| (key.to_string(), text.to_string())).into();
+        let file = safetensors::serialize(Vec::<(&str, safetensors::tensor::TensorView)>::new(), Some(texts)).unwrap();
+        std::fs::write(folder.join(name), file).unwrap();
+    };
+    model("newer.model", "2", "{}");
+    model("text.model", "1", "a network");
+    let layers = r#"{"class_name": "InputLayer", "name": "input_1", "shape": [1024, 1024, 1]},
+        {"class_name": "Flatten", "name": "flatten"},
+        {"class_name": "Dense", "name": "dense", "units": 1024, "activation": "softmax"}"#;
+    let whole = format!(r#"{{"name": "model", "layers": [{layers}], "compile": null, "steps": 0, "fit": null}}"#);
+    model("huge.model", "1", &whole);
 }
 
 #[test]
@@ -221,7 +186,7 @@ fn threads_callbacks_and_cancelling() {
 #[test]
 fn the_cpp_layer() {
     let folder = tempfile::tempdir().unwrap();
-    print!("{}", stdout(&mut Command::new(program(folder.path(), "wrapper.cpp"))));
+    print!("{}", stdout(Command::new(program(folder.path(), "wrapper.cpp")).arg(folder.path())));
 }
 
 #[test]

@@ -9,9 +9,10 @@ use super::history::mnist_history;
 use super::model::mnist_model;
 use super::options::{self, Options};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, give};
-use crate::train::{Callbacks, Control, FitOptions, Output, Progress};
-use std::ffi::c_void;
+use super::pointers::{borrow, give, path};
+use crate::error::{Error, ErrorKind, Result};
+use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress};
+use std::ffi::{c_char, c_void};
 
 /// How far a fit has come.
 #[repr(C)]
@@ -77,6 +78,17 @@ pub struct mnist_fit_options {
     pub on_epoch_end: mnist_callback,
     /// Handed to the callbacks.
     pub user_data: *mut c_void,
+    /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
+    /// is not 0, and when the fit ends or is stopped. NULL.
+    pub checkpoint_path: *const c_char,
+    /// Written after every so many batches, counted from the fit's first one. 0.
+    pub checkpoint_batches: usize,
+    /// Written after every so many epochs, likewise. 0.
+    pub checkpoint_epochs: usize,
+    /// Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
+    pub checkpoint_seconds: f64,
+    /// Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
+    pub resume: i32,
 }
 
 // SAFETY: numbers, nullable functions and pointers that are handed on or checked for NULL, behind a usize.
@@ -97,8 +109,34 @@ unsafe impl Options for mnist_fit_options {
         on_epoch_begin: None,
         on_epoch_end: None,
         user_data: std::ptr::null_mut(),
+        checkpoint_path: std::ptr::null(),
+        checkpoint_batches: 0,
+        checkpoint_epochs: 0,
+        checkpoint_seconds: 0.0,
+        resume: 0,
     };
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = std::mem::offset_of!(Self, checkpoint_path);
+}
+
+impl mnist_fit_options {
+    /// What the checkpoint's fields say.
+    ///
+    /// # Safety
+    /// `checkpoint_path` is NULL or points to a NUL-terminated string.
+    unsafe fn checkpoint(&self) -> Result<Option<CheckpointOptions>> {
+        let mnist_fit_options { checkpoint_batches: batches, checkpoint_epochs: epochs, .. } = *self;
+        let (seconds, resume) = (self.checkpoint_seconds, self.resume != 0);
+        if self.checkpoint_path.is_null() {
+            if batches == 0 && epochs == 0 && seconds == 0.0 && !resume {
+                return Ok(None);
+            }
+            let what = "is NULL, where there is an interval or something to resume";
+            return Err(Error::new(ErrorKind::InvalidArgument, what).at("option `checkpoint_path`"));
+        }
+        // SAFETY: the caller's.
+        let path = unsafe { path(self.checkpoint_path, "options.checkpoint_path") }?;
+        Ok(Some(CheckpointOptions { path, batches, epochs, seconds, resume }))
+    }
 }
 
 /// The caller's callbacks.
@@ -149,6 +187,17 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options)
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
 /// or an option out of its range; BUSY; OUT_OF_MEMORY.
+///
+/// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
+/// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
+/// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
+/// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
+/// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+/// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
+/// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
+/// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
+/// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
+/// before, and the model, which keeps what it has learned, can be saved elsewhere.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_fit(
     model: *mut mnist_model,
@@ -178,6 +227,7 @@ pub unsafe extern "C" fn mnist_model_fit(
                     validation_data: validation.as_ref(),
                     output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
                     callbacks: Some(&mut CCallbacks(&options)),
+                    checkpoint: options.checkpoint()?,
                 },
             )?;
             if !out.is_null() {

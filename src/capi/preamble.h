@@ -3,8 +3,8 @@
 // A program loads data, describes a network, makes a model of it, compiles, fits, evaluates, predicts and saves:
 //
 //     mnist_load_data      mnist_graph_new       mnist_model_new      mnist_model_fit         mnist_model_predict
-//     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save_weights
-//                          mnist_conv2d, ...
+//     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save,
+//                          mnist_conv2d, ...                                                  mnist_model_load
 //
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
@@ -17,7 +17,7 @@
 //     mnist_npz_open                                                          mnist_npz_free
 //     mnist_load_data (two), mnist_dataset_from_..., mnist_dataset_slice      mnist_dataset_free
 //     mnist_graph_new                                                         mnist_graph_free (its tensors with it)
-//     mnist_model_new                                                         mnist_model_free
+//     mnist_model_new, mnist_model_load                                       mnist_model_free
 //     mnist_model_fit                                                         mnist_history_free
 //
 // Every _free takes NULL. Objects do not depend on each other's lives, except tensors on their graph's. What is handed in

@@ -1,9 +1,10 @@
-//! Weights in files.
+//! Weights and whole models in files.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
-use super::pointers::{borrow, path};
+use super::pointers::{borrow, give, out, path};
+use crate::train::Model;
 use std::ffi::c_char;
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
@@ -24,8 +25,9 @@ pub unsafe extern "C" fn mnist_model_save_weights(
     })
 }
 
-/// Reads weights that mnist_model_save_weights wrote, or any other program in that form. The file must have exactly
-/// this model's tensors; otherwise the model stays as it was. What the optimizer has gathered is kept.
+/// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
+/// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+/// the optimizer has gathered is kept.
 ///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
 /// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
@@ -38,6 +40,53 @@ pub unsafe extern "C" fn mnist_model_load_weights(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe { borrow(model, "model")?.model.load_weights(&self::path(path, "path")?)? };
+        Ok(MNIST_OK)
+    })
+}
+
+/// Writes the whole model to the file `path`: the network and its name, the weights, what it was compiled with, the
+/// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
+/// another thread trains meanwhile; a callback may call this too. The file is safetensors, its tensors those of
+/// mnist_model_save_weights, `optimizer/...`, `fit/...` and `history/...`, its header telling the rest. It replaces what
+/// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
+/// of the weights and the optimizer's state; a fit's checkpoint does not.
+///
+/// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_save(
+    model: *const mnist_model,
+    path: *const c_char,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { borrow(model, "model")?.model.save(&self::path(path, "path")?)? };
+        Ok(MNIST_OK)
+    })
+}
+
+/// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
+/// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
+/// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+///
+/// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
+/// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
+/// many; INVALID_ARGUMENT for options that mnist_model_compile would refuse; UNSUPPORTED for a file that is newer than this
+/// library or holds what it does not know; IO; OUT_OF_MEMORY.
+/// MNIST_ISA counts as in mnist_model_new.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_load(
+    path: *const c_char,
+    out: *mut *mut mnist_model,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let model = Model::load(&self::path(path, "path")?)?;
+            out.write(give(mnist_model { model }));
+        }
         Ok(MNIST_OK)
     })
 }

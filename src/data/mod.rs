@@ -5,6 +5,7 @@ mod cache;
 mod dataset;
 #[cfg(feature = "download")]
 mod download;
+mod fingerprint;
 mod idx;
 mod npy;
 mod npz;

@@ -1,7 +1,7 @@
 //! The description of a layer: what it is called, what goes in and out, and which parameters it has.
 
 use super::shape::{MOST, Shape};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result};
 
 /// What is done to a layer's sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,8 +129,27 @@ impl LayerSpec {
         self.parameters().iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum()
     }
 
+    /// An input of images of that shape, `[H, W, C]`.
+    pub(super) fn input(name: String, shape: &[usize; 3]) -> Result<Self> {
+        let shape = Shape::new(shape).at(format_args!("layer {name}"))?;
+        Ok(LayerSpec { name, kind: LayerKind::Input, input: shape.clone(), output: shape })
+    }
+
+    /// A layer of `kind` that takes what `below` gives.
+    pub(super) fn on_top_of(below: &LayerSpec, name: String, kind: LayerKind) -> Result<Self> {
+        let at = format!("layer {name}");
+        if below.activation() == Activation::Softmax {
+            return Err(Error::new(ErrorKind::Unsupported, "softmax is for the last layer")
+                .expected("no layer on top of a softmax")
+                .found(format_args!("{name} on top of {}", below.name))
+                .at(at));
+        }
+        let output = LayerSpec::infer(&kind, &below.output).at(at)?;
+        Ok(LayerSpec { name, kind, input: below.output.clone(), output })
+    }
+
     /// The shape that comes out of a layer of `kind` when `input` goes in.
-    pub(super) fn infer(kind: &LayerKind, input: &Shape) -> Result<Shape> {
+    fn infer(kind: &LayerKind, input: &Shape) -> Result<Shape> {
         let rank = |expected: &str| Error::new(ErrorKind::Shape, "wrong rank").expected(expected).found(input);
         match (kind, input.dims()) {
             (LayerKind::Input, _) => Ok(input.clone()),

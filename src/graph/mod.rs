@@ -3,14 +3,16 @@
 //! Nothing is computed here. A [`Graph`] holds descriptions ([`LayerSpec`]); a model is made of the chain of them that
 //! leads from an input to an output.
 
+mod config;
 mod layer;
 mod shape;
 pub mod summary;
 
+pub use config::{config, from_config};
 pub use layer::{Activation, Initializer, LayerKind, LayerSpec, ParameterSpec};
 pub use shape::Shape;
 
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// A symbolic tensor: the output of a layer of the graph that gave it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +51,7 @@ impl Graph {
     /// `Input`: images `[height, width, channels]`.
     pub fn input(&mut self, height: usize, width: usize, channels: usize) -> Result<Tensor> {
         let name = self.name("input", 1);
-        let shape = Shape::new(&[height, width, channels]).at(format_args!("layer {name}"))?;
-        Ok(self.push(LayerSpec { name, kind: LayerKind::Input, input: shape.clone(), output: shape }, None))
+        Ok(self.push(LayerSpec::input(name, &[height, width, channels])?, None))
     }
 
     /// `Conv2D` with a kernel of `kernel_size` x `kernel_size`, stride 1, no padding: `[H, W, C]` to
@@ -98,15 +99,7 @@ impl Graph {
     fn call(&mut self, class: &str, kind: LayerKind, x: Tensor) -> Result<Tensor> {
         let below = self.node(x)?.spec.clone();
         let name = self.name(class, 0);
-        let at = format!("layer {name}");
-        if below.activation() == Activation::Softmax {
-            return Err(Error::new(ErrorKind::Unsupported, "softmax is for the last layer")
-                .expected("no layer on top of a softmax")
-                .found(format_args!("{name} on top of {}", below.name))
-                .at(at));
-        }
-        let output = LayerSpec::infer(&kind, &below.output).at(at)?;
-        Ok(self.push(LayerSpec { name, kind, input: below.output, output }, Some(x.0)))
+        Ok(self.push(LayerSpec::on_top_of(&below, name, kind)?, Some(x.0)))
     }
 
     fn push(&mut self, spec: LayerSpec, below: Option<usize>) -> Tensor {

@@ -19,10 +19,10 @@ pub struct Metrics {
 }
 
 /// Scores gathered over samples.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mean {
-    score: Score,
-    samples: usize,
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Mean {
+    pub(super) score: Score,
+    pub(super) samples: usize,
 }
 
 impl Mean {
@@ -54,7 +54,7 @@ impl Model {
         let start = Instant::now();
         let steps = data.len().div_ceil(options.batch_size);
         let EvaluateOptions { verbose, mut output, .. } = options;
-        let mut line = ProgressLine::new(verbose, steps);
+        let mut line = ProgressLine::new(verbose, 0, steps);
         let mut done = 0;
         let mean = self.score(&weights, data, options.batch_size, &mut |mean| {
             done += 1;

@@ -1,18 +1,18 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
+use super::checkpoint::{After, Checkpoints};
 use super::evaluate::{Batch, Mean, Metrics, check_batch_size};
 use super::history::{EpochMetrics, History};
-use super::model::{Compiled, Model, Moments};
+use super::model::Model;
 use super::network::Network;
-use super::options::{AdamOptions, Callbacks, Control, FitOptions, Progress};
+use super::options::{AdamOptions, Callbacks, CompileOptions, Control, FitOptions, Optimizer, Progress};
 use super::pool::Pool;
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
+use super::state::{Moments, Plan, Position, Samples, State};
 use crate::data::{Dataset, order};
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::AdamStep;
-use crate::kernels::softmax::Score;
 use crate::layers::Trained;
-use crate::memory::Buffer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -28,11 +28,16 @@ pub struct Fitted {
 
 impl Model {
     /// Trains on `data`, whose images are `[H, W, C]` as the model's input (or `[H, W]` for one channel). Goes on from
-    /// the weights and the optimizer's state that an earlier fit has left. All arguments are checked before the first
-    /// step. Exclusive; callbacks and writes happen on the calling thread, between steps.
+    /// the weights and the optimizer's state that an earlier fit has left; or, when told to resume, from a checkpoint,
+    /// and then ends with the same bits and the same history as the fit that wrote it would have. All arguments are
+    /// checked, and the checkpoint is read, before anything is changed. Exclusive; callbacks and writes happen on the
+    /// calling thread, between steps.
+    ///
+    /// A checkpoint that cannot be written later ends the fit with that error: the model keeps what it has learned until
+    /// then, and the file is the one before.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
-        let mut session = self.exclusive()?;
-        let compiled = session.compiled.as_mut().ok_or_else(|| {
+        let _session = self.exclusive()?;
+        let compiled = self.state.read().compiled.ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
         })?;
         check_batch_size(options.batch_size)?;
@@ -48,10 +53,25 @@ impl Model {
         }
         let (train, validation) = split(data, &options)?;
         self.cancel.store(false, Ordering::Release);
+        let plan = plan(&train, validation.as_ref(), &options)?;
+        let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let mut fit = Fit::new(self, compiled, train, validation, options)?;
+        fit.start(plan, resume)?;
         fit.run()?;
-        Ok(Fitted { history: fit.history, cancelled: fit.stopped })
+        Ok(Fitted { history: fit.history(), cancelled: fit.stopped })
     }
+}
+
+/// What a fit that goes on from this one's checkpoint must have in common with it.
+fn plan(train: &Dataset, validation: Option<&Dataset>, options: &FitOptions<'_>) -> Result<Plan> {
+    Ok(Plan {
+        data: Samples::of(train)?,
+        validation: validation.map(Samples::of).transpose()?,
+        batch_size: options.batch_size.min(train.len()),
+        shuffle: options.shuffle,
+        seed: options.seed,
+        initial_epoch: options.initial_epoch,
+    })
 }
 
 /// The samples to train on, and those to validate on: given as such, or the data's end.
@@ -77,75 +97,109 @@ struct Fit<'m, 'o> {
     pool: Arc<Pool>,
     adam: AdamOptions,
     accuracy: bool,
-    moments: &'m mut Moments,
     network: Network,
     batch: Batch,
     train: Dataset,
     validation: Option<Dataset>,
     batch_size: usize,
-    epochs: std::ops::Range<usize>,
+    epochs: usize,
     shuffle: Option<u64>,
     verbose: Verbose,
     output: Output<'o>,
     callbacks: Option<&'o mut dyn Callbacks>,
-    history: History,
+    checkpoints: Option<Checkpoints>,
+    /// The metrics of an epoch that was cut short.
+    unfinished: Option<EpochMetrics>,
     stopped: bool,
 }
 
 impl<'m, 'o> Fit<'m, 'o> {
     fn new(
         model: &'m Model,
-        compiled: &'m mut Compiled,
+        compiled: CompileOptions,
         train: Dataset,
         validation: Option<Dataset>,
         options: FitOptions<'o>,
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
-        let moments = match &mut compiled.moments {
-            Some(moments) => moments,
-            none => none.insert(Moments::new(model.parameters.len()).at("the optimizer's state")?),
-        };
+        let Optimizer::Adam(adam) = compiled.optimizer;
         Ok(Fit {
             network: model.network(&pool, batch_size, true)?,
             batch: Batch::new(model, batch_size)?,
             model,
             pool,
-            adam: compiled.adam,
+            adam,
             accuracy: compiled.accuracy,
-            moments,
             train,
             validation,
             batch_size,
-            epochs: options.initial_epoch..options.epochs,
+            epochs: options.epochs,
             shuffle: options.shuffle.then_some(options.seed),
             verbose: options.verbose,
             output: options.output,
             callbacks: options.callbacks,
-            history: History::default(),
+            checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
+            unfinished: None,
             stopped: false,
         })
     }
 
-    fn run(&mut self) -> Result<()> {
-        for epoch in self.epochs.clone() {
-            self.epoch(epoch)?;
-            if self.stopped {
-                break;
-            }
+    /// Puts the model where this fit begins: at the checkpoint, or at the start of the plan. The first change to it.
+    fn start(&mut self, plan: Plan, resume: bool) -> Result<()> {
+        let model = self.model;
+        let resumed = match self.checkpoints.as_mut().filter(|_| resume) {
+            Some(checkpoints) => checkpoints.read(model, &plan)?,
+            None => None,
+        };
+        if let Some(resumed) = resumed {
+            return resumed.apply(model);
         }
+        let mut state = model.state.write();
+        if state.moments.m.is_empty() {
+            state.moments = Moments::zeros(model.parameters.len())?;
+        }
+        state.position = Some(Position::start(plan));
         Ok(())
     }
 
-    fn epoch(&mut self, epoch: usize) -> Result<()> {
+    fn run(&mut self) -> Result<()> {
+        while !self.stopped {
+            let (epoch, done, mean) = self.position(|position| (position.epoch, position.batch, position.mean))?;
+            if epoch >= self.epochs {
+                break;
+            }
+            self.epoch(epoch, done, mean)?;
+        }
+        self.checkpoint(After::Fit)
+    }
+
+    /// Lends the position, which every fit has.
+    fn position<R>(&self, task: impl FnOnce(&mut Position) -> R) -> Result<R> {
+        let mut state = self.model.state.write();
+        state.position.as_mut().map(task).ok_or_else(|| Error::internal("a fit without a position"))
+    }
+
+    /// The metrics of the epochs, the one that was cut short included.
+    fn history(&self) -> History {
+        let mut history = self.position(|position| position.history.clone()).unwrap_or_default();
+        self.unfinished.into_iter().for_each(|metrics| history.push(metrics));
+        history
+    }
+
+    fn checkpoint(&mut self, event: After) -> Result<()> {
+        self.checkpoints.as_mut().map_or(Ok(()), |checkpoints| checkpoints.after(event, self.model))
+    }
+
+    /// An epoch, of which `done` batches with the scores `mean` are behind us when a fit goes on in its midst.
+    fn epoch(&mut self, epoch: usize, done: usize, mean: Mean) -> Result<()> {
         let mut now = Epoch {
             start: Instant::now(),
-            mean: Mean::default(),
             accuracy: self.accuracy,
             validated: false,
             progress: Progress {
                 epoch,
-                epochs: self.epochs.end,
+                epochs: self.epochs,
                 batch: 0,
                 batches: self.train.len().div_ceil(self.batch_size),
                 loss: f64::NAN,
@@ -155,51 +209,66 @@ impl<'m, 'o> Fit<'m, 'o> {
                 seconds: 0.0,
             },
         };
+        if done > 0 {
+            now.step(done - 1, mean.metrics());
+        }
         self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress);
         if self.stopped {
+            self.unfinished = (done > 0).then(|| now.end(None));
             return Ok(());
         }
-        epoch_header(&mut self.output, self.verbose, epoch, self.epochs.end);
-        let mut line = ProgressLine::new(self.verbose, now.progress.batches);
-        self.batches(&mut now, &mut line)?;
+        epoch_header(&mut self.output, self.verbose, epoch, self.epochs);
+        let mut line = ProgressLine::new(self.verbose, done, now.progress.batches);
+        self.batches(&mut now, &mut line, done)?;
         let validated = match self.validation.clone() {
             Some(data) if !self.stopped => self.validate(&data)?,
             _ => None,
         };
-        now.end(validated, &mut self.history);
+        let metrics = now.end(validated);
+        match self.stopped {
+            true => self.unfinished = Some(metrics),
+            false => self.position(|position| position.end_epoch(metrics))?,
+        }
         line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds);
         if !self.stopped {
             self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress);
+            self.checkpoint(After::Epoch)?;
         }
         Ok(())
     }
 
-    /// All batches of an epoch, or as many as there are before somebody says stop.
-    fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine) -> Result<()> {
+    /// All batches of an epoch but the `done` first, or as many as there are before somebody says stop.
+    fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine, done: usize) -> Result<()> {
         let order = order(self.train.len(), self.shuffle.map(|seed| (seed, now.progress.epoch)))?;
-        for (batch, indices) in order.chunks(self.batch_size).enumerate() {
-            let score = self.step(indices)?;
-            now.step(batch, score, indices.len());
+        for (batch, indices) in order.chunks(self.batch_size).enumerate().skip(done) {
+            let metrics = self.step(indices)?;
+            now.step(batch, metrics);
             line.update(&mut self.output, batch + 1, &now.shown(), now.progress.seconds);
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress);
             if self.stopped {
                 break;
             }
+            self.checkpoint(After::Batch)?;
         }
         Ok(())
     }
 
-    /// One step of the optimizer. Whoever reads the weights meanwhile waits for its end.
-    fn step(&mut self, indices: &[u32]) -> Result<Score> {
+    /// One step of the optimizer; gives the epoch's metrics so far. Whoever reads the weights or the state meanwhile waits
+    /// for its end, so that nobody sees one without the other.
+    fn step(&mut self, indices: &[u32]) -> Result<Metrics> {
         let (x, labels) = self.batch.gather(&self.train, indices);
         let AdamOptions { learning_rate, beta_1, beta_2, epsilon } = self.adam;
-        let Moments { m, v, steps } = &mut *self.moments;
+        let mut state = self.model.state.write();
+        let State { moments: Moments { m, v, steps }, position: Some(position), .. } = &mut *state else {
+            return Err(Error::internal("a fit without a position"));
+        };
         let (pool, network) = (&self.pool, &mut self.network);
         let adam = AdamStep::new(learning_rate, beta_1, beta_2, epsilon, *steps + 1);
         let score =
             self.model.parameters.write(|w| pool.run(|| network.train(Trained { w, m, v }, x, labels, adam)))??;
         *steps += 1;
-        Ok(score)
+        position.step(score, labels.len());
+        Ok(position.mean.metrics())
     }
 
     /// The metrics on the validation data; `None` when stopped meanwhile.
@@ -221,33 +290,25 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 }
 
-impl Moments {
-    fn new(len: usize) -> Result<Self> {
-        Ok(Moments { m: Buffer::zeros(len)?, v: Buffer::zeros(len)?, steps: 0 })
-    }
-}
-
 /// An epoch under way.
 struct Epoch {
     start: Instant,
-    mean: Mean,
     accuracy: bool,
     validated: bool,
     progress: Progress,
 }
 
 impl Epoch {
-    fn step(&mut self, batch: usize, score: Score, samples: usize) {
-        self.mean.add(score, samples);
-        let metrics = self.mean.metrics();
+    /// After a batch, with the metrics up to it.
+    fn step(&mut self, batch: usize, metrics: Metrics) {
         self.progress.batch = batch;
         self.progress.loss = metrics.loss;
         self.progress.accuracy = if self.accuracy { metrics.accuracy } else { f64::NAN };
         self.progress.seconds = self.start.elapsed().as_secs_f64();
     }
 
-    /// Takes in what the validation found, and notes the epoch in the history.
-    fn end(&mut self, validated: Option<Metrics>, history: &mut History) {
+    /// Takes in what the validation found; gives the epoch's entry in the history.
+    fn end(&mut self, validated: Option<Metrics>) -> EpochMetrics {
         let progress = &mut self.progress;
         progress.seconds = self.start.elapsed().as_secs_f64();
         self.validated = validated.is_some();
@@ -257,12 +318,12 @@ impl Epoch {
         }
         let Progress { loss, accuracy, val_loss, val_accuracy, .. } = *progress;
         let wanted = |value| self.accuracy.then_some(value);
-        history.push(EpochMetrics {
+        EpochMetrics {
             loss,
             accuracy: wanted(accuracy),
             val_loss: validated.map(|_| val_loss),
             val_accuracy: validated.and_then(|_| wanted(val_accuracy)),
-        });
+        }
     }
 
     /// The metrics that were measured, as the progress line shows them.

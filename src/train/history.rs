@@ -15,6 +15,13 @@ pub struct EpochMetrics {
     pub val_accuracy: Option<f64>,
 }
 
+impl EpochMetrics {
+    /// In the order of [`METRICS`].
+    fn values(&self) -> [Option<f64>; 4] {
+        [Some(self.loss), self.accuracy, self.val_loss, self.val_accuracy]
+    }
+}
+
 /// The metrics of a fit's epochs, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -22,11 +29,29 @@ pub struct History {
 }
 
 /// The names of the metrics.
-const METRICS: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
+pub(super) const METRICS: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
 impl History {
     pub(super) fn push(&mut self, epoch: EpochMetrics) {
         self.epochs.push(epoch);
+    }
+
+    /// The values of each of [`METRICS`], epoch by epoch; NaN for what was not measured.
+    pub(super) fn columns(&self) -> Vec<Vec<f64>> {
+        let column = |i: usize| self.epochs.iter().map(|epoch| epoch.values()[i].unwrap_or(f64::NAN)).collect();
+        (0..METRICS.len()).map(column).collect()
+    }
+
+    /// The history of `epochs` epochs with such columns, `None` for what was not measured.
+    pub(super) fn from_columns(epochs: usize, columns: &[Option<Vec<f64>>; 4]) -> Self {
+        let value = |i: usize, epoch: usize| columns[i].as_ref().and_then(|column| column.get(epoch)).copied();
+        let epoch = |epoch: usize| EpochMetrics {
+            loss: value(0, epoch).unwrap_or(f64::NAN),
+            accuracy: value(1, epoch),
+            val_loss: value(2, epoch),
+            val_accuracy: value(3, epoch),
+        };
+        History { epochs: (0..epochs).map(epoch).collect() }
     }
 
     /// How many epochs there were.
@@ -42,7 +67,7 @@ impl History {
                 .found(epoch)
                 .at("argument `epoch`"));
         };
-        let values = [Some(metrics.loss), metrics.accuracy, metrics.val_loss, metrics.val_accuracy];
+        let values = metrics.values();
         let found = METRICS.iter().position(|&name| name == metric).and_then(|i| values[i]);
         found.ok_or_else(|| {
             let there: Vec<_> =

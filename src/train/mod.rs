@@ -6,9 +6,13 @@
 //! fit         epochs of batches      evaluate    the forward pass alone: scores and predictions
 //! network     the layers at work on a batch
 //! parameters  all weights, in one tensor      pool      a model's threads
-//! progress    Keras's progress line           history   the metrics of each epoch
+//! state       how it is trained, how far      progress  Keras's progress line
+//! saved       the whole model as a file       history   the metrics of each epoch
+//! checkpoint  when a fit writes one           config    what both describe, as JSON
 //! ```
 
+mod checkpoint;
+mod config;
 mod evaluate;
 mod fit;
 mod history;
@@ -18,12 +22,17 @@ mod options;
 mod parameters;
 mod pool;
 mod progress;
+mod saved;
+mod state;
+#[cfg(test)]
+mod tests;
 
 pub use evaluate::Metrics;
 pub use fit::Fitted;
 pub use history::{EpochMetrics, History};
 pub use model::Model;
 pub use options::{
-    AdamOptions, Callbacks, CompileOptions, Control, EvaluateOptions, FitOptions, Loss, Optimizer, Progress,
+    AdamOptions, Callbacks, CheckpointOptions, CompileOptions, Control, EvaluateOptions, FitOptions, Loss, Optimizer,
+    Progress,
 };
 pub use progress::{Output, Verbose};

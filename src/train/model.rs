@@ -2,16 +2,18 @@
 //!
 //! Calls fall in two kinds. *Exclusive* ones (compile, fit, set_threads, load_weights) hold [`Model::session`]; a second
 //! one is told `Busy`. *Shared* ones (predict, evaluate, save, summary) run on any number of threads, also while a fit
-//! runs, and meet it only at the parameters' lock, between two of its steps.
+//! runs, and meet it only at the locks of the state and the parameters, between two of its steps. Who takes both takes
+//! the state's first; nobody holds one while a callback runs.
 
 use super::network::Network;
-use super::options::{AdamOptions, CompileOptions, Loss, Optimizer};
+use super::options::{CompileOptions, Loss, Optimizer};
 use super::parameters::Parameters;
 use super::pool::Pool;
+use super::saved::{self, Saved};
+use super::state::State;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::{Activation, Graph, LayerSpec, Shape, Tensor, summary};
 use crate::kernels::Isa;
-use crate::memory::Buffer;
 use crate::weights;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::path::Path;
@@ -24,32 +26,13 @@ pub struct Model {
     pub(super) layers: Vec<LayerSpec>,
     pub(super) parameters: Parameters,
     pub(super) isa: Isa,
-    session: Mutex<Session>,
+    /// How it is trained, and how far that has come.
+    pub(super) state: RwLock<State>,
+    /// Held by the exclusive call that is running.
+    session: Mutex<()>,
     pool: RwLock<Threads>,
     idle: Mutex<Vec<Network>>,
     pub(super) cancel: AtomicBool,
-}
-
-/// What exclusive calls work on.
-#[derive(Default)]
-pub(super) struct Session {
-    pub(super) compiled: Option<Compiled>,
-}
-
-/// A model that may be fitted.
-pub(super) struct Compiled {
-    pub(super) adam: AdamOptions,
-    pub(super) accuracy: bool,
-    /// Made by the first fit.
-    pub(super) moments: Option<Moments>,
-}
-
-/// Adam's state, laid out as the parameters.
-pub(super) struct Moments {
-    pub(super) m: Buffer,
-    pub(super) v: Buffer,
-    /// Steps taken.
-    pub(super) steps: u64,
 }
 
 /// The pool, made when it is first needed.
@@ -65,11 +48,35 @@ impl Model {
     /// The model from `input` to `output`, both of `graph`, with initial weights from the graph's seed.
     pub fn new(graph: &Graph, input: Tensor, output: Tensor, name: &str) -> Result<Self> {
         let layers = graph.chain(input, output)?;
+        let parameters = Parameters::new(&layers, graph.seed())?;
+        Model::of(name.to_string(), layers, parameters)
+    }
+
+    /// The model in the file `path`, as [`save`](Self::save) or a fit's checkpoint wrote it: its weights, what it was
+    /// compiled with, the optimizer's state and where the fit was.
+    pub fn load(path: &Path) -> Result<Self> {
+        let load = || {
+            let mut saved = Saved::open(path)?;
+            let parameters = Parameters::zeros(&saved.layers)?;
+            parameters.write(|all| saved.weights(parameters.entries(), all))??;
+            let model = Model::of(saved.name.clone(), saved.layers.clone(), parameters)?;
+            if let Some(options) = &saved.compiled {
+                model.check_compile(options).at("key compile").at("metadata model")?;
+            }
+            let state = saved.state(&model.parameters)?;
+            *model.state.write() = state;
+            Ok(model)
+        };
+        load().map_err(|error: Error| error.at(path.display()))
+    }
+
+    fn of(name: String, layers: Vec<LayerSpec>, parameters: Parameters) -> Result<Self> {
         Ok(Model {
-            name: name.to_string(),
-            parameters: Parameters::new(&layers, graph.seed())?,
+            name,
+            parameters,
             isa: Isa::choose()?,
             layers,
+            state: RwLock::default(),
             session: Mutex::default(),
             pool: RwLock::new(Threads { wanted: 0, pool: None }),
             idle: Mutex::default(),
@@ -114,7 +121,14 @@ impl Model {
 
     /// Prepares for `fit`: sets the optimizer, forgetting what an earlier one has gathered. Exclusive.
     pub fn compile(&self, options: &CompileOptions) -> Result<()> {
-        let mut session = self.exclusive()?;
+        let _session = self.exclusive()?;
+        self.check_compile(options)?;
+        *self.state.write() = State { compiled: Some(*options), ..State::default() };
+        Ok(())
+    }
+
+    /// Options in their range, and a loss that fits the last layer.
+    fn check_compile(&self, options: &CompileOptions) -> Result<()> {
         let Optimizer::Adam(adam) = options.optimizer;
         adam.check()?;
         let found = self.check_classifier()?;
@@ -129,7 +143,6 @@ impl Model {
                 .found(format_args!("{found:?}"))
                 .at(format_args!("layer {}", self.last().name)));
         }
-        session.compiled = Some(Compiled { adam, accuracy: options.accuracy, moments: None });
         Ok(())
     }
 
@@ -142,26 +155,30 @@ impl Model {
     /// Writes the weights as safetensors, all of one step. The file is whole or as it was before.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
         let values = self.parameters.snapshot()?;
-        let entries = self.parameters.entries().iter().map(|entry| weights::Entry {
-            name: entry.name.clone(),
-            shape: entry.shape.clone(),
-            values: &values[entry.range.clone()],
-        });
-        weights::save(path, &entries.collect::<Vec<_>>())
+        let entries = saved::weight_entries(self.parameters.entries(), &values);
+        weights::save(path, &[("format", "mnist")], &entries)
     }
 
-    /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form. The file must hold
-    /// this model's tensors, all of them and no others; otherwise the model stays as it was. Exclusive.
+    /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
+    /// model's file. The file must hold this model's weights, all of them and no others; otherwise the model stays as it
+    /// was. The optimizer's state is kept; the position of an earlier fit, which had other weights, is not. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
         let _session = self.exclusive()?;
-        let entries = self.parameters.entries();
-        let expected: Vec<_> = entries.iter().map(|entry| (entry.name.clone(), entry.shape.clone())).collect();
-        let loaded = weights::load(path, &expected)?;
-        self.parameters.write(|all| {
-            for (entry, values) in entries.iter().zip(&loaded) {
-                all[entry.range.clone()].copy_from_slice(values);
-            }
-        })
+        let loaded = saved::read_weights(path, self.parameters.entries(), self.parameters.len()).at(path.display())?;
+        let mut state = self.state.write();
+        self.parameters.write(|all| all.copy_from_slice(&loaded))?;
+        state.position = None;
+        Ok(())
+    }
+
+    /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state and how far the fit has
+    /// come that is running or was the last, all of one step. The file is whole or as it was before.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let (weights, state) = {
+            let state = self.state.read();
+            (self.parameters.snapshot()?, state.copy()?)
+        };
+        saved::write(path, self, &weights, &state)
     }
 
     fn last(&self) -> &LayerSpec {
@@ -188,7 +205,7 @@ impl Model {
     }
 
     /// Enters an exclusive call.
-    pub(super) fn exclusive(&self) -> Result<MutexGuard<'_, Session>> {
+    pub(super) fn exclusive(&self) -> Result<MutexGuard<'_, ()>> {
         self.session
             .try_lock()
             .ok_or_else(|| Error::new(ErrorKind::Busy, "another call that changes the model is running").at("model"))

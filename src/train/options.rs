@@ -3,6 +3,7 @@
 use super::progress::{Output, Verbose};
 use crate::data::Dataset;
 use crate::error::{Error, ErrorKind, Result};
+use std::path::PathBuf;
 
 /// How a model is to be trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -101,6 +102,24 @@ pub struct FitOptions<'a> {
     pub output: Output<'a>,
     /// What is called at each batch's end and each epoch's begin and end. Default: nothing.
     pub callbacks: Option<&'a mut dyn Callbacks>,
+    /// Where and when the fit's state is written. Default: nowhere.
+    pub checkpoint: Option<CheckpointOptions>,
+}
+
+/// Where and when a fit writes its state, so that another one can go on from there. It is written at each interval that
+/// is not 0, and when the fit ends or is stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckpointOptions {
+    /// The file, which [`Model::load`](super::Model::load) reads as well.
+    pub path: PathBuf,
+    /// After every so many batches, counted from the fit's first one.
+    pub batches: usize,
+    /// After every so many epochs, likewise.
+    pub epochs: usize,
+    /// After the first batch that ends so many seconds after the last time.
+    pub seconds: f64,
+    /// Whether to go on from the file, if there is one.
+    pub resume: bool,
 }
 
 impl<'a> FitOptions<'a> {
@@ -117,6 +136,7 @@ impl<'a> FitOptions<'a> {
             validation_data: None,
             output,
             callbacks: None,
+            checkpoint: None,
         }
     }
 }

@@ -35,6 +35,16 @@ pub struct Parameters {
 impl Parameters {
     /// The initial parameters: kernels Glorot uniform from `seed`, biases zero.
     pub fn new(layers: &[LayerSpec], seed: u64) -> Result<Self> {
+        Parameters::filled(layers, |values, initializer, stream| initialize(values, initializer, seed, stream))
+    }
+
+    /// All of them zero.
+    pub fn zeros(layers: &[LayerSpec]) -> Result<Self> {
+        Parameters::filled(layers, |_, _, _| ())
+    }
+
+    /// The parameters as `fill` makes them: it is given each one's place, which is zero, its initializer and its number.
+    fn filled(layers: &[LayerSpec], fill: impl Fn(&mut [f32], &Initializer, u64)) -> Result<Self> {
         let (mut entries, mut ranges, mut end) = (Vec::new(), Vec::new(), 0usize);
         let too_large = || Error::new(ErrorKind::OutOfMemory, "the parameters exceed what memory can address");
         for layer in layers {
@@ -50,8 +60,7 @@ impl Parameters {
         }
         let (mut storage, start) = aligned_zeros(end).map_err(|e| e.at("the model's parameters"))?;
         for (stream, (entry, initializer)) in (0..).zip(&entries) {
-            let values = &mut storage[start + entry.range.start..start + entry.range.end];
-            initialize(values, initializer, seed, stream);
+            fill(&mut storage[start + entry.range.start..start + entry.range.end], initializer, stream);
         }
         let len = storage.len();
         let tensor = Tensor::from_vec(storage, len, &Device::Cpu)?.narrow(0, start, end)?;

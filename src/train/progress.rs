@@ -48,6 +48,8 @@ pub fn epoch_header(output: &mut Output<'_>, verbose: Verbose, epoch: usize, epo
 /// The line of one epoch, or of one evaluation.
 pub struct ProgressLine {
     verbose: Verbose,
+    /// Steps that were done before the line was begun.
+    done: usize,
     target: usize,
     drawn: Option<f64>,
     width: usize,
@@ -55,9 +57,9 @@ pub struct ProgressLine {
 }
 
 impl ProgressLine {
-    /// A line that ends at `target` steps.
-    pub fn new(verbose: Verbose, target: usize) -> Self {
-        ProgressLine { verbose, target, drawn: None, width: 0, first_step: None }
+    /// A line that goes from `done` steps to `target`.
+    pub fn new(verbose: Verbose, done: usize, target: usize) -> Self {
+        ProgressLine { verbose, done, target, drawn: None, width: 0, first_step: None }
     }
 
     /// After step `current` (counted from 1): redraws the line, unless it was drawn a moment ago.
@@ -116,13 +118,14 @@ impl ProgressLine {
 
     /// Seconds a step takes, the first one, which sets things up, left out as soon as there are others.
     fn per_step(&mut self, current: usize, now: f64) -> f64 {
-        if current == 1 {
+        let steps = current.saturating_sub(self.done);
+        if steps == 1 {
             self.first_step.get_or_insert(now);
         }
-        match (self.first_step, current) {
+        match (self.first_step, steps) {
             (_, 0) => 0.0,
-            (Some(first), 2..) => (now - first) / (current - 1) as f64,
-            _ => now / current as f64,
+            (Some(first), 2..) => (now - first) / (steps - 1) as f64,
+            _ => now / steps as f64,
         }
     }
 }
@@ -192,7 +195,7 @@ mod tests {
     fn a_running_line() {
         // 63 steps after the first in 9.18 s, 1811 to go: 263.9 s.
         let text = written(true, |output| {
-            let mut line = ProgressLine::new(Verbose::Bar, 1875);
+            let mut line = ProgressLine::new(Verbose::Bar, 0, 1875);
             line.update(output, 1, &METRICS, 1.0);
             line.update(output, 2, &METRICS, 1.01); // too soon
             line.update(output, 64, &METRICS, 1.0 + 9.18);
@@ -203,13 +206,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_goes_on_counts_its_own_steps_time() {
+        let mut line = ProgressLine::new(Verbose::Bar, 1000, 1875);
+        line.per_step(1001, 5.0);
+        assert_eq!(line.per_step(1011, 6.0), 0.1);
+    }
+
+    #[test]
     fn the_tutorial_s_finished_lines() {
         let metrics = [("loss", 0.1501), ("accuracy", 0.9561)];
         let finished =
             "1875/1875 [==============================] - 275s 147ms/step - loss: 0.1501 - accuracy: 0.9561\n";
         let end = |verbose, redraw| {
             written(redraw, |output| {
-                let mut line = ProgressLine::new(verbose, 1875);
+                let mut line = ProgressLine::new(verbose, 0, 1875);
                 (1..1875).for_each(|step| line.update(output, step, &metrics, 0.0)); // as if it was drawn just now
                 line.finish(output, 1875, &metrics, 275.2);
             })
@@ -223,7 +233,7 @@ mod tests {
 
     #[test]
     fn bars_grow() {
-        let line = ProgressLine::new(Verbose::Bar, 100);
+        let line = ProgressLine::new(Verbose::Bar, 0, 100);
         let bar = |current| line.bar(current);
         assert_eq!(bar(3), "  3/100 [..............................]");
         assert_eq!(bar(7), "  7/100 [=>............................]");
@@ -251,7 +261,7 @@ mod tests {
     #[test]
     fn a_shorter_line_covers_a_longer_one() {
         let text = written(true, |output| {
-            let mut line = ProgressLine::new(Verbose::Bar, 2);
+            let mut line = ProgressLine::new(Verbose::Bar, 0, 2);
             line.update(output, 1, &[("loss", 1e-9)], 1.0);
             line.finish(output, 2, &[("loss", 1.0)], 2.0);
         });

@@ -1,112 +1,174 @@
 //! A safetensors file to tensors, with everything that can be wrong with it.
 
+use super::HEADER_MOST;
+use super::values::read;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::memory::{filled, reserve};
+use crate::memory::filled;
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
-use safetensors::{Dtype, SafeTensorError, SafeTensors};
+use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Reads the tensors `expected` names, each with its shape, from the file `path`, in the order of `expected`.
-///
-/// The file has to hold just those, as float32; what values they have, infinities and NaN included, is not judged.
-/// Needs memory for the file's bytes and for the tensors. Nothing is memory-mapped: a mapped file that shrinks kills
-/// the process.
-///
-/// # Errors
-/// Each names the file and, where there is one, the tensor: `NotFound` when either is missing, `Io` when the file
-/// cannot be read, `Format` when it is no whole safetensors file, `Shape` when a tensor's shape is another or a tensor
-/// is one too many, `Unsupported` for another dtype than float32, `OutOfMemory` when it is too large.
-pub fn load(path: &Path, expected: &[(String, Vec<usize>)]) -> Result<Vec<Vec<f32>>> {
-    read(path).and_then(|bytes| parse(&bytes, expected)).at(path.display())
+/// A tensor that a file has to hold.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    /// `conv2d/kernel`
+    pub name: String,
+    /// The type of its elements.
+    pub dtype: Dtype,
+    /// Its sizes, outermost first.
+    pub shape: Vec<usize>,
 }
 
-/// The file's content. Only a regular file has a size that can be known, and does not block when opened.
-fn read(path: &Path) -> Result<Vec<u8>> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
-        let found = if metadata.is_dir() { "a directory" } else { "something else" };
+/// An open safetensors file whose header has been read, and found to fit the file's length.
+///
+/// Memory goes to the header and to what the caller reads, nothing else. Nothing is memory-mapped: a mapped file that
+/// shrinks kills the process. What values tensors have, infinities and NaN included, is not judged.
+///
+/// Errors name the tensor; the file is named by who opened it. `Format` is for what is no whole safetensors file.
+pub struct TensorFile<R> {
+    reader: R,
+    table: Metadata,
+    /// Where the data begin.
+    data: u64,
+}
+
+/// Opens the file `path`. `NotFound` when it is missing, `Io` when it cannot be read or is no file.
+pub fn open(path: &Path) -> Result<TensorFile<File>> {
+    // Only a regular file has a size that can be known, and does not block when opened.
+    let there = std::fs::metadata(path)?;
+    if !there.is_file() {
+        let found = if there.is_dir() { "a directory" } else { "something else" };
         return Err(Error::new(ErrorKind::Io, "cannot be read").expected("a file").found(found));
     }
-    let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX); // which `filled` refuses
-    let mut bytes = filled(len, 0)?;
-    File::open(path)?.read_exact(&mut bytes)?;
-    Ok(bytes)
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    TensorFile::new(file, len)
 }
 
-pub(super) fn parse(bytes: &[u8], expected: &[(String, Vec<usize>)]) -> Result<Vec<Vec<f32>>> {
-    let (header_len, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| explain(error, bytes, expected))?;
-    compare(&metadata, expected)?;
-    let data = &bytes[8 + header_len..]; // the header was read from before it
-    let tensor = |(name, _): &(String, Vec<usize>)| values(&metadata, name, data);
-    expected.iter().map(tensor).collect()
-}
-
-/// Checks that the file holds what is expected and no more, before any of it is copied.
-fn compare(metadata: &Metadata, expected: &[(String, Vec<usize>)]) -> Result<()> {
-    for (name, shape) in expected {
-        let wanted = describe(Dtype::F32, shape);
-        let Some(info) = metadata.info(name) else {
-            let error = Error::new(ErrorKind::NotFound, "missing tensor").expected(wanted).found("none of that name");
-            return Err(error.at(format_args!("tensor {name}")));
-        };
-        let error = match info {
-            TensorInfo { dtype, .. } if *dtype != Dtype::F32 => Error::new(ErrorKind::Unsupported, "wrong dtype"),
-            info if info.shape != *shape => Error::new(ErrorKind::Shape, "wrong shape"),
-            _ => continue,
-        };
-        return Err(error.expected(wanted).found(describe(info.dtype, &info.shape)).at(format_args!("tensor {name}")));
+impl<R: Read + Seek> TensorFile<R> {
+    /// Reads the header of a file of `len` bytes.
+    pub fn new(mut reader: R, len: u64) -> Result<Self> {
+        let wrong = |what: String| Error::new(ErrorKind::Format, what).found(format_args!("{len} bytes"));
+        if len < 8 {
+            return Err(wrong("not safetensors: header too small".into()));
+        }
+        let mut size = [0; 8];
+        reader.read_exact(&mut size)?;
+        let size = u64::from_le_bytes(size);
+        if size > HEADER_MOST as u64 {
+            let error = Error::new(ErrorKind::Format, "not safetensors: header too large");
+            return Err(error.expected(format_args!("at most {HEADER_MOST} bytes")).found(size));
+        }
+        if size > len - 8 {
+            return Err(wrong("the file ends inside its header".into()));
+        }
+        let mut text = filled(size as usize, 0)?;
+        reader.read_exact(&mut text)?;
+        let table = std::str::from_utf8(&text).map_err(|error| wrong(format!("not safetensors: {error}"))).and_then(
+            |text| {
+                serde_json::from_str::<Metadata>(text)
+                    .map_err(|error| wrong(format!("not safetensors: {}", printable(&error.to_string()))))
+            },
+        )?;
+        let file = TensorFile { reader, table, data: 8 + size };
+        file.check_len(len)?;
+        Ok(file)
     }
-    let extra = metadata.offset_keys().into_iter().find(|name| expected.iter().all(|(known, _)| known != name));
-    match extra.as_ref().and_then(|name| Some((name, metadata.info(name)?))) {
-        Some((name, info)) => Err(Error::new(ErrorKind::Shape, "unexpected tensor")
-            .expected("none of that name")
-            .found(describe(info.dtype, &info.shape))
-            .at(format_args!("tensor {}", printable(name)))),
-        None => Ok(()),
-    }
-}
 
-/// The values of one tensor; the parser has checked its offsets, and tensors in a file are not aligned.
-fn values(metadata: &Metadata, name: &str, data: &[u8]) -> Result<Vec<f32>> {
-    let bytes = metadata.info(name).and_then(|info| data.get(info.data_offsets.0..info.data_offsets.1));
-    let (words, _) = bytes.unwrap_or_default().as_chunks::<4>();
-    let mut values = reserve(words.len()).at(format_args!("tensor {name}"))?;
-    values.extend(words.iter().map(|word| f32::from_le_bytes(*word)));
-    Ok(values)
-}
-
-/// What the parser's error means to somebody who has the file before them.
-fn explain(error: SafeTensorError, bytes: &[u8], expected: &[(String, Vec<usize>)]) -> Error {
-    let error = match error {
-        SafeTensorError::MetadataIncompleteBuffer => match cut_tensor(bytes, expected) {
-            Some(name) => {
-                Error::new(ErrorKind::Format, "the file ends before it does").at(format_args!("tensor {name}"))
-            }
+    /// The tensors must end where the file ends.
+    fn check_len(&self, len: u64) -> Result<()> {
+        let end = self.data.checked_add(self.table.data_len() as u64);
+        if end == Some(len) {
+            return Ok(());
+        }
+        let there = (len - self.data) as usize;
+        let is_cut = |name: &&String| {
+            self.table.info(name).is_some_and(|info| (info.data_offsets.0..info.data_offsets.1).contains(&there))
+        };
+        let names = self.table.offset_keys();
+        Err(match names.iter().find(is_cut) {
+            Some(name) => Error::new(ErrorKind::Format, "the file ends before it does")
+                .at(format_args!("tensor {}", printable(name))),
             None => Error::new(ErrorKind::Format, "the header's tensors do not end where the file ends"),
-        },
-        SafeTensorError::InvalidHeaderLength => Error::new(ErrorKind::Format, "the file ends inside its header"),
-        other => Error::new(ErrorKind::Format, format!("not safetensors: {}", printable(&other.to_string()))),
-    };
-    error.found(format_args!("{} bytes", bytes.len()))
+        }
+        .found(format_args!("{len} bytes")))
+    }
+
+    /// A text of the header's metadata.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.table.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// Makes sure that the file holds what is expected, and nothing else but what `ignored` says of its name.
+    /// `NotFound` for a missing tensor, `Shape` when its shape is another or a tensor is one too many, `Unsupported` for
+    /// another dtype.
+    pub fn check(&self, expected: &[Expected], ignored: impl Fn(&str) -> bool) -> Result<()> {
+        for Expected { name, dtype, shape } in expected {
+            self.info(name, *dtype, Some(shape)).at(format_args!("tensor {name}"))?;
+        }
+        let known: HashSet<_> = expected.iter().map(|expected| expected.name.as_str()).collect();
+        let extra = self.table.offset_keys().into_iter().find(|name| !known.contains(name.as_str()) && !ignored(name));
+        match extra.as_ref().and_then(|name| Some((name, self.table.info(name)?))) {
+            Some((name, info)) => Err(Error::new(ErrorKind::Shape, "unexpected tensor")
+                .expected("none of that name")
+                .found(describe(info.dtype, &info.shape))
+                .at(format_args!("tensor {}", printable(name)))),
+            None => Ok(()),
+        }
+    }
+
+    /// Where a tensor lies, which must be of that dtype and, where one is given, shape.
+    fn info(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<&TensorInfo> {
+        let wanted = || shape.map_or(dtype.to_string(), |shape| describe(dtype, shape));
+        let Some(info) = self.table.info(name) else {
+            return Err(Error::new(ErrorKind::NotFound, "missing tensor")
+                .expected(wanted())
+                .found("none of that name"));
+        };
+        let error = match shape {
+            _ if info.dtype != dtype => Error::new(ErrorKind::Unsupported, "wrong dtype"),
+            Some(shape) if info.shape != shape => Error::new(ErrorKind::Shape, "wrong shape"),
+            _ => return Ok(info),
+        };
+        Err(error.expected(wanted()).found(describe(info.dtype, &info.shape)))
+    }
+
+    /// Fills `values` with the tensor of that name and length.
+    pub fn read_f32(&mut self, name: &str, values: &mut [f32]) -> Result<()> {
+        self.seek(name, Dtype::F32, values.len())
+            .and_then(|()| read(values, f32::from_le_bytes, &mut self.reader).map_err(shrunk))
+            .at(format_args!("tensor {name}"))
+    }
+
+    /// The same for double precision.
+    pub fn read_f64(&mut self, name: &str, values: &mut [f64]) -> Result<()> {
+        self.seek(name, Dtype::F64, values.len())
+            .and_then(|()| read(values, f64::from_le_bytes, &mut self.reader).map_err(shrunk))
+            .at(format_args!("tensor {name}"))
+    }
+
+    /// Goes to where a tensor begins.
+    fn seek(&mut self, name: &str, dtype: Dtype, len: usize) -> Result<()> {
+        let info = self.info(name, dtype, None)?;
+        let found: usize = info.shape.iter().product(); // the header's reader has found it countable
+        if found != len {
+            return Err(Error::new(ErrorKind::Shape, "wrong length").expected(len).found(found));
+        }
+        let start = self.data + info.data_offsets.0 as u64; // within the file's length
+        self.reader.seek(SeekFrom::Start(start))?;
+        Ok(())
+    }
 }
 
-/// The tensor a shortened file breaks off in. The parser judges a header only beside all of its data, so it is shown
-/// the header with as much data as the expected tensors have.
-fn cut_tensor<'a>(bytes: &[u8], expected: &'a [(String, Vec<usize>)]) -> Option<&'a str> {
-    let header = usize::try_from(u64::from_le_bytes(*bytes.first_chunk()?)).ok()?.checked_add(8)?;
-    let end = expected.iter().try_fold(header, |end, (_, shape)| end.checked_add(byte_len(shape)?))?;
-    let mut whole = filled(end, 0u8).ok()?;
-    whole.get_mut(..header)?.copy_from_slice(bytes.get(..header)?);
-    let (_, metadata) = SafeTensors::read_metadata(&whole).ok()?;
-    let is_cut = |info: &TensorInfo| (info.data_offsets.0..info.data_offsets.1).contains(&(bytes.len() - header));
-    let mut names = expected.iter().map(|(name, _)| name.as_str());
-    names.find(|name| metadata.info(name).is_some_and(is_cut))
-}
-
-fn byte_len(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(size_of::<f32>(), |bytes, &size| bytes.checked_mul(size))
+/// The file has become shorter since its header was read.
+fn shrunk(error: std::io::Error) -> Error {
+    match error.kind() {
+        std::io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Format, "the file ends before it does"),
+        _ => Error::io(error),
+    }
 }
 
 /// `F32 [3, 3, 1, 32]`
@@ -118,6 +180,6 @@ fn describe(dtype: Dtype, shape: &[usize]) -> String {
 }
 
 /// Text out of a file, fit for a message: of bounded length and without control characters.
-fn printable(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_debug).collect()
 }

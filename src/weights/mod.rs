@@ -1,14 +1,30 @@
-//! Weights in files: safetensors, named tensors of little-endian float32 behind a JSON header.
+//! Tensors in files: safetensors, named tensors of little-endian numbers behind a JSON header.
 //!
-//! A file holds `conv2d/kernel`, `conv2d/bias`, `dense/kernel`, ... in Keras's layouts. It appears under its name whole
-//! or not at all, and it is read whole or not at all: what does not fit is an error that names the file and the tensor.
+//! A file of weights holds `conv2d/kernel`, `conv2d/bias`, `dense/kernel`, ... in Keras's layouts, as float32. It appears
+//! under its name whole or not at all: what does not fit is an error that names the file and the tensor. (What a whole
+//! model's file holds besides is told in `train::saved`.)
 
 mod load;
 mod replace;
 mod save;
+mod values;
 
-pub use load::load;
+pub use load::{Expected, TensorFile, open, printable};
+pub use safetensors::Dtype;
 pub use save::{Entry, save};
+pub use values::Values;
+
+use crate::error::{At, Result};
+use std::path::Path;
+
+/// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read
+/// one takes some twenty times its length at worst, which is not for a file to choose.
+const HEADER_MOST: usize = 1 << 24;
+
+/// Fails where [`save`] would before it writes: no such folder, no right to write in it, no file to replace.
+pub fn check_writable(path: &Path) -> Result<()> {
+    replace::check(path).at(path.display())
+}
 
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,11 @@
 //! Tensors to a safetensors file.
 
 use super::replace::replace;
+use super::{HEADER_MOST, Values};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::memory::reserve;
-use safetensors::{Dtype, View};
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use serde_json::{Map, Value, json};
+use std::collections::HashSet;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// One tensor to save.
@@ -16,34 +16,42 @@ pub struct Entry<'a> {
     /// Its sizes, outermost first.
     pub shape: Vec<usize>,
     /// Its elements in C order, as many as `shape` says.
-    pub values: &'a [f32],
+    pub values: Values<'a>,
 }
 
-/// Writes `entries` to the file `path` as float32. The file lists them sorted by name, whatever their order here.
+/// Writes `entries` to the file `path`, and `metadata`, which is text under a key, to its header. The same entries make
+/// the same file: they are sorted, the wider elements first (so that each is aligned) and then by name.
 ///
-/// Needs memory for the file's content and once more for its largest tensor.
+/// Needs no memory but for the header: values are written as they lie.
 ///
 /// # Errors
-/// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `OutOfMemory`, `Io` or `NotFound`
-/// when the file cannot be written. A file that was there before is then still there.
-pub fn save(path: &Path, entries: &[Entry]) -> Result<()> {
-    serialize(entries).and_then(|bytes| replace(path, &bytes)).at(path.display())
+/// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `Unsupported` for more names than
+/// a header may hold, `Io` or `NotFound` when the file cannot be written. A file that was there before is then still there.
+pub fn save(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
+    let sorted = sort(entries).at(path.display())?;
+    header(metadata, &sorted)
+        .and_then(|header| {
+            replace(path, |file| {
+                let mut out = BufWriter::new(file);
+                out.write_all(&header)?;
+                for entry in &sorted {
+                    entry.values.write(&mut out)?;
+                }
+                Ok(out.flush()?)
+            })
+        })
+        .at(path.display())
 }
 
-fn serialize(entries: &[Entry]) -> Result<Vec<u8>> {
+/// The entries in the file's order, each of them checked.
+fn sort<'e, 'v>(entries: &'e [Entry<'v>]) -> Result<Vec<&'e Entry<'v>>> {
     let mut taken = HashSet::from(["__metadata__"]);
-    let (mut total, mut largest) = (0usize, 0);
     for entry in entries {
         check(entry, &mut taken).at(format_args!("tensor {}", entry.name))?;
-        total = total.saturating_add(entry.data_len());
-        largest = largest.max(entry.data_len());
     }
-    // The crate's own allocations would abort where this one is refused.
-    drop(reserve::<u8>(total.saturating_add(largest))?);
-    let metadata = HashMap::from([("format".to_string(), "mnist".to_string())]);
-    let tensors = entries.iter().map(|entry| (&entry.name, entry));
-    safetensors::serialize(tensors, Some(metadata))
-        .map_err(|error| Error::new(ErrorKind::Internal, format!("safetensors: {error}")))
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.sort_by_key(|entry| (std::cmp::Reverse(entry.values.width()), &entry.name));
+    Ok(sorted)
 }
 
 fn check<'a>(entry: &'a Entry, taken: &mut HashSet<&'a str>) -> Result<()> {
@@ -60,20 +68,24 @@ fn check<'a>(entry: &'a Entry, taken: &mut HashSet<&'a str>) -> Result<()> {
     Ok(())
 }
 
-impl View for &Entry<'_> {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
+/// The header, its length before it, filled up with spaces so that the data begin on a multiple of 8 bytes.
+fn header(metadata: &[(&str, &str)], entries: &[&Entry]) -> Result<Vec<u8>> {
+    let texts: Map<_, _> = metadata.iter().map(|&(key, text)| (key.to_string(), Value::from(text))).collect();
+    let mut table = Map::from_iter([("__metadata__".to_string(), Value::from(texts))]);
+    let mut end = 0;
+    for entry in entries {
+        let start = end;
+        end += entry.values.len() * entry.values.width(); // they lie in memory: their sum cannot overflow
+        let dtype = entry.values.dtype().to_string();
+        let info = json!({ "dtype": dtype, "shape": entry.shape, "data_offsets": [start, end] });
+        table.insert(entry.name.clone(), info);
     }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
+    let mut text = Value::from(table).to_string();
+    text.extend(std::iter::repeat_n(' ', text.len().next_multiple_of(8) - text.len()));
+    if text.len() > HEADER_MOST {
+        return Err(Error::new(ErrorKind::Unsupported, "too many names for a safetensors header")
+            .expected(format_args!("at most {HEADER_MOST} bytes"))
+            .found(text.len()));
     }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
-    }
-
-    fn data_len(&self) -> usize {
-        size_of_val(self.values)
-    }
+    Ok([&(text.len() as u64).to_le_bytes(), text.as_bytes()].concat())
 }

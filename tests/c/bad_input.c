@@ -87,6 +87,10 @@ static void null_pointers(const mnist_dataset *data, mnist_model *model, const m
     FAILS(INVALID_ARGUMENT, "`path`", mnist_model_save_weights(model, NULL, error));
     FAILS(INVALID_ARGUMENT, "`model`", mnist_model_load_weights(NULL, "x", error));
     FAILS(INVALID_ARGUMENT, "`path`", mnist_model_load_weights(model, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_save(NULL, "x", error));
+    FAILS(INVALID_ARGUMENT, "`path`", mnist_model_save(model, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`path`", mnist_model_load(NULL, &made, error));
+    FAILS(INVALID_ARGUMENT, "`out`", mnist_model_load("x", NULL, error));
     FAILS(INVALID_ARGUMENT, "`history`", mnist_history_get(NULL, "loss", 0, &value, error));
     FAILS(INVALID_ARGUMENT, "`metric`", mnist_history_get(history, NULL, 0, &value, error));
     FAILS(INVALID_ARGUMENT, "`value`", mnist_history_get(history, "loss", 0, NULL, error));
@@ -318,6 +322,26 @@ static void weights(const char *folder, mnist_model *model)
     FAILS(NOT_FOUND, "no-folder", mnist_model_save_weights(model, in(0, folder, "no-folder/w"), error));
 }
 
+static void models(const char *folder, mnist_model *model)
+{
+    mnist_model *made = NULL;
+#define LOAD(name) mnist_model_load(in(0, folder, name), &made, error)
+    FAILS(FORMAT, "cut.safetensors: tensor conv2d/kernel: the file ends before it does", LOAD("cut.safetensors"));
+    FAILS(FORMAT, "empty: not safetensors", LOAD("empty"));
+    FAILS(NOT_FOUND, "none: ", LOAD("none"));
+    FAILS(IO, folder, mnist_model_load(folder, &made, error));
+    FAILS(INVALID_ARGUMENT, "UTF-8", mnist_model_load("\xff\xfe", &made, error));
+    FAILS(FORMAT, "another.safetensors: metadata format: not a whole model", LOAD("another.safetensors"));
+    FAILS(UNSUPPORTED, "newer.model: metadata version: the file is newer than this library: expected `1`, found `2`",
+          LOAD("newer.model"));
+    FAILS(UNSUPPORTED, "newer.model: metadata version", mnist_model_load_weights(model, in(0, folder, "newer.model"), error));
+    FAILS(FORMAT, "text.model: metadata model: not JSON", LOAD("text.model"));
+    FAILS(NOT_FOUND, "huge.model: tensor dense/kernel: missing tensor: expected F32 [1048576, 1024]", LOAD("huge.model"));
+    FAILS(IO, folder, mnist_model_save(model, folder, error));
+    FAILS(NOT_FOUND, "no-folder", mnist_model_save(model, in(0, folder, "no-folder/w"), error));
+    TRUE(made == NULL);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2)
@@ -335,6 +359,7 @@ int main(int argc, char **argv)
     WORKS(mnist_model_predict_dataset(model, data, before, 640, error));
     fits(data, model);
     weights(argv[1], model);
+    models(argv[1], model);
     WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
     TRUE(memcmp(before, after, sizeof before) == 0); /* what failed has changed nothing */
 

@@ -40,7 +40,7 @@ static mnist::model network()
     return mnist::model(input, input.conv2d(4, 3, mnist::relu).flatten().dense(3, mnist::softmax), "small");
 }
 
-int main()
+int main(int argc, char **argv)
 {
     static_assert(!std::is_copy_constructible_v<mnist::model> && std::is_nothrow_move_constructible_v<mnist::model>);
     mnist::dataset train = data();
@@ -104,6 +104,26 @@ int main()
     epochs = 0;
     TRUE(thrown_by([&] { model.fit(train, options); }) == "full" && pieces == 1 && epochs == 0);
     TRUE(thrown_by([&] { model.evaluate(train, evaluate); }) == "full" && pieces == 2);
+
+    // A whole model in a file, and a fit that goes on from one.
+    const std::string path = std::string(argc > 1 ? argv[1] : ".") + "/model";
+    mnist::fit_options resumed;
+    resumed.verbose = 0;
+    resumed.epochs = 2;
+    resumed.checkpoint_path = path;
+    resumed.checkpoint_batches = 1;
+    resumed.checkpoint_epochs = 1;
+    resumed.checkpoint_seconds = 1;
+    TRUE(model.fit(train, resumed).history.epochs() == 2);
+    const mnist::model loaded = mnist::model::load(path);
+    TRUE(loaded.summary() == model.summary() && loaded.predict(train) == model.predict(train));
+    resumed.resume = true;
+    resumed.epochs = 3;
+    const auto three = model.fit(train, resumed).history;
+    TRUE(three.epochs() == 3);
+    model.save(path);
+    TRUE(mnist::model::load(path).predict(train) == model.predict(train) && loaded.predict(train) != model.predict(train));
+    TRUE(status_of([&] { mnist::model::load(path + "/none"); }) < 0 && status_of([&] { model.save(path + "/x"); }) < 0);
 
     const auto one = model.predict(train.image(0).first);
     const auto all = model.predict(train);

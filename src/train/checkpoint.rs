@@ -1,0 +1,143 @@
+//! When a fit writes its state to a file, and how another one goes on from there.
+
+use super::model::Model;
+use super::options::CheckpointOptions;
+use super::saved::{self, Saved};
+use super::state::{Moments, Plan, Position, State};
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::graph;
+use crate::json::difference;
+use crate::memory::Buffer;
+use crate::weights;
+use serde_json::Value;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// The checkpoints of a fit.
+pub struct Checkpoints {
+    path: PathBuf,
+    batches: usize,
+    epochs: usize,
+    seconds: f64,
+    last: Instant,
+    /// The epoch and batch that the file is of.
+    written: Option<(usize, usize)>,
+}
+
+/// What has just happened in a fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// A step.
+    Batch,
+    /// An epoch and its validation.
+    Epoch,
+    /// The last thing that the fit does, having been stopped or not.
+    Fit,
+}
+
+/// A fit's state out of a file.
+pub struct Resumed {
+    weights: Buffer,
+    state: State,
+}
+
+impl Checkpoints {
+    /// Those that `options` ask for; an error where the file could not be written.
+    pub fn new(options: &CheckpointOptions) -> Result<Self> {
+        let CheckpointOptions { ref path, batches, epochs, seconds, .. } = *options;
+        if !(seconds >= 0.0 && seconds.is_finite()) {
+            return Err(Error::new(ErrorKind::InvalidArgument, "out of range")
+                .expected("0 or more, and finite")
+                .found(seconds)
+                .at("option `checkpoint_seconds`"));
+        }
+        weights::check_writable(path)?;
+        Ok(Checkpoints { path: path.clone(), batches, epochs, seconds, last: Instant::now(), written: None })
+    }
+
+    /// Reads the file for a fit of `model` by `plan`: `None` when there is none. It must be of that model and that plan.
+    /// Nothing is changed yet.
+    pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
+        let resumed = match Saved::open(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => return Ok(None),
+            opened => opened.and_then(|saved| check(saved, model, plan)).and_then(|saved| Resumed::read(saved, model)),
+        }
+        .at(self.path.display())?;
+        self.written = resumed.state.position.as_ref().map(place);
+        Ok(Some(resumed))
+    }
+
+    /// Writes a checkpoint if one is due. Who reads the model meanwhile does not wait.
+    pub fn after(&mut self, event: After, model: &Model) -> Result<()> {
+        let state = model.state.read();
+        let Some(position) = state.position.as_ref().filter(|position| self.is_due(event, position)) else {
+            return Ok(());
+        };
+        model.parameters.read(|weights| saved::write(&self.path, model, weights, &state))??;
+        (self.last, self.written) = (Instant::now(), Some(place(position)));
+        Ok(())
+    }
+
+    fn is_due(&self, event: After, position: &Position) -> bool {
+        let every = |interval: usize, done: usize| interval > 0 && done.is_multiple_of(interval);
+        let long_ago = self.seconds > 0.0 && self.last.elapsed().as_secs_f64() >= self.seconds;
+        let due = match event {
+            After::Batch => long_ago || position.batches_done().is_some_and(|done| every(self.batches, done)),
+            After::Epoch => long_ago || every(self.epochs, position.epochs_done()),
+            After::Fit => true,
+        };
+        due && self.written != Some(place(position))
+    }
+}
+
+fn place(position: &Position) -> (usize, usize) {
+    (position.epoch, position.batch)
+}
+
+/// Makes sure that a file is of this model and that its fit had this plan.
+fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
+    let Some(position) = saved.position() else {
+        let error = Error::new(ErrorKind::InvalidArgument, "a model that no fit has begun with");
+        return Err(error.expected("a checkpoint of a fit").found("null").at("key fit").at("metadata model"));
+    };
+    let same = |kind, what, at: &str, expected: Value, found: Value| match difference(&expected, &found) {
+        None => Ok(()),
+        Some((key, expected, found)) => {
+            let dot = if key.is_empty() || key.starts_with('[') { "" } else { "." };
+            Err(Error::new(kind, what).expected(expected).found(found).at(format_args!("key {at}{dot}{key}")))
+        }
+    };
+    let compiled = |options: Option<_>| options.map_or(Value::Null, |options: super::CompileOptions| options.config());
+    let (layers, options) = (graph::config(&model.layers), compiled(model.state.read().compiled));
+    same(ErrorKind::Shape, "not this model's network", "layers", layers, graph::config(&saved.layers))
+        .and_then(|()| {
+            let what = "not what this model was compiled with";
+            same(ErrorKind::InvalidArgument, what, "compile", options, compiled(saved.compiled))
+        })
+        .and_then(|()| {
+            let what = "not that of this fit";
+            same(ErrorKind::InvalidArgument, what, "fit.plan", plan.config(), position.plan.config())
+        })
+        .at("metadata model")?;
+    Ok(saved)
+}
+
+impl Resumed {
+    fn read(mut saved: Saved, model: &Model) -> Result<Self> {
+        let mut weights = Buffer::zeros(model.parameters.len())?;
+        saved.weights(model.parameters.entries(), &mut weights)?;
+        let mut state = saved.state(&model.parameters)?;
+        if state.moments.m.is_empty() {
+            state.moments = Moments::zeros(model.parameters.len())?;
+        }
+        Ok(Resumed { weights, state })
+    }
+
+    /// Makes it the model's.
+    pub fn apply(self, model: &Model) -> Result<()> {
+        let mut state = model.state.write();
+        model.parameters.write(|all| all.copy_from_slice(&self.weights))?;
+        *state = self.state;
+        Ok(())
+    }
+}

@@ -1,0 +1,143 @@
+//! What a model has besides its weights: how it is trained, and how far that has come.
+//!
+//! [`Model::state`](super::Model) is behind a lock of its own. A step of the optimizer holds it for writing together with
+//! that of the parameters (this one first, as everybody who takes both), so that who holds both for reading sees weights,
+//! moments and position of one and the same step.
+
+use super::evaluate::Mean;
+use super::history::{EpochMetrics, History};
+use super::options::CompileOptions;
+use crate::data::Dataset;
+use crate::error::{At, Result};
+use crate::kernels::softmax::Score;
+use crate::memory::Buffer;
+
+/// How a model is trained, and how far that has come.
+#[derive(Default)]
+pub struct State {
+    /// Set by compile.
+    pub compiled: Option<CompileOptions>,
+    /// What the optimizer has gathered since.
+    pub moments: Moments,
+    /// Where the last fit since is, or has ended.
+    pub position: Option<Position>,
+}
+
+/// Adam's state, laid out as the parameters.
+#[derive(Debug, Default)]
+pub struct Moments {
+    /// The gradients' running mean; empty, which means zeros, before the first fit.
+    pub m: Buffer,
+    /// The gradients' running mean square; likewise.
+    pub v: Buffer,
+    /// Steps taken.
+    pub steps: u64,
+}
+
+/// How far a fit has come. The order of an epoch's samples follows from the seed and the epoch's number, so that there is
+/// no generator whose state would have to be kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Position {
+    /// What is fitted, and how.
+    pub plan: Plan,
+    /// The epoch under way.
+    pub epoch: usize,
+    /// How many of its batches are done.
+    pub batch: usize,
+    /// The scores of these.
+    pub mean: Mean,
+    /// The epochs that have ended, validation included.
+    pub history: History,
+}
+
+/// What two fits must have in common for one to go on where the other was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Samples to train on.
+    pub data: Samples,
+    /// Samples to validate on.
+    pub validation: Option<Samples>,
+    /// Samples in a step, at most as many as there are.
+    pub batch_size: usize,
+    /// Whether each epoch has an order of its own.
+    pub shuffle: bool,
+    /// The seed of the order.
+    pub seed: u64,
+    /// The epoch it began with.
+    pub initial_epoch: usize,
+}
+
+/// A dataset, as far as it can be told from another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Samples {
+    /// How many there are.
+    pub count: usize,
+    /// [`Dataset::fingerprint`].
+    pub fingerprint: String,
+}
+
+impl State {
+    /// A copy, its memory asked for politely.
+    pub fn copy(&self) -> Result<Self> {
+        let Moments { m, v, steps } = &self.moments;
+        let moments = Moments { m: copy(m)?, v: copy(v)?, steps: *steps };
+        Ok(State { compiled: self.compiled, moments, position: self.position.clone() })
+    }
+}
+
+fn copy(buffer: &Buffer) -> Result<Buffer> {
+    let mut copy = Buffer::zeros(buffer.len()).at("a copy of the optimizer's state")?;
+    copy.copy_from_slice(buffer);
+    Ok(copy)
+}
+
+impl Moments {
+    /// Those before the first step, for `len` parameters.
+    pub fn zeros(len: usize) -> Result<Self> {
+        let zeros = || Buffer::zeros(len).at("the optimizer's state");
+        Ok(Moments { m: zeros()?, v: zeros()?, steps: 0 })
+    }
+}
+
+impl Samples {
+    /// Those of `data`.
+    pub fn of(data: &Dataset) -> Result<Self> {
+        Ok(Samples { count: data.len(), fingerprint: data.fingerprint()? })
+    }
+}
+
+impl Plan {
+    /// How many batches an epoch has.
+    pub fn batches(&self) -> usize {
+        self.data.count.div_ceil(self.batch_size)
+    }
+}
+
+impl Position {
+    /// Where a fit begins.
+    pub fn start(plan: Plan) -> Self {
+        Position { epoch: plan.initial_epoch, batch: 0, mean: Mean::default(), history: History::default(), plan }
+    }
+
+    /// After a step: one batch further.
+    pub fn step(&mut self, score: Score, samples: usize) {
+        self.mean.add(score, samples);
+        self.batch += 1;
+    }
+
+    /// After an epoch and its validation: at the beginning of the next.
+    pub fn end_epoch(&mut self, metrics: EpochMetrics) {
+        self.history.push(metrics);
+        (self.epoch, self.batch, self.mean) = (self.epoch + 1, 0, Mean::default());
+    }
+
+    /// Epochs that have ended in this fit.
+    pub fn epochs_done(&self) -> usize {
+        self.epoch - self.plan.initial_epoch
+    }
+
+    /// Batches that have been done in this fit; `None` when that cannot be counted.
+    pub fn batches_done(&self) -> Option<usize> {
+        self.epochs_done().checked_mul(self.plan.batches())?.checked_add(self.batch)
+    }
+}

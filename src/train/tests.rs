@@ -1,0 +1,314 @@
+//! Whole models in files: to the bit when they are whole, an error with its place when they are not.
+
+use super::*;
+use crate::data::Dataset;
+use crate::error::{ErrorKind, Result};
+use crate::graph::{Activation, Graph};
+use crate::weights;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn data() -> Dataset {
+    let pixels = (0..40 * 36u32).map(|i| (i * i % 251) as u8).collect();
+    Dataset::from_u8(pixels, &[40, 6, 6], (0..40).map(|i| i % 3).collect()).unwrap()
+}
+
+fn model() -> Model {
+    let mut graph = Graph::new();
+    let x = graph.input(6, 6, 1).unwrap();
+    let y = graph.conv2d(x, 2, 3, Activation::Relu).unwrap();
+    let y = graph.flatten(y).unwrap();
+    let y = graph.dense(y, 3, Activation::Softmax).unwrap();
+    let model = Model::new(&graph, x, y, "a \"name\"\n").unwrap();
+    model.set_threads(1).unwrap();
+    model
+}
+
+fn fit(model: &Model, checkpoint: Option<CheckpointOptions>, callbacks: &mut StopAt) -> Result<Fitted> {
+    let write = &mut |_: &str| ();
+    let mut options = FitOptions::new(Output { write, redraw: false });
+    (options.batch_size, options.epochs, options.validation_split) = (8, 3, 0.25);
+    options.checkpoint = checkpoint;
+    options.callbacks = Some(callbacks);
+    model.fit(&data(), options)
+}
+
+/// Stops a fit at a batch of the second epoch.
+struct StopAt(usize);
+
+impl Callbacks for StopAt {
+    fn on_batch_end(&mut self, progress: &Progress) -> Control {
+        if (progress.epoch, progress.batch) == (1, self.0) { Control::Stop } else { Control::Continue }
+    }
+}
+
+/// A folder with a model that was stopped in the midst of its second epoch.
+fn stopped(folder: &Path) -> PathBuf {
+    let (model, path) = (model(), folder.join("m"));
+    model.compile(&CompileOptions::default()).unwrap();
+    assert!(fit(&model, None, &mut StopAt(1)).unwrap().cancelled);
+    model.save(&path).unwrap();
+    path
+}
+
+/// The file's description, and the bytes around it.
+fn description(path: &Path) -> Value {
+    serde_json::from_str(weights::open(path).unwrap().metadata("model").unwrap()).unwrap()
+}
+
+/// Writes the file again with other metadata, its tensors as they are.
+fn rewrite(path: &Path, to: &Path, texts: &[(&str, &str)]) {
+    let bytes = fs::read(path).unwrap();
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let mut table: Value = serde_json::from_slice(&bytes[8..header]).unwrap();
+    for (key, text) in texts {
+        table["__metadata__"][key] = (*text).into();
+    }
+    let text = table.to_string();
+    fs::write(to, [&(text.len() as u64).to_le_bytes(), text.as_bytes(), &bytes[header..]].concat()).unwrap();
+}
+
+#[test]
+fn a_fit_that_resumes_ends_as_one_that_was_never_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let whole = model();
+    whole.compile(&CompileOptions::default()).unwrap();
+    let expected = fit(&whole, None, &mut StopAt(99)).unwrap();
+    whole.save(&at("whole")).unwrap();
+    for batch in 0..4 {
+        let checkpoint = CheckpointOptions { path: at("c"), batches: 0, epochs: 0, seconds: 0.0, resume: true };
+        for mut stop in [StopAt(batch), StopAt(99)] {
+            let model = model();
+            model.compile(&CompileOptions::default()).unwrap();
+            let fitted = fit(&model, Some(checkpoint.clone()), &mut stop).unwrap();
+            assert_eq!((fitted.cancelled, fitted.history.epochs()), if stop.0 < 99 { (true, 2) } else { (false, 3) });
+            if !fitted.cancelled {
+                assert_eq!(fitted.history, expected.history);
+                model.save(&at("resumed")).unwrap();
+                assert_eq!(fs::read(at("resumed")).unwrap(), fs::read(at("whole")).unwrap());
+            }
+        }
+        fs::remove_file(at("c")).unwrap();
+    }
+}
+
+#[test]
+fn metrics_that_are_no_numbers_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = stopped(folder.path());
+    let model = Model::load(&path).unwrap();
+    let odd = [f64::NAN, f64::NEG_INFINITY, -0.0, 1e-310];
+    {
+        let mut state = model.state.write();
+        let position = state.position.as_mut().unwrap();
+        position.mean.score.loss = f64::NAN;
+        for loss in odd {
+            let rest = (Some(loss), Some(loss), Some(loss));
+            position.end_epoch(EpochMetrics { loss, accuracy: rest.0, val_loss: rest.1, val_accuracy: rest.2 });
+        }
+        position.epoch = 5;
+        state.moments.steps = 99;
+    }
+    model.save(&path).unwrap();
+    let state = Model::load(&path).unwrap();
+    let history = state.state.read().position.clone().unwrap().history;
+    for (epoch, loss) in (1..).zip(odd) {
+        assert_eq!(history.get("val_accuracy", epoch).unwrap().to_bits(), loss.to_bits());
+    }
+}
+
+#[test]
+fn versions_and_formats() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (stopped(folder.path()), folder.path().join("to"));
+    for (key, text, kind, message) in [
+        (
+            "version",
+            "2",
+            ErrorKind::Unsupported,
+            "metadata version: the file is newer than this library: expected `1`, found `2`",
+        ),
+        ("version", "18446744073709551616", ErrorKind::Format, "metadata version: no version"),
+        ("version", "0", ErrorKind::Format, "metadata version: no version: expected `1`, found `0`"),
+        ("format", "pt", ErrorKind::Format, "metadata format: not a whole model: expected `mnist-model`, found `pt`"),
+        ("model", "{", ErrorKind::Format, "metadata model: not JSON: EOF"),
+        ("model", "[]", ErrorKind::Format, "metadata model: wrong value: expected an object, found []"),
+        ("model", &"[".repeat(100_000), ErrorKind::Format, "metadata model: not JSON: recursion"),
+        ("model", &" ".repeat(2 << 20), ErrorKind::Format, "metadata model: too long"),
+    ] {
+        rewrite(&path, &to, &[(key, text)]);
+        let error = Model::load(&to).err().unwrap();
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().starts_with(&format!("{}: {message}", to.display())), "{error}");
+    }
+    rewrite(&path, &to, &[]);
+    assert!(Model::load(&to).is_ok());
+}
+
+/// Every place of a JSON value, as pointers.
+fn places(value: &Value, at: String, found: &mut Vec<String>) {
+    let children: Vec<_> = match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
+        Value::Array(list) => list.iter().enumerate().map(|(i, value)| (i.to_string(), value)).collect(),
+        _ => Vec::new(),
+    };
+    children.iter().for_each(|(key, value)| places(value, format!("{at}/{key}"), found));
+    found.push(at);
+}
+
+#[test]
+fn every_key_damaged_is_an_error_or_another_whole_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to, again) = (stopped(folder.path()), folder.path().join("to"), folder.path().join("again"));
+    let good = description(&path);
+    let mut all = Vec::new();
+    places(&good, String::new(), &mut all);
+    assert!(all.len() > 40);
+    // What may be another without contradicting the rest of the file: these are for a resuming fit to compare.
+    let free = [
+        "/name",
+        "/layers/0/name",
+        "/layers/1/activation",
+        "/layers/2/name",
+        "/steps",
+        "/compile/optimizer/learning_rate",
+        "/compile/optimizer/beta_1",
+        "/compile/optimizer/beta_2",
+        "/compile/optimizer/epsilon",
+        "/fit/plan/seed",
+        "/fit/plan/shuffle",
+        "/fit/plan/data/count",
+        "/fit/plan/data/fingerprint",
+        "/fit/plan/validation/count",
+        "/fit/plan/validation/fingerprint",
+        "/fit/plan/batch_size",
+        "/fit/batch",
+        "/fit/correct",
+    ];
+    let damages = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(0),
+        json!(1),
+        json!(7),
+        json!(0.5),
+        json!(u64::MAX),
+        json!(1e300),
+        json!(""),
+        json!("relu"),
+        json!("0123456789abcdef"),
+        json!([]),
+        json!([1, 2, 3]),
+        json!({}),
+        json!([{}]),
+    ];
+    let mut refused = 0;
+    for place in &all {
+        for damage in &damages {
+            let mut bad = good.clone();
+            let value = bad.pointer_mut(place).unwrap();
+            if value == damage {
+                continue;
+            }
+            *value = damage.clone();
+            rewrite(&path, &to, &[("model", &bad.to_string())]);
+            match Model::load(&to) {
+                Ok(model) => {
+                    assert!(free.contains(&place.as_str()), "{place}: {damage} was taken");
+                    if place.starts_with("/compile/optimizer") {
+                        *bad.pointer_mut(place).unwrap() = json!(damage.as_f64()); // 1 is written 1.0
+                    }
+                    model.save(&again).unwrap();
+                    assert_eq!(description(&again), bad, "{place}: {damage}");
+                }
+                Err(error) => {
+                    assert!(!matches!(error.kind(), ErrorKind::Internal | ErrorKind::OutOfMemory), "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        let Some((above, key)) = place.rsplit_once('/') else { continue };
+        let mut bad = good.clone();
+        if let Some(Value::Object(map)) = bad.pointer_mut(above) {
+            let value = map.remove(key);
+            rewrite(&path, &to, &[("model", &bad.to_string())]);
+            assert!(Model::load(&to).is_err(), "without {place}");
+            bad.pointer_mut(above).unwrap()["unheard-of"] = value.unwrap_or_default();
+            rewrite(&path, &to, &[("model", &bad.to_string())]);
+            assert!(Model::load(&to).is_err(), "{place} renamed");
+        }
+    }
+    assert!(refused > 500, "{refused}");
+}
+
+#[test]
+fn tensors_that_are_missing_or_one_too_many_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, to) = (stopped(folder.path()), folder.path().join("to"));
+    let load = |change: &dyn Fn(&mut Value)| {
+        let mut bad = description(&path);
+        change(&mut bad);
+        rewrite(&path, &to, &[("model", &bad.to_string())]);
+        let text = Model::load(&to).err().unwrap().to_string();
+        text[to.display().to_string().len() + 2..].to_string()
+    };
+    let moments = load(&|model| (model["steps"], model["fit"]) = (json!(0), json!(null)));
+    assert!(moments.starts_with("tensor fit/loss: unexpected tensor"), "{moments}");
+    let epochs = load(&|model| model["fit"]["plan"]["initial_epoch"] = json!(1));
+    assert_eq!(epochs, "tensor history/loss: wrong shape: expected F64 [0], found F64 [1]");
+    let many = load(&|model| (model["fit"]["epoch"], model["steps"]) = (json!(1u64 << 40), json!(u64::MAX)));
+    assert_eq!(many, "tensor history/loss: wrong shape: expected F64 [1099511627776], found F64 [1]");
+    let units = load(&|model| model["layers"][3]["units"] = json!(1u64 << 25));
+    assert!(units.contains("wrong shape: expected F32 [32, 33554432], found F32 [32, 3]"), "{units}");
+    let validation = load(&|model| model["fit"]["plan"]["validation"] = json!(null));
+    assert!(validation.starts_with("tensor history/val_"), "{validation}");
+    let metrics = load(&|model| model["compile"]["metrics"] = json!([]));
+    assert!(metrics.contains("history/accuracy: unexpected tensor"), "{metrics}");
+    let loss = load(&|model| model["compile"]["from_logits"] = json!(true));
+    assert!(loss.starts_with("metadata model: key compile: layer dense: the loss"), "{loss}");
+    let rate = load(&|model| model["compile"]["optimizer"]["epsilon"] = json!(0));
+    assert!(rate.starts_with("metadata model: key compile: option `epsilon`: out of range"), "{rate}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig::with_cases(400))]
+    /// Bytes flipped, cut off, repeated and swapped, the header's more often than the data's.
+    #[test]
+    fn damaged_models_never_panic(
+        flips in proptest::collection::vec((0usize..100_000, 1u8..), 0..3),
+        cut in proptest::option::of(0usize..100_000),
+        repeat in proptest::option::of((0usize..3000, 1usize..200)),
+        swap in proptest::option::of((0usize..3000, 0usize..3000, 1usize..40)),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = stopped(folder.path());
+        let mut bytes = fs::read(&path).unwrap();
+        let header = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+        for (at, bits) in flips {
+            let at = if bits % 4 == 0 { at % bytes.len() } else { at % header };
+            bytes[at] ^= bits;
+        }
+        if let Some((at, len)) = repeat {
+            let at = at % header;
+            let piece = bytes[at..(at + len).min(header)].to_vec();
+            bytes.splice(at..at, piece);
+        }
+        if let Some((a, b, len)) = swap {
+            (0..len).for_each(|i| bytes.swap((a + i) % header, (b + i) % header));
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut % bytes.len());
+        }
+        fs::write(&path, &bytes).unwrap();
+        match Model::load(&path) {
+            Ok(model) => proptest::prop_assert!(model.save(&folder.path().join("again")).is_ok()),
+            Err(error) => {
+                let text = error.to_string();
+                proptest::prop_assert!(error.kind() != ErrorKind::Internal && text.len() < 2000, "{}", text);
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+/* What the tests of whole models share: a folder of files, and a fit to interrupt. */
+
+#ifndef MODELS_H
+#define MODELS_H
+
+#include "expect.h"
+
+static const char *folder;
+static mnist_dataset *data;
+
+/* The path of a file in the folder; good until the eighth call after this one. */
+static const char *in(const char *name)
+{
+    static char paths[8][1024];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* Whether two files have the same bytes. */
+static int same_files(const char *a, const char *b)
+{
+    FILE *x = fopen(a, "rb"), *y = fopen(b, "rb");
+    int same = x && y, c = 0;
+    while (same && c != EOF)
+        same = (c = getc(x)) == getc(y);
+    if (x)
+        fclose(x);
+    if (y)
+        fclose(y);
+    return same;
+}
+
+static mnist_model *compiled(void)
+{
+    mnist_model *model = network(8, 4, 16);
+    WORKS(mnist_model_set_threads(model, 1, error));
+    WORKS(mnist_model_compile(model, NULL, error));
+    return model;
+}
+
+/* The fit that the tests interrupt: 3 epochs of 8 batches. */
+static mnist_fit_options three_epochs(void)
+{
+    mnist_fit_options options = quiet();
+    options.batch_size = 6;
+    options.validation_split = 0.25;
+    options.epochs = 3;
+    options.seed = 9;
+    return options;
+}
+
+/* What it comes to, when nothing happens: in the file "whole". */
+static void uninterrupted(void)
+{
+    mnist_model *model = compiled();
+    mnist_fit_options options = three_epochs();
+    WORKS(mnist_model_fit(model, data, &options, NULL, error));
+    WORKS(mnist_model_save(model, in("whole"), error));
+    mnist_model_free(model);
+}
+
+/* A fit that resumes from `path` must come to the same, weights, moments and history. */
+static void ends_the_same(const char *path)
+{
+    mnist_model *model = compiled();
+    mnist_history *history = NULL;
+    mnist_fit_options options = three_epochs();
+    options.checkpoint_path = path;
+    options.resume = 1;
+    WORKS(mnist_model_fit(model, data, &options, &history, error));
+    TRUE(mnist_history_epochs(history) == 3);
+    WORKS(mnist_model_save(model, in("resumed"), error));
+    TRUE(same_files(in("whole"), in("resumed")));
+    mnist_history_free(history);
+    mnist_model_free(model);
+}
+
+#endif

@@ -1,0 +1,59 @@
+//! Programs in C and C++ for the tests: compiled, linked to the library that this test run has built, and run.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The package's folder.
+pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The folder that cargo has put the shared and static library in, beside this very program.
+pub fn libraries() -> PathBuf {
+    std::env::current_exe().unwrap().parent().unwrap().to_path_buf()
+}
+
+/// The shared library.
+pub fn shared() -> PathBuf {
+    libraries().join(if cfg!(target_os = "macos") { "libmnist.dylib" } else { "libmnist.so" })
+}
+
+/// What a command says; the test fails unless it succeeds.
+pub fn run(command: &mut Command) -> Output {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}: {}\n{out}{err}", output.status);
+    output
+}
+
+/// What it writes; the test fails unless it succeeds.
+pub fn stdout(command: &mut Command) -> String {
+    String::from_utf8(run(command).stdout).unwrap()
+}
+
+/// The compiler for a source, every warning an error.
+pub fn compiler(source: &str) -> Command {
+    let cpp = source.ends_with(".cpp") || source.ends_with(".hpp");
+    let variable = if cpp { "CXX" } else { "CC" };
+    let mut command = Command::new(std::env::var(variable).unwrap_or(if cpp { "c++".into() } else { "cc".into() }));
+    command.args(["-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-I"]).arg(Path::new(ROOT).join("include"));
+    command.args(if cpp { ["-std=c++17", "-Wshadow"] } else { ["-std=c99", "-Wstrict-prototypes"] });
+    command
+}
+
+/// Compiles a program of `tests/c` against the shared library, into `folder`.
+pub fn program(folder: &Path, source: &str) -> PathBuf {
+    let program = folder.join(Path::new(source).file_stem().unwrap());
+    // The name that the program will ask for at run time.
+    let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
+    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
+    rpath.push(folder);
+    let source = Path::new(ROOT).join("tests/c").join(source);
+    run(compiler(source.to_str().unwrap())
+        .arg("-D_POSIX_C_SOURCE=200809L")
+        .arg("-o")
+        .arg(&program)
+        .arg(source)
+        .arg(shared())
+        .arg(rpath)
+        .args(["-lm", "-lpthread"]));
+    program
+}
