@@ -58,6 +58,12 @@ enum Storage {
     Pages(MmapMut),
 }
 
+impl Default for Storage {
+    fn default() -> Self {
+        Storage::Heap { elements: Vec::new(), start: 0 }
+    }
+}
+
 /// Bytes from which on a buffer gets pages of its own: two large ones.
 const PAGES_FROM: usize = 4 << 20;
 
