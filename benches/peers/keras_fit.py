@@ -1,59 +1,72 @@
 #!/bin/sh
-''''exec "${PEERS_ENV:-$HOME/.cache/mnist-peers}/bin/python" "$0" "$@" # '''
-"""Trains the tutorial's network with Keras on TensorFlow; prints one line of JSON."""
-import argparse, json, os, resource, time
-from pathlib import Path
+''''exec "${PEERS_ENV:-$HOME/.cache/mnist-peers}/bin/python" -B "$0" "$@" # '''
+"""Trains the tutorial's network, or one of other sizes, with Keras on TensorFlow; prints one line of JSON.
 
-p = argparse.ArgumentParser()
-p.add_argument("--steps", type=int, default=400)
-p.add_argument("--batch", type=int, default=32)
-p.add_argument("--threads", type=int, default=os.cpu_count())
-p.add_argument("--data", default=Path(__file__).resolve().parents[2] / "examples" / "data" / "mnist.npz")
-a = p.parse_args()
+    keras_fit.py [OPTIONS]        --help lists them"""
+import os
+import time
+
+import workload
+
+options = workload.parse(workload.parser("Trains the tutorial's network with Keras on TensorFlow."))
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
-t = time.perf_counter()
-import numpy as np
+started = time.perf_counter()
 import tensorflow as tf
 from tensorflow import keras
-import_s = time.perf_counter() - t
-tf.config.threading.set_intra_op_parallelism_threads(a.threads)
-tf.config.threading.set_inter_op_parallelism_threads(a.threads)
-
-d = np.load(a.data)
-n = min(a.steps * a.batch, 60000)
-x, y = (d["x_train"][:n] / 255).astype("float32")[..., None], d["y_train"][:n]
-xt = (d["x_test"] / 255).astype("float32")[..., None]
-
-i = keras.layers.Input((28, 28, 1))
-h = keras.layers.Conv2D(32, 3, activation="relu")(i)
-h = keras.layers.Conv2D(64, 3, activation="relu")(h)
-h = keras.layers.Flatten()(h)
-h = keras.layers.Dense(128, activation="relu")(h)
-model = keras.Model(i, keras.layers.Dense(10, activation="softmax")(h))
-model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+import_s = time.perf_counter() - started
+PREDICTIONS = 30  # fewer than the others make, as each takes some fifty times as long
 
 
 class Clock(keras.callbacks.Callback):
+    """Notes when the warm-up and the last step ended."""
+
     def on_train_batch_end(self, batch, logs=None):
-        if batch == 63:
-            self.start, self.first = time.perf_counter(), batch
-        self.last, self.end = batch, time.perf_counter()
+        if batch == workload.WARM_UP - 1:
+            self.start = time.perf_counter()
+        self.end = time.perf_counter()
 
 
-c = Clock()
-model.fit(x, y, batch_size=a.batch, epochs=1, verbose=0, callbacks=[c])
-model.predict(xt[:1], verbose=0)
-t = time.perf_counter()
-for _ in range(30):
-    model.predict(xt[:1], verbose=0)
-one = (time.perf_counter() - t) / 30 * 1e3
-model.evaluate(xt[:512], d["y_test"][:512], batch_size=256, verbose=0)
-t = time.perf_counter()
-model.evaluate(xt, d["y_test"], batch_size=256, verbose=0)
-ev = (time.perf_counter() - t) / 10 * 1e3
-print(json.dumps(dict(peer="keras/tensorflow", version=tf.__version__, threads=a.threads, batch=a.batch,
-                      ms_per_step=round((c.end - c.start) / (c.last - c.first) * 1e3, 2),
-                      evaluate_ms_per_1000=round(ev, 1), predict_one_ms=round(one, 3),
-                      peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-                      import_s=round(import_s, 2))))
+def build():
+    first, second = options.filters
+    i = keras.layers.Input(options.input)
+    h = keras.layers.Conv2D(first, options.kernel, activation="relu")(i)
+    h = keras.layers.Conv2D(second, options.kernel, activation="relu")(h)
+    h = keras.layers.Flatten()(h)
+    h = keras.layers.Dense(options.dense, activation="relu")(h)
+    model = keras.Model(i, keras.layers.Dense(options.classes, activation="softmax")(h))
+    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def fit(model, x, y):
+    """Milliseconds a step."""
+    clock = Clock()
+    model.fit(x, y, batch_size=options.batch, epochs=1, steps_per_epoch=options.steps, verbose=0, callbacks=[clock])
+    return (clock.end - clock.start) / (options.steps - workload.WARM_UP) * 1e3
+
+
+def evaluate(model, x, y):
+    model.evaluate(x, y, batch_size=workload.EVALUATION_BATCH, verbose=0)
+
+
+def predict_one_ms(model, image):
+    model.predict(image, verbose=0)
+    return workload.timed(lambda: model.predict(image, verbose=0), PREDICTIONS)
+
+
+def main():
+    tf.config.threading.set_intra_op_parallelism_threads(options.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(options.threads)
+    x, y = workload.load(options, "train")
+    xt, yt = workload.load(options, "test")
+    model = build()
+    figures = dict(import_s=import_s, ms_per_step=fit(model, x, y), peak_rss_mb=workload.peak_mb())
+    if not options.fit_only:
+        figures["predict_one_ms"] = predict_one_ms(model, xt[:1])
+        evaluate(model, xt[:512], yt[:512])
+        figures["evaluate_ms_per_1000"] = workload.timed(lambda: evaluate(model, xt, yt)) / len(xt) * 1e3
+    workload.report("Keras", f"{keras.__version__} on TensorFlow {tf.__version__}", options, **figures)
+
+
+main()

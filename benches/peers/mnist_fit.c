@@ -1,6 +1,9 @@
-/* Trains the tutorial's network with libmnist; prints one line of JSON, as the peers beside it do.
+/* Trains the tutorial's network, or one of other sizes, with libmnist; prints one line of JSON, as its peers do.
  *
- *     mnist_fit [--steps N] [--batch N] [--threads N] [--data FILE] */
+ *     mnist_fit [--steps N] [--batch N] [--threads N] [--images N] [--fit-only] [--input H,W,C] [--filters A,B]
+ *               [--kernel K] [--dense N] [--classes M] [--data FILE]
+ *
+ * The options mean what they mean in workload.py, and the data are made by the same rules. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -13,120 +16,235 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { SIDE = 28, WARM_UP = 64, PREDICTIONS = 200, EVALUATION_BATCH = 256 };
+
+struct options {
+    size_t steps, batch, threads, images;
+    size_t input[3], filters[2], kernel, dense, classes;
+    int fit_only;
+    const char *data;
+};
+
 static mnist_error *error;
 
 static void check(mnist_status status)
 {
-    if (status != MNIST_OK) {
+    if (status < 0) { /* being stopped after so many steps is fine */
         fprintf(stderr, "mnist_fit: %s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }
 }
 
-static double now(void)
+static void usage(const char *what)
+{
+    fprintf(stderr, "mnist_fit: %s\n", what);
+    exit(2);
+}
+
+static double now_ms(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-/* As the peers: the first 64 steps are left out. */
-struct steps {
+/* `count` sizes with commas between them. */
+static void sizes(const char *text, size_t *out, size_t count)
+{
+    char *end = NULL;
+    for (size_t i = 0; i < count; i++, text = end + 1) {
+        out[i] = (size_t)strtoul(text, &end, 10);
+        if (end == text || out[i] == 0 || *end != (i + 1 < count ? ',' : '\0'))
+            usage("a size is missing or wrong");
+    }
+}
+
+static void parse(int argc, char **argv, struct options *o)
+{
+    const struct {
+        const char *name;
+        size_t *value, count;
+    } numbers[] = {
+        {"--steps", &o->steps, 1},   {"--batch", &o->batch, 1},     {"--threads", &o->threads, 1},
+        {"--images", &o->images, 1}, {"--input", o->input, 3},      {"--filters", o->filters, 2},
+        {"--kernel", &o->kernel, 1}, {"--dense", &o->dense, 1},     {"--classes", &o->classes, 1},
+    };
+    const size_t known = sizeof numbers / sizeof *numbers;
+    for (int i = 1; i < argc; i++) {
+        size_t n = 0;
+        while (n < known && strcmp(argv[i], numbers[n].name))
+            n++;
+        if (!strcmp(argv[i], "--fit-only"))
+            o->fit_only = 1;
+        else if (i + 1 == argc)
+            usage("an option is unknown, or its value is missing");
+        else if (!strcmp(argv[i], "--data"))
+            o->data = argv[++i];
+        else if (n < known)
+            sizes(argv[++i], numbers[n].value, numbers[n].count);
+        else
+            usage("unknown option");
+    }
+    if (o->steps <= WARM_UP || o->steps * o->batch > o->images)
+        usage("--steps must be above 64, and --steps times --batch at most --images");
+    if (o->input[0] < SIDE || o->input[1] < SIDE || o->classes < 10 || o->classes > 256)
+        usage("--input must be 28,28 or larger, --classes 10 to 256");
+}
+
+/* The digit at the centre of a black image `[H, W, C]`, channel c being digit / (c + 1). */
+static void shape_image(const float *digit, const size_t *input, uint8_t *image)
+{
+    const size_t top = (input[0] - SIDE) / 2, left = (input[1] - SIDE) / 2, channels = input[2];
+    for (size_t y = 0; y < SIDE; y++)
+        for (size_t x = 0; x < SIDE; x++)
+            for (size_t c = 0; c < channels; c++) {
+                const size_t value = (size_t)digit[y * SIDE + x] / (c + 1);
+                image[((top + y) * input[1] + left + x) * channels + c] = (uint8_t)value;
+            }
+}
+
+/* A dataset of other sizes than the tutorial's from the digits. */
+static mnist_dataset *shape_dataset(const mnist_dataset *digits, const struct options *o)
+{
+    const size_t count = mnist_dataset_len(digits), size = o->input[0] * o->input[1] * o->input[2];
+    const size_t dims[] = {count, o->input[0], o->input[1], o->input[2]};
+    uint8_t *pixels = calloc(count, size), *labels = malloc(count);
+    mnist_dataset *out;
+    if (!pixels || !labels)
+        usage("no memory for the images");
+    for (size_t i = 0; i < count; i++) {
+        float digit[SIDE * SIDE];
+        uint32_t label;
+        check(mnist_dataset_image(digits, i, digit, SIDE * SIDE, &label, error));
+        shape_image(digit, o->input, pixels + i * size);
+        labels[i] = (uint8_t)(label + 10 * (i % (o->classes / 10)));
+    }
+    check(mnist_dataset_from_u8(pixels, dims, 4, labels, &out, error));
+    free(pixels);
+    free(labels);
+    return out;
+}
+
+static int is_tutorial(const struct options *o)
+{
+    return o->input[0] == SIDE && o->input[1] == SIDE && o->input[2] == 1 && o->classes == 10;
+}
+
+/* The first `count` of the loaded digits, in the shape that is asked for, 0 to 1. Takes what was loaded. */
+static mnist_dataset *prepare(mnist_dataset *loaded, size_t count, const struct options *o)
+{
+    mnist_dataset *some, *out;
+    check(mnist_dataset_slice(loaded, 0, count, &some, error));
+    mnist_dataset_free(loaded);
+    out = is_tutorial(o) ? some : shape_dataset(some, o);
+    if (out != some)
+        mnist_dataset_free(some);
+    check(mnist_dataset_normalize(out, 255.0f, error));
+    return out;
+}
+
+static mnist_model *build(const struct options *o)
+{
+    mnist_model *model;
+    mnist_graph *graph = mnist_graph_new();
+    mnist_tensor *input = mnist_input(graph, o->input[0], o->input[1], o->input[2]);
+    mnist_tensor *x = mnist_conv2d(input, o->filters[0], o->kernel, MNIST_ACTIVATION_RELU);
+    x = mnist_conv2d(x, o->filters[1], o->kernel, MNIST_ACTIVATION_RELU);
+    x = mnist_dense(mnist_flatten(x), o->dense, MNIST_ACTIVATION_RELU);
+    x = mnist_dense(x, o->classes, MNIST_ACTIVATION_SOFTMAX);
+    check(mnist_model_new(input, x, NULL, &model, error));
+    mnist_graph_free(graph);
+    check(mnist_model_set_threads(model, o->threads, error));
+    return model;
+}
+
+/* When the warm-up and the last step ended. */
+struct clock {
     double start, end;
-    size_t first, last;
+    size_t steps;
 };
 
 static int32_t on_batch_end(void *user_data, const mnist_progress *progress)
 {
-    struct steps *steps = user_data;
-    if (progress->batch == 63) {
-        steps->start = now();
-        steps->first = progress->batch;
-    }
-    steps->end = now();
-    steps->last = progress->batch;
-    return 0;
+    struct clock *clock = user_data;
+    clock->end = now_ms();
+    if (progress->batch + 1 == WARM_UP)
+        clock->start = clock->end;
+    return progress->batch + 1 == clock->steps;
 }
 
-static mnist_model *build(void)
+/* Milliseconds a step. */
+static double fit(mnist_model *model, const mnist_dataset *train, const struct options *o)
 {
-    mnist_model *model;
-    mnist_graph *graph = mnist_graph_new();
-    mnist_tensor *input = mnist_input(graph, 28, 28, 1);
-    mnist_tensor *x = mnist_conv2d(input, 32, 3, MNIST_ACTIVATION_RELU);
-    x = mnist_conv2d(x, 64, 3, MNIST_ACTIVATION_RELU);
-    x = mnist_dense(mnist_flatten(x), 128, MNIST_ACTIVATION_RELU);
-    x = mnist_dense(x, 10, MNIST_ACTIVATION_SOFTMAX);
-    check(mnist_model_new(input, x, NULL, &model, error));
-    mnist_graph_free(graph);
-    return model;
-}
-
-static double fit(mnist_model *model, const mnist_dataset *train, size_t steps, size_t batch)
-{
-    struct steps timed = {0, 0, 0, 0};
-    mnist_dataset *some;
+    struct clock clock = {0, 0, o->steps};
     mnist_fit_options options;
-    const size_t images = steps * batch < mnist_dataset_len(train) ? steps * batch : mnist_dataset_len(train);
     mnist_fit_options_init(&options);
-    options.batch_size = batch;
+    options.batch_size = o->batch;
     options.verbose = 0;
     options.on_batch_end = on_batch_end;
-    options.user_data = &timed;
-    check(mnist_dataset_slice(train, 0, images, &some, error));
+    options.user_data = &clock;
     check(mnist_model_compile(model, NULL, error));
-    check(mnist_model_fit(model, some, &options, NULL, error));
+    check(mnist_model_fit(model, train, &options, NULL, error));
+    return (clock.end - clock.start) / (double)(o->steps - WARM_UP);
+}
+
+static double predict_one_ms(const mnist_model *model, const mnist_dataset *test)
+{
+    double start = 0;
+    size_t dims[4] = {0, 0, 0, 1};
+    mnist_dataset_shape(test, dims, 4);
+    const size_t pixels = dims[1] * dims[2] * dims[3], classes = mnist_model_output_len(model);
+    float *image = malloc(pixels * sizeof *image), *probabilities = malloc(classes * sizeof *probabilities);
+    if (!image || !probabilities)
+        usage("no memory for an image");
+    check(mnist_dataset_image(test, 0, image, pixels, NULL, error));
+    for (int i = -5; i < PREDICTIONS; i++) { /* five to warm up */
+        if (i == 0)
+            start = now_ms();
+        check(mnist_model_predict(model, image, 1, probabilities, classes, error));
+    }
+    const double ms = (now_ms() - start) / PREDICTIONS;
+    free(image);
+    free(probabilities);
+    return ms;
+}
+
+static double evaluate_ms_per_1000(const mnist_model *model, const mnist_dataset *test)
+{
+    mnist_dataset *some;
+    mnist_metrics metrics;
+    mnist_evaluate_options options;
+    mnist_evaluate_options_init(&options);
+    options.batch_size = EVALUATION_BATCH;
+    check(mnist_dataset_slice(test, 0, 512, &some, error));
+    check(mnist_model_evaluate(model, some, &options, &metrics, error));
     mnist_dataset_free(some);
-    return (timed.end - timed.start) / (double)(timed.last - timed.first) * 1e3;
+    const double start = now_ms();
+    check(mnist_model_evaluate(model, test, &options, &metrics, error));
+    return (now_ms() - start) / (double)mnist_dataset_len(test) * 1e3;
 }
 
 int main(int argc, char **argv)
 {
-    size_t steps = 400, batch = 32, threads = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-    const char *data = "examples/data/mnist.npz";
-    for (int i = 1; i + 1 < argc; i += 2) {
-        const size_t number = (size_t)strtoul(argv[i + 1], NULL, 10);
-        if (!strcmp(argv[i], "--steps"))
-            steps = number;
-        else if (!strcmp(argv[i], "--batch"))
-            batch = number;
-        else if (!strcmp(argv[i], "--threads"))
-            threads = number;
-        else if (!strcmp(argv[i], "--data"))
-            data = argv[i + 1];
-    }
+    struct options o = {400, 32, (size_t)sysconf(_SC_NPROCESSORS_ONLN), 60000, {SIDE, SIDE, 1}, {32, 64}, 3, 128, 10,
+                        0, "examples/data/mnist.npz"};
+    mnist_dataset *train, *test;
+    struct rusage used;
+    parse(argc, argv, &o);
     error = mnist_error_new();
-    mnist_dataset *train, *test, *some;
-    check(mnist_load_data(data, &train, &test, error));
-    check(mnist_dataset_normalize(train, 255.0f, error));
-    check(mnist_dataset_normalize(test, 255.0f, error));
-    mnist_model *model = build();
-    check(mnist_model_set_threads(model, threads, error));
-    const double ms = fit(model, train, steps, batch);
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-
-    float pixels[28 * 28], probabilities[10];
-    check(mnist_dataset_image(test, 0, pixels, 28 * 28, NULL, error));
-    for (int i = 0; i < 5; i++)
-        check(mnist_model_predict(model, pixels, 1, probabilities, 10, error));
-    double t = now();
-    for (int i = 0; i < 200; i++)
-        check(mnist_model_predict(model, pixels, 1, probabilities, 10, error));
-    const double one = (now() - t) / 200 * 1e3;
-
-    mnist_metrics metrics;
-    mnist_evaluate_options options;
-    mnist_evaluate_options_init(&options);
-    options.batch_size = 256;
-    check(mnist_dataset_slice(test, 0, 256, &some, error));
-    check(mnist_model_evaluate(model, some, &options, &metrics, error));
-    t = now();
-    check(mnist_model_evaluate(model, test, &options, &metrics, error));
-    printf("{\"peer\": \"libmnist\", \"version\": \"%s\", \"threads\": %zu, \"batch\": %zu, \"ms_per_step\": %.2f, "
-           "\"evaluate_ms_per_1000\": %.1f, \"predict_one_ms\": %.3f, \"peak_rss_mb\": %ld}\n",
-           mnist_version(), threads, batch, ms, (now() - t) / 10 * 1e3, one, usage.ru_maxrss / 1024);
-    mnist_dataset_free(some);
+    check(mnist_load_data(o.data, &train, &test, error));
+    train = prepare(train, o.images, &o);
+    test = prepare(test, mnist_dataset_len(test), &o);
+    mnist_model *model = build(&o);
+    printf("{\"peer\": \"libmnist\", \"version\": \"%s\", ", mnist_version());
+    printf("\"threads\": %zu, \"batch\": %zu, ", o.threads, o.batch);
+    printf("\"ms_per_step\": %.3f, ", fit(model, train, &o));
+    getrusage(RUSAGE_SELF, &used); /* of the fit, not of what comes after it */
+    if (!o.fit_only) {
+        printf("\"predict_one_ms\": %.3f, ", predict_one_ms(model, test));
+        printf("\"evaluate_ms_per_1000\": %.3f, ", evaluate_ms_per_1000(model, test));
+    }
+    printf("\"peak_rss_mb\": %ld}\n", used.ru_maxrss / 1024);
     mnist_model_free(model);
     mnist_dataset_free(train);
     mnist_dataset_free(test);
