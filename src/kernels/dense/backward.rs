@@ -19,6 +19,8 @@
 //! The rows of `x` are K apart, a power of two more often than not, and would fall on each other in the cache: a block
 //! of them is copied side by side first. The gradient takes the place of the `x` that it belongs to.
 
+#![allow(clippy::needless_range_loop)] // as in `nonzero`: an iterator that is not inlined costs a factor of ten here
+
 use super::{BLOCK, PANEL, Scratch};
 use crate::kernels::adam::{AdamStep, Weights};
 use crate::kernels::columns::Columns;
