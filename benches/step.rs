@@ -3,7 +3,8 @@
 //! Trains the tutorial's network for some steps, then takes one batch of real digits through every kernel of a step,
 //! task by task on one thread, and prints each beside the floor for it: the multiply-adds that are left to do over the
 //! machine's measured peak, or the bytes of weights and moments over its measured copy, whichever is longer. Then it
-//! deals the measured tasks out to more threads than this machine may have, and prints how busy they would be.
+//! deals the measured tasks out to more threads than this machine may have, and prints how busy they would be. The
+//! number of steps may be given: `cargo bench --bench step -- 600`.
 
 use mnist::data::{Dataset, gather};
 use mnist::kernels::conv2d::Finish;
@@ -18,7 +19,6 @@ mod tutorial;
 use machine::{Machine, median, zeros};
 use tutorial::{BATCH, CONV_1, CONV_2, INPUTS, Trained, UNITS, digits, of, of_mut, train};
 
-const STEPS: usize = 300;
 /// Rows of the dense kernel in a task, as the layer has them.
 const PART: usize = 576;
 
@@ -81,6 +81,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     });
     line("conv2d_1 forward, Winograd", times, ((BATCH * 36 * 36 * 32 * 64) as f64, 0.0));
 
+    println!("{:.0} % of conv2d_1's output is not zero.\n", 100.0 * nonzero(&b) / b.len() as f64);
     let bytes = 4.0 * net.dense[0].len() as f64;
     let parts = INPUTS / PART;
     let mut sums = zeros(parts * BATCH * UNITS);
@@ -188,8 +189,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let machine = Machine::measure()?;
     println!("{machine}\n");
     let (data, _) = digits()?;
-    let mut net = train(&data, STEPS)?;
-    let lines = profile(&machine, &data.slice(BATCH * STEPS, BATCH)?, &mut net)?;
+    let steps = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(300);
+    let mut net = train(&data, steps)?;
+    println!("After {steps} steps:\n");
+    let lines = profile(&machine, &data.slice(BATCH * steps, BATCH)?, &mut net)?;
     print_profile(&machine, &lines, net.step);
     print_balance(&lines);
     Ok(())

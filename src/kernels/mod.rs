@@ -7,8 +7,10 @@
 //! along the sum, so the width of a vector changes how many chains advance together and nothing else. Where a sum is cut
 //! into parts (over images, over a long axis), the cuts depend on the shapes alone, and the parts are added in order.
 //!
-//! Nearly all of the work is one piece of code, [`tile`]: a block of outputs in registers, one broadcast input and a few
-//! vectors of the other operand at a time. The operations around it only say where the operands lie.
+//! Nearly all of the work is done by two pieces of code: [`tile`], a block of outputs in registers, one broadcast input and
+//! a few vectors of the other operand at a time, where every product counts; and [`nonzero`], sums of rows that leave out
+//! those whose factor is zero, where relu has made most of them so. The operations around them only say where the
+//! operands lie.
 
 pub mod adam;
 pub mod columns;

@@ -1,8 +1,8 @@
 //! Sums that leave out what is multiplied by zero: the second inner loop of this crate, beside [`tile`](super::tile).
 //!
-//! Relu makes zeros. Of what the tutorial's second convolution gives, six numbers in seven are zero after a few hundred
-//! steps of training (seven in ten at the start), and where relu gave zero the gradient is zero too. A product with zero
-//! adds nothing, so that it need not be formed:
+//! Relu makes zeros. Of what the tutorial's second convolution gives, three numbers in four are zero after a few hundred
+//! steps of training, later more, and where relu gave zero the gradient is zero too. A product with zero adds nothing, so
+//! that it need not be formed:
 //!
 //! ```text
 //!                     C vectors a run, R runs

@@ -17,7 +17,8 @@
 //! | to the input | input pixels of a row | channels | the same pass over the haloed gradient with the kernel turned by 180 degrees |
 //! | to the kernel | `k * C` kernel elements of a row i | filters | output pixels |
 //!
-//! Kernels of 3 x 3 with many channels have a faster road, [`winograd`](super::winograd).
+//! Kernels of 3 x 3 with many channels have a faster road, [`winograd`]; and so have both passes from a gradient that is
+//! mostly zero, [`zeros`].
 //!
 //! The kernel is packed first, panel by panel, so that a step's vectors are one aligned load each whatever F is.
 

@@ -15,7 +15,7 @@
 //!
 //! Each sum is one chain in the order of the pixels, and of the filters within a pixel. With all elements to be done, a
 //! patch's sums take as many loads as multiply-adds, so that the direct passes are faster; the tutorial's second
-//! convolution has one element in six or seven to do.
+//! convolution has one element in four or fewer to do.
 //!
 //! The kernel is kept filter by filter, `[F, k, k, C]`, and the channels are whole vectors ([`Conv2d::may_leave_zeros_out`]).
 

@@ -9,8 +9,8 @@
 //!            +-----------+                               3. at once Adam: m, v, w, and g is forgotten
 //! ```
 //!
-//! Samples whose `x[b][k]` is zero take no part in 2, and none in 1 where `x` came out of relu: the gradient below it is
-//! zero there anyway.
+//! Samples whose `x[b][k]` is zero add nothing to 2, and where `x` came out of relu they need no 1: the gradient below it is
+//! zero there anyway. So 1 and 2 are one walk over the samples that count.
 //!
 //! The sum of 1 runs along vectors, so it is cut: partial sum `i` of [`PARTIAL`] takes the units `n` with
 //! `n % PARTIAL = i`, whatever the width of a vector, and the partial sums are added in order. Sixteen such rows of
@@ -163,19 +163,19 @@ impl BackwardPart<'_, '_> {
     fn panel<V: Simd, const C: usize>(&mut self, first: usize, k: usize, unit: usize) {
         let Backward { units, batch, dz, adam, .. } = *self.all;
         let stride = padded(units, V::LANES);
-        let groups = batch.div_ceil(WORD);
         // SAFETY: row `first + k` is in w, m and v, and only units there are are loaded and updated; a one of a mask is a
         // sample of the batch; dz has rows of whole vectors.
         unsafe {
-            if self.dx.is_some() {
-                self.partial_sums::<V, C>(first, k, unit);
-            }
             let mut gradient: Sums<V, 1, C> = [[V::splat(0.0); C]; 1];
-            for group in 0..groups {
-                let x = self.x.as_ptr().add(group * WORD * BLOCK + k);
-                let dz = dz.as_ptr().add(group * WORD * stride + unit);
-                let mask = self.masks[group * WORD + k];
-                add_rows(&mut gradient, mask, |b| x.add(b * BLOCK), |b| dz.add(b * stride), 0);
+            if self.dx.is_some() {
+                self.both_gradients(first, k, unit, &mut gradient[0]);
+            } else {
+                for group in 0..batch.div_ceil(WORD) {
+                    let x = self.x.as_ptr().add(group * WORD * BLOCK + k);
+                    let dz = dz.as_ptr().add(group * WORD * stride + unit);
+                    let mask = self.masks[group * WORD + k];
+                    add_rows(&mut gradient, mask, |b| x.add(b * BLOCK), |b| dz.add(b * stride), 0);
+                }
             }
             let part = &mut self.part;
             let at = Weights { w: part.w.as_mut_ptr(), m: part.m.as_mut_ptr(), v: part.v.as_mut_ptr() };
@@ -186,12 +186,19 @@ impl BackwardPart<'_, '_> {
         }
     }
 
-    /// The partial sums of row k's gradient to the input, over the panel's units, added to those of the panels before.
+    /// The gradient to the panel's units of row k, and on the same walk over dz the partial sums of the row's gradient to
+    /// the input, added to those of the panels before: each vector of dz is loaded once for both.
     ///
     /// # Safety
     /// As [`Simd`]; the row and `C` vectors of units from `unit` on must be the part's.
     #[inline(always)]
-    unsafe fn partial_sums<V: Simd, const C: usize>(&mut self, first: usize, k: usize, unit: usize) {
+    unsafe fn both_gradients<V: Simd, const C: usize>(
+        &mut self,
+        first: usize,
+        k: usize,
+        unit: usize,
+        gradient: &mut [V; C],
+    ) {
         let Backward { units, batch, dz, .. } = *self.all;
         let stride = padded(units, V::LANES);
         let whole = V::LANES == PARTIAL; // one vector of partial sums; else two, for every other vector of units
@@ -204,9 +211,10 @@ impl BackwardPart<'_, '_> {
             }
             let mut to = self.partial.as_mut_ptr().add(self.waiting * PARTIAL);
             for group in 0..batch.div_ceil(WORD) {
+                let x = self.x.as_ptr().add(group * WORD * BLOCK + k);
                 let dz = dz.as_ptr().add(group * WORD * stride + unit);
                 for b in Ones(self.wanted(group, k)) {
-                    let dz = dz.add(b * stride);
+                    let (x, dz) = (V::splat(*x.add(b * BLOCK)), dz.add(b * stride));
                     let (mut sum, mut odd) = (V::splat(0.0), V::splat(0.0));
                     if unit > 0 {
                         sum = V::load(to);
@@ -214,6 +222,7 @@ impl BackwardPart<'_, '_> {
                     }
                     for c in 0..C {
                         let dz = V::load(dz.add(c * V::LANES));
+                        gradient[c] = x.fma(dz, gradient[c]);
                         if whole || c % 2 == 0 {
                             sum = w[c].fma(dz, sum);
                         } else {
