@@ -184,6 +184,36 @@ fn threads_callbacks_and_cancelling() {
 }
 
 #[test]
+fn objects_of_another_type_and_freed_ones_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    print!("{}", stdout(&mut Command::new(program(folder.path(), "handles.c"))));
+}
+
+#[test]
+#[cfg(unix)]
+fn forked_children_get_an_error_and_never_hang() {
+    let folder = tempfile::tempdir().unwrap();
+    print!("{}", stdout(&mut Command::new(program(folder.path(), "fork.c"))));
+}
+
+#[test]
+fn a_small_stack_will_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program(folder.path(), "small_stack.c"));
+    print!("{}", stdout(command.arg(Path::new(ROOT).join("examples/data/mnist.npz")).arg(folder.path())));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_library_can_be_closed_and_opened_again_a_thousand_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, program) = (Path::new(ROOT).join("tests/c/unload.c"), folder.path().join("unload"));
+    // A pointer from dlsym becomes one to a function: POSIX says so, ISO C does not.
+    run(compiler("unload.c").arg("-Wno-pedantic").arg("-o").arg(&program).arg(source).arg("-ldl"));
+    print!("{}", stdout(Command::new(program).arg(shared())));
+}
+
+#[test]
 fn the_cpp_layer() {
     let folder = tempfile::tempdir().unwrap();
     print!("{}", stdout(Command::new(program(folder.path(), "wrapper.cpp")).arg(folder.path())));

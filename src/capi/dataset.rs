@@ -3,7 +3,9 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{borrow, check_capacity, give, out, path, slice, slice_mut, string, take, write_dims};
+use super::pointers::{
+    Handle, borrow, check_capacity, give, out, path, peek, slice, slice_mut, string, take, write_dims,
+};
 use crate::data::{self, Dataset, Dtype};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
@@ -15,6 +17,10 @@ pub struct mnist_dataset {
     /// Held by calls that change it.
     exclusive: Mutex<()>,
     current: RwLock<Dataset>,
+}
+
+impl Handle for mnist_dataset {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnistdat");
 }
 
 /// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
@@ -227,7 +233,7 @@ pub unsafe extern "C" fn mnist_dataset_slice(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_len(dataset: *const mnist_dataset) -> usize {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(0, || unsafe { dataset.as_ref() }.map_or(0, |dataset| dataset.current.read().len()))
+    guard::value(0, || unsafe { peek(dataset) }.map_or(0, |dataset| dataset.current.read().len()))
 }
 
 /// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
@@ -240,7 +246,7 @@ pub unsafe extern "C" fn mnist_dataset_shape(
 ) -> usize {
     guard::value(0, || {
         // SAFETY: by the contract they are NULL or what the header says.
-        unsafe { dataset.as_ref().map_or(0, |dataset| write_dims(&dataset.current.read().shape(), dims, capacity)) }
+        unsafe { peek(dataset).map_or(0, |dataset| write_dims(&dataset.current.read().shape(), dims, capacity)) }
     })
 }
 
@@ -250,7 +256,7 @@ pub unsafe extern "C" fn mnist_dataset_shape(
 pub unsafe extern "C" fn mnist_dataset_dtype(dataset: *const mnist_dataset) -> mnist_dtype {
     guard::value(0, || {
         // SAFETY: by the contract it is NULL or live.
-        unsafe { dataset.as_ref() }.map_or(0, |dataset| match dataset.current.read().dtype() {
+        unsafe { peek(dataset) }.map_or(0, |dataset| match dataset.current.read().dtype() {
             Dtype::U8 => MNIST_DTYPE_U8,
             Dtype::F32 => MNIST_DTYPE_F32,
         })
@@ -363,18 +369,18 @@ mod tests {
 
     #[test]
     fn two_changes_at_once_are_refused_and_readers_are_not() {
-        let dataset = mnist_dataset::new(Dataset::from_u8(vec![7; 4], &[1, 2, 2], vec![3]).unwrap());
-        let pointer = (&raw const dataset).cast_mut();
+        let pointer = give(mnist_dataset::new(Dataset::from_u8(vec![7; 4], &[1, 2, 2], vec![3]).unwrap()));
         let none = std::ptr::null_mut();
-        let changing = dataset.exclusive.lock();
         // SAFETY: the dataset lives to the end of the test, and its fields are behind locks.
         unsafe {
+            let changing = borrow(pointer, "dataset").unwrap().exclusive.lock();
             assert_eq!(mnist_dataset_normalize(pointer, 255.0, none), MNIST_ERROR_BUSY);
             assert_eq!(mnist_dataset_expand_dims(pointer, none), MNIST_ERROR_BUSY);
             assert_eq!((mnist_dataset_len(pointer), mnist_dataset_dtype(pointer)), (1, MNIST_DTYPE_U8));
             drop(changing);
             assert_eq!(mnist_dataset_normalize(pointer, 255.0, none), MNIST_OK);
             assert_eq!(mnist_dataset_dtype(pointer), MNIST_DTYPE_F32);
+            mnist_dataset_free(pointer);
         }
     }
 }

@@ -2,7 +2,7 @@
 #![allow(non_camel_case_types)]
 
 use super::guard;
-use super::pointers::{give, take};
+use super::pointers::{Handle, give, peek, peek_mut, take};
 use crate::error::ErrorKind;
 use std::ffi::{CStr, CString, c_char};
 
@@ -44,6 +44,10 @@ pub struct mnist_error {
     message: CString,
 }
 
+impl Handle for mnist_error {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnisterr");
+}
+
 impl mnist_error {
     /// Notes what a call came to.
     ///
@@ -51,7 +55,7 @@ impl mnist_error {
     /// `error` is NULL or points to a live `mnist_error` that no other thread uses meanwhile.
     pub(super) unsafe fn set(error: *mut mnist_error, status: mnist_status, text: Option<String>) {
         // SAFETY: the caller's.
-        if let Some(error) = unsafe { error.as_mut() } {
+        if let Some(error) = unsafe { peek_mut(error) } {
             error.status = status;
             error.message = message(text.unwrap_or_default());
         }
@@ -119,7 +123,7 @@ pub unsafe extern "C" fn mnist_error_free(error: *mut mnist_error) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_error_status(error: *const mnist_error) -> mnist_status {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(MNIST_OK, || unsafe { error.as_ref() }.map_or(MNIST_OK, |error| error.status))
+    guard::value(MNIST_OK, || unsafe { peek(error) }.map_or(MNIST_OK, |error| error.status))
 }
 
 /// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
@@ -128,7 +132,7 @@ pub unsafe extern "C" fn mnist_error_status(error: *const mnist_error) -> mnist_
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_error_message(error: *const mnist_error) -> *const c_char {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(c"".as_ptr(), || unsafe { error.as_ref() }.map_or(c"".as_ptr(), |error| error.message.as_ptr()))
+    guard::value(c"".as_ptr(), || unsafe { peek(error) }.map_or(c"".as_ptr(), |error| error.message.as_ptr()))
 }
 
 // The header's numbers are those of the crate's error kinds.

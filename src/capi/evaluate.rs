@@ -84,12 +84,12 @@ pub unsafe extern "C" fn mnist_model_evaluate(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
-            let model = borrow(model, "model")?;
+            let model = borrow(model, "model")?.get()?;
             let data = borrow(dataset, "dataset")?.get();
             let options = options::read(options, "options")?;
             let out = self::out(out, "out")?;
             let sink = Sink::new(options.write, options.write_data);
-            let metrics = model.model.evaluate(
+            let metrics = model.evaluate(
                 &data,
                 EvaluateOptions {
                     batch_size: options.batch_size,
@@ -121,7 +121,7 @@ pub unsafe extern "C" fn mnist_model_predict(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
-            let model = &borrow(model, "model")?.model;
+            let model = borrow(model, "model")?.get()?;
             let needed = |each: usize, argument: &str| {
                 let error = || Error::new(ErrorKind::InvalidArgument, "too many images").found(count);
                 count.checked_mul(each).ok_or_else(|| error().at(format_args!("argument `{argument}`")))
@@ -150,7 +150,7 @@ pub unsafe extern "C" fn mnist_model_predict_dataset(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
-            let model = &borrow(model, "model")?.model;
+            let model = borrow(model, "model")?.get()?;
             let data = borrow(dataset, "dataset")?.get();
             let len = data.len().saturating_mul(model.output_len());
             super::pointers::check_capacity("capacity", capacity, len)?;

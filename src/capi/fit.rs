@@ -9,7 +9,7 @@ use super::history::mnist_history;
 use super::model::mnist_model;
 use super::options::{self, Options};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, give, path};
+use super::pointers::{borrow, give, path, peek};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress};
 use std::ffi::{c_char, c_void};
@@ -209,12 +209,15 @@ pub unsafe extern "C" fn mnist_model_fit(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
-            let model = borrow(model, "model")?;
+            let model = borrow(model, "model")?.get()?;
             let data = borrow(dataset, "dataset")?.get();
             let options = options::read(options, "options")?;
-            let validation = options.validation_data.as_ref().map(mnist_dataset::get);
+            let validation = match options.validation_data.is_null() {
+                true => None,
+                false => Some(borrow(options.validation_data, "options.validation_data")?.get()),
+            };
             let sink = Sink::new(options.write, options.write_data);
-            let fitted = model.model.fit(
+            let fitted = model.fit(
                 &data,
                 FitOptions {
                     batch_size: options.batch_size,
@@ -244,7 +247,7 @@ pub unsafe extern "C" fn mnist_model_fit(
 pub unsafe extern "C" fn mnist_model_cancel(model: *const mnist_model) {
     guard::value((), || {
         // SAFETY: by the contract it is NULL or live.
-        if let Some(model) = unsafe { model.as_ref() } {
+        if let Some(model) = unsafe { peek(model) } {
             model.model.cancel();
         }
     })

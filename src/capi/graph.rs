@@ -3,7 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{borrow, give, take};
+use super::pointers::{Handle, Tagged, borrow, give, peek, take};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::{Activation, Graph, Tensor};
 use parking_lot::Mutex;
@@ -13,11 +13,15 @@ pub struct mnist_graph {
     state: Mutex<State>,
 }
 
+impl Handle for mnist_graph {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnistgra");
+}
+
 struct State {
     graph: Graph,
     /// Boxed, so that their addresses stay.
     #[allow(clippy::vec_box)]
-    tensors: Vec<Box<mnist_tensor>>,
+    tensors: Vec<Box<Tagged<mnist_tensor>>>,
     /// The first call that failed.
     failure: Option<Error>,
 }
@@ -26,6 +30,10 @@ struct State {
 pub struct mnist_tensor {
     graph: *const mnist_graph,
     tensor: Tensor,
+}
+
+impl Handle for mnist_tensor {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnistten");
 }
 
 /// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
@@ -71,8 +79,8 @@ impl mnist_graph {
         let mut state = self.state.lock();
         match call(&mut state.graph) {
             Ok(tensor) => {
-                state.tensors.push(Box::new(mnist_tensor { graph: self, tensor }));
-                state.tensors.last_mut().map_or(std::ptr::null_mut(), |tensor| &raw mut **tensor)
+                state.tensors.push(Box::new(Tagged::new(mnist_tensor { graph: self, tensor })));
+                state.tensors.last_mut().map_or(std::ptr::null_mut(), |tensor| tensor.pointer())
             }
             Err(failure) => {
                 state.failure.get_or_insert(failure);
@@ -95,7 +103,7 @@ unsafe fn layer(x: *mut mnist_tensor, call: impl FnOnce(&mut Graph, Tensor) -> R
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: the caller's; a tensor's graph outlives it.
         unsafe {
-            let Some(x) = x.as_ref() else { return std::ptr::null_mut() };
+            let Some(x) = peek(x) else { return std::ptr::null_mut() };
             (*x.graph).add(|graph| call(graph, x.tensor))
         }
     })
@@ -113,7 +121,7 @@ pub(super) unsafe fn with_ends<R>(
     // SAFETY: the caller's; a tensor's graph outlives it.
     unsafe {
         for end in [input, output] {
-            if let Some(end) = end.as_ref() {
+            if let Some(end) = peek(end) {
                 (*end.graph).check()?;
             }
         }
@@ -155,7 +163,7 @@ pub unsafe extern "C" fn mnist_graph_free(graph: *mut mnist_graph) {
 pub unsafe extern "C" fn mnist_graph_set_seed(graph: *mut mnist_graph, seed: u64) {
     guard::value((), || {
         // SAFETY: by the contract it is NULL or live.
-        if let Some(graph) = unsafe { graph.as_ref() } {
+        if let Some(graph) = unsafe { peek(graph) } {
             graph.state.lock().graph.set_seed(seed);
         }
     })
@@ -181,7 +189,7 @@ pub unsafe extern "C" fn mnist_input(
 ) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: by the contract it is NULL or live.
-        let graph = unsafe { graph.as_ref() };
+        let graph = unsafe { peek(graph) };
         graph.map_or(std::ptr::null_mut(), |graph| graph.add(|graph| graph.input(height, width, channels)))
     })
 }

@@ -3,7 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{borrow, out, string, take};
+use super::pointers::{Handle, borrow, out, peek, string, take};
 use crate::train::History;
 use std::ffi::c_char;
 
@@ -12,11 +12,15 @@ pub struct mnist_history {
     pub(super) history: History,
 }
 
+impl Handle for mnist_history {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnisthis");
+}
+
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_epochs(history: *const mnist_history) -> usize {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(0, || unsafe { history.as_ref() }.map_or(0, |history| history.history.epochs()))
+    guard::value(0, || unsafe { peek(history) }.map_or(0, |history| history.history.epochs()))
 }
 
 /// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss" or

@@ -6,13 +6,51 @@ use super::graph::{mnist_tensor, with_ends};
 use super::guard;
 use super::options::{self, Options, unknown};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, give, out, string, take, write_dims};
+use super::pointers::{Handle, borrow, give, out, peek, string, take, write_dims};
+use crate::error::{Error, ErrorKind, Result};
 use crate::train::{AdamOptions, CompileOptions, Loss, Model, Optimizer};
 use std::ffi::{c_char, c_void};
+use std::mem::ManuallyDrop;
 
 /// A network with weights, and what is needed to train it.
 pub struct mnist_model {
-    pub(super) model: Model,
+    pub(super) model: ManuallyDrop<Model>,
+    /// The process that made it.
+    process: u32,
+}
+
+impl mnist_model {
+    pub(super) fn new(model: Model) -> Self {
+        mnist_model { model: ManuallyDrop::new(model), process: std::process::id() }
+    }
+
+    /// The model, unless this is a child that was forked off: there its threads are missing, and a lock that one of them
+    /// held would never be released.
+    pub(super) fn get(&self) -> Result<&Model> {
+        match self.process == std::process::id() {
+            true => Ok(&self.model),
+            false => Err(Error::new(
+                ErrorKind::State,
+                "the model belongs to another process, from which this one was forked",
+            )
+            .expected("a model that this process has made or loaded")
+            .at("argument `model`")),
+        }
+    }
+}
+
+impl Drop for mnist_model {
+    fn drop(&mut self) {
+        if self.process == std::process::id() {
+            // SAFETY: it is dropped here and nowhere else. In a forked child it is left as it is: there are no threads to
+            // wait for.
+            unsafe { ManuallyDrop::drop(&mut self.model) };
+        }
+    }
+}
+
+impl Handle for mnist_model {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnistmod");
 }
 
 /// Adam (Kingma and Ba 2015) as Keras writes it.
@@ -105,13 +143,14 @@ pub unsafe extern "C" fn mnist_model_new(
             let out = self::out(out, "out")?;
             let name = if name.is_null() { "model" } else { string(name, "name")? };
             let model = with_ends(input, output, |graph, input, output| Model::new(graph, input, output, name))?;
-            out.write(give(mnist_model { model }));
+            out.write(give(mnist_model::new(model)));
         }
         Ok(MNIST_OK)
     })
 }
 
-/// Frees a model, waiting for its threads to end; NULL is allowed. No other call may use it then.
+/// Frees a model, waiting for its threads to end; NULL is allowed. No other call may use it then. In a process that was
+/// forked from the one that made the model it waits for nothing, and the memory stays in use.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_free(model: *mut mnist_model) {
     // SAFETY: by the contract it is NULL or came from this library and was not freed.
@@ -129,7 +168,7 @@ pub unsafe extern "C" fn mnist_model_summary(
 ) -> mnist_status {
     guard::status(error, || {
         // SAFETY: by the contract it is NULL or live.
-        let text = unsafe { borrow(model, "model") }?.model.summary();
+        let text = unsafe { borrow(model, "model") }?.get()?.summary();
         Sink::new(write, user_data).write(&text);
         Ok(MNIST_OK)
     })
@@ -139,7 +178,7 @@ pub unsafe extern "C" fn mnist_model_summary(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_count_params(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(0, || unsafe { model.as_ref() }.map_or(0, |model| model.model.count_params()))
+    guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.model.count_params()))
 }
 
 /// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
@@ -152,7 +191,7 @@ pub unsafe extern "C" fn mnist_model_input_shape(
 ) -> usize {
     guard::value(0, || {
         // SAFETY: by the contract they are NULL or what the header says.
-        unsafe { model.as_ref().map_or(0, |model| write_dims(model.model.input_shape().dims(), dims, capacity)) }
+        unsafe { peek(model).map_or(0, |model| write_dims(model.model.input_shape().dims(), dims, capacity)) }
     })
 }
 
@@ -160,7 +199,7 @@ pub unsafe extern "C" fn mnist_model_input_shape(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_output_len(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(0, || unsafe { model.as_ref() }.map_or(0, |model| model.model.output_len()))
+    guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.model.output_len()))
 }
 
 /// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
@@ -175,7 +214,7 @@ pub unsafe extern "C" fn mnist_model_set_threads(
 ) -> mnist_status {
     guard::status(error, || {
         // SAFETY: by the contract it is NULL or live.
-        unsafe { borrow(model, "model") }?.model.set_threads(threads)?;
+        unsafe { borrow(model, "model") }?.get()?.set_threads(threads)?;
         Ok(MNIST_OK)
     })
 }
@@ -201,8 +240,8 @@ pub unsafe extern "C" fn mnist_model_compile(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
-            let model = borrow(model, "model")?;
-            model.model.compile(&options::read(options, "options")?.convert()?)?;
+            let model = borrow(model, "model")?.get()?;
+            model.compile(&options::read(options, "options")?.convert()?)?;
         }
         Ok(MNIST_OK)
     })

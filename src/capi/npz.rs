@@ -3,7 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{borrow, give, out, path, slice_mut, string, take};
+use super::pointers::{Handle, borrow, give, out, path, peek, slice_mut, string, take};
 use crate::data::Npz;
 use std::ffi::{CString, c_char};
 
@@ -11,6 +11,10 @@ use std::ffi::{CString, c_char};
 pub struct mnist_npz {
     npz: Npz,
     names: Vec<CString>,
+}
+
+impl Handle for mnist_npz {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnistnpz");
 }
 
 /// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. On success `*out` is a new
@@ -46,7 +50,7 @@ pub unsafe extern "C" fn mnist_npz_free(npz: *mut mnist_npz) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_len(npz: *const mnist_npz) -> usize {
     // SAFETY: by the contract it is NULL or live.
-    guard::value(0, || unsafe { npz.as_ref() }.map_or(0, |npz| npz.names.len()))
+    guard::value(0, || unsafe { peek(npz) }.map_or(0, |npz| npz.names.len()))
 }
 
 /// The name of array `i`, in the archive's order and without ".npy", as numpy's `files` lists it. NULL for an `i` past
@@ -55,7 +59,7 @@ pub unsafe extern "C" fn mnist_npz_len(npz: *const mnist_npz) -> usize {
 pub unsafe extern "C" fn mnist_npz_name(npz: *const mnist_npz, i: usize) -> *const c_char {
     guard::value(std::ptr::null(), || {
         // SAFETY: by the contract it is NULL or live.
-        let name = unsafe { npz.as_ref() }.and_then(|npz| npz.names.get(i));
+        let name = unsafe { peek(npz) }.and_then(|npz| npz.names.get(i));
         name.map_or(std::ptr::null(), |name| name.as_ptr())
     })
 }

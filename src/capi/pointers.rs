@@ -2,7 +2,7 @@
 //!
 //! | function | the pointer |
 //! |---|---|
-//! | [`borrow`] | an object of ours that stays the caller's |
+//! | [`borrow`], [`peek`] | an object of ours that stays the caller's |
 //! | [`give`] | a new object goes to the caller, who frees it |
 //! | [`take`] | an object comes back to be freed |
 //! | [`out`] | the caller's variable, written on success |
@@ -17,28 +17,105 @@ fn null(argument: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "is NULL").at(format_args!("argument `{argument}`"))
 }
 
+/// An opaque type of the header.
+pub trait Handle {
+    /// What an object of this type begins with as long as it lives, unlike that of any other type.
+    const TAG: u64;
+}
+
+/// An object of ours as it lies in memory: a word that says what it is, then itself. A pointer to something else, or to
+/// what was freed and not used again, is told by the word.
+#[repr(C)]
+pub struct Tagged<T> {
+    tag: u64,
+    object: T,
+}
+
+impl<T: Handle> Tagged<T> {
+    /// Marks an object as what it is.
+    pub fn new(object: T) -> Self {
+        Tagged { tag: T::TAG, object }
+    }
+
+    /// The pointer that the caller knows it by.
+    pub fn pointer(&mut self) -> *mut T {
+        (&raw mut *self).cast()
+    }
+
+    /// What the caller's pointer leads to, if it is such an object.
+    ///
+    /// # Safety
+    /// `pointer` is NULL, or eight bytes can be read there; if they are the tag, the object lives for `'a`.
+    unsafe fn find<'a>(pointer: *const T) -> Option<&'a Self> {
+        let pointer = pointer.cast::<Self>();
+        if pointer.is_null() || !pointer.is_aligned() {
+            return None;
+        }
+        // SAFETY: the caller's.
+        unsafe {
+            let tag = (&raw const (*pointer).tag).read_volatile();
+            (tag == T::TAG).then(|| &*pointer)
+        }
+    }
+}
+
+impl<T> Drop for Tagged<T> {
+    fn drop(&mut self) {
+        // SAFETY: the field is there; volatile, for a store into what is about to be freed would be left out.
+        unsafe { (&raw mut self.tag).write_volatile(0) };
+    }
+}
+
+/// An object for the time of a call, if there is one.
+///
+/// # Safety
+/// `pointer` is NULL or came from [`give`], and nobody frees the object meanwhile.
+pub unsafe fn peek<'a, T: Handle>(pointer: *const T) -> Option<&'a T> {
+    // SAFETY: the caller's.
+    unsafe { Tagged::find(pointer) }.map(|tagged| &tagged.object)
+}
+
+/// The same, to be changed.
+///
+/// # Safety
+/// As [`peek`]; nobody else uses the object meanwhile.
+pub unsafe fn peek_mut<'a, T: Handle>(pointer: *mut T) -> Option<&'a mut T> {
+    // SAFETY: the caller's; what `find` has found is a whole object.
+    unsafe { Tagged::find(pointer).map(|_| &mut (*pointer.cast::<Tagged<T>>()).object) }
+}
+
 /// Borrows an object for the time of a call.
 ///
 /// # Safety
-/// `pointer` is NULL or points to a live `T`, and nobody frees it meanwhile.
-pub unsafe fn borrow<'a, T>(pointer: *const T, argument: &str) -> Result<&'a T> {
+/// As [`peek`].
+pub unsafe fn borrow<'a, T: Handle>(pointer: *const T, argument: &str) -> Result<&'a T> {
+    if pointer.is_null() {
+        return Err(null(argument));
+    }
     // SAFETY: the caller's.
-    unsafe { pointer.as_ref() }.ok_or_else(|| null(argument))
+    unsafe { peek(pointer) }.ok_or_else(|| {
+        let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
+        Error::new(ErrorKind::InvalidArgument, "is no such object, or was freed")
+            .expected(format_args!("a live {name}"))
+            .at(format_args!("argument `{argument}`"))
+    })
 }
 
 /// Hands an object to the caller, who has to free it.
-pub fn give<T>(object: T) -> *mut T {
-    Box::into_raw(Box::new(object))
+pub fn give<T: Handle>(object: T) -> *mut T {
+    Box::into_raw(Box::new(Tagged::new(object))).cast()
 }
 
-/// Takes an object back and ends it; NULL is none.
+/// Takes an object back and ends it; NULL is none, and so is what is no such object.
 ///
 /// # Safety
-/// `pointer` is NULL or came from [`give`] and has not been taken back.
-pub unsafe fn take<T>(pointer: *mut T) {
-    if !pointer.is_null() {
-        // SAFETY: the caller's.
-        drop(unsafe { Box::from_raw(pointer) });
+/// As [`peek`]; nobody uses the object any more.
+pub unsafe fn take<T: Handle>(pointer: *mut T) {
+    // SAFETY: the caller's; what `find` has found came from `give`.
+    unsafe {
+        if Tagged::find(pointer).is_some() {
+            drop(Box::from_raw(pointer.cast::<Tagged<T>>()));
+        }
     }
 }
 

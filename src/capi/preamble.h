@@ -37,7 +37,13 @@
 // options mean those defaults. A program built against a newer header may hand in a longer struct as long as what this
 // library does not know of it is zero.
 //
-// NOT CAUGHT: a pointer that is neither NULL nor what this header asks for, a freed object, an array shorter than said,
-// an output array that overlaps an input.
+// AFTER FORK a model of the parent's gives MNIST_ERROR_STATE in the child, which may free it, and make or load models of
+// its own. A child that was forked while another thread was inside a call with a dataset or a graph leaves that one alone.
+//
+// CAUGHT, since every object begins with a word that says what it is: an object of another type, and one that was freed,
+// as long as its memory is not used again. It is MNIST_ERROR_INVALID_ARGUMENT; a function without a status does nothing.
+//
+// NOT CAUGHT: a pointer to where nothing can be read, a freed object whose memory has become another of its type, an array
+// shorter than said, an output array that overlaps an input.
 //
 // This file is generated from the library's sources by cbindgen.

@@ -20,7 +20,7 @@ pub unsafe extern "C" fn mnist_model_save_weights(
 ) -> mnist_status {
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe { borrow(model, "model")?.model.save_weights(&self::path(path, "path")?)? };
+        unsafe { borrow(model, "model")?.get()?.save_weights(&self::path(path, "path")?)? };
         Ok(MNIST_OK)
     })
 }
@@ -39,7 +39,7 @@ pub unsafe extern "C" fn mnist_model_load_weights(
 ) -> mnist_status {
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe { borrow(model, "model")?.model.load_weights(&self::path(path, "path")?)? };
+        unsafe { borrow(model, "model")?.get()?.load_weights(&self::path(path, "path")?)? };
         Ok(MNIST_OK)
     })
 }
@@ -60,7 +60,7 @@ pub unsafe extern "C" fn mnist_model_save(
 ) -> mnist_status {
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe { borrow(model, "model")?.model.save(&self::path(path, "path")?)? };
+        unsafe { borrow(model, "model")?.get()?.save(&self::path(path, "path")?)? };
         Ok(MNIST_OK)
     })
 }
@@ -85,7 +85,7 @@ pub unsafe extern "C" fn mnist_model_load(
         unsafe {
             let out = self::out(out, "out")?;
             let model = Model::load(&self::path(path, "path")?)?;
-            out.write(give(mnist_model { model }));
+            out.write(give(mnist_model::new(model)));
         }
         Ok(MNIST_OK)
     })

@@ -1,0 +1,71 @@
+/* Objects of another type, objects that were freed, and pointers into the middle of nowhere, where they can be told. */
+
+#include "expect.h"
+
+/* What a confused program would do, out of the compiler's sight. */
+static void *confused(void *volatile pointer)
+{
+    return pointer;
+}
+
+static void another_type(mnist_model *model, mnist_dataset *data)
+{
+    float p[10] = {0};
+    mnist_history *history = NULL;
+    mnist_fit_options options = quiet();
+    const mnist_model *wrong_model = confused(data);
+    const mnist_dataset *wrong_data = confused(model);
+    FAILS(INVALID_ARGUMENT, "argument `model`: is no such object, or was freed: expected a live mnist_model",
+          mnist_model_predict(wrong_model, p, 0, p, 10, error));
+    FAILS(INVALID_ARGUMENT, "argument `dataset`", mnist_model_predict_dataset(model, wrong_data, p, 10, error));
+    FAILS(INVALID_ARGUMENT, "argument `dataset`", mnist_model_fit(model, wrong_data, &options, &history, error));
+    options.validation_data = wrong_data;
+    FAILS(INVALID_ARGUMENT, "`options.validation_data`", mnist_model_fit(model, data, &options, &history, error));
+    TRUE(mnist_dataset_len(wrong_data) == 0);
+    TRUE(mnist_model_count_params(wrong_model) == 0);
+    mnist_model_cancel(wrong_model);
+    mnist_model_free(confused(data)); /* which is left alone */
+    TRUE(mnist_dataset_len(data) == 40);
+    /* No error to write to: the status comes all the same. */
+    TRUE(mnist_model_save(wrong_model, "x", confused(data)) == MNIST_ERROR_INVALID_ARGUMENT);
+    TRUE(mnist_error_status(confused(model)) == MNIST_OK);
+
+    mnist_tensor *tensor = mnist_flatten(confused(data));
+    TRUE(tensor == NULL);
+    mnist_model *made = NULL;
+    FAILS(INVALID_ARGUMENT, "argument `input`", mnist_model_new(confused(model), confused(data), NULL, &made, error));
+
+    /* Bytes that are no object, and an address that no object has. */
+    uint64_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    FAILS(INVALID_ARGUMENT, "argument `model`", mnist_model_save(confused(bytes), "x", error));
+    FAILS(INVALID_ARGUMENT, "argument `model`", mnist_model_save(confused((char *)bytes + 3), "x", error));
+}
+
+/* The memory of what is freed here is not asked for again before it is looked at. */
+static void freed(void)
+{
+    float p[10] = {0};
+    mnist_model *model = network(8, 2, 4);
+    mnist_dataset *data = noise(10, 8);
+    const mnist_model *old_model = confused(model);
+    const mnist_dataset *old_data = confused(data);
+    mnist_model_free(model);
+    TRUE(mnist_model_predict(old_model, p, 0, p, 10, NULL) == MNIST_ERROR_INVALID_ARGUMENT);
+    mnist_model_free(confused((void *)old_model));
+    mnist_dataset_free(data);
+    TRUE(mnist_dataset_len(old_data) == 0);
+    mnist_dataset_free(confused((void *)old_data));
+}
+
+int main(void)
+{
+    error = mnist_error_new();
+    mnist_model *model = network(8, 2, 4);
+    mnist_dataset *data = noise(40, 8);
+    WORKS(mnist_model_compile(model, NULL, error));
+    another_type(model, data);
+    freed();
+    mnist_model_free(model);
+    mnist_dataset_free(data);
+    return report();
+}

@@ -1,0 +1,90 @@
+/* Opens the library, trains with it and closes it, a thousand times: unload LIBRARY. Nothing may grow, nothing crash. */
+
+#define _POSIX_C_SOURCE 200809L
+
+#include <mnist.h>
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *library;
+
+/* A function of the library, by its name. */
+#define CALL(name) (*(__typeof__(&name))symbol(#name))
+
+static void *symbol(const char *name)
+{
+    void *address = dlsym(library, name);
+    if (address == NULL) {
+        fprintf(stderr, "%s\n", dlerror());
+        exit(EXIT_FAILURE);
+    }
+    return address;
+}
+
+static void check(mnist_status status, int line)
+{
+    if (status != MNIST_OK) {
+        fprintf(stderr, "line %d: status %d\n", line, (int)status);
+        exit(EXIT_FAILURE);
+    }
+}
+#define WORKS(call) check(call, __LINE__)
+
+static void use(void)
+{
+    static const uint8_t pixels[16 * 64], labels[16];
+    const size_t dims[3] = {16, 8, 8};
+    mnist_dataset *data;
+    mnist_model *model;
+    mnist_fit_options options;
+    WORKS(CALL(mnist_dataset_from_u8)(pixels, dims, 3, labels, &data, NULL));
+    mnist_graph *graph = CALL(mnist_graph_new)();
+    mnist_tensor *input = CALL(mnist_input)(graph, 8, 8, 1);
+    mnist_tensor *x = CALL(mnist_conv2d)(input, 2, 3, MNIST_ACTIVATION_RELU);
+    x = CALL(mnist_dense)(CALL(mnist_flatten)(x), 10, MNIST_ACTIVATION_SOFTMAX);
+    WORKS(CALL(mnist_model_new)(input, x, NULL, &model, NULL));
+    CALL(mnist_graph_free)(graph);
+    WORKS(CALL(mnist_model_compile)(model, NULL, NULL));
+    CALL(mnist_fit_options_init)(&options);
+    options.verbose = 0;
+    WORKS(CALL(mnist_model_fit)(model, data, &options, NULL, NULL));
+    CALL(mnist_model_free)(model);
+    CALL(mnist_dataset_free)(data);
+}
+
+/* Resident memory in KiB. */
+static long resident(void)
+{
+    long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (file == NULL || fscanf(file, "%*d %ld", &pages) != 1)
+        exit(EXIT_FAILURE);
+    fclose(file);
+    return pages * (sysconf(_SC_PAGESIZE) / 1024);
+}
+
+int main(int argc, char **argv)
+{
+    long before = 0;
+    if (argc != 2)
+        return 2;
+    for (int round = 0; round < 1000; round++) {
+        if (round == 200)
+            before = resident();
+        library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+        if (library == NULL) {
+            fprintf(stderr, "%s\n", dlerror());
+            return EXIT_FAILURE;
+        }
+        use();
+        if (dlclose(library) != 0)
+            return EXIT_FAILURE;
+    }
+    const long grown = resident() - before;
+    printf("grown by %ld KiB in the last 800 of 1,000 rounds\n", grown);
+    return grown > 1024;
+}
