@@ -3,7 +3,7 @@
 //! `w` is `[K, N]` and large (19 MB in the tutorial), so that memory sets the pace: the forward pass reads `w` once, the
 //! backward pass reads and writes `w` and Adam's two moments once, and the weights' gradient never reaches memory.
 //! Both passes are cut along K into parts, one a task; the cuts depend on K alone. A part is gone through in blocks of
-//! [`BLOCK`] rows of `w`, so that the zeros of as many elements of a sample fill one word ([`nonzero`](super::nonzero)).
+//! 64 rows of `w`, so that the zeros of as many elements of a sample fill one word ([`nonzero`](super::nonzero)).
 
 mod backward;
 mod forward;
