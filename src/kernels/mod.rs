@@ -36,3 +36,11 @@ pub(crate) fn numbers(seed: u64, n: usize) -> Vec<f32> {
     let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(seed);
     (0..n).map(|_| (random.next_u32() >> 8) as f32 / (1 << 23) as f32 - 1.0).collect()
 }
+
+/// The largest difference between two arrays, and the largest number in `expected`.
+#[cfg(test)]
+pub(crate) fn error_of(got: &[f32], expected: &[f32]) -> (f32, f32) {
+    assert_eq!(got.len(), expected.len());
+    let error = got.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+    (error, expected.iter().fold(0f32, |m, x| m.max(x.abs())))
+}

@@ -358,7 +358,7 @@ impl Tiled for Products<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::numbers;
+    use crate::kernels::{error_of, numbers};
 
     const SIZES: [Conv2d; 4] = [
         Conv2d { height: 6, width: 6, channels: 16, filters: 16, kernel: 3 },
@@ -410,8 +410,7 @@ mod tests {
         for size in SIZES {
             assert!(Winograd::pays(&size));
             for (got, expected) in passes(Isa::PORTABLE, size).iter().zip(&direct(size)) {
-                let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
-                let error = got.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+                let (error, largest) = error_of(got, expected);
                 assert!(error < 1e-5 * largest, "{size:?}: {error} on {largest}");
             }
         }

@@ -334,7 +334,7 @@ unsafe fn store_runs<V: Simd, const R: usize, const C: usize>(sums: Sums<V, R, C
 mod tests {
     use super::*;
     use crate::kernels::conv2d::Finish;
-    use crate::kernels::{numbers, rows};
+    use crate::kernels::{error_of, numbers, rows};
 
     const SIZES: [Conv2d; 5] = [
         Conv2d { height: 1, width: 1, channels: 16, filters: 1, kernel: 1 },
@@ -388,8 +388,7 @@ mod tests {
     fn the_result_is_the_direct_one_but_for_rounding() {
         for size in SIZES {
             for (got, expected) in passes(Isa::PORTABLE, size).iter().zip(&direct(size)) {
-                let largest = expected.iter().fold(0f32, |m, x| m.max(x.abs()));
-                let error = got.iter().zip(expected).fold(0f32, |m, (a, b)| m.max((a - b).abs()));
+                let (error, largest) = error_of(got, expected);
                 assert!(error <= 3e-6 * largest, "{size:?}: {error} on {largest}");
             }
         }
