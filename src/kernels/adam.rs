@@ -6,6 +6,11 @@
 //! v += (g * g - v) * (1 - beta_2)
 //! w -= a * m / (sqrt(v) + epsilon)                                  epsilon outside the bias correction
 //! ```
+//!
+//! m and v shrink by a factor a step where the gradient has become zero for good, as behind a unit that relu has silenced.
+//! Below [`TINY`](super::simd::TINY) they are zero, which no weight can feel: left to themselves they would stay among
+//! the numbers that are slow to compute with (`cargo bench --bench tiny`: a step took 1.10 times as long on a Zen 4, which
+//! is among the quickest at them).
 
 use super::Simd;
 use super::isa::{Isa, Kernel};
@@ -42,10 +47,10 @@ impl AdamStep {
         // SAFETY: the caller's.
         unsafe {
             let old = V::load_up_to(m, n);
-            let mean = g.sub(old).fma(V::splat(self.one_minus_beta_1), old);
+            let mean = g.sub(old).fma(V::splat(self.one_minus_beta_1), old).without_tiny();
             mean.store_up_to(m, n);
             let old = V::load_up_to(v, n);
-            let square = g.fms(g, old).fma(V::splat(self.one_minus_beta_2), old);
+            let square = g.fms(g, old).fma(V::splat(self.one_minus_beta_2), old).without_tiny();
             square.store_up_to(v, n);
             let step = mean.div(square.sqrt().add(V::splat(self.epsilon)));
             step.fma(V::splat(self.minus_a), V::load_up_to(w, n)).store_up_to(w, n);
@@ -113,6 +118,21 @@ impl Kernel for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shrinks_is_zero_in_time() {
+        for isa in Isa::available() {
+            let (mut w, mut m, mut v) = ([1.0f32; 3], [0.0; 3], [0.0; 3]);
+            let mut steps = 0;
+            for t in 1..2000 {
+                let gradient = if t < 3 { [1e-3, -1e-3, 1e-10] } else { [0.0; 3] };
+                AdamStep::new(1e-3, 0.9, 0.9, 1e-7, t).update(isa, &gradient, &mut w, &mut m, &mut v);
+                assert!(m.iter().chain(&v).all(|x| !x.is_subnormal()), "{isa:?} step {t}: {m:?} {v:?}");
+                steps += usize::from(m[0] != 0.0 && v[0] != 0.0);
+            }
+            assert!(steps > 500 && m == [0.0; 3] && v == [0.0; 3], "{isa:?} {steps} {m:?} {v:?}");
+        }
+    }
 
     #[test]
     fn two_steps_by_hand() {

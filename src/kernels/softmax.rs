@@ -39,13 +39,17 @@ pub fn score(logits: &[f32], labels: &[u32], classes: usize) -> Score {
     score
 }
 
+/// Probabilities below this make no gradient. The label's own part of it, `p - 1`, is known to 2^-24; what is so much
+/// smaller is noise, whose products with weights would be [too small to compute with quickly](super::simd::TINY).
+const NOISE: f32 = 1.0 / (1u64 << 62) as f32;
+
 /// The gradient of the mean loss to each logit, in the logits' place: `(softmax - one_hot) / rows`.
 pub fn crossentropy_gradient(logits: &mut [f32], labels: &[u32], classes: usize) {
     softmax(logits, classes);
     let rows = labels.len() as f32;
     for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {
         row[label as usize] -= 1.0;
-        row.iter_mut().for_each(|p| *p /= rows);
+        row.iter_mut().for_each(|p| *p = if p.abs() < NOISE { 0.0 } else { *p / rows });
     }
 }
 
@@ -75,5 +79,10 @@ mod tests {
         crossentropy_gradient(&mut gradient, &[1, 2], 3);
         assert!((gradient[1] - (p[1] - 1.0) / 2.0).abs() < 1e-7);
         assert_eq!(gradient[3..], [0.25, 0.0, -0.25]);
+
+        let mut gradient = [0.0, -50.0, -88.0, f32::NAN, 0.0, 0.0];
+        crossentropy_gradient(&mut gradient, &[0, 0], 3);
+        assert_eq!(gradient[..3], [0.0; 3], "what is smaller than the rounding of the rest is nothing");
+        assert!(gradient[3].is_nan(), "but what is no number stays none");
     }
 }

@@ -1,6 +1,6 @@
 //! AVX2 with FMA.
 
-use super::Simd;
+use super::{Simd, TINY};
 use std::arch::x86_64::*;
 
 /// Eight lanes, AVX2 and FMA.
@@ -82,6 +82,13 @@ impl Simd for Avx2 {
         unsafe {
             let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(gate.0, _mm256_setzero_ps());
             Avx2(_mm256_and_ps(mask, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn without_tiny(self) -> Self {
+        unsafe {
+            let size = _mm256_andnot_ps(_mm256_set1_ps(-0.0), self.0);
+            Avx2(_mm256_and_ps(_mm256_cmp_ps::<_CMP_NLT_UQ>(size, _mm256_set1_ps(TINY)), self.0))
         }
     }
     #[inline(always)]

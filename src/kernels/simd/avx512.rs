@@ -1,6 +1,6 @@
 //! AVX-512.
 
-use super::Simd;
+use super::{Simd, TINY};
 use std::arch::x86_64::*;
 
 /// Sixteen lanes, AVX-512F.
@@ -84,6 +84,13 @@ impl Simd for Avx512 {
     unsafe fn where_positive(self, gate: Self) -> Self {
         unsafe {
             let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate.0, _mm512_setzero_ps());
+            Avx512(_mm512_maskz_mov_ps(mask, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn without_tiny(self) -> Self {
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_NLT_UQ>(_mm512_abs_ps(self.0), _mm512_set1_ps(TINY));
             Avx512(_mm512_maskz_mov_ps(mask, self.0))
         }
     }

@@ -15,6 +15,10 @@ pub use avx2::Avx2;
 pub use avx512::Avx512;
 pub use portable::Portable;
 
+/// Below this a number counts for nothing where it could stay for long. Numbers below 2^-126 ("subnormal") take some
+/// processors a hundred times as long, and what shrinks by a factor a step must be zero before it gets there.
+pub const TINY: f32 = f32::MIN_POSITIVE * 64.0; // 2^-120
+
 /// A vector of [`LANES`](Simd::LANES) `f32`.
 ///
 /// # Safety
@@ -59,6 +63,8 @@ pub trait Simd: Copy {
     unsafe fn relu(self) -> Self;
     /// `self` where `gate > 0`, else `0`.
     unsafe fn where_positive(self, gate: Self) -> Self;
+    /// `0` where `|self| < `[`TINY`], else `self` (NaN stays).
+    unsafe fn without_tiny(self) -> Self;
     /// A bit for each lane, the first one lowest: whether it is not zero. NaN is not, nor is the smallest number.
     unsafe fn nonzero(self) -> u32;
 
@@ -90,14 +96,14 @@ mod tests {
         [1.5, -2.5, 0.0, -0.0, 1e-40, -1e-40, 3e38, -3e38, 0.1, 0.2, 0.3, f32::INFINITY, -1.0, 7.0, 1e-7, f32::NAN];
     const B: [f32; 16] = [0.3, 0.7, -0.0, 5.0, 1.0, -1.0, 10.0, 0.5, 1e-3, -3.0, 1.0 / 3.0, 2.0, 1e9, 1e-9, 4.0, 2.0];
 
-    /// Every operation on awkward values, as bits: nine rows of sixteen.
+    /// Every operation on awkward values, as bits: ten rows of sixteen.
     struct Everything;
 
     impl Kernel for Everything {
         type Output = Vec<[u32; 16]>;
         #[inline(always)]
         fn run<V: Simd>(self) -> Self::Output {
-            let mut rows = vec![[0f32; 16]; 9];
+            let mut rows = vec![[0f32; 16]; 10];
             for at in (0..16).step_by(V::LANES) {
                 // SAFETY: sixteen elements stand at each pointer, and `at` leaves room for a vector.
                 unsafe {
@@ -107,15 +113,20 @@ mod tests {
                         v.store(row.as_mut_ptr().add(at));
                     }
                     a.where_positive(b).store(rows[7].as_mut_ptr().add(at));
+                    a.without_tiny().store(rows[9].as_mut_ptr().add(at));
                     let n = 11usize.saturating_sub(at).min(V::LANES);
                     V::load_up_to(A.as_ptr().add(at), n)
                         .add(V::splat(1.0))
                         .store_up_to(rows[8].as_mut_ptr().add(at), n);
                 }
             }
-            // Which bits a NaN has is nobody's promise; that it is one is.
-            rows.iter().map(|row| row.map(|x| if x.is_nan() { u32::MAX } else { x.to_bits() })).collect()
+            rows.iter().map(|row| row.map(bits)).collect()
         }
+    }
+
+    /// Which bits a NaN has is nobody's promise; that it is one is.
+    fn bits(x: f32) -> u32 {
+        if x.is_nan() { u32::MAX } else { x.to_bits() }
     }
 
     struct Transpose<'a>(&'a [f32], &'a mut [f32]);
@@ -154,6 +165,8 @@ mod tests {
             "relu keeps -0 and clears what is below"
         );
         assert_eq!((f32::from_bits(portable[8][10]), portable[8][11]), (1.3, 0), "partial loads and stores");
+        let kept = A.map(|x| x.is_nan() || x.abs() > 1e-39);
+        assert_eq!(portable[9], std::array::from_fn(|i| if kept[i] { bits(A[i]) } else { 0 }), "tiny ones go");
         for isa in Isa::available() {
             assert_eq!(isa.run(Everything), portable, "{isa:?}");
         }

@@ -1,6 +1,6 @@
 //! The vector of every machine: an array.
 
-use super::Simd;
+use super::{Simd, TINY};
 
 /// Eight lanes in an array.
 #[derive(Clone, Copy)]
@@ -81,6 +81,10 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn where_positive(self, gate: Self) -> Self {
         self.zip(gate, |x, g| if g > 0.0 { x } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn without_tiny(self) -> Self {
+        Portable(self.0.map(|x| if x.abs() < TINY { 0.0 } else { x }))
     }
     #[inline(always)]
     unsafe fn nonzero(self) -> u32 {

@@ -1,0 +1,64 @@
+//! Whether tiny numbers slow a fit down: `cargo bench --bench tiny`.
+//!
+//! Two models train in turn on images whose left half is black. One of them has seen the left half bright for three steps
+//! at first, and 1,200 steps since: without care the running means of those gradients shrink to numbers below the smallest
+//! normal one, which some processors compute with a hundred times slower, and stay there for good. A third trains on
+//! images of such numbers. Prints the time of a step of each, and its ratio to the first.
+
+use mnist::data::Dataset;
+use mnist::graph::{Activation, Graph};
+use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
+use std::time::Instant;
+
+mod machine;
+use machine::median;
+
+/// 32 images, the left half `left`, the right one like noise.
+fn images(left: f32) -> mnist::Result<Dataset> {
+    let noise = machine::numbers(32 * 28 * 28);
+    let pixels = noise.iter().enumerate().map(|(i, &x)| if i % 28 < 14 { left } else { x + 0.5 });
+    Dataset::from_f32(pixels.collect(), &[32, 28, 28], (0..32).map(|i| i % 10).collect())
+}
+
+fn model() -> mnist::Result<Model> {
+    let mut graph = Graph::new();
+    let x = graph.input(28, 28, 1)?;
+    let y = graph.flatten(x)?;
+    let y = graph.dense(y, 1024, Activation::Relu)?;
+    let y = graph.dense(y, 10, Activation::Softmax)?;
+    let model = Model::new(&graph, x, y, "tiny")?;
+    model.compile(&CompileOptions::default())?;
+    model.set_threads(1)?;
+    Ok(model)
+}
+
+/// Milliseconds a step.
+fn fit(model: &Model, data: &Dataset, steps: usize) -> mnist::Result<f64> {
+    let write = &mut |_: &str| ();
+    let mut options = FitOptions::new(Output { write, redraw: false });
+    (options.epochs, options.verbose) = (steps, Verbose::Silent);
+    let start = Instant::now();
+    model.fit(data, options)?;
+    Ok(start.elapsed().as_secs_f64() * 1e3 / steps as f64)
+}
+
+fn main() -> mnist::Result<()> {
+    let (bright, black, tiny) = (images(0.5)?, images(0.0)?, images(1e-40)?);
+    let models =
+        [("never bright", model()?, &black), ("once bright", model()?, &black), ("tiny pixels", model()?, &tiny)];
+    fit(&models[1].1, &bright, 3)?;
+    for (_, model, data) in &models {
+        fit(model, data, 1200)?;
+    }
+    let mut times = [const { Vec::new() }; 3];
+    for _ in 0..9 {
+        for ((_, model, data), times) in models.iter().zip(&mut times) {
+            times.push(fit(model, data, 20)?);
+        }
+    }
+    let medians = times.map(|times| median(times.into_iter()));
+    for ((name, ..), time) in models.iter().zip(medians) {
+        println!("{name:<14} {time:8.3} ms a step {:8.2}", time / medians[0]);
+    }
+    Ok(())
+}
