@@ -37,6 +37,10 @@
 // options mean those defaults. A program built against a newer header may hand in a longer struct as long as what this
 // library does not know of it is zero.
 //
+// NUMBERS. The host's floating-point settings (rounding, flushing, traps) are put aside during a call and are what they
+// were after it; callbacks run under the standard ones. Numbers too small to matter are taken for zero before they get
+// among those that processors are slow with: pixels below 2^-126, the optimizer's running means below 2^-120.
+//
 // AFTER FORK a model of the parent's gives MNIST_ERROR_STATE in the child, which may free it, and make or load models of
 // its own. A child that was forked while another thread was inside a call with a dataset or a graph leaves that one alone.
 //
@@ -59,6 +63,9 @@
 
 // A fit was stopped by a callback or by mnist_model_cancel. The model is whole, what was learned is kept.
 #define MNIST_CANCELLED 1
+
+// A fit met a loss or a weight that is NaN or infinite; the text says where. See mnist_model_fit.
+#define MNIST_DIVERGED 2
 
 // An argument or option has a value that the function does not take: NULL, zero, an unknown constant, NaN.
 #define MNIST_ERROR_INVALID_ARGUMENT -1
@@ -262,6 +269,9 @@ typedef struct mnist_fit_options {
     double checkpoint_seconds;
     // Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
     int32_t resume;
+    // Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
+    // with weights that are good for nothing any more).
+    int32_t terminate_on_nan;
 } mnist_fit_options;
 
 // How to evaluate; fill it in with mnist_evaluate_options_init.
@@ -557,6 +567,14 @@ void mnist_fit_options_init(struct mnist_fit_options *options);
 // instruction set.
 //
 // Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
+//
+// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
+// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
+// `epoch 1: step 4: layer dense: output: expected a finite number, found NaN`. With terminate_on_nan that step is not
+// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
+// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
+// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+//
 // All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 // shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
 // or an option out of its range; BUSY; OUT_OF_MEMORY.

@@ -42,13 +42,16 @@ template <auto Free> struct deleter {
 
 template <typename T, auto Free> using owner = std::unique_ptr<T, deleter<Free>>;
 
-/// Makes a call whose last argument is an mnist_error*, and throws unless it went well. Returns its status.
-template <typename Call> mnist_status check(Call &&call)
+/// Makes a call whose last argument is an mnist_error*, and throws unless it went well. Returns its status, and in `news`
+/// what it had to say all the same.
+template <typename Call> mnist_status check(Call &&call, std::string *news = nullptr)
 {
     const owner<mnist_error, mnist_error_free> text(mnist_error_new());
     const mnist_status status = call(text.get());
     if (status < 0)
         throw error(status, mnist_error_message(text.get()));
+    if (news)
+        *news = mnist_error_message(text.get());
     return status;
 }
 
@@ -350,6 +353,7 @@ struct fit_options {
     std::size_t checkpoint_epochs = 0;
     double checkpoint_seconds = 0;
     bool resume = false; // go on from the file, if there is one
+    bool terminate_on_nan = true;
 };
 
 struct evaluate_options {
@@ -362,6 +366,7 @@ struct evaluate_options {
 struct fitted {
     mnist::history history;
     bool cancelled;
+    std::string diverged; // where a loss or a weight became NaN or infinite; empty when none did
 };
 
 /// A network with weights.
@@ -442,12 +447,14 @@ public:
         c.checkpoint_epochs = options.checkpoint_epochs;
         c.checkpoint_seconds = options.checkpoint_seconds;
         c.resume = options.resume;
+        c.terminate_on_nan = options.terminate_on_nan;
         mnist_history *made = nullptr;
+        std::string news;
         const mnist_status status =
-            detail::check([&](mnist_error *e) { return mnist_model_fit(get(), data.get(), &c, &made, e); });
+            detail::check([&](mnist_error *e) { return mnist_model_fit(get(), data.get(), &c, &made, e); }, &news);
         history done(made);
         state.text.rethrow();
-        return {std::move(done), status == MNIST_CANCELLED};
+        return {std::move(done), status == MNIST_CANCELLED, std::move(news)};
     }
 
     metrics evaluate(const dataset &data, const evaluate_options &options = {}) const

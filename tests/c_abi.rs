@@ -3,7 +3,7 @@
 
 mod programs;
 
-use programs::{ROOT, compiler, libraries, program, run, shared, stdout};
+use programs::{ROOT, compiler, libraries, look_in, program, run, shared, stdout};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
@@ -305,9 +305,8 @@ fn python_says_what_c_says() {
     run(Command::new(program(folder.path(), "bits.c")).arg(&weights).args(["2", "tutorial", "3"]));
     let arguments = [weights.to_str().unwrap().to_string(), path("examples/data/mnist.npz"), "7".into(), "4".into()];
     let c = folder.path().join("predict");
-    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
-    rpath.push(folder.path());
-    run(compiler("predict.c").arg("-o").arg(&c).arg(path("examples/predict.c")).arg(shared()).arg(rpath));
+    let source = path("examples/predict.c");
+    run(compiler("predict.c").arg("-o").arg(&c).arg(source).arg(shared()).arg(look_in(folder.path())));
     let c = stdout(Command::new(c).args(&arguments));
     let python = stdout(
         Command::new("python3").arg(path("examples/predict.py")).args(&arguments).env("MNIST_LIBRARY", shared()),

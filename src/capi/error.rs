@@ -13,6 +13,8 @@ pub type mnist_status = i32;
 pub const MNIST_OK: i32 = 0;
 /// A fit was stopped by a callback or by mnist_model_cancel. The model is whole, what was learned is kept.
 pub const MNIST_CANCELLED: i32 = 1;
+/// A fit met a loss or a weight that is NaN or infinite; the text says where. See mnist_model_fit.
+pub const MNIST_DIVERGED: i32 = 2;
 /// An argument or option has a value that the function does not take: NULL, zero, an unknown constant, NaN.
 pub const MNIST_ERROR_INVALID_ARGUMENT: i32 = -1;
 /// Sizes do not fit each other: data and network, kernel and input, file and model.
@@ -87,6 +89,7 @@ pub extern "C" fn mnist_status_name(status: mnist_status) -> *const c_char {
         let name = match status {
             MNIST_OK => c"MNIST_OK",
             MNIST_CANCELLED => c"MNIST_CANCELLED",
+            MNIST_DIVERGED => c"MNIST_DIVERGED",
             MNIST_ERROR_INVALID_ARGUMENT => c"MNIST_ERROR_INVALID_ARGUMENT",
             MNIST_ERROR_SHAPE => c"MNIST_ERROR_SHAPE",
             MNIST_ERROR_STATE => c"MNIST_ERROR_STATE",

@@ -2,7 +2,7 @@
 #![allow(non_camel_case_types)]
 
 use super::dataset::mnist_dataset;
-use super::error::{MNIST_CANCELLED, MNIST_OK, mnist_error, mnist_status};
+use super::error::{MNIST_CANCELLED, MNIST_DIVERGED, MNIST_OK, mnist_error, mnist_status};
 use super::evaluate::verbose;
 use super::guard;
 use super::history::mnist_history;
@@ -89,6 +89,9 @@ pub struct mnist_fit_options {
     pub checkpoint_seconds: f64,
     /// Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
     pub resume: i32,
+    /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
+    /// with weights that are good for nothing any more).
+    pub terminate_on_nan: i32,
 }
 
 // SAFETY: numbers, nullable functions and pointers that are handed on or checked for NULL, behind a usize.
@@ -114,6 +117,7 @@ unsafe impl Options for mnist_fit_options {
         checkpoint_epochs: 0,
         checkpoint_seconds: 0.0,
         resume: 0,
+        terminate_on_nan: 1,
     };
     const FIRST: usize = std::mem::offset_of!(Self, checkpoint_path);
 }
@@ -184,6 +188,14 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options)
 /// instruction set.
 ///
 /// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
+///
+/// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
+/// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
+/// `epoch 1: step 4: layer dense: output: expected a finite number, found NaN`. With terminate_on_nan that step is not
+/// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
+/// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
+/// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
 /// or an option out of its range; BUSY; OUT_OF_MEMORY.
@@ -206,7 +218,7 @@ pub unsafe extern "C" fn mnist_model_fit(
     out: *mut *mut mnist_history,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
+    guard::status_and_news(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let model = borrow(model, "model")?.get()?;
@@ -231,12 +243,18 @@ pub unsafe extern "C" fn mnist_model_fit(
                     output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
                     callbacks: Some(&mut CCallbacks(&options)),
                     checkpoint: options.checkpoint()?,
+                    terminate_on_nan: options.terminate_on_nan != 0,
                 },
             )?;
             if !out.is_null() {
                 out.write(give(mnist_history { history: fitted.history }));
             }
-            Ok(if fitted.cancelled { MNIST_CANCELLED } else { MNIST_OK })
+            let status = match &fitted.diverged {
+                Some(_) => MNIST_DIVERGED,
+                None if fitted.cancelled => MNIST_CANCELLED,
+                None => MNIST_OK,
+            };
+            Ok((status, fitted.diverged.map(|diverged| diverged.to_string())))
         }
     })
 }

@@ -1,7 +1,9 @@
-//! The way in and out: every exported function runs inside one of these.
+//! The way in and out: every exported function runs inside one of these. Panics end here, and the host's floating-point
+//! settings are put aside meanwhile.
 
 use super::error::{mnist_error, mnist_status};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::environment::Standard;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Runs a function that can fail. Its error, or its panic, becomes a status, and a message in `error` if the caller
@@ -10,10 +12,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// State that a panic leaves behind is not looked at again in a way that could hurt: locks here do not poison, and
 /// outputs are written last.
 pub fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_status>) -> mnist_status {
+    status_and_news(error, || task().map(|status| (status, None)))
+}
+
+/// As [`status`], for a function that has something to say when it has not failed.
+pub fn status_and_news(
+    error: *mut mnist_error,
+    task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
+) -> mnist_status {
+    let _standard = Standard::enter();
     let failure = match catch_unwind(AssertUnwindSafe(task)) {
-        Ok(Ok(status)) => {
+        Ok(Ok((status, news))) => {
             // SAFETY: by the contract `error` is NULL or a live mnist_error that no other thread uses meanwhile.
-            unsafe { mnist_error::set(error, status, None) };
+            unsafe { mnist_error::set(error, status, news) };
             return status;
         }
         Ok(Err(failure)) => failure,
@@ -29,6 +40,7 @@ pub fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_statu
 
 /// Runs a function that cannot fail; should it panic all the same, `otherwise` is returned.
 pub fn value<T>(otherwise: T, task: impl FnOnce() -> T) -> T {
+    let _standard = Standard::enter();
     catch_unwind(AssertUnwindSafe(task)).unwrap_or(otherwise)
 }
 
@@ -63,7 +75,7 @@ mod tests {
                 let code = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("//"));
                 let first = code.unwrap_or_default();
                 assert!(
-                    first.starts_with("guard::status(") || first.starts_with("guard::value("),
+                    first.starts_with("guard::status") || first.starts_with("guard::value("),
                     "{}: mnist_{}",
                     path.display(),
                     function.lines().next().unwrap()

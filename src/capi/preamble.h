@@ -37,6 +37,10 @@
 // options mean those defaults. A program built against a newer header may hand in a longer struct as long as what this
 // library does not know of it is zero.
 //
+// NUMBERS. The host's floating-point settings (rounding, flushing, traps) are put aside during a call and are what they
+// were after it; callbacks run under the standard ones. Numbers too small to matter are taken for zero before they get
+// among those that processors are slow with: pixels below 2^-126, the optimizer's running means below 2^-120.
+//
 // AFTER FORK a model of the parent's gives MNIST_ERROR_STATE in the child, which may free it, and make or load models of
 // its own. A child that was forked while another thread was inside a call with a dataset or a graph leaves that one alone.
 //

@@ -16,6 +16,7 @@ pub mod adam;
 pub mod columns;
 pub mod conv2d;
 pub mod dense;
+pub mod environment;
 pub mod isa;
 pub mod nonzero;
 pub mod peak;

@@ -67,14 +67,20 @@ impl Checkpoints {
         Ok(Some(resumed))
     }
 
-    /// Writes a checkpoint if one is due. Who reads the model meanwhile does not wait.
-    pub fn after(&mut self, event: After, model: &Model) -> Result<()> {
+    /// Writes a checkpoint if one is due and `sound` finds the weights worth it. Who reads the model meanwhile does not
+    /// wait.
+    pub fn after(&mut self, event: After, model: &Model, sound: impl FnOnce(&Position, &[f32]) -> bool) -> Result<()> {
         let state = model.state.read();
         let Some(position) = state.position.as_ref().filter(|position| self.is_due(event, position)) else {
             return Ok(());
         };
-        model.parameters.read(|weights| saved::write(&self.path, model, weights, &state))??;
-        (self.last, self.written) = (Instant::now(), Some(place(position)));
+        let write = |weights: &[f32]| match sound(position, weights) {
+            true => saved::write(&self.path, model, weights, &state).map(|()| true),
+            false => Ok(false),
+        };
+        if model.parameters.read(write)?? {
+            (self.last, self.written) = (Instant::now(), Some(place(position)));
+        }
         Ok(())
     }
 

@@ -9,9 +9,11 @@ use super::options::{AdamOptions, Callbacks, CompileOptions, Control, FitOptions
 use super::pool::Pool;
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::state::{Moments, Plan, Position, Samples, State};
+use super::watch::{Divergence, Place, Watch};
 use crate::data::{Dataset, order};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::AdamStep;
+use crate::kernels::softmax::Score;
 use crate::layers::Trained;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -24,6 +26,10 @@ pub struct Fitted {
     pub history: History,
     /// Whether it was stopped by a callback or by [`Model::cancel`].
     pub cancelled: bool,
+    /// The first number that was NaN or infinite, if there was one. A fit that stops there
+    /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The model then has its last good weights again, those
+    /// of at most 128 steps before, and the optimizer begins anew; without any such the weights are as before the fit.
+    pub diverged: Option<Divergence>,
 }
 
 impl Model {
@@ -58,7 +64,7 @@ impl Model {
         let mut fit = Fit::new(self, compiled, train, validation, options)?;
         fit.start(plan, resume)?;
         fit.run()?;
-        Ok(Fitted { history: fit.history(), cancelled: fit.stopped })
+        fit.end()
     }
 }
 
@@ -108,6 +114,7 @@ struct Fit<'m, 'o> {
     output: Output<'o>,
     callbacks: Option<&'o mut dyn Callbacks>,
     checkpoints: Option<Checkpoints>,
+    watch: Watch,
     /// The metrics of an epoch that was cut short.
     unfinished: Option<EpochMetrics>,
     stopped: bool,
@@ -140,6 +147,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             output: options.output,
             callbacks: options.callbacks,
             checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
+            watch: Watch::new(options.terminate_on_nan, model.parameters.len())?,
             unfinished: None,
             stopped: false,
         })
@@ -164,7 +172,7 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 
     fn run(&mut self) -> Result<()> {
-        while !self.stopped {
+        while !self.is_over() {
             let (epoch, done, mean) = self.position(|position| (position.epoch, position.batch, position.mean))?;
             if epoch >= self.epochs {
                 break;
@@ -172,6 +180,25 @@ impl<'m, 'o> Fit<'m, 'o> {
             self.epoch(epoch, done, mean)?;
         }
         self.checkpoint(After::Fit)
+    }
+
+    /// Whether no further step is wanted.
+    fn is_over(&self) -> bool {
+        self.stopped || !self.watch.may_go_on()
+    }
+
+    /// What it has done. If it has diverged, the model gets its last good weights again.
+    fn end(mut self) -> Result<Fitted> {
+        let (history, last) = (self.history(), self.position(|position| position.last_step())?);
+        let (model, network) = (self.model, &self.network);
+        model.parameters.read(|weights| self.watch.weights(last, network, weights))?;
+        let (diverged, good) = self.watch.end();
+        if let Some(good) = good {
+            let mut state = model.state.write();
+            model.parameters.write(|all| all.copy_from_slice(&good))?;
+            (state.moments, state.position) = (Moments::default(), None);
+        }
+        Ok(Fitted { history, cancelled: self.stopped && diverged.is_none(), diverged })
     }
 
     /// Lends the position, which every fit has.
@@ -188,7 +215,11 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 
     fn checkpoint(&mut self, event: After) -> Result<()> {
-        self.checkpoints.as_mut().map_or(Ok(()), |checkpoints| checkpoints.after(event, self.model))
+        let Some(checkpoints) = self.checkpoints.as_mut() else { return Ok(()) };
+        let (watch, network) = (&mut self.watch, &self.network);
+        checkpoints.after(event, self.model, |position, weights| {
+            watch.weights(position.last_step(), network, weights) && !watch.diverged()
+        })
     }
 
     /// An epoch, of which `done` batches with the scores `mean` are behind us when a fit goes on in its midst.
@@ -221,16 +252,17 @@ impl<'m, 'o> Fit<'m, 'o> {
         let mut line = ProgressLine::new(self.verbose, done, now.progress.batches);
         self.batches(&mut now, &mut line, done)?;
         let validated = match self.validation.clone() {
-            Some(data) if !self.stopped => self.validate(&data)?,
+            Some(data) if !self.is_over() => self.validate(&data, (epoch, now.progress.batch))?,
             _ => None,
         };
         let metrics = now.end(validated);
-        match self.stopped {
+        match self.is_over() {
+            true if now.progress.loss.is_nan() => return Ok(()), // not one step was taken
             true => self.unfinished = Some(metrics),
             false => self.position(|position| position.end_epoch(metrics))?,
         }
         line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds);
-        if !self.stopped {
+        if !self.is_over() {
             self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress);
             self.checkpoint(After::Epoch)?;
         }
@@ -241,7 +273,7 @@ impl<'m, 'o> Fit<'m, 'o> {
     fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine, done: usize) -> Result<()> {
         let order = order(self.train.len(), self.shuffle.map(|seed| (seed, now.progress.epoch)))?;
         for (batch, indices) in order.chunks(self.batch_size).enumerate().skip(done) {
-            let metrics = self.step(indices)?;
+            let Some(metrics) = self.step((now.progress.epoch, batch), indices)? else { break };
             now.step(batch, metrics);
             line.update(&mut self.output, batch + 1, &now.shown(), now.progress.seconds);
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress);
@@ -249,36 +281,48 @@ impl<'m, 'o> Fit<'m, 'o> {
                 break;
             }
             self.checkpoint(After::Batch)?;
+            if self.is_over() {
+                break;
+            }
         }
         Ok(())
     }
 
-    /// One step of the optimizer; gives the epoch's metrics so far. Whoever reads the weights or the state meanwhile waits
-    /// for its end, so that nobody sees one without the other.
-    fn step(&mut self, indices: &[u32]) -> Result<Metrics> {
+    /// One step of the optimizer; gives the epoch's metrics so far, `None` if it was not to be taken. Whoever reads the
+    /// weights or the state meanwhile waits for its end, so that nobody sees one without the other.
+    fn step(&mut self, at: Place, indices: &[u32]) -> Result<Option<Metrics>> {
         let (x, labels) = self.batch.gather(&self.train, indices);
         let AdamOptions { learning_rate, beta_1, beta_2, epsilon } = self.adam;
         let mut state = self.model.state.write();
         let State { moments: Moments { m, v, steps }, position: Some(position), .. } = &mut *state else {
             return Err(Error::internal("a fit without a position"));
         };
-        let (pool, network) = (&self.pool, &mut self.network);
+        let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);
         let adam = AdamStep::new(learning_rate, beta_1, beta_2, epsilon, *steps + 1);
-        let score =
-            self.model.parameters.write(|w| pool.run(|| network.train(Trained { w, m, v }, x, labels, adam)))??;
+        let mut step = |w: &mut [f32]| -> Result<Option<Score>> {
+            let score = network.score(w, x, labels)?;
+            if !watch.may_step(at, &score, network, w, x) {
+                return Ok(None);
+            }
+            network.learn(Trained { w, m, v }, x, labels, adam)?;
+            Ok(Some(score))
+        };
+        let Some(score) = self.model.parameters.write(|w| pool.run(|| step(w)))?? else { return Ok(None) };
         *steps += 1;
         position.step(score, labels.len());
-        Ok(position.mean.metrics())
+        Ok(Some(position.mean.metrics()))
     }
 
     /// The metrics on the validation data; `None` when stopped meanwhile.
-    fn validate(&mut self, data: &Dataset) -> Result<Option<Metrics>> {
+    fn validate(&mut self, data: &Dataset, at: Place) -> Result<Option<Metrics>> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
         let mean = model.score(&weights, data, self.batch_size, &mut |_| going_on())?;
         self.stopped |= !going_on();
-        Ok((!self.stopped).then(|| mean.metrics()))
+        let metrics = (!self.stopped).then(|| mean.metrics());
+        metrics.iter().for_each(|metrics| self.watch.validated(at, metrics));
+        Ok(metrics)
     }
 
     /// Calls back, then looks whether anybody wants to stop.

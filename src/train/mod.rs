@@ -9,6 +9,7 @@
 //! state       how it is trained, how far      progress  Keras's progress line
 //! saved       the whole model as a file       history   the metrics of each epoch
 //! checkpoint  when a fit writes one           config    what both describe, as JSON
+//! watch       numbers that are none, and the last good weights
 //! ```
 
 mod checkpoint;
@@ -26,6 +27,7 @@ mod saved;
 mod state;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use evaluate::Metrics;
 pub use fit::Fitted;
@@ -36,3 +38,4 @@ pub use options::{
     Progress,
 };
 pub use progress::{Output, Verbose};
+pub use watch::Divergence;

@@ -28,6 +28,7 @@ pub struct Network {
 /// A layer, and what it gives.
 struct Step {
     layer: Box<dyn Layer>,
+    name: String,
     /// Where its parameters lie.
     parameters: Vec<Range<usize>>,
     /// Whether it ends in relu.
@@ -51,7 +52,8 @@ impl Step {
         let total = how.batch.saturating_mul(len);
         let zeros = |len| Buffer::zeros(len).at(format_args!("layer {}", spec.name));
         let gradients = zeros(if how.training { total } else { 0 })?;
-        Ok(Step { layer, parameters, relu, len, values: zeros(total)?, gradients })
+        let name = spec.name.clone();
+        Ok(Step { layer, name, parameters, relu, len, values: zeros(total)?, gradients })
     }
 }
 
@@ -130,19 +132,30 @@ impl Network {
         Ok(softmax::score(self.logits(weights, x)?, labels, classes))
     }
 
-    /// One step of training: forward, loss, backward, the weights and their moments one step on. Gives the score with
-    /// the weights as they were.
-    pub fn train(&mut self, all: Trained<'_>, x: &[f32], labels: &[u32], adam: AdamStep) -> Result<Score> {
-        let classes = self.classes();
-        let logits = self.logits(all.w, x)?;
-        let score = softmax::score(logits, labels, classes);
-        softmax::crossentropy_gradient(logits, labels, classes);
-        // The last layer's values have become the gradient to its sums.
+    /// The rest of a step of training whose forward pass was that of [`score`](Self::score), for the same weights, `x` and
+    /// `labels`: backward, the weights and their moments one step on.
+    pub fn learn(&mut self, all: Trained<'_>, x: &[f32], labels: &[u32], adam: AdamStep) -> Result<()> {
+        // The last layer's values become the gradient to its sums.
         if let Some(last) = self.steps.last_mut() {
+            softmax::crossentropy_gradient(&mut last.values[..labels.len() * last.len], labels, last.len);
             std::mem::swap(&mut last.values, &mut last.gradients);
         }
-        self.backward(all, x, labels.len(), adam)?;
-        Ok(score)
+        self.backward(all, x, labels.len(), adam)
+    }
+
+    /// The first number on the way of the last forward pass, that of `x`, which is NaN or infinite: what holds it, and the
+    /// number.
+    pub fn first_not_finite(&self, weights: &[f32], x: &[f32]) -> Option<(String, f64)> {
+        let bad = |values: &[f32]| values.iter().find(|value| !value.is_finite()).map(|&value| f64::from(value));
+        let rows = x.len() / self.input_len;
+        let layer = |step: &Step| {
+            let kinds = ["kernel", "bias"].iter().zip(&step.parameters);
+            let mut parameters = kinds.map(|(kind, range)| (*kind, bad(&weights[range.clone()])));
+            let found = parameters.find_map(|(kind, found)| Some((kind, found?)));
+            let (kind, found) = found.or_else(|| Some(("output", bad(&step.values[..rows * step.len])?)))?;
+            Some((format!("layer {}: {kind}", step.name), found))
+        };
+        bad(x).map(|found| ("the images".to_string(), found)).or_else(|| self.steps.iter().find_map(layer))
     }
 
     fn backward(&mut self, all: Trained<'_>, x: &[f32], batch: usize, adam: AdamStep) -> Result<()> {

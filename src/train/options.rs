@@ -104,6 +104,9 @@ pub struct FitOptions<'a> {
     pub callbacks: Option<&'a mut dyn Callbacks>,
     /// Where and when the fit's state is written. Default: nowhere.
     pub checkpoint: Option<CheckpointOptions>,
+    /// Whether the fit stops at a loss or a weight that is NaN or infinite, and goes back to good weights. Default: true
+    /// (Keras goes on with weights that are good for nothing any more).
+    pub terminate_on_nan: bool,
 }
 
 /// Where and when a fit writes its state, so that another one can go on from there. It is written at each interval that
@@ -137,6 +140,7 @@ impl<'a> FitOptions<'a> {
             output,
             callbacks: None,
             checkpoint: None,
+            terminate_on_nan: true,
         }
     }
 }

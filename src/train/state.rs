@@ -131,6 +131,14 @@ impl Position {
         (self.epoch, self.batch, self.mean) = (self.epoch + 1, 0, Mean::default());
     }
 
+    /// The epoch and batch of the last step taken; those of the first before it.
+    pub fn last_step(&self) -> (usize, usize) {
+        match self.batch {
+            0 if self.epoch > self.plan.initial_epoch => (self.epoch - 1, self.plan.batches() - 1),
+            batch => (self.epoch, batch.saturating_sub(1)),
+        }
+    }
+
     /// Epochs that have ended in this fit.
     pub fn epochs_done(&self) -> usize {
         self.epoch - self.plan.initial_epoch

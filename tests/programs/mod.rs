@@ -1,5 +1,6 @@
 //! Programs in C and C++ for the tests: compiled, linked to the library that this test run has built, and run.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -44,8 +45,6 @@ pub fn program(folder: &Path, source: &str) -> PathBuf {
     let program = folder.join(Path::new(source).file_stem().unwrap());
     // The name that the program will ask for at run time.
     let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
-    let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
-    rpath.push(folder);
     let source = Path::new(ROOT).join("tests/c").join(source);
     run(compiler(source.to_str().unwrap())
         .arg("-D_POSIX_C_SOURCE=200809L")
@@ -53,7 +52,16 @@ pub fn program(folder: &Path, source: &str) -> PathBuf {
         .arg(&program)
         .arg(source)
         .arg(shared())
-        .arg(rpath)
+        .arg(look_in(folder))
         .args(["-lm", "-lpthread"]));
     program
+}
+
+/// The linker's option for a program that looks for its libraries in `folder` first: before the folders that cargo names
+/// in the environment, where a library may lie that another build has left.
+pub fn look_in(folder: &Path) -> OsString {
+    let mut option =
+        OsString::from(if cfg!(target_os = "linux") { "-Wl,--disable-new-dtags,-rpath," } else { "-Wl,-rpath," });
+    option.push(folder);
+    option
 }
