@@ -50,7 +50,8 @@
 // NOT CAUGHT: a pointer to where nothing can be read, a freed object whose memory has become another of its type, an array
 // shorter than said, an output array that overlaps an input.
 //
-// This file is generated from the library's sources by cbindgen.
+/// @file
+/// The interface of libmnist, generated from the library's sources by cbindgen.
 
 #ifndef MNIST_H
 #define MNIST_H
@@ -58,241 +59,241 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// All went well.
+/// All went well.
 #define MNIST_OK 0
 
-// A fit was stopped by a callback or by mnist_model_cancel. The model is whole, what was learned is kept.
+/// A fit was stopped by a callback or by mnist_model_cancel. The model is whole, what was learned is kept.
 #define MNIST_CANCELLED 1
 
-// A fit met a loss or a weight that is NaN or infinite; the text says where. See mnist_model_fit.
+/// A fit met a loss or a weight that is NaN or infinite; the text says where. See mnist_model_fit.
 #define MNIST_DIVERGED 2
 
-// An argument or option has a value that the function does not take: NULL, zero, an unknown constant, NaN.
+/// An argument or option has a value that the function does not take: NULL, zero, an unknown constant, NaN.
 #define MNIST_ERROR_INVALID_ARGUMENT -1
 
-// Sizes do not fit each other: data and network, kernel and input, file and model.
+/// Sizes do not fit each other: data and network, kernel and input, file and model.
 #define MNIST_ERROR_SHAPE -2
 
-// The call comes at the wrong time: fit before compile.
+/// The call comes at the wrong time: fit before compile.
 #define MNIST_ERROR_STATE -3
 
-// The object is inside another call that changes it.
+/// The object is inside another call that changes it.
 #define MNIST_ERROR_BUSY -4
 
-// The operating system refused to read or write.
+/// The operating system refused to read or write.
 #define MNIST_ERROR_IO -5
 
-// A file's content is not what its format says.
+/// A file's content is not what its format says.
 #define MNIST_ERROR_FORMAT -6
 
-// A file, an array in it, a tensor or a metric of that name does not exist.
+/// A file, an array in it, a tensor or a metric of that name does not exist.
 #define MNIST_ERROR_NOT_FOUND -7
 
-// A download failed.
+/// A download failed.
 #define MNIST_ERROR_NETWORK -8
 
-// A downloaded file is whole, but not the one that was asked for.
+/// A downloaded file is whole, but not the one that was asked for.
 #define MNIST_ERROR_CHECKSUM -9
 
-// There is not the memory for it.
+/// There is not the memory for it.
 #define MNIST_ERROR_OUT_OF_MEMORY -10
 
-// Well-formed, but beyond what this library does.
+/// Well-formed, but beyond what this library does.
 #define MNIST_ERROR_UNSUPPORTED -11
 
-// A defect of the library. The call has no other effect; please report the message.
+/// A defect of the library. The call has no other effect; please report the message.
 #define MNIST_ERROR_INTERNAL -12
 
-// Bytes, 0 to 255.
+/// Bytes, 0 to 255.
 #define MNIST_DTYPE_U8 1
 
-// Single precision.
+/// Single precision.
 #define MNIST_DTYPE_F32 2
 
-// Nothing.
+/// Nothing.
 #define MNIST_ACTIVATION_LINEAR 0
 
-// max(0, x).
+/// max(0, x).
 #define MNIST_ACTIVATION_RELU 1
 
-// Probabilities over the units of the last dense layer.
+/// Probabilities over the units of the last dense layer.
 #define MNIST_ACTIVATION_SOFTMAX 2
 
-// 1 / (1 + exp(-x)).
+/// 1 / (1 + exp(-x)).
 #define MNIST_ACTIVATION_SIGMOID 3
 
-// The hyperbolic tangent.
+/// The hyperbolic tangent.
 #define MNIST_ACTIVATION_TANH 4
 
-// x above 0, exp(x) - 1 below.
+/// x above 0, exp(x) - 1 below.
 #define MNIST_ACTIVATION_ELU 5
 
-// x times the normal distribution's cumulative function at x.
+/// x times the normal distribution's cumulative function at x.
 #define MNIST_ACTIVATION_GELU 6
 
-// x / (1 + exp(-x)), also called SiLU.
+/// x / (1 + exp(-x)), also called SiLU.
 #define MNIST_ACTIVATION_SWISH 7
 
-// Adam (Kingma and Ba 2015) as Keras writes it.
+/// Adam (Kingma and Ba 2015) as Keras writes it.
 #define MNIST_OPTIMIZER_ADAM 1
 
-// The mean of -log(probability of the label), for a model that ends in softmax.
+/// The mean of -log(probability of the label), for a model that ends in softmax.
 #define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY 1
 
-// The same for a model whose last layer is linear and gives the logits.
+/// The same for a model whose last layer is linear and gives the logits.
 #define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS 2
 
-// Report the share of samples whose most probable class is their label.
+/// Report the share of samples whose most probable class is their label.
 #define MNIST_METRIC_ACCURACY 1
 
-// Images `[N, H, W]` or `[N, H, W, C]`, and a label for each.
+/// Images `[N, H, W]` or `[N, H, W, C]`, and a label for each.
 typedef struct mnist_dataset mnist_dataset;
 
-// The text of an error, owned by the caller and used by one call at a time.
+/// The text of an error, owned by the caller and used by one call at a time.
 typedef struct mnist_error mnist_error;
 
-// A network under construction.
+/// A network under construction.
 typedef struct mnist_graph mnist_graph;
 
-// The metrics of a fit's epochs. It does not change; any number of threads may read it.
+/// The metrics of a fit's epochs. It does not change; any number of threads may read it.
 typedef struct mnist_history mnist_history;
 
-// A network with weights, and what is needed to train it.
+/// A network with weights, and what is needed to train it.
 typedef struct mnist_model mnist_model;
 
-// An open numpy archive (.npz). It does not change; any number of threads may look into it.
+/// An open numpy archive (.npz). It does not change; any number of threads may look into it.
 typedef struct mnist_npz mnist_npz;
 
-// The output of a layer; it belongs to its graph and lives as long.
+/// The output of a layer; it belongs to its graph and lives as long.
 typedef struct mnist_tensor mnist_tensor;
 
-// What a call came to: 0 is success, negative an error, positive news.
+/// What a call came to: 0 is success, negative an error, positive news.
 typedef int32_t mnist_status;
 
-// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+/// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 typedef uint32_t mnist_dtype;
 
-// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
+/// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
 typedef uint32_t mnist_activation;
 
-// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
+/// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
 typedef void (*mnist_write_fn)(void *user_data, const char *text, size_t len);
 
-// How a model is to be trained; fill it in with mnist_compile_options_init.
+/// How a model is to be trained; fill it in with mnist_compile_options_init.
 typedef struct mnist_compile_options {
-    // sizeof this struct.
+    /// sizeof this struct.
     size_t struct_size;
-    // MNIST_OPTIMIZER_ADAM.
+    /// MNIST_OPTIMIZER_ADAM.
     uint32_t optimizer;
-    // The length of a step, 0 or more. 0.001.
+    /// The length of a step, 0 or more. 0.001.
     double learning_rate;
-    // The decay of the gradients' mean, from 0 to below 1. 0.9.
+    /// The decay of the gradients' mean, from 0 to below 1. 0.9.
     double beta_1;
-    // The decay of the gradients' mean square, from 0 to below 1. 0.999.
+    /// The decay of the gradients' mean square, from 0 to below 1. 0.999.
     double beta_2;
-    // Added to the root of the mean square, above 0. 1e-7.
+    /// Added to the root of the mean square, above 0. 1e-7.
     double epsilon;
-    // MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
+    /// MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
     uint32_t loss;
-    // A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
+    /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     uint32_t metrics;
 } mnist_compile_options;
 
-// How far a fit has come.
+/// How far a fit has come.
 typedef struct mnist_progress {
-    // The epoch, from 0.
+    /// The epoch, from 0.
     size_t epoch;
-    // The epoch that the fit stops before.
+    /// The epoch that the fit stops before.
     size_t epochs;
-    // The batch that just ended, from 0; 0 when an epoch begins.
+    /// The batch that just ended, from 0; 0 when an epoch begins.
     size_t batch;
-    // How many batches an epoch has.
+    /// How many batches an epoch has.
     size_t batches;
-    // The mean loss over the epoch's samples so far; NaN when it begins.
+    /// The mean loss over the epoch's samples so far; NaN when it begins.
     double loss;
-    // The share of the epoch's samples so far that were classified right, 0 to 1; NaN when it begins, or when
-    // accuracy was not asked for.
+    /// The share of the epoch's samples so far that were classified right, 0 to 1; NaN when it begins, or when
+    /// accuracy was not asked for.
     double accuracy;
-    // The loss on the validation data; NaN unless the epoch has ended and there are such data.
+    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
     double val_loss;
-    // The accuracy on the validation data; NaN likewise.
+    /// The accuracy on the validation data; NaN likewise.
     double val_accuracy;
-    // Seconds since the epoch began.
+    /// Seconds since the epoch began.
     double seconds;
 } mnist_progress;
 
-// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
-// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
-// longjmp and no C++ exception may pass through the library.
+/// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
+/// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
+/// longjmp and no C++ exception may pass through the library.
 typedef int32_t (*mnist_callback)(void *user_data, const struct mnist_progress *progress);
 
-// How to fit; fill it in with mnist_fit_options_init.
+/// How to fit; fill it in with mnist_fit_options_init.
 typedef struct mnist_fit_options {
-    // sizeof this struct.
+    /// sizeof this struct.
     size_t struct_size;
-    // Samples in a step, 1 or more; an epoch's last batch may be shorter. 32.
+    /// Samples in a step, 1 or more; an epoch's last batch may be shorter. 32.
     size_t batch_size;
-    // The epoch to stop before, 1 or more. 1.
+    /// The epoch to stop before, 1 or more. 1.
     size_t epochs;
-    // The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
+    /// The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
     size_t initial_epoch;
-    // Whether each epoch goes through the samples in a fresh order. 1.
+    /// Whether each epoch goes through the samples in a fresh order. 1.
     int32_t shuffle;
-    // 0: nothing is written. 1: Keras's progress line. 2: one line an epoch. 1.
+    /// 0: nothing is written. 1: Keras's progress line. 2: one line an epoch. 1.
     int32_t verbose;
-    // The seed of the shuffling. 0.
+    /// The seed of the shuffling. 0.
     uint64_t seed;
-    // The share of the data, taken from its end, that is kept for validation, from 0 to below 1. 0.
+    /// The share of the data, taken from its end, that is kept for validation, from 0 to below 1. 0.
     double validation_split;
-    // Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
+    /// Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
     const struct mnist_dataset *validation_data;
-    // Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal. NULL.
+    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal. NULL.
     mnist_write_fn write;
-    // Handed to `write`.
+    /// Handed to `write`.
     void *write_data;
-    // Called after each step; NULL: nothing. NULL.
+    /// Called after each step; NULL: nothing. NULL.
     mnist_callback on_batch_end;
-    // Called before an epoch's first step; NULL: nothing. NULL.
+    /// Called before an epoch's first step; NULL: nothing. NULL.
     mnist_callback on_epoch_begin;
-    // Called after an epoch and its validation; NULL: nothing. NULL.
+    /// Called after an epoch and its validation; NULL: nothing. NULL.
     mnist_callback on_epoch_end;
-    // Handed to the callbacks.
+    /// Handed to the callbacks.
     void *user_data;
-    // A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    // is not 0, and when the fit ends or is stopped. NULL.
+    /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
+    /// is not 0, and when the fit ends or is stopped. NULL.
     const char *checkpoint_path;
-    // Written after every so many batches, counted from the fit's first one. 0.
+    /// Written after every so many batches, counted from the fit's first one. 0.
     size_t checkpoint_batches;
-    // Written after every so many epochs, likewise. 0.
+    /// Written after every so many epochs, likewise. 0.
     size_t checkpoint_epochs;
-    // Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
+    /// Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
     double checkpoint_seconds;
-    // Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
+    /// Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
     int32_t resume;
-    // Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
-    // with weights that are good for nothing any more).
+    /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
+    /// with weights that are good for nothing any more).
     int32_t terminate_on_nan;
 } mnist_fit_options;
 
-// How to evaluate; fill it in with mnist_evaluate_options_init.
+/// How to evaluate; fill it in with mnist_evaluate_options_init.
 typedef struct mnist_evaluate_options {
-    // sizeof this struct.
+    /// sizeof this struct.
     size_t struct_size;
-    // Samples in a step, 1 or more; the result does not depend on it. 32.
+    /// Samples in a step, 1 or more; the result does not depend on it. 32.
     size_t batch_size;
-    // 0: nothing is written. 1: a progress line. 2: one line at the end. 0.
+    /// 0: nothing is written. 1: a progress line. 2: one line at the end. 0.
     int32_t verbose;
-    // Where it is written; NULL: stdout. NULL.
+    /// Where it is written; NULL: stdout. NULL.
     mnist_write_fn write;
-    // Handed to `write`.
+    /// Handed to `write`.
     void *write_data;
 } mnist_evaluate_options;
 
-// What an evaluation found.
+/// What an evaluation found.
 typedef struct mnist_metrics {
-    // The mean loss over the samples.
+    /// The mean loss over the samples.
     double loss;
-    // The share of samples whose most probable class is their label, 0 to 1.
+    /// The share of samples whose most probable class is their label, 0 to 1.
     double accuracy;
 } mnist_metrics;
 
@@ -300,51 +301,51 @@ typedef struct mnist_metrics {
 extern "C" {
 #endif // __cplusplus
 
-// The library's version, "0.1.0". The string lives as long as the library.
+/// The library's version, "0.1.0". The string lives as long as the library.
 const char *mnist_version(void);
 
-// A status's name, "MNIST_ERROR_SHAPE"; "MNIST_ERROR_UNKNOWN" for a number that is none. The string lives as long
-// as the library.
+/// A status's name, "MNIST_ERROR_SHAPE"; "MNIST_ERROR_UNKNOWN" for a number that is none. The string lives as long
+/// as the library.
 const char *mnist_status_name(mnist_status status);
 
-// A place for the text of errors, to be handed to calls as their last argument, again and again. Free it with
-// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
+/// A place for the text of errors, to be handed to calls as their last argument, again and again. Free it with
+/// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
 struct mnist_error *mnist_error_new(void);
 
-// Frees it; NULL is allowed.
+/// Frees it; NULL is allowed.
 void mnist_error_free(struct mnist_error *error);
 
-// The status of the last call that was given `error`; MNIST_OK before the first one or for NULL.
+/// The status of the last call that was given `error`; MNIST_OK before the first one or for NULL.
 mnist_status mnist_error_status(const struct mnist_error *error);
 
-// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
-// argument or layer, what was expected and what was found. "" when nothing did, or for NULL. The string is good until
-// `error` is handed to another call or freed.
+/// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
+/// argument or layer, what was expected and what was found. "" when nothing did, or for NULL. The string is good until
+/// `error` is handed to another call or freed.
 const char *mnist_error_message(const struct mnist_error *error);
 
-// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. On success `*out` is a new
-// mnist_npz, to be freed with mnist_npz_free.
-//
-// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; UNSUPPORTED for arrays in Fortran order.
+/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. On success `*out` is a new
+/// mnist_npz, to be freed with mnist_npz_free.
+///
+/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; UNSUPPORTED for arrays in Fortran order.
 mnist_status mnist_npz_open(const char *path,
                             struct mnist_npz **out,
                             struct mnist_error *error);
 
-// Frees it; NULL is allowed.
+/// Frees it; NULL is allowed.
 void mnist_npz_free(struct mnist_npz *npz);
 
-// How many arrays there are; 0 for NULL.
+/// How many arrays there are; 0 for NULL.
 size_t mnist_npz_len(const struct mnist_npz *npz);
 
-// The name of array `i`, in the archive's order and without ".npy", as numpy's `files` lists it. NULL for an `i` past
-// the end or a NULL archive. The string is good as long as the archive is.
+/// The name of array `i`, in the archive's order and without ".npy", as numpy's `files` lists it. NULL for an `i` past
+/// the end or a NULL archive. The string is good as long as the archive is.
 const char *mnist_npz_name(const struct mnist_npz *npz,
                            size_t i);
 
-// The shape of the array called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
-// `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0.
-//
-// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+/// The shape of the array called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
+/// `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0.
+///
+/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
 mnist_status mnist_npz_shape(const struct mnist_npz *npz,
                              const char *name,
                              size_t *dims,
@@ -352,45 +353,45 @@ mnist_status mnist_npz_shape(const struct mnist_npz *npz,
                              size_t *rank,
                              struct mnist_error *error);
 
-// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
-// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-// exist it is downloaded there from the address that Keras uses (https; connecting and every pause limited to 30 s, the
-// whole to 10 minutes), its size and SHA-256 checked before it gets its name. On success `*train` and `*test` are new
-// datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
-//
-// Errors: NOT_FOUND, IO, FORMAT, SHAPE, UNSUPPORTED as mnist_dataset_from_npz; NETWORK, CHECKSUM from the download.
+/// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
+/// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
+/// exist it is downloaded there from the address that Keras uses (https; connecting and every pause limited to 30 s, the
+/// whole to 10 minutes), its size and SHA-256 checked before it gets its name. On success `*train` and `*test` are new
+/// datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
+///
+/// Errors: NOT_FOUND, IO, FORMAT, SHAPE, UNSUPPORTED as mnist_dataset_from_npz; NETWORK, CHECKSUM from the download.
 mnist_status mnist_load_data(const char *path,
                              struct mnist_dataset **train,
                              struct mnist_dataset **test,
                              struct mnist_error *error);
 
-// A dataset from two arrays of an npz archive: `images`, `[N, H, W]` or `[N, H, W, C]` of uint8, float32 or float64
-// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
-// freed with mnist_dataset_free.
-//
-// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
-// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
+/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]` or `[N, H, W, C]` of uint8, float32 or float64
+/// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
+/// freed with mnist_dataset_free.
+///
+/// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
+/// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
 mnist_status mnist_dataset_from_npz(const char *path,
                                     const char *images,
                                     const char *labels,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
 
-// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
-// `*out` is a new dataset, to be freed with mnist_dataset_free.
-//
-// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
-// images and labels that differ.
+/// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
+/// `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
+/// images and labels that differ.
 mnist_status mnist_dataset_from_idx(const char *images_path,
                                     const char *labels_path,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
 
-// A dataset from memory. `dims` are the `rank` sizes of the pixels, `[N, H, W]` or `[N, H, W, C]`, each above 0; `pixels`
-// are that many bytes, row-major; `labels` are N. All are copied. On success `*out` is a new dataset, to be freed with
-// mnist_dataset_free.
-//
-// Errors: SHAPE for another rank or a size of 0; OUT_OF_MEMORY.
+/// A dataset from memory. `dims` are the `rank` sizes of the pixels, `[N, H, W]` or `[N, H, W, C]`, each above 0; `pixels`
+/// are that many bytes, row-major; `labels` are N. All are copied. On success `*out` is a new dataset, to be freed with
+/// mnist_dataset_free.
+///
+/// Errors: SHAPE for another rank or a size of 0; OUT_OF_MEMORY.
 mnist_status mnist_dataset_from_u8(const uint8_t *pixels,
                                    const size_t *dims,
                                    size_t rank,
@@ -398,7 +399,7 @@ mnist_status mnist_dataset_from_u8(const uint8_t *pixels,
                                    struct mnist_dataset **out,
                                    struct mnist_error *error);
 
-// As mnist_dataset_from_u8, the pixels being floats.
+/// As mnist_dataset_from_u8, the pixels being floats.
 mnist_status mnist_dataset_from_f32(const float *pixels,
                                     const size_t *dims,
                                     size_t rank,
@@ -406,55 +407,55 @@ mnist_status mnist_dataset_from_f32(const float *pixels,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
 
-// The images `start` to `start + len - 1` as a dataset of their own, which shares the pixels and outlives `dataset` if
-// need be. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
-//
-// Errors: INVALID_ARGUMENT for images that are not there, or none.
+/// The images `start` to `start + len - 1` as a dataset of their own, which shares the pixels and outlives `dataset` if
+/// need be. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Errors: INVALID_ARGUMENT for images that are not there, or none.
 mnist_status mnist_dataset_slice(const struct mnist_dataset *dataset,
                                  size_t start,
                                  size_t len,
                                  struct mnist_dataset **out,
                                  struct mnist_error *error);
 
-// How many images there are; 0 for NULL.
+/// How many images there are; 0 for NULL.
 size_t mnist_dataset_len(const struct mnist_dataset *dataset);
 
-// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
-// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
+/// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
+/// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
 size_t mnist_dataset_shape(const struct mnist_dataset *dataset,
                            size_t *dims,
                            size_t capacity);
 
-// MNIST_DTYPE_U8 for bytes, MNIST_DTYPE_F32 for floats, which bytes count as once they are normalized (in memory they
-// stay bytes). 0 for NULL.
+/// MNIST_DTYPE_U8 for bytes, MNIST_DTYPE_F32 for floats, which bytes count as once they are normalized (in memory they
+/// stay bytes). 0 for NULL.
 mnist_dtype mnist_dataset_dtype(const struct mnist_dataset *dataset);
 
-// Divides all pixels by `divisor` in single precision: 255 takes bytes to 0..1. Slices made before are not changed.
-//
-// Errors: INVALID_ARGUMENT for 0, NaN or infinity; BUSY.
+/// Divides all pixels by `divisor` in single precision: 255 takes bytes to 0..1. Slices made before are not changed.
+///
+/// Errors: INVALID_ARGUMENT for 0, NaN or infinity; BUSY.
 mnist_status mnist_dataset_normalize(struct mnist_dataset *dataset,
                                      float divisor,
                                      struct mnist_error *error);
 
-// Gives images without channels one: `[N, H, W]` to `[N, H, W, 1]`. (A model with one channel takes both.)
-//
-// Errors: SHAPE when they have channels already; BUSY.
+/// Gives images without channels one: `[N, H, W]` to `[N, H, W, 1]`. (A model with one channel takes both.)
+///
+/// Errors: SHAPE when they have channels already; BUSY.
 mnist_status mnist_dataset_expand_dims(struct mnist_dataset *dataset, struct mnist_error *error);
 
-// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
-// ascending order. `labels` may be NULL when `capacity` is 0.
-//
-// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then).
+/// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
+/// ascending order. `labels` may be NULL when `capacity` is 0.
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then).
 mnist_status mnist_dataset_unique_labels(const struct mnist_dataset *dataset,
                                          uint32_t *labels,
                                          size_t capacity,
                                          size_t *count,
                                          struct mnist_error *error);
 
-// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
-// label into `*label`, which may be NULL when it is not wanted.
-//
-// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C.
+/// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
+/// label into `*label`, which may be NULL when it is not wanted.
+///
+/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C.
 mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
                                  size_t i,
                                  float *pixels,
@@ -462,165 +463,165 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
                                  uint32_t *label,
                                  struct mnist_error *error);
 
-// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
+/// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
 void mnist_dataset_free(struct mnist_dataset *dataset);
 
-// An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
+/// An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
 struct mnist_graph *mnist_graph_new(void);
 
-// Frees a graph and its tensors; NULL is allowed. Models made of it live on.
+/// Frees a graph and its tensors; NULL is allowed. Models made of it live on.
 void mnist_graph_free(struct mnist_graph *graph);
 
-// Sets the seed of the initial weights of models made after this; 0 unless set. NULL does nothing.
+/// Sets the seed of the initial weights of models made after this; 0 unless set. NULL does nothing.
 void mnist_graph_set_seed(struct mnist_graph *graph, uint64_t seed);
 
-// The first failure of a layer call of this graph, MNIST_OK if there was none. mnist_model_new reports it as well.
+/// The first failure of a layer call of this graph, MNIST_OK if there was none. mnist_model_new reports it as well.
 mnist_status mnist_graph_check(const struct mnist_graph *graph,
                                struct mnist_error *error);
 
-// Input: images `[height, width, channels]`, each size 1 or more. NULL on failure or for a NULL graph.
+/// Input: images `[height, width, channels]`, each size 1 or more. NULL on failure or for a NULL graph.
 struct mnist_tensor *mnist_input(struct mnist_graph *graph, size_t height, size_t width, size_t channels);
 
-// Conv2D: `filters` kernels of `kernel_size` x `kernel_size`, stride 1, no padding ("valid"), with a bias:
-// `[H, W, C]` to `[H - kernel_size + 1, W - kernel_size + 1, filters]`. Kernels start Glorot uniform, biases 0.
-// NULL on failure (a kernel larger than its input, a size of 0, softmax here) or for a NULL tensor.
+/// Conv2D: `filters` kernels of `kernel_size` x `kernel_size`, stride 1, no padding ("valid"), with a bias:
+/// `[H, W, C]` to `[H - kernel_size + 1, W - kernel_size + 1, filters]`. Kernels start Glorot uniform, biases 0.
+/// NULL on failure (a kernel larger than its input, a size of 0, softmax here) or for a NULL tensor.
 struct mnist_tensor *mnist_conv2d(struct mnist_tensor *x,
                                   size_t filters,
                                   size_t kernel_size,
                                   mnist_activation activation);
 
-// Flatten: `[H, W, C]` to `[H * W * C]`. NULL on failure or for a NULL tensor.
+/// Flatten: `[H, W, C]` to `[H * W * C]`. NULL on failure or for a NULL tensor.
 struct mnist_tensor *mnist_flatten(struct mnist_tensor *x);
 
-// Dense: `[inputs]` to `[units]`, with a bias. The kernel starts Glorot uniform, the bias 0. MNIST_ACTIVATION_SOFTMAX
-// makes it the last layer. NULL on failure (images that were not flattened, a size of 0) or for a NULL tensor.
+/// Dense: `[inputs]` to `[units]`, with a bias. The kernel starts Glorot uniform, the bias 0. MNIST_ACTIVATION_SOFTMAX
+/// makes it the last layer. NULL on failure (images that were not flattened, a size of 0) or for a NULL tensor.
 struct mnist_tensor *mnist_dense(struct mnist_tensor *x,
                                  size_t units,
                                  mnist_activation activation);
 
-// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
-// graph's seed. `name` is for the summary; NULL means "model". On success `*out` is a new model, to be freed with
-// mnist_model_free; the graph is not needed any more.
-//
-// Errors: the first failure of a layer call of the graph; INVALID_ARGUMENT for tensors that do not belong together;
-// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable") forces the instruction set that the
-// model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The results are the
-// same with each.)
+/// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
+/// graph's seed. `name` is for the summary; NULL means "model". On success `*out` is a new model, to be freed with
+/// mnist_model_free; the graph is not needed any more.
+///
+/// Errors: the first failure of a layer call of the graph; INVALID_ARGUMENT for tensors that do not belong together;
+/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable") forces the instruction set that the
+/// model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The results are the
+/// same with each.)
 mnist_status mnist_model_new(const struct mnist_tensor *input,
                              const struct mnist_tensor *output,
                              const char *name,
                              struct mnist_model **out,
                              struct mnist_error *error);
 
-// Frees a model, waiting for its threads to end; NULL is allowed. No other call may use it then. In a process that was
-// forked from the one that made the model it waits for nothing, and the memory stays in use.
+/// Frees a model, waiting for its threads to end; NULL is allowed. No other call may use it then. In a process that was
+/// forked from the one that made the model it waits for nothing, and the memory stays in use.
 void mnist_model_free(struct mnist_model *model);
 
-// Writes Keras's table of the layers, their output shapes and numbers of parameters, by `write`, which is given
-// `user_data`; NULL means stdout.
+/// Writes Keras's table of the layers, their output shapes and numbers of parameters, by `write`, which is given
+/// `user_data`; NULL means stdout.
 mnist_status mnist_model_summary(const struct mnist_model *model,
                                  mnist_write_fn write,
                                  void *user_data,
                                  struct mnist_error *error);
 
-// How many numbers training may change; 0 for NULL.
+/// How many numbers training may change; 0 for NULL.
 size_t mnist_model_count_params(const struct mnist_model *model);
 
-// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
-// `capacity` has room for (`dims` may be NULL when that is 0), and returns 3; 0 for a NULL model.
+/// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
+/// `capacity` has room for (`dims` may be NULL when that is 0), and returns 3; 0 for a NULL model.
 size_t mnist_model_input_shape(const struct mnist_model *model,
                                size_t *dims,
                                size_t capacity);
 
-// How many floats the model gives for an image, the classes; 0 for a NULL model.
+/// How many floats the model gives for an image, the classes; 0 for a NULL model.
 size_t mnist_model_output_len(const struct mnist_model *model);
 
-// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
-// The results do not depend on it.
-//
-// Errors: INVALID_ARGUMENT; BUSY; OUT_OF_MEMORY when the threads cannot be started.
+/// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
+/// The results do not depend on it.
+///
+/// Errors: INVALID_ARGUMENT; BUSY; OUT_OF_MEMORY when the threads cannot be started.
 mnist_status mnist_model_set_threads(struct mnist_model *model,
                                      size_t threads,
                                      struct mnist_error *error);
 
-// Fills in Keras's defaults. NULL does nothing.
+/// Fills in Keras's defaults. NULL does nothing.
 void mnist_compile_options_init(struct mnist_compile_options *options);
 
-// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,
-// accuracy. What the optimizer has gathered in earlier fits is forgotten, the weights are kept.
-//
-// Errors: INVALID_ARGUMENT for an option out of its range, or a loss that does not fit the last layer's activation;
-// SHAPE, UNSUPPORTED when the model does not give a row of classes; BUSY.
+/// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,
+/// accuracy. What the optimizer has gathered in earlier fits is forgotten, the weights are kept.
+///
+/// Errors: INVALID_ARGUMENT for an option out of its range, or a loss that does not fit the last layer's activation;
+/// SHAPE, UNSUPPORTED when the model does not give a row of classes; BUSY.
 mnist_status mnist_model_compile(struct mnist_model *model,
                                  const struct mnist_compile_options *options,
                                  struct mnist_error *error);
 
-// Fills in Keras's defaults. NULL does nothing.
+/// Fills in Keras's defaults. NULL does nothing.
 void mnist_fit_options_init(struct mnist_fit_options *options);
 
-// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one
-// channel). It goes on from the weights and the optimizer's state that an earlier fit has left. NULL options mean the
-// defaults: one epoch of batches of 32, shuffled, with a progress line on stdout. `*out`, unless `out` is NULL, becomes
-// a new history, to be freed with mnist_history_free.
-//
-// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
-// instruction set.
-//
-// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
-//
-// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
-// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
-// `epoch 1: step 4: layer dense: output: expected a finite number, found NaN`. With terminate_on_nan that step is not
-// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
-// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
-// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
-//
-// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
-// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
-// or an option out of its range; BUSY; OUT_OF_MEMORY.
-//
-// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
-// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
-// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
-// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
-// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
-// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
-// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
-// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
-// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
-// before, and the model, which keeps what it has learned, can be saved elsewhere.
+/// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one
+/// channel). It goes on from the weights and the optimizer's state that an earlier fit has left. NULL options mean the
+/// defaults: one epoch of batches of 32, shuffled, with a progress line on stdout. `*out`, unless `out` is NULL, becomes
+/// a new history, to be freed with mnist_history_free.
+///
+/// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
+/// instruction set.
+///
+/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
+///
+/// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
+/// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
+/// `epoch 1: step 4: layer dense: output: expected a finite number, found NaN`. With terminate_on_nan that step is not
+/// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
+/// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
+/// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+///
+/// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
+/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
+/// or an option out of its range; BUSY; OUT_OF_MEMORY.
+///
+/// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
+/// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
+/// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
+/// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
+/// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+/// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
+/// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
+/// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
+/// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
+/// before, and the model, which keeps what it has learned, can be saved elsewhere.
 mnist_status mnist_model_fit(struct mnist_model *model,
                              const struct mnist_dataset *dataset,
                              const struct mnist_fit_options *options,
                              struct mnist_history **out,
                              struct mnist_error *error);
 
-// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
-// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
+/// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
+/// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
 void mnist_model_cancel(const struct mnist_model *model);
 
-// Fills in the defaults. NULL does nothing.
+/// Fills in the defaults. NULL does nothing.
 void mnist_evaluate_options_init(struct mnist_evaluate_options *options);
 
-// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are
-// `[H, W, C]` as the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment, also
-// while a fit is under way. The model need not be compiled; its last layer ends in softmax, or is linear and taken for
-// logits. NULL options mean the defaults.
-//
-// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-// infinite, an option out of its range; UNSUPPORTED for another last layer; OUT_OF_MEMORY.
+/// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are
+/// `[H, W, C]` as the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment, also
+/// while a fit is under way. The model need not be compiled; its last layer ends in softmax, or is linear and taken for
+/// logits. NULL options mean the defaults.
+///
+/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
+/// infinite, an option out of its range; UNSUPPORTED for another last layer; OUT_OF_MEMORY.
 mnist_status mnist_model_evaluate(const struct mnist_model *model,
                                   const struct mnist_dataset *dataset,
                                   const struct mnist_evaluate_options *options,
                                   struct mnist_metrics *out,
                                   struct mnist_error *error);
 
-// The model's output for `count` images: `images` are `[count, H, W, C]` floats in the scale the model was trained on
-// (what mnist_dataset_image gives), the probabilities `[count, classes]` floats; `capacity` says how many floats
-// `probabilities` has room for. An image's result does not depend on the others, nor on threads. While a fit is under
-// way the weights are those between two of its steps. A count of 0 does nothing.
-//
-// Errors: INVALID_ARGUMENT when `capacity` is below count * classes; OUT_OF_MEMORY.
+/// The model's output for `count` images: `images` are `[count, H, W, C]` floats in the scale the model was trained on
+/// (what mnist_dataset_image gives), the probabilities `[count, classes]` floats; `capacity` says how many floats
+/// `probabilities` has room for. An image's result does not depend on the others, nor on threads. While a fit is under
+/// way the weights are those between two of its steps. A count of 0 does nothing.
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is below count * classes; OUT_OF_MEMORY.
 mnist_status mnist_model_predict(const struct mnist_model *model,
                                  const float *images,
                                  size_t count,
@@ -628,74 +629,74 @@ mnist_status mnist_model_predict(const struct mnist_model *model,
                                  size_t capacity,
                                  struct mnist_error *error);
 
-// The model's output for all images of a dataset: `[N, classes]` floats into `probabilities`, which has room for
-// `capacity` floats. Otherwise as mnist_model_predict.
-//
-// Errors: SHAPE for images of another shape; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
+/// The model's output for all images of a dataset: `[N, classes]` floats into `probabilities`, which has room for
+/// `capacity` floats. Otherwise as mnist_model_predict.
+///
+/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
 mnist_status mnist_model_predict_dataset(const struct mnist_model *model,
                                          const struct mnist_dataset *dataset,
                                          float *probabilities,
                                          size_t capacity,
                                          struct mnist_error *error);
 
-// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
-// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
-// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
-//
-// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
+/// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
+/// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
+/// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
+///
+/// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
 mnist_status mnist_model_save_weights(const struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
 
-// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
-// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
-// the optimizer has gathered is kept.
-//
-// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
+/// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
+/// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+/// the optimizer has gathered is kept.
+///
+/// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
+/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
 mnist_status mnist_model_load_weights(struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
 
-// Writes the whole model to the file `path`: the network and its name, the weights, what it was compiled with, the
-// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
-// another thread trains meanwhile; a callback may call this too. The file is safetensors, its tensors those of
-// mnist_model_save_weights, `optimizer/...`, `fit/...` and `history/...`, its header telling the rest. It replaces what
-// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
-// of the weights and the optimizer's state; a fit's checkpoint does not.
-//
-// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
+/// Writes the whole model to the file `path`: the network and its name, the weights, what it was compiled with, the
+/// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
+/// another thread trains meanwhile; a callback may call this too. The file is safetensors, its tensors those of
+/// mnist_model_save_weights, `optimizer/...`, `fit/...` and `history/...`, its header telling the rest. It replaces what
+/// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
+/// of the weights and the optimizer's state; a fit's checkpoint does not.
+///
+/// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
 mnist_status mnist_model_save(const struct mnist_model *model,
                               const char *path,
                               struct mnist_error *error);
 
-// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
-// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
-// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
-//
-// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
-// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
-// many; INVALID_ARGUMENT for options that mnist_model_compile would refuse; UNSUPPORTED for a file that is newer than this
-// library or holds what it does not know; IO; OUT_OF_MEMORY.
-// MNIST_ISA counts as in mnist_model_new.
+/// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
+/// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
+/// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+///
+/// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
+/// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
+/// many; INVALID_ARGUMENT for options that mnist_model_compile would refuse; UNSUPPORTED for a file that is newer than this
+/// library or holds what it does not know; IO; OUT_OF_MEMORY.
+/// MNIST_ISA counts as in mnist_model_new.
 mnist_status mnist_model_load(const char *path,
                               struct mnist_model **out,
                               struct mnist_error *error);
 
-// How many epochs it holds, one that was cut short included; 0 for NULL.
+/// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);
 
-// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss" or
-// "val_accuracy".
-//
-// Errors: NOT_FOUND for a metric that was not measured; INVALID_ARGUMENT for an epoch that is not there.
+/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss" or
+/// "val_accuracy".
+///
+/// Errors: NOT_FOUND for a metric that was not measured; INVALID_ARGUMENT for an epoch that is not there.
 mnist_status mnist_history_get(const struct mnist_history *history,
                                const char *metric,
                                size_t epoch,
                                double *value,
                                struct mnist_error *error);
 
-// Frees it; NULL is allowed.
+/// Frees it; NULL is allowed.
 void mnist_history_free(struct mnist_history *history);
 
 #ifdef __cplusplus

@@ -50,4 +50,5 @@
 // NOT CAUGHT: a pointer to where nothing can be read, a freed object whose memory has become another of its type, an array
 // shorter than said, an output array that overlaps an input.
 //
-// This file is generated from the library's sources by cbindgen.
+/// @file
+/// The interface of libmnist, generated from the library's sources by cbindgen.

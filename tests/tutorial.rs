@@ -1,0 +1,80 @@
+//! The pages in `docs/` that tell the tutorial show the programs' own lines and what they print.
+
+mod programs;
+
+use programs::{ROOT, compiler, look_in, run, shared, stdout};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const PAGES: [&str; 2] = ["docs/tutorial.md", "docs/tutorial.ja.md"];
+
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap()
+}
+
+/// What stands between "```kind" and "```".
+fn blocks(page: &str, kind: &str) -> Vec<String> {
+    let starts = page.split(&format!("```{kind}\n")).skip(1);
+    starts.map(|rest| rest.split("```\n").next().unwrap().to_string()).collect()
+}
+
+/// What the tutorial prints about the real data, trained with `images` of them for `epochs` epochs.
+fn output(images: &str, epochs: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let program = folder.path().join("tutorial");
+    let (root, source) = (Path::new(ROOT), Path::new(ROOT).join("examples/tutorial.c"));
+    std::os::unix::fs::symlink(shared(), folder.path().join("libmnist.so.0")).unwrap();
+    let link = [PathBuf::from(look_in(folder.path())), shared()];
+    run(compiler("tutorial.c").arg("-D_POSIX_C_SOURCE=200809L").arg("-o").arg(&program).arg(source).args(link));
+    let data = root.join("examples/data/mnist.npz");
+    stdout(Command::new(program).current_dir(folder.path()).arg(data).args([images, epochs]))
+}
+
+/// Times, which differ, as `0`.
+fn timeless(text: &str) -> String {
+    let words = text.split_inclusive([' ', '\n']).map(|word| {
+        let number = word.trim_end().trim_end_matches("/step").trim_end_matches(['m', 'u', 's']);
+        let is_time = number.len() < word.trim_end().len() && number.parse::<f64>().is_ok();
+        if is_time { format!("0{}", &word[number.len()..]) } else { word.to_string() }
+    });
+    words.collect::<String>().replace("0us", "0ms")
+}
+
+#[test]
+fn every_block_of_code_is_a_program_s() {
+    let programs = read("examples/tutorial.c") + &read("examples/predict.c");
+    for page in PAGES {
+        let blocks = blocks(&read(page), "c");
+        assert!(blocks.len() > 10, "{page}");
+        for block in blocks {
+            assert!(programs.contains(&block), "{page}: no program has\n{block}");
+        }
+    }
+}
+
+#[test]
+fn what_it_prints_before_it_trains() {
+    let output = output("320", "1");
+    for page in PAGES {
+        let blocks = blocks(&read(page), "output");
+        let before: Vec<_> = blocks.iter().filter(|block| !block.contains("/step")).collect();
+        assert_eq!((blocks.len(), before.len()), (7, 5), "{page}");
+        let mut rest = output.as_str();
+        for block in before {
+            let at = rest.find(block.as_str()).unwrap_or_else(|| panic!("{page}: not, or not there, in the output:\n{block}"));
+            rest = &rest[at + block.len()..];
+        }
+    }
+}
+
+/// A minute on two cores, and so not among the tests that run unasked.
+#[test]
+#[ignore = "trains for a minute: cargo test --release --test tutorial -- --ignored"]
+fn what_it_prints_in_the_end() {
+    let output = timeless(&output("0", "3"));
+    for page in PAGES {
+        for block in blocks(&read(page), "output") {
+            assert!(output.contains(&timeless(&block)), "{page}: not in the output:\n{block}\nbut\n{output}");
+        }
+    }
+}
