@@ -239,7 +239,8 @@ typedef struct mnist_fit_options {
     double validation_split;
     // Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
     const struct mnist_dataset *validation_data;
-    // Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal. NULL.
+    // Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal (that does not call itself
+    // dumb), and kept within its width. NULL.
     mnist_write_fn write;
     // Handed to `write`.
     void *write_data;

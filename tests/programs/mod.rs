@@ -41,19 +41,21 @@ pub fn compiler(source: &str) -> Command {
 
 /// Compiles a program of `tests/c` against the shared library, into `folder`.
 pub fn program(folder: &Path, source: &str) -> PathBuf {
-    let program = folder.join(Path::new(source).file_stem().unwrap());
+    link(folder, &Path::new(ROOT).join("tests/c").join(source), &["-D_POSIX_C_SOURCE=200809L", "-lm", "-lpthread"])
+}
+
+/// Compiles a program against the shared library, into `folder`.
+pub fn link(folder: &Path, source: &Path, flags: &[&str]) -> PathBuf {
+    let program = folder.join(source.file_name().unwrap()).with_extension("");
     // The name that the program will ask for at run time.
     let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
     let mut rpath = std::ffi::OsString::from("-Wl,-rpath,");
     rpath.push(folder);
-    let source = Path::new(ROOT).join("tests/c").join(source);
-    run(compiler(source.to_str().unwrap())
-        .arg("-D_POSIX_C_SOURCE=200809L")
-        .arg("-o")
-        .arg(&program)
-        .arg(source)
-        .arg(shared())
-        .arg(rpath)
-        .args(["-lm", "-lpthread"]));
+    let mut command = compiler(source.to_str().unwrap());
+    if cfg!(target_os = "linux") {
+        // So that the folder is looked into before the ones that cargo names, where an older library may lie.
+        command.arg("-Wl,--disable-new-dtags");
+    }
+    run(command.arg("-o").arg(&program).arg(source).arg(shared()).arg(rpath).args(flags));
     program
 }
