@@ -3,13 +3,19 @@
  *     tutorial [DATA [IMAGES [EPOCHS]]]
  *
  * DATA is an npz archive (default: data/mnist.npz, as seen from this file's folder; "keras": Keras's cache, downloaded when
- * it is not there), IMAGES how many of the training images to use (default: all), EPOCHS how many times (default: 3). */
+ * it is not there), IMAGES how many of the training images to use (default: all), EPOCHS how many times (default: 3).
+ *
+ * Ctrl-C during the fit stops it after its step: what was learned is saved, not evaluated, and the exit status is 130, as of
+ * a program that Ctrl-C has ended. A second Ctrl-C, or one at another time, ends the program at once. */
 
 #include <mnist.h>
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { EXIT_INTERRUPTED = 128 + 2 }; /* SIGINT, in a shell's words */
 
 /* Ends the program unless a call has gone well. */
 static void check(mnist_status status, const mnist_error *error)
@@ -108,8 +114,40 @@ static mnist_model *build(const mnist_dataset *train, size_t classes, mnist_erro
     return model;
 }
 
-/* Step 6: compile and fit. */
-static void train_model(mnist_model *model, const mnist_dataset *train, size_t epochs, mnist_error *error)
+/* What Ctrl-C stops. */
+static mnist_model *volatile in_training;
+
+static void on_interrupt(int signal_number)
+{
+    mnist_model_cancel(in_training); /* the fit returns after its step */
+    signal(signal_number, SIG_DFL);  /* who presses it again does not want to wait */
+}
+
+/* Runs the fit; Ctrl-C cancels it, unless whoever has started this program keeps Ctrl-C from it. */
+static mnist_status fit_until_interrupt(mnist_model *model, const mnist_dataset *train, const mnist_fit_options *options,
+                                        mnist_history **history, mnist_error *error)
+{
+    in_training = model;
+    void (*const before)(int) = signal(SIGINT, on_interrupt);
+    if (before == SIG_IGN)
+        signal(SIGINT, SIG_IGN);
+    const mnist_status status = mnist_model_fit(model, train, options, history, error);
+    signal(SIGINT, before);
+    return status;
+}
+
+static void show_history(const mnist_history *history, mnist_error *error)
+{
+    for (size_t epoch = 0; epoch < mnist_history_epochs(history); epoch++) {
+        double loss, accuracy;
+        check(mnist_history_get(history, "loss", epoch, &loss, error), error);
+        check(mnist_history_get(history, "accuracy", epoch, &accuracy, error), error);
+        printf("epoch %zu - loss: %.4f - accuracy: %.4f\n", epoch + 1, loss, accuracy);
+    }
+}
+
+/* Step 6: compile and fit. Says whether the fit went to its end. */
+static int train_model(mnist_model *model, const mnist_dataset *train, size_t epochs, mnist_error *error)
 {
     mnist_compile_options compile;
     mnist_compile_options_init(&compile);
@@ -123,8 +161,26 @@ static void train_model(mnist_model *model, const mnist_dataset *train, size_t e
     mnist_fit_options_init(&fit);
     fit.batch_size = 32;
     fit.epochs = epochs;
-    check(mnist_model_fit(model, train, &fit, &history, error), error);
+    const mnist_status status = fit_until_interrupt(model, train, &fit, &history, error);
+    if (status == MNIST_CANCELLED) {
+        puts("\nstopped; what was done until then:");
+        show_history(history, error);
+    } else {
+        check(status, error);
+    }
     mnist_history_free(history);
+    return status == MNIST_OK;
+}
+
+/* Step 7: how good it is on images it has not seen. */
+static void evaluate_model(const mnist_model *model, const mnist_dataset *test, mnist_error *error)
+{
+    mnist_evaluate_options evaluate;
+    mnist_metrics metrics;
+    mnist_evaluate_options_init(&evaluate);
+    evaluate.verbose = 1;
+    check(mnist_model_evaluate(model, test, &evaluate, &metrics, error), error);
+    printf("test accuracy: %.4f\n", metrics.accuracy);
 }
 
 int main(int argc, char **argv)
@@ -166,15 +222,11 @@ int main(int argc, char **argv)
         mnist_dataset_free(train);
         train = some;
     }
-    train_model(model, train, epochs, error);
+    const int finished = train_model(model, train, epochs, error);
 
     puts("");
-    mnist_evaluate_options evaluate;
-    mnist_metrics metrics;
-    mnist_evaluate_options_init(&evaluate);
-    evaluate.verbose = 1;
-    check(mnist_model_evaluate(model, test, &evaluate, &metrics, error), error);
-    printf("test accuracy: %.4f\n", metrics.accuracy);
+    if (finished)
+        evaluate_model(model, test, error);
     check(mnist_model_save_weights(model, "mnist.safetensors", error), error);
     puts("weights saved to mnist.safetensors");
 
@@ -182,5 +234,5 @@ int main(int argc, char **argv)
     mnist_dataset_free(train);
     mnist_dataset_free(test);
     mnist_error_free(error);
-    return EXIT_SUCCESS;
+    return finished ? EXIT_SUCCESS : EXIT_INTERRUPTED;
 }

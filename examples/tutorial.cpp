@@ -2,10 +2,12 @@
 //
 //     tutorial_cpp [DATA [IMAGES [EPOCHS]]]
 //
-// The arguments are those of the tutorial in C.
+// The arguments are those of the tutorial in C, and so is what Ctrl-C does: during the fit it stops it after its step, what
+// was learned is saved, and the exit status is 130; a second one ends the program at once.
 
 #include <mnist.hpp>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -67,7 +69,50 @@ mnist::model build(const mnist::dataset &train, std::size_t classes)
     return mnist::model(input, output, "model");
 }
 
-void run(const std::string &path, std::size_t limit, std::size_t epochs)
+const int exit_interrupted = 128 + 2; // SIGINT, in a shell's words
+
+/// What Ctrl-C stops.
+const mnist::model *volatile in_training;
+
+extern "C" void on_interrupt(int signal_number)
+{
+    in_training->cancel();               // the fit returns after its step
+    std::signal(signal_number, SIG_DFL); // who presses it again does not want to wait
+}
+
+/// While there is one, Ctrl-C cancels the model's fit, unless whoever has started this program keeps Ctrl-C from it.
+class cancel_on_interrupt {
+public:
+    explicit cancel_on_interrupt(const mnist::model &model)
+    {
+        in_training = &model;
+        before_ = std::signal(SIGINT, on_interrupt);
+        if (before_ == SIG_IGN)
+            std::signal(SIGINT, SIG_IGN);
+    }
+    ~cancel_on_interrupt() { std::signal(SIGINT, before_); }
+    cancel_on_interrupt(const cancel_on_interrupt &) = delete;
+    cancel_on_interrupt &operator=(const cancel_on_interrupt &) = delete;
+
+private:
+    void (*before_)(int);
+};
+
+mnist::fitted fit_until_interrupt(mnist::model &model, const mnist::dataset &train, const mnist::fit_options &options)
+{
+    const cancel_on_interrupt watch(model);
+    return model.fit(train, options);
+}
+
+void show_history(const mnist::history &history)
+{
+    for (std::size_t epoch = 0; epoch < history.epochs(); epoch++)
+        std::printf("epoch %zu - loss: %.4f - accuracy: %.4f\n", epoch + 1, history.get("loss", epoch),
+                    history.get("accuracy", epoch));
+}
+
+/// Gives the program's exit status.
+int run(const std::string &path, std::size_t limit, std::size_t epochs)
 {
     const bool from_cache = path == "keras";
     auto [train, test] = from_cache ? mnist::load_data() : mnist::load_data(path);
@@ -96,15 +141,23 @@ void run(const std::string &path, std::size_t limit, std::size_t epochs)
     mnist::fit_options fit;
     fit.batch_size = 32;
     fit.epochs = epochs;
-    model.fit(limit > 0 ? train.slice(0, limit) : train.slice(0, train.size()), fit);
+    const auto some = train.slice(0, limit > 0 ? limit : train.size());
+    const mnist::fitted fitted = fit_until_interrupt(model, some, fit);
 
     std::cout << std::endl;
-    mnist::evaluate_options evaluate;
-    evaluate.verbose = 1;
-    const mnist::metrics metrics = model.evaluate(test, evaluate);
-    std::printf("test accuracy: %.4f\n", metrics.accuracy);
+    if (fitted.cancelled) {
+        std::puts("stopped; what was done until then:");
+        show_history(fitted.history);
+        std::puts("");
+    } else {
+        mnist::evaluate_options evaluate;
+        evaluate.verbose = 1;
+        const mnist::metrics metrics = model.evaluate(test, evaluate);
+        std::printf("test accuracy: %.4f\n", metrics.accuracy);
+    }
     model.save_weights("mnist.safetensors");
-    std::cout << "weights saved to mnist.safetensors\n";
+    std::puts("weights saved to mnist.safetensors");
+    return fitted.cancelled ? exit_interrupted : EXIT_SUCCESS;
 }
 
 } // namespace
@@ -115,8 +168,7 @@ int main(int argc, char **argv)
         return argc > i ? static_cast<std::size_t>(std::strtoul(argv[i], nullptr, 10)) : otherwise;
     };
     try {
-        run(argc > 1 ? argv[1] : "data/mnist.npz", number(2, 0), number(3, 3));
-        return EXIT_SUCCESS;
+        return run(argc > 1 ? argv[1] : "data/mnist.npz", number(2, 0), number(3, 3));
     } catch (const mnist::error &e) {
         std::cerr << "tutorial_cpp: " << mnist_status_name(e.status()) << ": " << e.what() << '\n';
     } catch (const std::exception &e) {

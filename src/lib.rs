@@ -28,6 +28,7 @@ mod json;
 pub mod kernels;
 mod layers;
 mod memory;
+mod replace;
 pub mod train;
 pub mod weights;
 

@@ -89,7 +89,7 @@ fn a_run_of_keras_step_by_step() {
     model.load_weights(&path).unwrap();
     model.compile(&CompileOptions::default()).unwrap();
     let (mut steps, mut ignore) = (Steps::default(), |_: &str| ());
-    let mut options = FitOptions::new(Output { write: &mut ignore, redraw: false });
+    let mut options = FitOptions::new(Output::file(&mut ignore));
     options.epochs = 2;
     options.shuffle = false;
     options.verbose = Verbose::Silent;
@@ -121,7 +121,7 @@ fn a_run_of_keras_step_by_step() {
     model.predict_dataset(&test.slice(0, 16).unwrap(), &mut probabilities).unwrap();
     let expected = numbers(&reference, "test/probabilities");
     check(probabilities.into_iter().map(f64::from), &expected, |_| 1e-4, "probabilities");
-    let options = EvaluateOptions::new(Output { write: &mut ignore, redraw: false });
+    let options = EvaluateOptions::new(Output::file(&mut ignore));
     let metrics = model.evaluate(&test.slice(0, 1000).unwrap(), options).unwrap();
     check([metrics.loss, metrics.accuracy], &numbers(&reference, "test/evaluate"), relative(1e-4), "evaluate");
 }

@@ -2,8 +2,8 @@
 
 mod programs;
 
-use programs::{ROOT, compiler, look_in, run, shared, stdout};
-use std::path::{Path, PathBuf};
+use programs::{ROOT, link, stdout};
+use std::path::Path;
 use std::process::Command;
 
 const PAGES: [&str; 2] = ["docs/tutorial.md", "docs/tutorial.ja.md"];
@@ -14,18 +14,16 @@ fn read(path: &str) -> String {
 
 /// What stands between "```kind" and "```".
 fn blocks(page: &str, kind: &str) -> Vec<String> {
-    let starts = page.split(&format!("```{kind}\n")).skip(1);
+    let opening = format!("```{kind}\n");
+    let starts = page.split(&opening).skip(1);
     starts.map(|rest| rest.split("```\n").next().unwrap().to_string()).collect()
 }
 
 /// What the tutorial prints about the real data, trained with `images` of them for `epochs` epochs.
 fn output(images: &str, epochs: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let program = folder.path().join("tutorial");
-    let (root, source) = (Path::new(ROOT), Path::new(ROOT).join("examples/tutorial.c"));
-    std::os::unix::fs::symlink(shared(), folder.path().join("libmnist.so.0")).unwrap();
-    let link = [PathBuf::from(look_in(folder.path())), shared()];
-    run(compiler("tutorial.c").arg("-D_POSIX_C_SOURCE=200809L").arg("-o").arg(&program).arg(source).args(link));
+    let root = Path::new(ROOT);
+    let program = link(folder.path(), &root.join("examples/tutorial.c"), &["-D_POSIX_C_SOURCE=200809L"]);
     let data = root.join("examples/data/mnist.npz");
     stdout(Command::new(program).current_dir(folder.path()).arg(data).args([images, epochs]))
 }
@@ -61,7 +59,9 @@ fn what_it_prints_before_it_trains() {
         assert_eq!((blocks.len(), before.len()), (7, 5), "{page}");
         let mut rest = output.as_str();
         for block in before {
-            let at = rest.find(block.as_str()).unwrap_or_else(|| panic!("{page}: not, or not there, in the output:\n{block}"));
+            let at = rest
+                .find(block.as_str())
+                .unwrap_or_else(|| panic!("{page}: not, or not there, in the output:\n{block}"));
             rest = &rest[at + block.len()..];
         }
     }

@@ -73,7 +73,8 @@ pub fn train(data: &Dataset, steps: usize) -> Result<Trained, Box<dyn Error>> {
 
 /// An epoch, in silence.
 fn fit(model: &Model, data: &Dataset) -> mnist::Result<()> {
-    let output = Output { write: &mut |_| (), redraw: false };
+    let mut ignore = |_: &str| ();
+    let output = Output::file(&mut ignore);
     model.fit(data, FitOptions { verbose: Verbose::Silent, ..FitOptions::new(output) }).map(drop)
 }
 

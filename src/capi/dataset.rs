@@ -55,11 +55,18 @@ impl mnist_dataset {
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist it is downloaded there from the address that Keras uses (https; connecting and every pause limited to 30 s, the
-/// whole to 10 minutes), its size and SHA-256 checked before it gets its name. On success `*train` and `*test` are new
-/// datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
+/// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
+/// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
 ///
-/// Errors: NOT_FOUND, IO, FORMAT, SHAPE, UNSUPPORTED as mnist_dataset_from_npz; NETWORK, CHECKSUM from the download.
+/// The download comes from the address that Keras uses, or from the one in the environment variable MNIST_DATA_URL, which
+/// may be http too: what is taken is Keras's file, or the same arrays as examples/data/mnist.npz of this project holds
+/// them. At most 5 redirects are followed, from https only to https. Connecting and every pause are limited to 30 s, the
+/// whole to 10 minutes. A proxy is taken from https_proxy, http_proxy or all_proxy (http, https or socks5; a plain http
+/// address is asked for by CONNECT as well), hosts without one from no_proxy; each may be in capitals. Certificates are
+/// checked against Mozilla's list.
+///
+/// Errors: NOT_FOUND, IO, FORMAT, SHAPE, UNSUPPORTED as mnist_dataset_from_npz; from the download NETWORK, CHECKSUM, IO
+/// for a cache that cannot be written to, and INVALID_ARGUMENT for a variable with what is no address.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_load_data(
     path: *const c_char,

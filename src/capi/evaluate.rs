@@ -94,7 +94,11 @@ pub unsafe extern "C" fn mnist_model_evaluate(
                 EvaluateOptions {
                     batch_size: options.batch_size,
                     verbose: verbose(options.verbose)?,
-                    output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
+                    output: Output {
+                        write: &mut |text| sink.write(text),
+                        redraw: sink.redraw(),
+                        columns: &|| sink.columns(),
+                    },
                 },
             )?;
             out.write(mnist_metrics { loss: metrics.loss, accuracy: metrics.accuracy });

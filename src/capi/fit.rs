@@ -66,7 +66,8 @@ pub struct mnist_fit_options {
     pub validation_split: f64,
     /// Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
     pub validation_data: *const mnist_dataset,
-    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal. NULL.
+    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal (that does not call itself
+    /// dumb), and kept within its width. NULL.
     pub write: mnist_write_fn,
     /// Handed to `write`.
     pub write_data: *mut c_void,
@@ -240,7 +241,11 @@ pub unsafe extern "C" fn mnist_model_fit(
                     seed: options.seed,
                     validation_split: options.validation_split,
                     validation_data: validation.as_ref(),
-                    output: Output { write: &mut |text| sink.write(text), redraw: sink.redraw() },
+                    output: Output {
+                        write: &mut |text| sink.write(text),
+                        redraw: sink.redraw(),
+                        columns: &|| sink.columns(),
+                    },
                     callbacks: Some(&mut CCallbacks(&options)),
                     checkpoint: options.checkpoint()?,
                     terminate_on_nan: options.terminate_on_nan != 0,

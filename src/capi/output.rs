@@ -18,10 +18,18 @@ impl Sink {
         Sink { write, user_data }
     }
 
-    /// Whether a line can be redrawn there: a caller's function is told everything, `stdout` only if it is a terminal.
+    /// Whether a line can be redrawn there: a caller's function is told everything, `stdout` only if it is a terminal, and
+    /// not one that calls itself dumb.
     pub fn redraw(&self) -> bool {
         // SAFETY: C's stream lives as long as the process; isatty looks at a descriptor's number, also at a closed one's.
-        self.write.is_some() || unsafe { libc::isatty(libc::fileno(stdout)) } == 1
+        let terminal = || unsafe { libc::isatty(libc::fileno(stdout)) } == 1;
+        self.write.is_some() || (terminal() && std::env::var_os("TERM").is_none_or(|name| name != "dumb"))
+    }
+
+    /// How many columns a line has there now; `None` where that is unknown or as many as it needs: in a file, with a
+    /// caller's function.
+    pub fn columns(&self) -> Option<usize> {
+        self.write.is_none().then(terminal_columns).flatten().filter(|&columns| columns > 0)
     }
 
     /// Writes a piece of text.
@@ -43,6 +51,20 @@ unsafe extern "C" {
     /// C's own stream.
     #[cfg_attr(any(target_vendor = "apple", target_os = "freebsd"), link_name = "__stdoutp")]
     static stdout: *mut libc::FILE;
+}
+
+/// The columns of the terminal that C's stream goes to, 0 if it does not tell; `None` where it goes elsewhere.
+#[cfg(unix)]
+fn terminal_columns() -> Option<usize> {
+    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: the stream lives as long as the process; the call fills in the struct of its kind, or fails.
+    let told = unsafe { libc::ioctl(libc::fileno(stdout), libc::TIOCGWINSZ, &raw mut size) } == 0;
+    told.then_some(size.ws_col.into())
+}
+
+#[cfg(not(unix))]
+fn terminal_columns() -> Option<usize> {
+    None
 }
 
 /// Writes to C's stream and not past it, so that the text stands where the host's own `printf` would have put it. Only

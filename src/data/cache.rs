@@ -2,13 +2,17 @@
 
 use super::{Dataset, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// MNIST's training and test data: the arrays `x_train`, `y_train`, `x_test` and `y_test` of the npz archive at `path`.
 ///
 /// Without a path it is Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. When no such
-/// file exists it is downloaded there (feature `download`), its size and SHA-256 checked first. A file that is there
-/// already is taken as it is, as Keras takes one that another program put there.
+/// file exists it is downloaded there (feature `download`) from the address that Keras uses, or from the one in
+/// `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be http; from https only https is
+/// followed. What is taken is Keras's file, or this project's `examples/data/mnist.npz`. A proxy is taken from
+/// `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A file that is there already is taken
+/// as it is, as Keras takes one that another program put there.
 pub fn load_data(path: Option<&Path>) -> Result<(Dataset, Dataset)> {
     match path {
         Some(path) => read(path),
@@ -28,10 +32,15 @@ fn read(path: &Path) -> Result<(Dataset, Dataset)> {
     Ok((pair("x_train", "y_train")?, pair("x_test", "y_test")?))
 }
 
+/// The value of an environment variable that is set to something.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
 /// Where Keras keeps the file.
 fn cached() -> Result<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let home = set("KERAS_HOME").or_else(|| std::env::home_dir().map(|home| home.join(".keras")));
+    let home = variable("KERAS_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".keras")));
     let home = home.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "no home directory to look for the data in")
             .expected("KERAS_HOME or HOME to be set")
@@ -41,11 +50,46 @@ fn cached() -> Result<PathBuf> {
 
 #[cfg(feature = "download")]
 fn fetch(path: &Path) -> Result<()> {
-    use super::download::{MNIST, download};
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).at(folder.display())?;
+    use super::download::{MNIST, Source, address, download};
+    const OWN: &str = "MNIST_DATA_URL";
+    const ATTEMPTS: usize = 5;
+    let own = variable(OWN);
+    let own = own.as_ref().map(|url| url.to_string_lossy());
+    if let Some(url) = &own {
+        address(url).at(format_args!("environment variable {OWN}"))?;
     }
-    download(&MNIST, path)
+    let source = Source { url: own.as_deref().unwrap_or(MNIST.url), ..MNIST };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut attempt = 1;
+    loop {
+        let made = Folders::make(folder);
+        match made.and_then(|_made| download(&source, path)) {
+            // Another process, whose download has failed, took the folder away that it had made.
+            Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
+            result => return result,
+        }
+    }
+}
+
+/// A folder and those it lies in. What was made of them is taken away again if it is empty in the end.
+#[cfg(feature = "download")]
+struct Folders(Vec<PathBuf>);
+
+#[cfg(feature = "download")]
+impl Folders {
+    fn make(folder: &Path) -> Result<Self> {
+        let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        let made = Folders(missing.map(Path::to_path_buf).collect());
+        std::fs::create_dir_all(folder).at(folder.display())?;
+        Ok(made)
+    }
+}
+
+#[cfg(feature = "download")]
+impl Drop for Folders {
+    fn drop(&mut self) {
+        let _ = self.0.iter().try_for_each(std::fs::remove_dir); // which fails for a folder that is not empty
+    }
 }
 
 #[cfg(not(feature = "download"))]

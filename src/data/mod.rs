@@ -9,6 +9,8 @@ mod fingerprint;
 mod idx;
 mod npy;
 mod npz;
+#[cfg(feature = "download")]
+mod proxy;
 
 pub use batches::{gather, order};
 pub use cache::load_data;

@@ -6,9 +6,10 @@
 //! 1875/1875 - 275s - loss: 0.1501 - accuracy: 0.9561                                          done, verbose 2
 //! ```
 //!
+//! Where a line has an end it is not reached, since a line that wraps cannot be redrawn: the bar gets shorter, then the time
+//! is left out, then metrics from the last on. The line that stays leaves nothing out but the bar: it goes on below.
+//!
 //! Time comes in from outside, in seconds since the line was begun.
-
-use std::fmt::Write;
 
 /// How much is written while a model is fitted or evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +28,28 @@ pub struct Output<'a> {
     pub write: &'a mut dyn FnMut(&str),
     /// Whether a line can be redrawn there by `\r`. Where it cannot, only finished lines are written.
     pub redraw: bool,
+    /// How many columns a line has there, asked each time; `None`: as many as it needs.
+    pub columns: &'a dyn Fn() -> Option<usize>,
+}
+
+impl<'a> Output<'a> {
+    /// A place like a file: nothing is redrawn there, and a line is as long as it likes.
+    pub fn file(write: &'a mut dyn FnMut(&str)) -> Self {
+        Output { write, redraw: false, columns: &|| None }
+    }
+
+    /// The longest line. The last column stays free: with some terminals the line wraps when there is something in it.
+    fn room(&self) -> usize {
+        (self.columns)().map_or(usize::MAX, |columns| columns.saturating_sub(1).max(1))
+    }
 }
 
 /// Seconds that pass at least between two drawings.
 const INTERVAL: f64 = 0.05;
 
-/// The bar's width.
+/// The bar's width where there is room, and the least that is drawn.
 const WIDTH: usize = 30;
+const LEAST: usize = 5;
 
 /// A metric as it is shown: its name and value.
 pub type Shown<'a> = (&'a str, f64);
@@ -70,29 +86,52 @@ impl ProgressLine {
             return;
         }
         let eta = per_step * self.target.saturating_sub(current) as f64;
-        let line = format!("{}{}{}", self.bar(current), format_eta(eta), format_metrics(metrics));
-        self.draw(output, line, now);
+        let room = output.room();
+        let line = self.running(current, &format_eta(eta), &format_metrics(metrics), room);
+        self.draw(output, line, room, now);
     }
 
     /// At the end: the line as it stays, after `current` steps, fewer than the target when the work was cut short.
     pub fn finish(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) {
-        let metrics = format_metrics(metrics);
-        match self.verbose {
-            Verbose::Silent => (),
-            Verbose::Line => (output.write)(&format!("{} - {now:.0}s{metrics}\n", self.count(current))),
-            Verbose::Bar => {
-                let per_step = format_per_step(self.per_step(current, now));
-                let line = format!("{} - {now:.0}s {per_step}{metrics}", self.bar(current));
-                self.draw(output, line, now);
-                (output.write)("\n");
-            }
+        let per_step = format_per_step(self.per_step(current, now));
+        let time = match self.verbose {
+            Verbose::Silent => return,
+            Verbose::Line => format!(" - {now:.0}s"),
+            Verbose::Bar => format!(" - {now:.0}s {per_step}"),
+        };
+        let (room, count) = (output.room(), self.count(current));
+        let end_of_count = count.len();
+        let mut rows = rows([count, time].into_iter().chain(format_metrics(metrics)), room).into_iter();
+        let mut first = rows.next().unwrap_or_default();
+        let below = rows.map(|row| format!("\n{row}")).collect::<String>() + "\n";
+        if self.verbose == Verbose::Bar {
+            first.insert_str(end_of_count.min(first.len()), &self.bar(current, room - first.len()));
+            self.draw(output, first, room, now);
+            (output.write)(&below);
+        } else {
+            (output.write)(&(first + &below));
         }
     }
 
+    /// The line with as much of it as there is room for.
+    fn running(&self, current: usize, time: &str, metrics: &[String], room: usize) -> String {
+        let mut count = self.count(current);
+        for shown in (0..=metrics.len()).rev() {
+            for time in [time, ""] {
+                let rest = format!("{time}{}", metrics[..shown].concat());
+                if let Some(left) = room.checked_sub(count.len() + rest.len()) {
+                    return format!("{count}{}{rest}", self.bar(current, left));
+                }
+            }
+        }
+        count.truncate(room);
+        count
+    }
+
     /// Writes `line` over what was there.
-    fn draw(&mut self, output: &mut Output<'_>, mut line: String, now: f64) {
-        let width = line.chars().count();
-        line.extend(std::iter::repeat_n(' ', self.width.saturating_sub(width)));
+    fn draw(&mut self, output: &mut Output<'_>, mut line: String, room: usize, now: f64) {
+        let width = line.len();
+        line.extend(std::iter::repeat_n(' ', self.width.min(room).saturating_sub(width)));
         if output.redraw {
             line.insert(0, '\r');
         }
@@ -106,14 +145,18 @@ impl ProgressLine {
         format!("{current:>width$}/{target}", width = target.len())
     }
 
-    /// `  64/1875 [>.............................]`
-    fn bar(&self, current: usize) -> String {
-        let filled = WIDTH * current.min(self.target) / self.target.max(1);
+    /// ` [>.............................]`, or nothing where so many columns are too few.
+    fn bar(&self, current: usize, columns: usize) -> String {
+        let width = WIDTH.min(columns.saturating_sub(" []".len()));
+        if width < LEAST {
+            return String::new();
+        }
+        let filled = width * current.min(self.target) / self.target.max(1);
         let mut bar = "=".repeat(filled.saturating_sub(1));
         if filled > 0 {
             bar.push(if current < self.target { '>' } else { '=' });
         }
-        format!("{} [{bar}{}]", self.count(current), ".".repeat(WIDTH - filled))
+        format!(" [{bar}{}]", ".".repeat(width - filled))
     }
 
     /// Seconds a step takes, the first one, which sets things up, left out as soon as there are others.
@@ -128,6 +171,18 @@ impl ProgressLine {
             _ => now / steps as f64,
         }
     }
+}
+
+/// `parts` in as many rows as they need, none longer than `room`; a part is broken only if it is longer than that.
+fn rows(parts: impl Iterator<Item = String>, room: usize) -> Vec<String> {
+    let mut rows: Vec<String> = Vec::new();
+    for part in parts {
+        match rows.last_mut().filter(|row| row.len() + part.len() <= room) {
+            Some(row) => row.push_str(&part),
+            None => rows.extend(part.as_bytes().chunks(room).map(|row| String::from_utf8_lossy(row).into_owned())),
+        }
+    }
+    rows
 }
 
 fn format_eta(eta: f64) -> String {
@@ -148,13 +203,9 @@ fn format_per_step(seconds: f64) -> String {
     }
 }
 
-/// ` - loss: 0.1501 - accuracy: 0.9561`
-fn format_metrics(metrics: &[Shown<'_>]) -> String {
-    let mut out = String::new();
-    for &(name, value) in metrics {
-        let _ = write!(out, " - {name}: {}", format_value(value));
-    }
-    out
+/// ` - loss: 0.1501`, ` - accuracy: 0.9561`
+fn format_metrics(metrics: &[Shown<'_>]) -> Vec<String> {
+    metrics.iter().map(|&(name, value)| format!(" - {name}: {}", format_value(value))).collect()
 }
 
 /// As Python's `%.4f`, or `%.4e` where that would leave too little.
@@ -187,7 +238,7 @@ mod tests {
     /// What `task` writes.
     fn written(redraw: bool, task: impl FnOnce(&mut Output<'_>)) -> String {
         let mut text = String::new();
-        task(&mut Output { write: &mut |piece| text.push_str(piece), redraw });
+        task(&mut Output { write: &mut |piece| text.push_str(piece), redraw, columns: &|| None });
         text
     }
 
@@ -234,7 +285,7 @@ mod tests {
     #[test]
     fn bars_grow() {
         let line = ProgressLine::new(Verbose::Bar, 0, 100);
-        let bar = |current| line.bar(current);
+        let bar = |current| line.count(current) + &line.bar(current, 100);
         assert_eq!(bar(3), "  3/100 [..............................]");
         assert_eq!(bar(7), "  7/100 [=>............................]");
         assert_eq!(bar(99), " 99/100 [============================>.]");
@@ -256,6 +307,56 @@ mod tests {
         assert_eq!(format_value(0.0), "0.0000e+00");
         assert_eq!(format_value(0.00101), "0.0010");
         assert_eq!((format_value(f64::NAN), format_value(f64::NEG_INFINITY)), ("nan".into(), "-inf".into()));
+    }
+
+    /// What is drawn where a line has so many columns: while it runs, and at the end.
+    fn drawn(columns: usize) -> (String, String) {
+        let metrics = [("loss", 0.1501), ("accuracy", 0.9561), ("val_loss", 0.0712), ("val_accuracy", 0.9774)];
+        let (mut line, mut text) = (ProgressLine::new(Verbose::Bar, 0, 1875), Vec::new());
+        let mut write = |piece: &str| text.push(piece.to_string());
+        let mut output = Output { write: &mut write, redraw: true, columns: &|| Some(columns) };
+        line.update(&mut output, 1000, &metrics[..2], 100.0);
+        line.finish(&mut output, 1875, &metrics, 275.2);
+        (text.remove(0), text.concat())
+    }
+
+    #[test]
+    fn a_line_ends_before_the_terminal_does() {
+        for columns in 1..200 {
+            let (running, finished) = drawn(columns);
+            let longest = running.split(['\r', '\n']).chain(finished.split(['\r', '\n'])).map(str::len).max().unwrap();
+            assert!(longest < columns.max(2), "{columns}: {longest}");
+            assert!(columns < 26 || finished.contains(" - val_accuracy: 0.9774\n"), "nothing is lost: {finished}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_where_there_is_no_room() {
+        let running = |columns| drawn(columns).0;
+        let metrics = " - loss: 0.1501 - accuracy: 0.9561";
+        let whole = format!("\r1000/1875 [===============>..............] - ETA: 1:27{metrics}");
+        assert_eq!((running(89), running(200)), (whole.clone(), whole));
+        assert_eq!(running(80), format!("\r1000/1875 [==========>..........] - ETA: 1:27{metrics}"));
+        assert_eq!(running(60), format!("\r1000/1875 - ETA: 1:27{metrics}"));
+        assert_eq!(running(54), format!("\r1000/1875 [==>....]{metrics}"));
+        assert_eq!(running(40), "\r1000/1875 - ETA: 1:27 - loss: 0.1501");
+        assert_eq!(running(20), "\r1000/1875 [==>....]");
+        assert_eq!(running(8), "\r1000/18");
+        let narrow = "1875/1875 - 275s 147ms/step - loss: 0.1501\n - accuracy: 0.9561 - val_loss: 0.0712\n";
+        assert!(drawn(44).1.contains(narrow), "{}", drawn(44).1);
+    }
+
+    #[test]
+    fn a_terminal_may_become_narrower_meanwhile() {
+        let columns = std::cell::Cell::new(100);
+        let mut text = Vec::new();
+        let mut write = |piece: &str| text.push(piece.to_string());
+        let mut output = Output { write: &mut write, redraw: true, columns: &|| Some(columns.get()) };
+        let mut line = ProgressLine::new(Verbose::Bar, 0, 1875);
+        line.update(&mut output, 1000, &METRICS, 100.0);
+        columns.set(30);
+        line.update(&mut output, 1001, &METRICS, 101.0);
+        assert_eq!(text[1], "\r1001/1875 - loss: 1.9012     ");
     }
 
     #[test]

@@ -27,7 +27,7 @@ fn model() -> Model {
 
 fn fit(model: &Model, checkpoint: Option<CheckpointOptions>, callbacks: &mut StopAt) -> Result<Fitted> {
     let write = &mut |_: &str| ();
-    let mut options = FitOptions::new(Output { write, redraw: false });
+    let mut options = FitOptions::new(Output::file(write));
     (options.batch_size, options.epochs, options.validation_split) = (8, 3, 0.25);
     options.checkpoint = checkpoint;
     options.callbacks = Some(callbacks);

@@ -5,7 +5,6 @@
 //! model's file holds besides is told in `train::saved`.)
 
 mod load;
-mod replace;
 mod save;
 mod values;
 
@@ -15,6 +14,7 @@ pub use save::{Entry, save};
 pub use values::Values;
 
 use crate::error::{At, Result};
+use crate::replace;
 use std::path::Path;
 
 /// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read

@@ -1,8 +1,8 @@
 //! Tensors to a safetensors file.
 
-use super::replace::replace;
 use super::{HEADER_MOST, Values};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::replace::replace;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::io::{BufWriter, Write};

@@ -1,5 +1,7 @@
 //! Programs in C and C++ for the tests: compiled, linked to the library that this test run has built, and run.
 
+#![allow(dead_code)] // each test uses a part of it
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -42,18 +44,16 @@ pub fn compiler(source: &str) -> Command {
 
 /// Compiles a program of `tests/c` against the shared library, into `folder`.
 pub fn program(folder: &Path, source: &str) -> PathBuf {
-    let program = folder.join(Path::new(source).file_stem().unwrap());
+    link(folder, &Path::new(ROOT).join("tests/c").join(source), &["-D_POSIX_C_SOURCE=200809L", "-lm", "-lpthread"])
+}
+
+/// Compiles a program against the shared library, into `folder`.
+pub fn link(folder: &Path, source: &Path, flags: &[&str]) -> PathBuf {
+    let program = folder.join(source.file_name().unwrap()).with_extension("");
     // The name that the program will ask for at run time.
     let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
-    let source = Path::new(ROOT).join("tests/c").join(source);
-    run(compiler(source.to_str().unwrap())
-        .arg("-D_POSIX_C_SOURCE=200809L")
-        .arg("-o")
-        .arg(&program)
-        .arg(source)
-        .arg(shared())
-        .arg(look_in(folder))
-        .args(["-lm", "-lpthread"]));
+    let mut command = compiler(source.to_str().unwrap());
+    run(command.arg("-o").arg(&program).arg(source).arg(shared()).arg(look_in(folder)).args(flags));
     program
 }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Makes what `write` writes the content of `path`. When that fails, what was there before stays and nothing else is left
 /// behind. A symbolic link is followed: what it leads to is replaced. What is there and is no file (a folder, a device, a
 /// pipe) is left alone.
-pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+pub fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let Target { path, folder } = target(path)?;
     let (temporary, mut file) = claim(&folder).at("temporary file beside it")?;
     let written = write(&mut file)
@@ -27,7 +27,7 @@ pub(super) fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) 
 }
 
 /// Fails where [`replace`] would before it writes: no such folder, no right to write in it, no file to replace.
-pub(super) fn check(path: &Path) -> Result<()> {
+pub fn check(path: &Path) -> Result<()> {
     let (temporary, _file) = claim(&target(path)?.folder).at("temporary file beside it")?;
     Ok(fs::remove_file(temporary)?)
 }
