@@ -55,10 +55,11 @@ public class Tutorial {
     // mnist_fit_options with all its fields, since the library fills in all of them. It keeps its callbacks alive.
     @Structure.FieldOrder({"struct_size", "batch_size", "epochs", "initial_epoch", "shuffle", "verbose", "seed",
         "validation_split", "validation_data", "write", "write_data", "on_batch_end", "on_epoch_begin", "on_epoch_end",
-        "user_data", "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume"})
+        "user_data", "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume",
+        "terminate_on_nan"})
     public static class FitOptions extends Structure {
         public long struct_size, batch_size, epochs, initial_epoch, seed, checkpoint_batches, checkpoint_epochs;
-        public int shuffle, verbose, resume;
+        public int shuffle, verbose, resume, terminate_on_nan;
         public double validation_split, checkpoint_seconds;
         public Pointer validation_data, write, write_data, user_data;
         public OnBatchEnd on_batch_end, on_epoch_begin, on_epoch_end;

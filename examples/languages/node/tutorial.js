@@ -21,7 +21,7 @@ const FitOptions = koffi.struct('mnist_fit_options', {
   verbose: 'int32_t', seed: 'uint64_t', validation_split: 'double', validation_data: 'const mnist_dataset *',
   write: 'void *', write_data: 'void *', on_batch_end: 'mnist_callback *', on_epoch_begin: 'mnist_callback *',
   on_epoch_end: 'mnist_callback *', user_data: 'void *', checkpoint_path: 'const char *', checkpoint_batches: 'size_t',
-  checkpoint_epochs: 'size_t', checkpoint_seconds: 'double', resume: 'int32_t',
+  checkpoint_epochs: 'size_t', checkpoint_seconds: 'double', resume: 'int32_t', terminate_on_nan: 'int32_t',
 });
 koffi.struct('mnist_metrics', { loss: 'double', accuracy: 'double' });
 

@@ -27,7 +27,8 @@ class FitOptions(ctypes.Structure):  # all of it, since the library fills in all
                 ("validation_data", c_void_p), ("write", c_void_p), ("write_data", c_void_p),
                 ("on_batch_end", Callback), ("on_epoch_begin", Callback), ("on_epoch_end", Callback),
                 ("user_data", c_void_p), ("checkpoint_path", c_char_p), ("checkpoint_batches", c_size_t),
-                ("checkpoint_epochs", c_size_t), ("checkpoint_seconds", c_double), ("resume", c_int32)]
+                ("checkpoint_epochs", c_size_t), ("checkpoint_seconds", c_double), ("resume", c_int32),
+                ("terminate_on_nan", c_int32)]
 
 
 # An ndpointer refuses an array of another type, or with gaps, and hands over where its numbers are: nothing is copied.
@@ -130,7 +131,6 @@ fit(model, train, show, verbose=0, seed=7)
 
 call(lib.mnist_model_evaluate, model, test, None, metrics := Metrics())
 print("test: loss {:.4f}, accuracy {:.4f}".format(*metrics))
-
 images = arrays["x_test"][:1] / np.float32(255)  # in the scale that the model has learned from
 probabilities = np.empty((len(images), 10), np.float32)
 call(lib.mnist_model_predict, model, images, len(images), probabilities, probabilities.size)
