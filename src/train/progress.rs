@@ -342,7 +342,7 @@ mod tests {
         assert_eq!(running(40), "\r1000/1875 - ETA: 1:27 - loss: 0.1501");
         assert_eq!(running(20), "\r1000/1875 [==>....]");
         assert_eq!(running(8), "\r1000/18");
-        let narrow = "1875/1875 - 275s 147ms/step - loss: 0.1501\n - accuracy: 0.9561 - val_loss: 0.0712\n";
+        let narrow = "1875/1875 - 275s 147ms/step - loss: 0.1501 \n - accuracy: 0.9561 - val_loss: 0.0712\n";
         assert!(drawn(44).1.contains(narrow), "{}", drawn(44).1);
     }
 
