@@ -26,9 +26,11 @@ export PREFIX LIBDIR INCLUDEDIR DESTDIR BUILT SOURCE_DATE_EPOCH
 all: $(BUILT)/done
 
 # Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
-# The libraries are copied away at once: a later build with other features does not change what is installed.
+# The libraries are copied away at once: a later build with other features does not change what is installed. The crate
+# types are named because cargo leaves link-time optimization out, silently, where an rlib is among them.
 $(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices $(shell find src -type f) $(BUILT)/flags
-	cargo rustc --release --lib $(CARGO_FLAGS) -- --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
+	cargo rustc --release --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) -- \
+	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
 	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib; do \
 	    [ ! -e $(RELEASE)/$$file ] || cp $(RELEASE)/$$file $(BUILT) || exit; \
 	done
