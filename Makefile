@@ -1,0 +1,59 @@
+# Builds the library and installs it, with what pkg-config and CMake need to find it:
+#
+#     make && sudo make install                     into /usr/local
+#     make install PREFIX=$HOME/.local              anywhere; the folder may be moved later
+#     make install PREFIX=/usr DESTDIR=/tmp/root    for a package
+#     make uninstall PREFIX=...                     takes away what install has put there
+#     make dist                                     an archive of the same files, to be unpacked anywhere
+#
+# It needs Rust, a C compiler and make. What goes where is told by packaging/place; the version by Cargo.toml, and what a
+# static link asks of the system by the compiler.
+
+PREFIX     ?= /usr/local
+LIBDIR     ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+# More for cargo: CARGO_FLAGS=--no-default-features leaves the download out.
+CARGO_FLAGS ?=
+# The time of the files in the archive, in seconds since 1970.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
+
+TARGET  = $(or $(CARGO_TARGET_DIR),target)
+RELEASE = $(TARGET)/$(CARGO_BUILD_TARGET)/release
+BUILT   = $(TARGET)/package
+
+export PREFIX LIBDIR INCLUDEDIR DESTDIR BUILT SOURCE_DATE_EPOCH
+
+all: $(BUILT)/done
+
+# Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
+# The libraries are copied away at once: a later build with other features does not change what is installed. The crate
+# types are named because cargo leaves link-time optimization out, silently, where an rlib is among them.
+$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices $(shell find src -type f) $(BUILT)/flags
+	cargo rustc --release --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) -- \
+	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
+	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib; do \
+	    [ ! -e $(RELEASE)/$$file ] || cp $(RELEASE)/$$file $(BUILT) || exit; \
+	done
+	cargo pkgid | sed 's/.*[#@]//' > $(BUILT)/version
+	packaging/notices $(CARGO_FLAGS) > $(BUILT)/NOTICES
+	touch $@
+
+# Renewed when the flags are others than last time.
+$(BUILT)/flags: FORCE
+	@mkdir -p $(BUILT)
+	@echo '$(CARGO_FLAGS)' | cmp -s - $@ || echo '$(CARGO_FLAGS)' > $@
+
+install: all
+	packaging/place install
+
+uninstall: all
+	packaging/place uninstall
+
+dist: all
+	packaging/dist
+
+clean:
+	rm -rf $(BUILT)
+
+FORCE:
+.PHONY: all install uninstall dist clean FORCE
