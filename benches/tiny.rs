@@ -34,8 +34,8 @@ fn model() -> mnist::Result<Model> {
 
 /// Milliseconds a step.
 fn fit(model: &Model, data: &Dataset, steps: usize) -> mnist::Result<f64> {
-    let write = &mut |_: &str| ();
-    let mut options = FitOptions::new(Output { write, redraw: false });
+    let mut write = |_: &str| ();
+    let mut options = FitOptions::new(Output::file(&mut write));
     (options.epochs, options.verbose) = (steps, Verbose::Silent);
     let start = Instant::now();
     model.fit(data, options)?;
