@@ -1,4 +1,5 @@
 //! Programs in C and C++ for the tests: compiled, linked to the library that this test run has built, and run.
+#![allow(dead_code)] // each test uses a part
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -41,6 +42,11 @@ pub fn compiler(source: &str) -> Command {
 
 /// Compiles a program of `tests/c` against the shared library, into `folder`.
 pub fn program(folder: &Path, source: &str) -> PathBuf {
+    program_with(folder, source, &[])
+}
+
+/// The same, with more for the compiler to know.
+pub fn program_with(folder: &Path, source: &str, arguments: &[&str]) -> PathBuf {
     let program = folder.join(Path::new(source).file_stem().unwrap());
     // The name that the program will ask for at run time.
     let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
@@ -49,6 +55,7 @@ pub fn program(folder: &Path, source: &str) -> PathBuf {
     let source = Path::new(ROOT).join("tests/c").join(source);
     run(compiler(source.to_str().unwrap())
         .arg("-D_POSIX_C_SOURCE=200809L")
+        .args(arguments)
         .arg("-o")
         .arg(&program)
         .arg(source)
