@@ -44,6 +44,8 @@ fn target(path: &Path) -> Result<Target> {
     }
     let path = match fs::symlink_metadata(path) {
         Ok(there) if there.is_symlink() => fs::canonicalize(path)?,
+        // No file can have such a name, and a temporary one beside it would not show that.
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => path.to_path_buf(),
     };
     if fs::metadata(&path).is_ok_and(|there| !there.is_file()) {
@@ -144,6 +146,15 @@ mod tests {
         });
         assert_eq!(full.unwrap_err().kind(), ErrorKind::Io);
         assert_eq!((fs::read(&path).unwrap(), names_in(folder.path())), (b"old".to_vec(), vec!["w".to_string()]));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_name_that_no_file_can_have_is_found_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x".repeat(5000), "x".repeat(300)] {
+            assert_eq!(check(&folder.path().join(name)).unwrap_err().kind(), ErrorKind::Io);
+        }
     }
 
     #[test]

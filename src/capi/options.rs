@@ -30,9 +30,11 @@ pub unsafe fn read<T: Options>(options: *const T, argument: &str) -> Result<T> {
     // SAFETY: the caller's: a struct begins with its size, and is that long; `read` holds `known` bytes.
     unsafe {
         let size = options.cast::<usize>().read_unaligned();
-        if !(T::FIRST..=LONGEST).contains(&size) {
+        // No compiler gives a struct another size than a multiple of its alignment: that would cut a field, a pointer
+        // maybe, in two.
+        if !(T::FIRST..=LONGEST).contains(&size) || size % align_of::<T>() != 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "not filled in by its _init function")
-                .expected(format_args!("{} to {LONGEST}", T::FIRST))
+                .expected(format_args!("{} to {LONGEST}, a multiple of {}", T::FIRST, align_of::<T>()))
                 .found(size)
                 .at(format_args!("field `struct_size` of argument `{argument}`")));
         }
@@ -73,8 +75,8 @@ mod tests {
     #[derive(Clone, Copy)]
     struct Newer {
         struct_size: usize,
-        a: u32,
-        b: u32,
+        a: u64,
+        b: u64,
         c: u64,
     }
 
@@ -82,30 +84,31 @@ mod tests {
     #[derive(Clone, Copy, Debug, PartialEq)]
     struct Known {
         struct_size: usize,
-        a: u32,
-        b: u32,
+        a: u64,
+        b: u64,
     }
 
     // SAFETY: plain integers behind a usize.
     unsafe impl Options for Known {
         const DEFAULT: Self = Known { struct_size: size_of::<Known>(), a: 1, b: 2 };
-        const FIRST: usize = 12;
+        const FIRST: usize = size_of::<usize>() + 8;
     }
 
     #[test]
     fn older_and_newer_structs() {
         let take = |size, c| {
             let newer = Newer { struct_size: size, a: 8, b: 9, c };
-            // SAFETY: `newer` has 24 bytes, the largest size that is tried without being refused.
+            // SAFETY: `newer` is as long as the largest size that is tried without being refused.
             unsafe { read((&raw const newer).cast::<Known>(), "options") }
         };
         // SAFETY: NULL is allowed.
         assert_eq!(unsafe { read::<Known>(std::ptr::null(), "options") }.unwrap(), Known::DEFAULT);
-        assert_eq!(take(16, 7).unwrap().b, 9);
-        assert_eq!(take(12, 7).unwrap().b, 2, "an older struct has no b");
-        assert_eq!(take(24, 0).unwrap().a, 8, "a newer struct's new field is zero");
-        assert_eq!(take(24, 7).unwrap_err().kind(), ErrorKind::Unsupported);
-        for size in [0, 11, 5000, usize::MAX] {
+        let (older, known, newer) = (Known::FIRST, size_of::<Known>(), size_of::<Newer>());
+        assert_eq!(take(known, 7).unwrap().b, 9);
+        assert_eq!(take(older, 7).unwrap().b, 2, "an older struct has no b");
+        assert_eq!(take(newer, 0).unwrap().a, 8, "a newer struct's new field is zero");
+        assert_eq!(take(newer, 7).unwrap_err().kind(), ErrorKind::Unsupported);
+        for size in [0, older - 8, older + 1, known - 1, known + 1, newer - 1, 5000, usize::MAX] {
             assert_eq!(take(size, 0).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
     }

@@ -44,7 +44,13 @@ pub fn compiler(source: &str) -> Command {
 
 /// Compiles a program of `tests/c` against the shared library, into `folder`.
 pub fn program(folder: &Path, source: &str) -> PathBuf {
-    link(folder, &Path::new(ROOT).join("tests/c").join(source), &["-D_POSIX_C_SOURCE=200809L", "-lm", "-lpthread"])
+    program_with(folder, source, &[])
+}
+
+/// The same, with more for the compiler to know.
+pub fn program_with(folder: &Path, source: &str, arguments: &[&str]) -> PathBuf {
+    let flags = [&["-D_POSIX_C_SOURCE=200809L"], arguments, &["-lm", "-lpthread"]].concat();
+    link(folder, &Path::new(ROOT).join("tests/c").join(source), &flags)
 }
 
 /// Compiles a program against the shared library, into `folder`.

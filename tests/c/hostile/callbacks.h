@@ -1,0 +1,84 @@
+/* Functions of the host that the library is given: what they may do, they do. */
+
+#ifndef CALLBACKS_H
+#define CALLBACKS_H
+
+#include "objects.h"
+
+/* Handed to them, and never looked into. */
+static void *const user_data = (void *)16;
+
+/* How often a callback was called since the call began; a fit of many epochs is stopped at the third. */
+static size_t called;
+
+static void collect(void *user_data, const char *text, size_t len)
+{
+    (void)user_data;
+    EXPECT(text[len] == '\0' && strlen(text) == len);
+}
+
+/* Writes again from inside a write. */
+static void look_around(void *user_data, const char *text, size_t len)
+{
+    float probabilities[CLASSES];
+    mnist_error *error = mnist_error_new();
+    collect(user_data, text, len);
+    EXPECT(mnist_model_predict(good.model, first.pixels[0], 1, probabilities, CLASSES, error) == MNIST_OK);
+    EXPECT(mnist_model_summary(good.model, collect, NULL, error) == MNIST_OK);
+    mnist_error_free(error);
+}
+
+static int32_t go_on(void *user_data, const mnist_progress *progress)
+{
+    (void)user_data;
+    return progress->epochs > 1 && ++called >= 3;
+}
+
+static int32_t stop(void *user_data, const mnist_progress *progress)
+{
+    (void)user_data, (void)progress;
+    return INT32_MIN;
+}
+
+/* Calls what it may, on the model that is being trained too, and what it may not. */
+static int32_t call_back(void *user_data, const mnist_progress *progress)
+{
+    float probabilities[CLASSES];
+    mnist_metrics metrics;
+    mnist_error *error = mnist_error_new();
+    EXPECT(mnist_model_predict(good.model, first.pixels[0], 1, probabilities, CLASSES, error) == MNIST_OK);
+    EXPECT(mnist_model_evaluate(good.model, good.dataset, NULL, &metrics, error) == MNIST_OK);
+    EXPECT(mnist_model_save(good.model, in_folder("callback.model"), error) == MNIST_OK);
+    EXPECT(mnist_model_compile(good.model, NULL, error) == MNIST_ERROR_BUSY);
+    EXPECT(mnist_model_set_threads(good.model, 2, error) == MNIST_ERROR_BUSY);
+    EXPECT(mnist_model_load_weights(good.model, in_folder("callback.model"), error) == MNIST_ERROR_BUSY);
+    EXPECT(mnist_model_fit(good.model, good.dataset, NULL, NULL, error) == MNIST_ERROR_BUSY);
+    mnist_history_free(new_history()); /* another model may be trained */
+    mnist_error_free(error);
+    return go_on(user_data, progress);
+}
+
+static const struct {
+    const char *type, *what;
+    void (*function)(void);
+    int good;
+} callbacks[] = {
+    {"mnist_write_fn", "collects", (void (*)(void))collect, 1},
+    {"mnist_write_fn", "NULL", NULL, 0},
+    {"mnist_write_fn", "calls back", (void (*)(void))look_around, 0},
+    {"mnist_callback", "goes on", (void (*)(void))go_on, 1},
+    {"mnist_callback", "NULL", NULL, 0},
+    {"mnist_callback", "stops", (void (*)(void))stop, 0},
+    {"mnist_callback", "calls back", (void (*)(void))call_back, 0},
+};
+
+static void (*good_callback(const char *type))(void)
+{
+    for (size_t i = 0; i < sizeof callbacks / sizeof *callbacks; i++)
+        if (strcmp(callbacks[i].type, type) == 0 && callbacks[i].good)
+            return callbacks[i].function;
+    give_up("callback", type, "add one to tests/c/hostile/callbacks.h");
+    return NULL;
+}
+
+#endif

@@ -1,0 +1,386 @@
+/* Every function of the header, with every argument wrong in turn and every field of its options: hostile FOLDER, or
+ * hostile FOLDER freed to try objects that were freed as well, which a checker of memory would take for a defect.
+ *
+ * After each call: it failed if it had to, its text says something, it wrote nothing, every object is what it was, and the
+ * same call with good arguments works. */
+
+#include "values.h"
+
+#include "table.h"
+
+enum { MOST_PLACES = 16 };
+
+static int freed_too;
+static size_t wrong_calls, good_calls, place_count;
+
+/* What calls say. */
+static mnist_error *error;
+
+/* Where outputs go, and the options. */
+static uint64_t outputs[MOST_PLACES][ROOM / 8], options_bytes[1024];
+
+/* The library's too: thousands of files are written, and none needs to survive the machine. */
+int fsync(int file)
+{
+    (void)file;
+    return 0;
+}
+
+/* What is called at the moment. */
+static struct {
+    const struct function *function;
+    size_t chosen[MOST_PLACES]; /* which candidates are good */
+    const struct place *place;  /* what is wrong: a parameter, */
+    const struct place *field;  /* or a field of it */
+    const struct wrong *wrong;  /* NULL: nothing */
+} now;
+
+static void complain(const char *what, value result, const char *message)
+{
+    failures++;
+    fprintf(stderr, "%s, %s%s%s = %s (%#llx): %s; result %lld, \"%s\"\n", now.function->name,
+            now.place ? now.place->name : "good arguments", now.field ? "." : "", now.field ? now.field->name : "",
+            now.wrong ? now.wrong->what : "-", now.wrong ? (unsigned long long)now.wrong->value.u : 0, what,
+            (long long)(int32_t)result.u, message);
+}
+
+static int ends_in(const char *text, const char *end)
+{
+    const size_t length = strlen(text), tail = strlen(end);
+    return length >= tail && strcmp(text + length - tail, end) == 0;
+}
+
+/* The last argument of a call that says what went wrong. */
+static int is_text(const struct function *f, size_t i)
+{
+    return f->result == STATUS && i == f->count - 1;
+}
+
+static const struct type *find_type(const char *name)
+{
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i].name, name) == 0)
+            return &types[i];
+    return NULL;
+}
+
+static const struct options *find_options(const char *name)
+{
+    for (size_t i = 0; i < sizeof all_options / sizeof *all_options; i++)
+        if (strcmp(all_options[i].name, name) == 0)
+            return &all_options[i];
+    return NULL;
+}
+
+/* Puts a value into a field. */
+static void put(const struct place *field, value v)
+{
+    unsigned char *at = (unsigned char *)options_bytes + field->offset;
+    const uint32_t word = (uint32_t)v.u;
+    if (field->kind == REAL)
+        memcpy(at, &v.d, sizeof v.d);
+    else if (field->kind == FUNCTION)
+        memcpy(at, &v.f, sizeof v.f);
+    else if (field->size == sizeof word)
+        memcpy(at, &word, sizeof word);
+    else
+        memcpy(at, &v.u, sizeof v.u);
+}
+
+/* Options that ask for all there is: callbacks, files, objects. */
+static void fill_in(const struct options *options)
+{
+    memset(options_bytes, 0, sizeof options_bytes);
+    options->init(options_bytes);
+    for (size_t i = 0; i < options->count; i++) {
+        const struct place *field = &options->fields[i];
+        if (field->kind == OBJECT || field->kind == TEXT || field->kind == FUNCTION || field->kind == USER_DATA)
+            put(field, candidate(field, 0, NULL, NULL));
+    }
+}
+
+/* The wrong value; an object to be freed is made, and its owner freed at the last moment. */
+static value resolve(const struct wrong *wrong, void **to_free, const struct type **owner)
+{
+    mnist_graph *graph = NULL;
+    if (wrong->type == NULL)
+        return wrong->value;
+    if (!wrong->freed)
+        return (value){.p = object(wrong->type, wrong->variant)};
+    *to_free = new_object(wrong->type, &graph);
+    *owner = find_type(graph ? "mnist_graph" : wrong->type);
+    const value v = {.p = *to_free};
+    if (graph)
+        *to_free = graph;
+    return v;
+}
+
+/* Calls the function as `now` says; `text` is its error, or NULL. */
+static value call(mnist_error *text)
+{
+    const struct function *f = now.function;
+    value arguments[MOST_PLACES];
+    void *to_free = NULL;
+    const struct type *owner = NULL;
+    memset(outputs, 0xa5, sizeof outputs);
+    for (size_t i = 0; i < f->count; i++) {
+        if (is_path(now.field ? now.field : &f->places[i]))
+            make_files();
+        if (f->places[i].kind == OPTIONS)
+            fill_in(find_options(f->places[i].type));
+        arguments[i] = candidate(&f->places[i], now.chosen[i], outputs[i], options_bytes);
+        if (is_text(f, i))
+            arguments[i].p = text;
+    }
+    if (now.wrong) {
+        const value v = resolve(now.wrong, &to_free, &owner);
+        if (now.field)
+            put(now.field, v);
+        else
+            arguments[now.place - f->places] = v;
+        if (now.wrong->tail)
+            ((unsigned char *)options_bytes)[now.wrong->value.u - 1] = 1;
+    }
+    called = 0;
+    if (to_free)
+        owner->free(to_free);
+    return f->call(arguments);
+}
+
+static int failed(value result)
+{
+    switch (now.function->result) {
+    case STATUS:
+        return (int32_t)result.u < 0;
+    case STRING:
+        return result.p == NULL || *(const char *)result.p == '\0';
+    case NEW_OBJECT:
+        return result.p == NULL;
+    case A_NUMBER:
+        return result.u == 0;
+    case ANY_NUMBER:
+    case NOTHING:
+        break;
+    }
+    return 0;
+}
+
+/* Text for people: one line of UTF-8 (of which only what no line of it has is looked for). */
+static int is_line(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if (*c == '\n' || *c == '\r' || *c == '\xff' || *c == '\xfe')
+            return 0;
+    return *text != '\0';
+}
+
+static void check_text(value result, mnist_error *text)
+{
+    const char *message = mnist_error_message(text);
+    char name[64];
+    if (mnist_error_status(text) != (mnist_status)result.u)
+        complain("the error has another status", result, message);
+    if (!failed(result)) {
+        if (*message)
+            complain("a message after success", result, message);
+        return;
+    }
+    if (!is_line(message))
+        complain("no line of text", result, message);
+    snprintf(name, sizeof name, "%s`", now.field ? now.field->name : now.place ? now.place->name : "");
+    if (now.wrong && now.wrong->must == MUST_FAIL && now.wrong->named && strstr(message, name) == NULL)
+        complain("the message does not say where", result, message);
+}
+
+/* Nothing is written after a failure, and never past an array's end. */
+static void check_outputs(value result)
+{
+    const struct function *f = now.function;
+    const int nothing = failed(result) && (f->result == STATUS || (now.wrong && now.wrong->must == MUST_FAIL));
+    for (size_t i = 0; i < f->count; i++) {
+        const unsigned char *bytes = (const unsigned char *)outputs[i];
+        size_t from = ROOM / 2;
+        if (now.wrong && i + 1 < f->count && now.place == &f->places[i + 1] && strcmp(now.place->name, "capacity") == 0)
+            from = now.wrong->value.u < ROOM / 32 ? now.wrong->value.u * f->places[i].size : from;
+        for (size_t at = nothing ? 0 : from; at < ROOM; at++) {
+            if (bytes[at] != 0xa5) {
+                complain(nothing ? "an output was written" : "more was written than there is room", result, "");
+                break;
+            }
+        }
+    }
+}
+
+/* A tensor is good for a model or for an error, and so is none. */
+static void check_tensor(value result)
+{
+    mnist_model *model = NULL;
+    mnist_error *text = mnist_error_new();
+    if (result.p) {
+        const mnist_status status = mnist_model_new(good.tensors[0], result.p, NULL, &model, text);
+        if ((status < 0) != (model == NULL) || status == MNIST_ERROR_INTERNAL)
+            complain("a model of this", result, mnist_error_message(text));
+        mnist_model_free(model);
+    } else if (!now.place || now.place->kind != OBJECT) {
+        if (mnist_graph_check(good.graph, text) >= 0 || !is_line(mnist_error_message(text)))
+            complain("the graph knows nothing of it", result, mnist_error_message(text));
+    }
+    mnist_error_free(text);
+}
+
+/* Frees what the call has given. */
+static void free_results(value result)
+{
+    const struct function *f = now.function;
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->places[i].kind == OUT_OBJECT && !(now.wrong && now.place == &f->places[i])) {
+            if (outputs[i][0] == 0xa5a5a5a5a5a5a5a5u || outputs[i][0] == 0)
+                complain("no object was given", result, "");
+            else
+                find_type(f->places[i].type)->free((void *)(uintptr_t)outputs[i][0]);
+        }
+    }
+    if (f->result == NEW_OBJECT && find_type(f->returned)->free)
+        find_type(f->returned)->free(result.p);
+}
+
+/* The objects that the call may have changed are as they were, or are made again. */
+static void restore(value result)
+{
+    const struct function *f = now.function;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct place *place = &f->places[i];
+        if (is_text(f, i) && now.place == place)
+            remake(place->type, 1);
+        if (place->kind != OBJECT || place->constant || is_text(f, i))
+            continue;
+        if (f->result == STATUS && failed(result)) {
+            if (strcmp(place->type, "mnist_model") == 0 && !model_is_as_saved())
+                complain("the model has changed", result, "");
+        } else {
+            const struct wrong *wrong = now.wrong;
+            const int given = wrong == NULL || (wrong->type && !wrong->freed && strcmp(wrong->type, place->type) == 0);
+            remake(place->type, !(given && ends_in(f->name, "_free")));
+        }
+    }
+}
+
+/* One call, and what must hold after it. */
+static value call_and_check(mnist_error *text, enum must must)
+{
+    const struct function *f = now.function;
+    const value result = call(text);
+    const int says = f->result == STATUS || f->result == STRING || f->result == NEW_OBJECT || f->result == A_NUMBER;
+    const char *message = mnist_error_message(text);
+    if (says && must == MUST_FAIL && !failed(result))
+        complain("it must fail", result, "");
+    if (says && must == MUST_WORK && failed(result))
+        complain("it must work", result, message);
+    if (f->result == STATUS && ((int32_t)result.u == MNIST_ERROR_INTERNAL || (int32_t)result.u == MNIST_ERROR_NETWORK))
+        complain("a defect", result, message);
+    if (text && f->result == STATUS && !(now.wrong && is_text(f, (size_t)(now.place - f->places))))
+        check_text(result, text);
+    check_outputs(result);
+    if (!failed(result))
+        free_results(result);
+    if (f->result == NEW_OBJECT && find_type(f->returned)->free == NULL)
+        check_tensor(result);
+    restore(result);
+    if (!all_is_well())
+        complain("good calls give something else now", result, "");
+    return result;
+}
+
+/* Finds good arguments for a function: the first of all combinations of candidates that work. */
+static void find_good(void)
+{
+    const struct function *f = now.function;
+    now.place = now.field = NULL;
+    now.wrong = NULL;
+    memset(now.chosen, 0, sizeof now.chosen);
+    for (;; good_calls++) {
+        size_t i = 0;
+        if (!failed(call_and_check(error, MAY_WORK)))
+            return;
+        while (i < f->count && ++now.chosen[i] == candidates(&f->places[i]))
+            now.chosen[i++] = 0;
+        if (i == f->count)
+            give_up("no good call of", f->name,
+                    "add what its arguments may be to candidate in tests/c/hostile/values.h; with the last try: "
+                    "see the line before");
+    }
+}
+
+static void try_wrong(const struct wrong *wrong)
+{
+    const struct function *f = now.function;
+    enum must must = wrong->must;
+    const int null = strcmp(wrong->what, "NULL") == 0 && !now.field;
+    if (wrong->freed && !freed_too)
+        return;
+    now.wrong = wrong;
+    if (is_text(f, (size_t)(now.place - f->places)))
+        must = MUST_WORK; /* no text is wanted, or can be had: the call is the same */
+    for (size_t i = 0; null && i < sizeof may_be_null / sizeof *may_be_null; i++)
+        if (strcmp(may_be_null[i][0], f->name) == 0 && strcmp(may_be_null[i][1], now.place->name) == 0)
+            must = MUST_WORK;
+    if (must == MUST_FAIL && f->result != STATUS && (null ? now.place->kind != OBJECT : now.place->kind == NUMBER))
+        must = MAY_WORK; /* a function that gives a number writes what it can */
+    const value result = call_and_check(error, must);
+    const value again = call_and_check(NULL, must);
+    if (f->result == STATUS && (mnist_status)result.u != (mnist_status)again.u)
+        complain("another status without a text", again, "");
+    wrong_calls += 2;
+    now.wrong = NULL;
+    call_and_check(error, MUST_WORK);
+    good_calls++;
+}
+
+static void try_all(const struct place *place, const struct options *options)
+{
+    static struct wrong list[MOST_WRONG];
+    const size_t chosen = now.place->kind == TEXT ? now.chosen[now.place - now.function->places] : 0;
+    const size_t count = wrong_values(place, options, options == NULL && chosen > 0, list);
+    for (size_t i = 0; i < count; i++)
+        try_wrong(&list[i]);
+    place_count++;
+}
+
+static void try_function(const struct function *f)
+{
+    now.function = f;
+    find_good();
+    for (size_t i = 0; i < f->count; i++) {
+        now.place = &f->places[i];
+        try_all(now.place, NULL);
+        if (now.place->kind != OPTIONS)
+            continue;
+        const struct options *options = find_options(now.place->type);
+        for (size_t j = 0; j < options->count; j++) {
+            now.field = &options->fields[j];
+            try_all(now.field, options);
+        }
+        now.field = NULL;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    const size_t count = sizeof functions / sizeof *functions;
+    if (argc < 2)
+        return 2;
+    folder = argv[1];
+    freed_too = argc > 2;
+    setenv("KERAS_HOME", in_folder("keras"), 1); /* where mnist.npz lies: nothing is downloaded */
+    error = mnist_error_new();
+    make_objects();
+    make_arrays();
+    for (size_t i = 0; i < count; i++)
+        try_function(&functions[i]);
+    free_objects();
+    mnist_error_free(error);
+    free(long_text);
+    printf("%zu functions, %zu arguments and options: %zu wrong calls, %zu good ones, %zu failures\n", count, place_count,
+           wrong_calls, good_calls, failures);
+    return failures != 0;
+}

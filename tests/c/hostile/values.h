@@ -1,0 +1,312 @@
+/* What is good and what is wrong of each kind of argument, and what must come of it. */
+
+#ifndef VALUES_H
+#define VALUES_H
+
+#include "callbacks.h"
+#include "objects.h"
+
+/* NULL is a value of these, as the header says of each. NULL options are the defaults everywhere. */
+static const char *const may_be_null[][2] = {
+    {"mnist_load_data", "path"},      /* Keras's cache */
+    {"mnist_model_new", "name"},      /* "model" */
+    {"mnist_model_fit", "out"},       /* no history wanted */
+    {"mnist_dataset_image", "label"}, /* no label wanted */
+};
+
+/* What must come of a call. */
+enum must { MAY_WORK, MUST_WORK, MUST_FAIL };
+
+/* A wrong value, or one that is right in an unusual way. */
+struct wrong {
+    const char *what;
+    enum must must;
+    int named;         /* the message names the place */
+    value value;       /* unless it is an object: */
+    const char *type;  /* the good object of this type, looked up at the last moment */
+    int variant, freed;
+    int tail;          /* of a struct: a byte behind what the library knows */
+};
+
+enum { MOST_WRONG = 512, ROOM = 16 << 10, INPUT = 1 << 20 };
+
+/* Arrays that are read, larger than any good call says they are. */
+static union {
+    size_t sizes[INPUT / sizeof(size_t)];
+    float floats[INPUT / sizeof(float)];
+    uint8_t bytes[INPUT];
+    char misaligned[INPUT];
+} input_sizes, input_floats, input_bytes, wrong_input[3];
+
+static char *long_text;
+
+static void make_arrays(void)
+{
+    for (size_t i = 0; i < INPUT / sizeof(size_t); i++)
+        input_sizes.sizes[i] = i == 0 ? 4 : i < 3 ? 8 : 1;
+    for (size_t i = 0; i < INPUT / sizeof(float); i++)
+        input_floats.floats[i] = (float)(i % 17) / 16;
+    for (size_t i = 0; i < INPUT; i++)
+        input_bytes.bytes[i] = (uint8_t)(i % CLASSES);
+    long_text = malloc(8000);
+    memset(long_text, 'x', 7999);
+    long_text[7999] = '\0';
+}
+
+/* The files that are no good are what they are, and the one to be written is not there. */
+static void make_files(void)
+{
+    size_t size;
+    char *npz = read_file(in_folder("arrays.npz"), &size), *idx;
+    write_file(in_folder("garbage"), "\x93 PK\3\4 no file of any kind \xff\0\0\0\0", 32);
+    write_file(in_folder("empty"), "", 0);
+    write_file(in_folder("cut.npz"), npz, size / 2);
+    write_file(in_folder("copy.npz"), npz, size);
+    idx = read_file(in_folder("images.idx"), &size);
+    write_file(in_folder("cut.idx"), idx, size / 2);
+    write_file(in_folder("copy.idx"), idx, size);
+    write_file(in_folder("cut.model"), first.saved, first.size / 2);
+    write_file(in_folder("copy.model"), first.saved, first.size);
+    remove(in_folder("new"));
+    remove(in_folder("in two\nlines"));
+    free(npz);
+    free(idx);
+}
+
+static int is_path(const struct place *place)
+{
+    return strstr(place->name, "path") != NULL;
+}
+
+/* How many candidates there are for a good value, the likely ones first. */
+static size_t candidates(const struct place *place)
+{
+    switch (place->kind) {
+    case OBJECT:
+        return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : 1;
+    case TEXT:
+        return is_path(place) ? 5 : 4;
+    case NUMBER:
+        return 6;
+    case CONSTANT:
+        return place->count;
+    default:
+        return 1;
+    }
+}
+
+/* One of them; `output` is where an output may be written, `options` a struct that is filled in. */
+static value candidate(const struct place *place, size_t i, void *output, void *options)
+{
+    static char *const paths[] = {"new", "arrays.npz", "images.idx", "labels.idx", "whole.model"};
+    static char *const words[] = {"images", "labels", "loss", "a word"};
+    static const uint64_t numbers[] = {1, 0, 3, 8, 32, 1024};
+    const int room = strcmp(place->name, "capacity") == 0;
+    switch (place->kind) {
+    case OBJECT:
+        return (value){.p = object(place->type, (int)i)};
+    case OUT_OBJECT:
+    case OUT:
+        return (value){.p = output};
+    case IN:
+        if (strcmp(place->type, "size_t") == 0)
+            return (value){.p = input_sizes.sizes};
+        if (strcmp(place->type, "float") == 0)
+            return (value){.p = input_floats.floats};
+        if (strcmp(place->type, "uint8_t") == 0)
+            return (value){.p = input_bytes.bytes};
+        give_up("array of", place->type, "add a good one to make_arrays and candidate in tests/c/hostile/values.h");
+        break;
+    case TEXT:
+        return (value){.p = is_path(place) ? in_folder(paths[i]) : words[i]};
+    case OPTIONS:
+        return (value){.p = options};
+    case CONSTANT:
+        return (value){.u = (uint64_t)place->members[i]};
+    case REAL:
+        return (value){.d = 0.5};
+    case FUNCTION:
+        return (value){.f = good_callback(place->type)};
+    case USER_DATA:
+        return (value){.p = user_data};
+    case STRUCT_SIZE:
+    case NUMBER:
+        break;
+    }
+    return (value){.u = numbers[room ? 5 - i : i]};
+}
+
+/* Adds to the list: what it is, what must come of it, whether the message names the place, the value, and more. */
+#define ADD(text, outcome, ...) (list[n++] = (struct wrong){.what = text, .must = outcome, __VA_ARGS__})
+
+static size_t wrong_objects(const struct place *place, int argument, struct wrong *list)
+{
+    static uint64_t no_object[16] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static const char *const types[] = {"mnist_error",   "mnist_npz",   "mnist_dataset", "mnist_graph",
+                                        "mnist_tensor", "mnist_model", "mnist_history"};
+    size_t n = 0;
+    ADD("NULL", argument ? MUST_FAIL : MAY_WORK, 1, {.p = NULL});
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(types[i], place->type) != 0)
+            ADD(types[i], MUST_FAIL, 1, {0}, .type = types[i]);
+    ADD("bytes that are no object", MUST_FAIL, 1, {.p = no_object});
+    ADD("a pointer to the middle of something", MUST_FAIL, 1, {.p = (char *)no_object + 3});
+    ADD("a freed one", MUST_FAIL, 1, {0}, .type = place->type, .freed = 1);
+    for (int i = 0; i < (int)candidates(place); i++)
+        ADD("another one", MAY_WORK, 0, {0}, .type = place->type, .variant = i);
+    return n;
+}
+
+/* `reads`: a path leads to a file that is read, not written. */
+static size_t wrong_texts(const struct place *place, int argument, int reads, struct wrong *list)
+{
+    const enum must path = is_path(place) ? MUST_FAIL : MAY_WORK, read = is_path(place) && reads ? MUST_FAIL : MAY_WORK;
+    size_t n = 0;
+    ADD("NULL", argument ? MUST_FAIL : MAY_WORK, 1, {.p = NULL});
+    ADD("empty", path, 1, {.p = ""});
+    ADD("not UTF-8", MUST_FAIL, 1, {.p = "\xff\xfe"});
+    ADD("UTF-8 that ends too soon", MUST_FAIL, 1, {.p = "a\xc3"});
+    ADD("a folder", path, 0, {.p = (void *)folder});
+    ADD("in no folder", path, 0, {.p = "no-such-folder/x"});
+    ADD("in a file", path, 0, {.p = "/etc/passwd/x"});
+    ADD("far too long", path, 0, {.p = long_text});
+    static char *const files[] = {"new",         "garbage", "empty",    "cut.npz",   "cut.idx",
+                                  "cut.model", "in two\nlines"};
+    static char *const kinds[] = {"copy.npz", "copy.idx", "copy.model"};
+    static char texts[10][1024];
+    for (size_t i = 0; i < 10; i++) {
+        const char *name = i < 7 ? files[i] : kinds[i - 7];
+        snprintf(texts[i], sizeof texts[i], "%s/%s", folder, name);
+        ADD(name, i < 7 ? read : MAY_WORK, 0, {.p = texts[i]});
+    }
+    return n;
+}
+
+static size_t wrong_sizes(const struct options *options, struct wrong *list)
+{
+    size_t n = 0;
+    for (size_t size = 0; size < options->size + 24; size++) {
+        const int whole = size % sizeof(size_t) == 0;
+        if (size == options->size)
+            continue;
+        ADD("a size", whole && size > options->size ? MUST_WORK : whole && size ? MAY_WORK : MUST_FAIL, 0, {.u = size});
+        if (size > options->size)
+            ADD("a size, and something unknown", MUST_FAIL, 0, {.u = size}, .tail = 1);
+    }
+    ADD("a struct of 4,104 bytes", MUST_FAIL, 1, {.u = 4104});
+    ADD("SIZE_MAX", MUST_FAIL, 1, {.u = SIZE_MAX});
+    ADD("SIZE_MAX / 2 + 1", MUST_FAIL, 1, {.u = SIZE_MAX / 2 + 1});
+    return n;
+}
+
+static size_t wrong_numbers(const struct place *place, struct wrong *list)
+{
+    const uint64_t all = place->size == 8 ? UINT64_MAX : UINT32_MAX;
+    /* No array has room for one element when more is to be written, or for this many. */
+    const enum must room = strcmp(place->name, "capacity") == 0 ? MUST_FAIL : MAY_WORK;
+    size_t n = 0;
+    ADD("0", MAY_WORK, 0, {.u = 0});
+    ADD("1", room, 1, {.u = 1});
+    ADD("the largest one, or -1", room, 0, {.u = all});
+    ADD("the largest one / 2 + 1, or the smallest one", room, 0, {.u = all / 2 + 1});
+    if (place->size == 4) /* of size_t this is an array shorter than said, which nobody can catch */
+        ADD("the largest one / 2", MAY_WORK, 0, {.u = all / 2});
+    return n;
+}
+
+static size_t wrong_constants(const struct place *place, struct wrong *list)
+{
+    int64_t most = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < place->count; i++) {
+        ADD("a constant", MAY_WORK, 0, {.u = (uint64_t)place->members[i]});
+        most = place->members[i] > most ? place->members[i] : most;
+    }
+    ADD("0", MAY_WORK, 0, {.u = 0});
+    ADD("the next constant", MUST_FAIL, 1, {.u = (uint64_t)(most + 1)});
+    ADD("an unknown constant", MUST_FAIL, 1, {.u = 0x40000000});
+    ADD("UINT32_MAX", MUST_FAIL, 1, {.u = UINT32_MAX});
+    return n;
+}
+
+static size_t wrong_reals(const struct place *place, struct wrong *list)
+{
+    size_t n = 0;
+    ADD("NaN", MUST_FAIL, 1, {.d = NAN});
+    ADD("infinity", MUST_FAIL, 1, {.d = INFINITY});
+    ADD("-infinity", MUST_FAIL, 1, {.d = -INFINITY});
+    ADD("-1", place->size == sizeof(double) ? MUST_FAIL : MAY_WORK, 1, {.d = -1});
+    ADD("0", MAY_WORK, 0, {.d = 0});
+    ADD("1", MAY_WORK, 0, {.d = 1});
+    ADD("the largest one", MAY_WORK, 0, {.d = place->size == sizeof(double) ? 1.7e308 : 3.4e38});
+    ADD("the smallest one", MAY_WORK, 0, {.d = place->size == sizeof(double) ? 5e-324 : 1e-45});
+    return n;
+}
+
+static size_t wrong_arrays(const struct place *place, struct wrong *list)
+{
+    size_t n = 0;
+    ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+    if (place->size > 1)
+        ADD("misaligned", MUST_FAIL, 1, {.p = input_bytes.misaligned + 1});
+    if (strcmp(place->type, "size_t") == 0) {
+        for (size_t i = 0; i < 16; i++) {
+            wrong_input[0].sizes[i] = 0;
+            wrong_input[1].sizes[i] = SIZE_MAX;
+            wrong_input[2].sizes[i] = i == 1 ? SIZE_MAX / 2 + 1 : 1;
+        }
+        for (int i = 0; i < 3; i++)
+            ADD("sizes of no array", MUST_FAIL, 0, {.p = wrong_input[i].sizes});
+    } else if (strcmp(place->type, "float") == 0) {
+        for (size_t i = 0; i < INPUT / sizeof(float); i++)
+            wrong_input[0].floats[i] = i % 2 ? NAN : -INFINITY;
+        ADD("NaN and infinity", MAY_WORK, 0, {.p = wrong_input[0].floats});
+    } else {
+        memset(wrong_input[0].bytes, 255, INPUT);
+        ADD("255", MAY_WORK, 0, {.p = wrong_input[0].bytes});
+    }
+    return n;
+}
+
+/* What there is that is wrong of a place; `options` is the struct of a field, NULL for a function's parameter. */
+static size_t wrong_values(const struct place *place, const struct options *options, int reads, struct wrong *list)
+{
+    const int argument = options == NULL;
+    size_t n = 0;
+    switch (place->kind) {
+    case OBJECT:
+        return wrong_objects(place, argument, list);
+    case OUT_OBJECT:
+    case OUT:
+        ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+        return n;
+    case IN:
+        return wrong_arrays(place, list);
+    case TEXT:
+        return wrong_texts(place, argument, reads, list);
+    case OPTIONS:
+        ADD("NULL", MUST_WORK, 0, {.p = NULL});
+        ADD("an object", MUST_FAIL, 1, {0}, .type = "mnist_dataset");
+        return n;
+    case STRUCT_SIZE:
+        return wrong_sizes(options, list);
+    case NUMBER:
+        return wrong_numbers(place, list);
+    case CONSTANT:
+        return wrong_constants(place, list);
+    case REAL:
+        return wrong_reals(place, list);
+    case FUNCTION:
+        for (size_t i = 0; i < sizeof callbacks / sizeof *callbacks; i++)
+            if (strcmp(callbacks[i].type, place->type) == 0 && !callbacks[i].good)
+                ADD(callbacks[i].what, MUST_WORK, 0, {.f = callbacks[i].function});
+        return n;
+    case USER_DATA:
+        ADD("NULL", MUST_WORK, 0, {.p = NULL});
+        ADD("a wild pointer", MUST_WORK, 0, {.p = (void *)UINTPTR_MAX});
+        return n;
+    }
+    return n;
+}
+
+#endif
