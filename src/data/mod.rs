@@ -31,9 +31,11 @@ fn open(path: &Path) -> Result<File> {
 }
 
 /// Reads exactly `len` bytes, which a header has claimed. The memory grows with what is really there, so that a claim
-/// costs nothing by itself. `start` is where the bytes begin, for the message.
+/// costs no more than 1 MiB by itself; it is twice as much as that while it moves, and never more than the machine has.
+/// `start` is where the bytes begin, for the message.
 fn read_claimed(reader: &mut impl Read, len: usize, start: u64) -> Result<Vec<u8>> {
     const STEP: usize = 1 << 20;
+    memory::check::<u8>(len)?;
     let mut bytes = memory::reserve(len.min(STEP))?;
     while bytes.len() < len {
         let before = bytes.len();
