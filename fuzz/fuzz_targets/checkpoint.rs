@@ -14,7 +14,7 @@ static FIT: LazyLock<Mutex<(Model, Dataset)>> = LazyLock::new(|| Mutex::new((tra
 
 /// What the fit takes, and for each byte of the checkpoint at most.
 const FIXED: usize = 1 << 18;
-const FILE: usize = 128;
+const FILE: usize = 64;
 const EPOCHS: usize = 3;
 
 fuzz_target!(|file: &[u8]| {

@@ -12,7 +12,7 @@ static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["model", "saved"].map(|
 
 /// What loading takes, and for each byte of the file at most.
 const FIXED: usize = 1 << 16;
-const FILE: usize = 128;
+const FILE: usize = 64;
 /// The largest network that is made to predict here.
 const LARGEST: usize = 4096;
 

@@ -4,42 +4,17 @@
 pub mod archive;
 pub mod random;
 pub mod tensors;
-pub mod trained;
 #[path = "../../tests/files/mod.rs"]
 pub mod files;
 
-use peak_alloc::PeakAlloc;
+pub use files::trained;
+pub use files::verdict::{check_error, check_memory, measured};
+
 use std::path::{Path, PathBuf};
 
-/// Counts what is allocated, a block that is moved twice: the old place and the new.
-#[global_allocator]
-static MEMORY: PeakAlloc = PeakAlloc;
-
-/// What `task` gives, and the most bytes that were allocated at once during it besides those that were before.
-pub fn measured<R>(task: impl FnOnce() -> R) -> (R, usize) {
-    let before = MEMORY.current_usage();
-    MEMORY.reset_peak_usage();
-    let result = task();
-    (result, MEMORY.peak_usage().saturating_sub(before))
-}
-
-/// Makes sure that no more memory was taken than is promised.
-pub fn check_memory(most: usize, promised: usize) {
-    assert!(most <= promised, "{most} bytes of memory, at most {promised} were promised");
-}
-
-/// Makes sure that a refusal is one: a kind that a file can deserve, and a message that can be shown.
-pub fn check_error(error: &mnist::Error) {
-    let text = error.to_string();
-    assert!(error.kind() != mnist::ErrorKind::Internal, "{text}");
-    assert!((1..2000).contains(&text.len()) && !text.contains(char::is_control), "{} bytes: {text:?}", text.len());
-}
-
-/// A folder of this process in memory, if there is such a place.
+/// A folder of this process; `fuzz/run` puts it in memory and removes it.
 pub fn folder() -> PathBuf {
-    let memory = Path::new("/dev/shm");
-    let place = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
-    let folder = place.join(format!("mnist-fuzz-{}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("mnist-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the files");
     folder
 }

@@ -30,6 +30,13 @@ fn open(path: &Path) -> Result<File> {
     }
 }
 
+/// The most bytes that `packed` bytes of deflate are let to unpack to: what they can (a match of 258 bytes takes two bits, so
+/// that it is 1,032 out of one), but beyond 1 GiB no more than a hundredfold, which no images come near.
+fn most_unpacked(packed: u64) -> u64 {
+    const BEST: u64 = 1032;
+    packed.saturating_mul(BEST).min(packed.saturating_mul(100).max(1 << 30))
+}
+
 /// Reads exactly `len` bytes, which a header has claimed. The memory grows with what is really there, so that a claim
 /// costs no more than 1 MiB by itself; it is twice as much as that while it moves, and never more than the machine has.
 /// `start` is where the bytes begin, for the message.

@@ -4,8 +4,9 @@
 //!
 //! * the zip's directory and the arrays' headers: 64 bytes, and 32 MiB besides;
 //! * an array that is read: its elements as this library keeps them (a pixel in one byte or four, a label in four), and as
-//!   much again while it is read. It grows with what is really there; and a member that claims to be longer than deflate's
-//!   best, 1,032 bytes out of one, is refused before anything is allocated for it.
+//!   much again while it is read. It grows with what is really there; and a member whose directory claims more than deflate
+//!   can give (1,032 bytes out of one), or more than 1 GiB and a hundred bytes out of one, is refused before anything is
+//!   allocated for it.
 
 use super::npy::Header;
 use crate::error::{At, Error, ErrorKind, Result, printable};
@@ -161,15 +162,15 @@ fn place(name: &str) -> String {
     format!("member {}", printable(name))
 }
 
-/// Refuses a member that cannot be as long as the directory says it is, whatever its bytes in an archive of `len` are.
+/// Refuses a member of an archive of `len` bytes for what the directory says of its length, whatever its bytes are.
 fn check_claims<R: Read>(file: &ZipFile<'_, R>, len: u64) -> Result<()> {
-    const BEST: u64 = 1032; // a match of 258 bytes in two bits (RFC 1951)
-    let best = if file.compression() == CompressionMethod::Stored { 1 } else { BEST };
-    let most = file.compressed_size().min(len).saturating_mul(best);
+    let packed = file.compressed_size().min(len);
+    let stored = file.compression() == CompressionMethod::Stored;
+    let most = if stored { packed } else { super::most_unpacked(packed) };
     match file.size() <= most {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::Format, "the member claims to be longer than its data can be")
-            .expected(format_args!("at most {most} bytes"))
+        false => Err(Error::new(ErrorKind::Format, "the member claims to unpack to more than is believed")
+            .expected(format_args!("at most {most} bytes out of {packed}"))
             .found(file.size())),
     }
 }

@@ -1,6 +1,6 @@
-//! The small network and data that the targets of weights, models and checkpoints work with.
+//! A small network and its data, and the files that they make.
 
-use crate::files;
+use super::{Member, npy, zip};
 use mnist::data::Dataset;
 use mnist::graph::{Activation, Graph};
 use mnist::train::{
@@ -73,11 +73,11 @@ pub fn checkpoint(path: &Path, batches: usize) -> Vec<u8> {
 
 /// An image of the tutorial's kind in a small archive, labels beside it.
 pub fn archive(deflated: bool) -> Vec<u8> {
-    let member = |name: &str, array: Vec<u8>| files::Member::new(name, deflated, &array);
-    files::zip(&[
-        member("x_train.npy", files::npy("|u1", "(3, 2, 2)", &[7; 12])),
-        member("y_train.npy", files::npy("|u1", "(3,)", &[1, 0, 2])),
-        member("x_test.npy", files::npy("<f4", "(2, 2, 1, 1)", &[0; 16])),
-        member("y_test.npy", files::npy("<i8", "(2, 1)", &[0; 16])),
+    let member = |name: &str, array: Vec<u8>| Member::new(name, deflated, &array);
+    zip(&[
+        member("x_train.npy", npy("|u1", "(3, 2, 2)", &[7; 12])),
+        member("y_train.npy", npy("|u1", "(3,)", &[1, 0, 2])),
+        member("x_test.npy", npy("<f4", "(2, 2, 1, 1)", &[0; 16])),
+        member("y_test.npy", npy("<i8", "(2, 1)", &[0; 16])),
     ])
 }
