@@ -130,6 +130,11 @@ impl<T, E: Into<Error>> At<T> for Result<T, E> {
     }
 }
 
+/// Text out of a file, fit for a message: of bounded length and without control characters.
+pub fn printable(text: &str) -> String {
+    text.chars().take(100).flat_map(char::escape_debug).collect()
+}
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Error::io(error)

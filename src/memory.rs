@@ -5,15 +5,23 @@ use memmap2::MmapMut;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
-/// A vector with room for `len` elements, or `OutOfMemory`. Nothing is allocated that exceeds the machine's memory:
-/// an operating system that overcommits would grant it and kill the process when it is touched.
+/// A vector with room for `len` elements, or `OutOfMemory`.
 pub fn reserve<T>(len: usize) -> Result<Vec<T>> {
+    check::<T>(len)?;
     let mut vec = Vec::new();
-    let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= machine_memory());
-    if bytes.is_none() || vec.try_reserve_exact(len).is_err() {
-        return Err(cannot_allocate(len.saturating_mul(size_of::<T>())));
+    match vec.try_reserve_exact(len) {
+        Ok(()) => Ok(vec),
+        Err(_) => Err(cannot_allocate(len.saturating_mul(size_of::<T>()))),
     }
-    Ok(vec)
+}
+
+/// `OutOfMemory` for `len` elements that exceed the machine's memory: an operating system that overcommits would grant
+/// them and kill the process when they are touched.
+pub fn check<T>(len: usize) -> Result<()> {
+    match len.checked_mul(size_of::<T>()).is_some_and(|bytes| bytes <= machine_memory()) {
+        true => Ok(()),
+        false => Err(cannot_allocate(len.saturating_mul(size_of::<T>()))),
+    }
 }
 
 /// The error for `bytes` that are not to be had.

@@ -57,6 +57,7 @@ impl mnist_dataset {
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
 /// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
+/// Memory as mnist_dataset_from_npz.
 ///
 /// The download comes from the address that Keras uses, or from the one in the environment variable MNIST_DATA_URL, which
 /// may be http too: what is taken is Keras's file, or the same arrays as examples/data/mnist.npz of this project holds
@@ -91,6 +92,11 @@ pub unsafe extern "C" fn mnist_load_data(
 /// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
 /// freed with mnist_dataset_free.
 ///
+/// Memory, whatever the file: the dataset (a byte a pixel of uint8, 4 of float; 4 a label) and as much again while it is
+/// read; and for the archive's directory 64 bytes for each byte of the file and 32 MiB. An array that claims to unpack to
+/// more than 1,032 times its bytes in the file (deflate's most), or to more than both 1 GiB and 100 times them, is refused
+/// before memory is asked for; so is what exceeds the machine's.
+///
 /// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
 /// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
 #[unsafe(no_mangle)]
@@ -115,6 +121,10 @@ pub unsafe extern "C" fn mnist_dataset_from_npz(
 
 /// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
 /// `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Memory, whatever the files: the dataset (a byte a pixel, 5 a label), as much again while it is read, and 2 MiB; it grows
+/// with what is really there. A gzipped file whose header claims more than 1,032 times its bytes (deflate's most), or more
+/// than both 1 GiB and 100 times them, is refused before memory is asked for; so is what exceeds the machine's.
 ///
 /// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
 /// images and labels that differ.

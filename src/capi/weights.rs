@@ -29,6 +29,9 @@ pub unsafe extern "C" fn mnist_model_save_weights(
 /// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
+/// Memory, whatever the file: a copy of this model's weights, and 64 bytes for each byte of the file's header, which is
+/// refused beyond 16 MiB.
+///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
 /// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
 #[unsafe(no_mangle)]
@@ -68,6 +71,9 @@ pub unsafe extern "C" fn mnist_model_save(
 /// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 /// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+///
+/// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
+/// behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too

@@ -54,7 +54,8 @@ impl Dataset {
         Dataset::new(Pixels::F32(Arc::new(pixels)), len, dims, labels)
     }
 
-    /// The arrays `images` and `labels` of an npz archive.
+    /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
+    /// is read, and for the directory 64 bytes for each of the file's and 32 MiB; a claim that is past belief is refused.
     pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
         Dataset::from_archive(&Npz::open(path)?, images, labels).at(path.display())
     }
@@ -68,7 +69,8 @@ impl Dataset {
         .at(format_args!("member {images}"))
     }
 
-    /// Two IDX files, plain or gzipped: images of rank 3 or 4, labels of rank 1.
+    /// Two IDX files, plain or gzipped: images of rank 3 or 4, labels of rank 1. Memory, whatever the files: the dataset,
+    /// as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
         let (pixels, labels_file) = (Idx::read(images, &[3, 4])?, Idx::read(labels, &[1])?);
         let labels_u32 = labels_file.bytes.into_iter().map(u32::from).collect();

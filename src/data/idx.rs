@@ -1,7 +1,8 @@
 //! IDX, the format in which MNIST was first published (LeCun, Cortes, Burges): a magic number `0 0 type rank`, the sizes
 //! as big-endian 32-bit integers, the elements. Plain or gzipped, told apart by the first two bytes.
 //!
-//! Memory grows with the bytes that are really there, up to what the header claims.
+//! Memory: the array, and as much again while it is read; it grows with the bytes that are really there. A gzipped file
+//! whose header claims more than deflate can give, or more than 1 GiB and a hundred bytes out of one, is refused before.
 
 use crate::error::{At, Error, ErrorKind, Result};
 use flate2::read::MultiGzDecoder;
@@ -23,18 +24,21 @@ impl Idx {
     /// Reads a file of unsigned bytes whose rank is one of `ranks`.
     pub fn read(path: &Path, ranks: &[u8]) -> Result<Self> {
         (|| {
-            let mut file = BufReader::new(super::open(path)?);
+            let file = super::open(path)?;
+            let packed = file.metadata()?.len();
+            let mut file = BufReader::new(file);
             let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
             match gzipped {
-                true => parse(&mut MultiGzDecoder::new(file), ranks),
-                false => parse(&mut file, ranks),
+                true => parse(&mut MultiGzDecoder::new(file), ranks, super::most_unpacked(packed)),
+                false => parse(&mut file, ranks, u64::MAX),
             }
         })()
         .at(path.display())
     }
 }
 
-fn parse(reader: &mut impl Read, ranks: &[u8]) -> Result<Idx> {
+/// Reads an array of at most `most` bytes.
+fn parse(reader: &mut impl Read, ranks: &[u8], most: u64) -> Result<Idx> {
     let magic = word(reader, 0)?;
     let good = |rank: &u8| magic == u32::from_be_bytes([0, 0, U8, *rank]);
     let Some(&rank) = ranks.iter().find(|rank| good(rank)) else {
@@ -55,6 +59,12 @@ fn parse(reader: &mut impl Read, ranks: &[u8]) -> Result<Idx> {
             .found(format_args!("{dims:?}"))
             .at("byte 4")
     })?;
+    if len as u64 > most {
+        return Err(Error::new(ErrorKind::Format, "the array claims to unpack to more than is believed")
+            .expected(format_args!("at most {most} bytes"))
+            .found(format_args!("{dims:?}"))
+            .at("byte 4"));
+    }
     let bytes = super::read_claimed(reader, len, start).at(format_args!("an array of {dims:?}"))?;
     let end = start + len as u64;
     match reader.read(&mut [0]).map_err(|error| super::unreadable(error, end))? {

@@ -32,10 +32,19 @@ fn open(path: &Path) -> Result<File> {
     }
 }
 
+/// The most bytes that `packed` bytes of deflate are let to unpack to: what they can (a match of 258 bytes takes two bits, so
+/// that it is 1,032 out of one), but beyond 1 GiB no more than a hundredfold, which no images come near.
+fn most_unpacked(packed: u64) -> u64 {
+    const BEST: u64 = 1032;
+    packed.saturating_mul(BEST).min(packed.saturating_mul(100).max(1 << 30))
+}
+
 /// Reads exactly `len` bytes, which a header has claimed. The memory grows with what is really there, so that a claim
-/// costs nothing by itself. `start` is where the bytes begin, for the message.
+/// costs no more than 1 MiB by itself; it is twice as much as that while it moves, and never more than the machine has.
+/// `start` is where the bytes begin, for the message.
 fn read_claimed(reader: &mut impl Read, len: usize, start: u64) -> Result<Vec<u8>> {
     const STEP: usize = 1 << 20;
+    memory::check::<u8>(len)?;
     let mut bytes = memory::reserve(len.min(STEP))?;
     while bytes.len() < len {
         let before = bytes.len();

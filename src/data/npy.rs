@@ -4,7 +4,7 @@
 //! \x93NUMPY  major minor  length (2 or 4 bytes)  {'descr': '|u1', 'fortran_order': False, 'shape': (60000, 28, 28), }
 //! ```
 
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result, printable};
 use std::io::Read;
 
 /// What a header says.
@@ -20,6 +20,10 @@ pub struct Header {
 
 /// The longest dictionary that is read; numpy's own limit.
 const LONGEST: usize = 10_000;
+/// The most dimensions of an array, and the longest name of a dtype: an archive may hold thousands of headers, each of
+/// which packs ten thousand characters into a few bytes. The former is numpy's own limit.
+const MOST_DIMENSIONS: usize = 64;
+const LONGEST_DESCR: usize = 64;
 
 impl Header {
     /// Reads the header of an array in C order.
@@ -81,11 +85,17 @@ fn parse(text: &str) -> Result<(String, bool, Vec<usize>)> {
     let mut rest = text.trim().strip_prefix('{').ok_or_else(|| format("the header is no dictionary"))?.trim_start();
     while !rest.starts_with('}') {
         let (key, after) = quoted(rest)?;
-        let value = after.trim_start().strip_prefix(':').ok_or_else(|| format("a key without a value").found(key))?;
+        let value = after
+            .trim_start()
+            .strip_prefix(':')
+            .ok_or_else(|| format("a key without a value").found(printable(key)))?;
         let value = value.trim_start();
         rest = match key {
             "descr" if value.starts_with(['\'', '"']) => {
                 let (name, after) = quoted(value)?;
+                if name.len() > LONGEST_DESCR {
+                    return Err(Error::new(ErrorKind::Unsupported, "a long dtype").found(printable(name)));
+                }
                 descr = Some(name.to_string());
                 after
             }
@@ -100,7 +110,7 @@ fn parse(text: &str) -> Result<(String, bool, Vec<usize>)> {
                 shape = Some(dims);
                 after
             }
-            _ => return Err(format("an unknown key in the header").found(format_args!("`{key}`"))),
+            _ => return Err(format("an unknown key in the header").found(format_args!("`{}`", printable(key)))),
         };
         rest = rest.trim_start();
         rest = match rest.strip_prefix(',') {
@@ -134,15 +144,19 @@ fn tuple(text: &str) -> Result<(Vec<usize>, &str)> {
     let mut dims = Vec::new();
     for size in inside.split(',').map(str::trim) {
         match size.trim_end_matches('L').parse() {
+            Ok(_) if dims.len() == MOST_DIMENSIONS => {
+                let error = Error::new(ErrorKind::Unsupported, "too many dimensions");
+                return Err(error.expected(format_args!("at most {MOST_DIMENSIONS}")));
+            }
             Ok(size) => dims.push(size),
             Err(_) if size.is_empty() => (),
-            Err(_) => return Err(bad().found(format_args!("({inside})"))),
+            Err(_) => return Err(bad().found(format_args!("({})", printable(inside)))),
         }
     }
     let product = dims.iter().try_fold(16usize, |product, &dim: &usize| product.checked_mul(dim));
     match product {
         Some(_) => Ok((dims, rest)),
-        None => Err(format("the array is larger than memory can be").found(format_args!("({inside})"))),
+        None => Err(format("the array is larger than memory can be").found(format_args!("({})", printable(inside)))),
     }
 }
 

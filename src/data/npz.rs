@@ -1,17 +1,23 @@
 //! numpy's archives: a zip whose members are arrays, stored or deflated.
 //!
-//! The memory a file can take: the zip's directory, and of each array that is read, its pixels or labels as this library
-//! keeps them. What a header claims is checked against what the directory claims before anything is allocated, and
-//! memory then grows with the bytes that are really there.
+//! The memory a file can take, for each of its bytes:
+//!
+//! * the zip's directory and the arrays' headers: 64 bytes, and 32 MiB besides;
+//! * an array that is read: its elements as this library keeps them (a pixel in one byte or four, a label in four), and as
+//!   much again while it is read. It grows with what is really there; and a member whose directory claims more than deflate
+//!   can give (1,032 bytes out of one), or more than 1 GiB and a hundred bytes out of one, is refused before anything is
+//!   allocated for it.
 
 use super::npy::Header;
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::memory;
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use zip::ZipArchive;
+use zip::read::ZipFile;
 use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
 /// An archive of arrays, and what is in it.
 pub struct Npz {
@@ -40,16 +46,15 @@ impl Npz {
     /// Opens an archive and reads the headers of all its arrays.
     pub fn open(path: &Path) -> Result<Self> {
         (|| {
-            let mut archive = archive(path)?;
-            let mut members: Vec<Member> = Vec::new();
+            let (mut archive, _) = archive(path)?;
+            let (mut members, mut names) = (Vec::new(), HashSet::new());
             for index in 0..archive.len() {
                 let mut file = archive.by_index(index).map_err(damaged).at(format_args!("member {index}"))?;
                 let full = file.name().map_err(damaged)?.into_owned();
                 let Some(name) = full.strip_suffix(".npy").map(str::to_string) else { continue };
-                let header = Header::read(&mut file).at(format_args!("member {name}"))?;
-                if members.iter().any(|member| member.name == name) {
-                    let error = Error::new(ErrorKind::Format, "two arrays of one name");
-                    return Err(error.at(format_args!("member {name}")));
+                let header = Header::read(&mut file).at(place(&name))?;
+                if !names.insert(name.clone()) {
+                    return Err(Error::new(ErrorKind::Format, "two arrays of one name").at(place(&name)));
                 }
                 members.push(Member { name, header, index });
             }
@@ -109,10 +114,10 @@ impl Npz {
 
     fn member(&self, name: &str) -> Result<&Member> {
         self.members.iter().find(|member| member.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.names().take(16).collect();
+            let names: Vec<_> = self.names().take(8).map(printable).collect();
             Error::new(ErrorKind::NotFound, "no such array")
                 .expected(format_args!("one of {}", names.join(", ")))
-                .found(format_args!("`{name}`"))
+                .found(format_args!("`{}`", printable(name)))
         })
     }
 
@@ -124,8 +129,9 @@ impl Npz {
     ) -> Result<R> {
         let member = self.member(name)?;
         (|| {
-            let mut archive = archive(&self.path)?;
+            let (mut archive, len) = archive(&self.path)?;
             let mut file = archive.by_index(member.index).map_err(damaged)?;
+            check_claims(&file, len)?;
             let (claimed, size) = (file.size(), member.header.elements() as u64);
             let header = Header::read(&mut file)?;
             if header != member.header {
@@ -147,16 +153,37 @@ impl Npz {
                 _ => Err(Error::new(ErrorKind::Format, "data behind the array's end")),
             }
         })()
-        .at(format_args!("member {name}"))
+        .at(place(name))
     }
 }
 
-fn archive(path: &Path) -> Result<ZipArchive<BufReader<File>>> {
+/// Where in an archive something is.
+fn place(name: &str) -> String {
+    format!("member {}", printable(name))
+}
+
+/// Refuses a member of an archive of `len` bytes for what the directory says of its length, whatever its bytes are.
+fn check_claims<R: Read>(file: &ZipFile<'_, R>, len: u64) -> Result<()> {
+    let packed = file.compressed_size().min(len);
+    let stored = file.compression() == CompressionMethod::Stored;
+    let most = if stored { packed } else { super::most_unpacked(packed) };
+    match file.size() <= most {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Format, "the member claims to unpack to more than is believed")
+            .expected(format_args!("at most {most} bytes out of {packed}"))
+            .found(file.size())),
+    }
+}
+
+/// Opens the zip, and gives its length.
+fn archive(path: &Path) -> Result<(ZipArchive<BufReader<File>>, u64)> {
     let file = super::open(path)?;
-    if file.metadata()?.len() == 0 {
+    let len = file.metadata()?.len();
+    if len == 0 {
         return Err(Error::new(ErrorKind::Format, "the file is empty").expected("a zip archive of arrays (npz)"));
     }
-    ZipArchive::new(BufReader::new(file)).map_err(damaged)
+    let archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
+    Ok((archive, len))
 }
 
 fn damaged(error: ZipError) -> Error {
@@ -170,7 +197,9 @@ fn damaged(error: ZipError) -> Error {
 }
 
 fn unsupported(header: &Header, expected: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, "wrong dtype").expected(expected).found(format_args!("`{}`", header.descr))
+    Error::new(ErrorKind::Unsupported, "wrong dtype")
+        .expected(expected)
+        .found(format_args!("`{}`", printable(&header.descr)))
 }
 
 /// A label that fits.
@@ -188,13 +217,14 @@ fn convert<T, const SIZE: usize>(
     element: impl Fn([u8; SIZE]) -> Result<T>,
 ) -> Result<Vec<T>> {
     const STEP: usize = 1 << 16;
+    memory::check::<T>(n)?;
     let mut out: Vec<T> = Vec::new();
     while out.len() < n {
         let at = out.len();
         let step = STEP.min(n - at);
         let bytes = super::read_claimed(reader, step * SIZE, start + (at * SIZE) as u64)?;
         if out.capacity() - at < step {
-            let more = at.max(step).min(n - at);
+            let more = at.max(step).min(n - at); // twice as much, up to what is claimed
             out.try_reserve_exact(more).map_err(|_| memory::cannot_allocate((at + more) * size_of::<T>()))?;
         }
         for (i, &bytes) in bytes.as_chunks().0.iter().enumerate() {

@@ -68,6 +68,10 @@ impl CompileOptions {
         if let Some(other) = metrics.iter().find(|name| **name != ACCURACY) {
             return unknown(object, "metrics", ACCURACY, other);
         }
+        if metrics.len() > 1 {
+            let error = Error::new(ErrorKind::Format, "a metric is named twice").found(ACCURACY);
+            return Err(object.place(error, "metrics"));
+        }
         let optimizer = Optimizer::Adam(AdamOptions {
             learning_rate: adam.f64("learning_rate")?,
             beta_1: adam.f64("beta_1")?,

@@ -53,7 +53,8 @@ impl Model {
     }
 
     /// The model in the file `path`, as [`save`](Self::save) or a fit's checkpoint wrote it: its weights, what it was
-    /// compiled with, the optimizer's state and where the fit was.
+    /// compiled with, the optimizer's state and where the fit was. Memory, whatever the file: 64 bytes for each byte of its
+    /// header, which is refused beyond 16 MiB, and 8 for each byte behind it.
     pub fn load(path: &Path) -> Result<Self> {
         let load = || {
             let mut saved = Saved::open(path)?;
@@ -161,7 +162,8 @@ impl Model {
 
     /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
     /// model's file. The file must hold this model's weights, all of them and no others; otherwise the model stays as it
-    /// was. The optimizer's state is kept; the position of an earlier fit, which had other weights, is not. Exclusive.
+    /// was. The optimizer's state is kept; the position of an earlier fit, which had other weights, is not. Memory,
+    /// whatever the file: a copy of the weights, and 64 bytes for each byte of the file's header. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
         let _session = self.exclusive()?;
         let loaded = saved::read_weights(path, self.parameters.entries(), self.parameters.len()).at(path.display())?;

@@ -41,6 +41,8 @@ const FORMAT: &str = "mnist-model";
 const VERSION: u64 = 1;
 /// The longest description that is written or believed, in bytes: some thousand layers.
 const LONGEST: usize = 1 << 20;
+/// The most steps that are believed: as many as Adam, which counts in double precision, can tell apart.
+const MOST_STEPS: u64 = 1 << 53;
 /// What a moment's name begins with.
 const MOMENTS: &str = "optimizer/";
 /// The name of the running loss.
@@ -153,7 +155,9 @@ impl Saved {
         let layers = graph::from_config(&object.objects("layers")?)?;
         let compiled = object.object_or_null("compile")?;
         let compiled = compiled.map(|options| CompileOptions::from_config(&options)).transpose()?;
-        let steps = object.u64("steps")?;
+        let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
+            value.as_u64().filter(|&steps| steps <= MOST_STEPS)
+        })?;
         let position = object.object_or_null("fit")?;
         let position = position.map(|object| Position::from_config(&object, steps)).transpose()?;
         if compiled.is_none() && (steps > 0 || position.is_some()) {

@@ -2,7 +2,7 @@
 
 use super::HEADER_MOST;
 use super::values::read;
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::memory::filled;
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -177,9 +177,4 @@ fn describe(dtype: Dtype, shape: &[usize]) -> String {
         0..=8 => format!("{dtype} {shape:?}"),
         rank => format!("{dtype} of rank {rank}"), // a file may claim a million sizes
     }
-}
-
-/// Text out of a file, fit for a message: of bounded length and without control characters.
-pub fn printable(text: &str) -> String {
-    text.chars().take(100).flat_map(char::escape_debug).collect()
 }

@@ -8,7 +8,8 @@ mod load;
 mod save;
 mod values;
 
-pub use load::{Expected, TensorFile, open, printable};
+pub use crate::error::printable;
+pub use load::{Expected, TensorFile, open};
 pub use safetensors::Dtype;
 pub use save::{Entry, save};
 pub use values::Values;

@@ -1,0 +1,40 @@
+//! A gzipped IDX file of images, for which there are as many labels.
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use mnist::data::Dataset;
+use mnist_fuzz::random::Random;
+use mnist_fuzz::{archive, check_error, check_memory, files, folder, give_back, measured, write};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["images.gz", "labels"].map(|name| folder().join(name)));
+
+/// What reading takes besides the content: buffers, the state of inflate, a gzip header's texts.
+const FIXED: usize = 3 << 19;
+
+fuzz_target!(|file: &[u8]| {
+    let [images_path, labels_path] = &*PATHS;
+    let content = archive::content(file);
+    let count = content.get(4..8).map_or(0, |bytes| u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    let labels = files::idx(&[count], &vec![1; count.min(1 << 16) as usize]);
+    write(images_path, file);
+    write(labels_path, &labels);
+    let (data, most) = measured(|| Dataset::from_idx(images_path, labels_path));
+    check_memory(most, FIXED + 2 * content.len() + 5 * labels.len());
+    match data {
+        Ok(data) => {
+            let [h, w, c] = data.image_shape();
+            let mut image = vec![0.0; h * w * c];
+            data.image(data.len() - 1, &mut image);
+            let end: Vec<f32> = content[content.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
+            assert_eq!(image, end);
+        }
+        Err(error) => check_error(&error),
+    }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let changed = archive::mutate_gzip(&data[..size], &mut Random::new(seed), max_size);
+    give_back(data, size, max_size, changed)
+});

@@ -1,0 +1,35 @@
+//! A pair of IDX files, plain or gzipped as their bytes say: the first byte is the length of the images' file.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mnist::data::Dataset;
+use mnist_fuzz::{archive, check_error, check_memory, folder, measured, write};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["images", "labels"].map(|name| folder().join(name)));
+
+/// What reading takes besides the content.
+const FIXED: usize = 5 << 18;
+
+fuzz_target!(|files: &[u8]| {
+    let Some((&len, files)) = files.split_first() else { return };
+    let (images, labels) = files.split_at(files.len().min(len.into()));
+    let [images_path, labels_path] = &*PATHS;
+    write(images_path, images);
+    write(labels_path, labels);
+    let (data, most) = measured(|| Dataset::from_idx(images_path, labels_path));
+    let (images, labels) = (archive::content(images), archive::content(labels));
+    check_memory(most, FIXED + 2 * images.len() + 5 * labels.len());
+    match data {
+        Ok(data) => {
+            let [h, w, c] = data.image_shape();
+            let mut image = vec![0.0; h * w * c];
+            data.image(data.len() - 1, &mut image);
+            let end: Vec<f32> = images[images.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
+            assert_eq!(image, end);
+            assert!(data.labels().iter().zip(&labels[8..]).all(|(&label, &byte)| label == u32::from(byte)));
+        }
+        Err(error) => check_error(&error),
+    }
+});

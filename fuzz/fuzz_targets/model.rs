@@ -1,0 +1,53 @@
+//! A whole model: what loads can be looked at, predicts, and is saved to a file that means the same.
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use mnist::train::Model;
+use mnist_fuzz::random::Random;
+use mnist_fuzz::{check_error, check_memory, folder, give_back, measured, tensors, write};
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["model", "saved"].map(|name| folder().join(name)));
+
+/// What loading takes, and for each byte of the file at most.
+const FIXED: usize = 1 << 16;
+const FILE: usize = 64;
+/// The largest network that is made to predict here.
+const LARGEST: usize = 4096;
+
+fuzz_target!(|file: &[u8]| {
+    let [path, saved] = &*PATHS;
+    write(path, file);
+    let (model, most) = measured(|| Model::load(path));
+    check_memory(most, FIXED + FILE * file.len());
+    let model = match model {
+        Ok(model) => model,
+        Err(error) => return check_error(&error),
+    };
+    assert!(!model.summary().is_empty() && !model.input_shape().dims().contains(&0));
+    model.save(saved).expect("room for the model");
+    let first = std::fs::read(saved).expect("what was written");
+    let again = Model::load(saved).expect("what was saved loads");
+    again.save(saved).expect("room for the model");
+    assert!(std::fs::read(saved).expect("what was written") == first, "saved, loaded and saved is another file");
+    predict(&model);
+});
+
+fn predict(model: &Model) {
+    let (input, output) = (model.input_shape().len(), model.output_len());
+    if input > LARGEST || output > LARGEST || model.count_params() > LARGEST {
+        return;
+    }
+    model.set_threads(1).expect("a thread");
+    let mut probabilities = vec![f32::NAN; output];
+    match model.predict(&vec![0.5; input], 1, &mut probabilities) {
+        Ok(()) => (),
+        Err(error) => check_error(&error),
+    }
+}
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let changed = tensors::mutate(&data[..size], &mut Random::new(seed), max_size);
+    give_back(data, size, max_size, changed)
+});

@@ -1,0 +1,50 @@
+//! A file of weights: what a small model takes is what the file says, and a file that is refused changes no bit of it.
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use mnist::train::Model;
+use mnist_fuzz::random::Random;
+use mnist_fuzz::{check_error, check_memory, folder, give_back, measured, tensors, trained, write};
+use safetensors::SafeTensors;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
+
+static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["weights", "saved"].map(|name| folder().join(name)));
+
+/// The model, and its weights as a file.
+static MODEL: LazyLock<Mutex<(Model, Vec<u8>)>> = LazyLock::new(|| {
+    let model = trained::model();
+    let weights = trained::weights(&model, &PATHS[1]);
+    Mutex::new((model, weights))
+});
+
+/// What loading takes for this model, and for each byte of the file's header at most.
+const FIXED: usize = 1 << 16;
+const HEADER: usize = 64;
+
+fuzz_target!(|file: &[u8]| {
+    let [path, saved] = &*PATHS;
+    let mut guard = MODEL.lock().expect("one thread");
+    let (model, before) = &mut *guard;
+    write(path, file);
+    let (result, most) = measured(|| model.load_weights(path));
+    check_memory(most, FIXED + HEADER * file.len());
+    let after = trained::weights(model, saved);
+    if let Err(error) = result {
+        check_error(&error);
+        assert!(after == *before, "a file was refused, and the weights are others");
+        return;
+    }
+    let (given, taken) = (SafeTensors::deserialize(file), SafeTensors::deserialize(&after));
+    let (given, taken) = (given.expect("what was taken"), taken.expect("what was saved"));
+    for (name, tensor) in taken.iter() {
+        let same = given.tensor(name).expect("the tensor that was taken");
+        assert!(same.data() == tensor.data() && same.shape() == tensor.shape(), "{name}");
+    }
+    *before = after;
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let changed = tensors::mutate(&data[..size], &mut Random::new(seed), max_size);
+    give_back(data, size, max_size, changed)
+});

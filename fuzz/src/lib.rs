@@ -1,0 +1,46 @@
+//! What the fuzz targets share: the file that the library is told to read, the count of the memory it holds meanwhile, and
+//! mutators that know the formats, so that a changed byte gets past check sums, deflate and lengths.
+
+pub mod archive;
+pub mod random;
+pub mod tensors;
+#[path = "../../tests/files/mod.rs"]
+pub mod files;
+
+pub use files::trained;
+pub use files::verdict::{check_error, check_memory, measured};
+
+use std::path::{Path, PathBuf};
+
+/// A folder of this process; `fuzz/run` puts it in memory and removes it.
+pub fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("mnist-fuzz-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder for the files");
+    folder
+}
+
+/// Makes `bytes` the content of a file.
+pub fn write(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).expect("room for a file");
+}
+
+/// libFuzzer's own mutation of a part of a file, which may grow to `most` bytes.
+pub fn mutate_bytes(bytes: &[u8], most: usize) -> Vec<u8> {
+    let len = bytes.len().min(most);
+    let mut changed = bytes[..len].to_vec();
+    changed.resize(most.max(1), 0);
+    let len = libfuzzer_sys::fuzzer_mutate(&mut changed, len, most.max(1));
+    changed.truncate(len);
+    changed
+}
+
+/// Gives a mutated file back to libFuzzer: one that is too long is changed byte by byte instead.
+pub fn give_back(data: &mut [u8], size: usize, max_size: usize, changed: Option<Vec<u8>>) -> usize {
+    match changed.filter(|changed| (1..=max_size).contains(&changed.len())) {
+        Some(changed) => {
+            data[..changed.len()].copy_from_slice(&changed);
+            changed.len()
+        }
+        None => libfuzzer_sys::fuzzer_mutate(data, size, max_size),
+    }
+}

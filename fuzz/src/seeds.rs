@@ -1,0 +1,51 @@
+//! Writes the files that fuzzing begins with: `seeds FOLDER` fills FOLDER/npz, FOLDER/idx and so on.
+
+use mnist_fuzz::files::{Member, gzip, idx, npy, safetensors, zip};
+use mnist_fuzz::trained;
+use std::path::{Path, PathBuf};
+
+fn main() -> std::io::Result<()> {
+    let root = PathBuf::from(std::env::args_os().nth(1).expect("a folder as the argument"));
+    let write = |target: &str, files: Vec<Vec<u8>>| {
+        let folder = root.join(target);
+        std::fs::create_dir_all(&folder)?;
+        files.iter().enumerate().try_for_each(|(i, file)| std::fs::write(folder.join(format!("seed-{i}")), file))
+    };
+    write("npz", archives())?;
+    let images = [idx(&[2, 1, 2], &[5, 6, 7, 8]), idx(&[1, 2, 2, 1], &[1; 4]), idx(&[0, 1, 1], &[])];
+    write("gzip", images.iter().map(|file| gzip(file)).chain([[gzip(&images[0][..9]), gzip(&images[0][9..])].concat()]).collect())?;
+    // The target takes the length of the images' file first, then both.
+    let pair = |images: &[u8], labels: &[u8]| [&[images.len() as u8], images, labels].concat();
+    write("idx", images.iter().map(|file| pair(file, &idx(&[2], &[3, 9]))).collect())?;
+    let (weights, models) = tensors(&root);
+    write("weights", weights)?;
+    write("checkpoint", models.clone())?;
+    write("model", models)
+}
+
+fn archives() -> Vec<Vec<u8>> {
+    let labels = ["|i1", "<u2", "<i2", "<u4", "<i4", "<u8"].map(|descr| {
+        let width = usize::from(descr.as_bytes()[2] - b'0');
+        let array = npy(descr, "(1,)", &vec![0; width]);
+        zip(&[
+            Member::new("x_train.npy", true, &npy("<f8", "(1, 1, 1)", &[0; 8])),
+            Member::new("y_train.npy", false, &array),
+        ])
+    });
+    let version_2 = [b"\x93NUMPY\x02\0", &61u32.to_le_bytes()[..], b"{\"descr\": \">f4\", 'fortran_order': False, 'shape': (1, 1, 1)}\n", &[0; 4]];
+    let other = zip(&[Member::new("a.npy", true, &version_2.concat()), Member::new("note.txt", true, b"no array")]);
+    [trained::archive(true), trained::archive(false), other].into_iter().chain(labels).collect()
+}
+
+/// Files of weights, and of models before, amid and after a fit.
+fn tensors(folder: &Path) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let path = folder.join("model.tmp");
+    let model = trained::model();
+    let weights = trained::weights(&model, &path);
+    model.save(&path).expect("a file");
+    let untrained = std::fs::read(&path).expect("a file");
+    let models = vec![untrained, trained::checkpoint(&path, 1), trained::checkpoint(&path, 5)];
+    std::fs::remove_file(path).expect("it was there");
+    let by_hand = safetensors(r#"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#, &[0; 16]);
+    (vec![weights, by_hand, models[2].clone()], models)
+}

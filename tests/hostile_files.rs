@@ -1,0 +1,295 @@
+//! Files that were made to harm: each is refused with a message, or loads what it says; none makes its loader hold more
+//! memory than is promised (in `mnist.h`, at the function that reads it), and none panics.
+
+mod damage;
+mod files;
+
+use damage::Trials;
+use files::trained::{self, model};
+use files::verdict::{check_memory, measured};
+use files::{Member, crc, deflate, gzip, idx, npy, safetensors, zip};
+use mnist::data::{Dataset, Npz, load_data};
+use mnist::train::Model;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard};
+
+/// One test at a time: memory is counted for the whole process.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A file in a folder that goes away with it.
+struct Hostile {
+    _folder: tempfile::TempDir,
+    path: PathBuf,
+    len: usize,
+}
+
+fn hostile(bytes: &[u8]) -> Hostile {
+    let folder = damage::folder();
+    let path = folder.path().join("hostile");
+    std::fs::write(&path, bytes).unwrap();
+    Hostile { _folder: folder, path, len: bytes.len() }
+}
+
+const MIB: usize = 1 << 20;
+const GIB: u64 = 1 << 30;
+
+/// What opening an archive of `len` bytes may take.
+fn directory(len: usize) -> usize {
+    32 * MIB + 64 * len
+}
+
+/// A deflate stream of `gib` GiB of zeros behind `start`: 16 MiB of them, ended on a byte, again and again.
+fn zeros(start: &[u8], gib: usize) -> Vec<u8> {
+    let mut encoder = flate2::Compress::new(flate2::Compression::best(), false);
+    let (plain, mut block) = (vec![0; 16 * MIB], Vec::with_capacity(MIB));
+    encoder.compress_vec(&plain, &mut block, flate2::FlushCompress::Full).unwrap();
+    let (mut file, mut head) = (Vec::new(), Vec::with_capacity(MIB));
+    let mut encoder = flate2::Compress::new(flate2::Compression::best(), false);
+    encoder.compress_vec(start, &mut head, flate2::FlushCompress::Full).unwrap();
+    file.extend(head);
+    (0..64 * gib).for_each(|_| file.extend(&block));
+    file.extend([3, 0]); // an empty block, the last
+    file
+}
+
+/// The message of a dataset that must not be one, and the memory that it took.
+fn refusal(result: (mnist::Result<impl Sized>, usize)) -> (String, usize) {
+    let error = result.0.err().expect("a refusal");
+    files::verdict::check_error(&error);
+    (error.to_string(), result.1)
+}
+
+/// An archive of images whose header has that shape, deflated to `packed`, and said to be `plain_len` long.
+fn archive(packed: Vec<u8>, plain_len: u64) -> Vec<u8> {
+    let sizes = plain_len.to_le_bytes();
+    let images = Member {
+        packed_len: packed.len() as u32,
+        packed,
+        plain_len: u32::MAX,
+        extra: [&[1, 0, 8, 0], &sizes[..]].concat(),
+        ..Member::new("x.npy", true, &[])
+    };
+    zip(&[images, Member::new("y.npy", true, &npy("|u1", "(10,)", &[0; 10]))])
+}
+
+#[test]
+fn ten_gigabytes_of_zeros_are_refused_however_they_are_claimed() {
+    let _turn = turn();
+    let load = |file: &Hostile| refusal(measured(|| Dataset::from_npz(&file.path, "x", "y")));
+    // Header and directory tell the truth: 10 GiB in 10 MB.
+    let header = npy("|u1", "(10, 32768, 32768)", &[]);
+    let bomb = hostile(&archive(zeros(&header, 10), 10 * GIB + header.len() as u64));
+    assert!(bomb.len < 11 * MIB);
+    let (text, most) = load(&bomb);
+    assert!(text.contains("claims to unpack to more than is believed: expected at most"), "{text}");
+    check_memory(most, directory(bomb.len));
+    // The directory says less than the header: it is one array longer than its member.
+    let (text, most) = load(&hostile(&archive(zeros(&header, 10), 1000)));
+    assert!(text.contains("the array is longer than its member"), "{text}");
+    check_memory(most, directory(bomb.len));
+    // Nobody says so: the array ends and the zeros go on.
+    let header = npy("|u1", "(10, 2, 2)", &[]);
+    let (text, most) = load(&hostile(&archive(zeros(&header, 10), 40 + header.len() as u64)));
+    assert!(text.contains("data behind the array's end") || text.contains("damaged data"), "{text}");
+    check_memory(most, directory(bomb.len) + MIB);
+    // There is less than all say: memory grows with what is there.
+    let header = npy("|u1", "(1, 32768, 32767)", &[]);
+    let bomb = hostile(&archive([zeros(&header, 0), vec![0; 2 * MIB]].concat(), GIB - 100));
+    let (text, most) = load(&bomb);
+    assert!(text.contains("the data end too soon") || text.contains("damaged data"), "{text}");
+    check_memory(most, directory(bomb.len) + MIB);
+}
+
+#[test]
+fn a_gzip_bomb_is_refused_however_it_is_claimed() {
+    let _turn = turn();
+    let labels = hostile(&idx(&[10], &[0; 10]));
+    let load = |dims: &[u32], gib: usize| {
+        let packed = [&b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..], &zeros(&idx(dims, &[]), gib), &[0; 8]].concat();
+        let bomb = hostile(&packed);
+        let (text, most) = refusal(measured(|| Dataset::from_idx(&bomb.path, &labels.path)));
+        check_memory(most, 2 * MIB);
+        text
+    };
+    let claimed = load(&[10, 32768, 32768], 10);
+    assert!(claimed.contains("the array claims to unpack to more than is believed"), "{claimed}");
+    let unclaimed = load(&[10, 2, 2], 10);
+    assert!(unclaimed.contains("byte 56: more data than the header's counts"), "{unclaimed}");
+    let impossible = load(&[1, 1000, 1000], 0);
+    assert!(impossible.contains("claims to unpack to more than is believed"), "{impossible}");
+    // A thousand empty members, and a header text that does not end.
+    let empty = hostile(&[gzip(&idx(&[10, 1, 1], &[])), gzip(b"").repeat(1000), gzip(&[7; 10])].concat());
+    let (data, most) = measured(|| Dataset::from_idx(&empty.path, &labels.path));
+    assert_eq!(data.unwrap().shape(), [10, 1, 1]);
+    check_memory(most, 2 * MIB);
+    let endless = hostile(&[&b"\x1f\x8b\x08\x08\0\0\0\0\0\xff"[..], &vec![b'a'; 16 * MIB]].concat());
+    check_memory(refusal(measured(|| Dataset::from_idx(&endless.path, &labels.path))).1, 2 * MIB);
+}
+
+#[test]
+fn many_members_take_what_their_directory_takes() {
+    let _turn = turn();
+    let open = |bytes: &[u8]| {
+        let file = hostile(bytes);
+        let (npz, most) = measured(|| Npz::open(&file.path).map(|npz| npz.names().len()));
+        check_memory(most, directory(file.len));
+        println!("{} bytes: {most} of memory", file.len);
+        npz
+    };
+    let sizes = vec!["1"; 64].join(",");
+    let member =
+        |i: usize, sizes: &str| Member::new(&format!("{i}.npy"), true, &npy("|u1", &format!("({sizes})"), &[0]));
+    let members: Vec<_> = (0..20_000).map(|i| member(i, &sizes)).collect();
+    assert_eq!(open(&zip(&members)).unwrap(), 20_000);
+    // Each entry of the directory leads to the one member there is.
+    let overlapping: Vec<_> =
+        (0..20_000).map(|i| Member { place: (i > 0).then_some(0), ..member(i, &sizes) }).collect();
+    let result = open(&zip(&overlapping));
+    assert!(result.as_ref().map_or(true, |&count| count == 20_000), "{result:?}");
+    // Headers of ten thousand characters that deflate packs into twenty bytes.
+    let long: Vec<_> = (0..5_000).map(|i| member(i, &vec!["1"; 4900].join(","))).collect();
+    let text = open(&zip(&long)).unwrap_err().to_string();
+    assert!(text.contains("member 0: byte 10: too many dimensions: expected at most 64"), "{text}");
+    // A directory that claims more than there is.
+    let mut claims = zip(&[member(0, "1")]);
+    claims.splice(0..0, vec![0; 70_000]);
+    let end = claims.len() - 22;
+    claims[end + 8..end + 12].fill(0xff);
+    claims[end + 12..end + 16].copy_from_slice(&u32::MAX.to_le_bytes());
+    assert!(open(&claims).is_err());
+}
+
+#[test]
+fn members_inside_of_members_are_read_as_their_headers_say() {
+    let _turn = turn();
+    // The stored content of one is the local header and the content of another, whose entry leads there.
+    let inner = npy("|u1", "(2, 1, 1)", &[5, 6]);
+    let whole = zip(&[Member::new("x.npy", false, &inner)]);
+    let local = &whole[..30 + 5 + inner.len()];
+    let outer = Member::new("o.bin", false, local);
+    let entry = Member { place: Some(30 + 5), ..Member::new("x.npy", false, &inner) };
+    let labels = Member::new("y.npy", false, &npy("|u1", "(2,)", &[1, 2]));
+    let file = hostile(&zip(&[outer, entry, labels]));
+    match measured(|| Dataset::from_npz(&file.path, "x", "y")) {
+        (Ok(data), most) => {
+            assert_eq!((data.shape(), data.labels()), (vec![2, 1, 1], &[1, 2][..]));
+            check_memory(most, directory(file.len) + MIB);
+        }
+        (Err(error), _) => files::verdict::check_error(&error),
+    }
+}
+
+#[test]
+fn headers_of_tensors_take_what_their_text_takes() {
+    let _turn = turn();
+    let (small, saved) = (model(), hostile(&[]));
+    let before = trained::weights(&small, &saved.path);
+    let load = |bytes: &[u8]| {
+        let file = hostile(bytes);
+        for (result, most) in
+            [measured(|| small.load_weights(&file.path)), measured(|| Model::load(&file.path).map(drop))]
+        {
+            files::verdict::check_error(&result.unwrap_err());
+            check_memory(most, MIB + 64 * file.len.min(16 * MIB));
+            println!("{} bytes: {} times as much memory", file.len, most / file.len);
+        }
+        assert!(trained::weights(&small, &saved.path) == before);
+    };
+    for claimed in [u64::MAX, 1 << 62, (16 << 20) + 1, 100, 17] {
+        load(&[&claimed.to_le_bytes()[..], &[b' '; 16]].concat());
+    }
+    let many = |entry: &dyn Fn(usize) -> String, count: usize| {
+        let entries: Vec<_> = (0..count).map(entry).collect();
+        safetensors(&format!("{{{}}}", entries.join(",")), &[])
+    };
+    load(&many(&|i| format!(r#""{i:x}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#), 40_000));
+    load(&many(
+        &|i| format!(r#""{i:x}":{{"dtype":"F32","shape":[0{}],"data_offsets":[0,0]}}"#, ",1".repeat(99)),
+        8_000,
+    ));
+    load(&safetensors(&format!(r#"{{"a":[0{}]}}"#, ",0".repeat(2 << 20)), &[]));
+    load(&safetensors(&format!(r#"{{"a":{}{}}}"#, "[".repeat(100_000), "]".repeat(100_000)), &[]));
+    let texts = many(&|i| format!(r#""{i:x}":"""#), 300_000);
+    let texts = String::from_utf8(texts[8..].to_vec()).unwrap();
+    load(&safetensors(&format!(r#"{{"__metadata__":{texts}}}"#), &[]));
+    // A description of a million nothings.
+    let text = format!(r#"{{\"name\":\"m\",\"layers\":[0{}]}}"#, ",0".repeat(500_000));
+    let header = format!(r#"{{"__metadata__":{{"format":"mnist-model","version":"1","model":"{text}"}}}}"#);
+    load(&safetensors(&header, &[]));
+}
+
+#[test]
+fn damaged_archives() {
+    let _turn = turn();
+    let mut trials = Trials::new("npz", 33 * MIB, 64);
+    let good = damage::arrays();
+    for deflated in [true, false] {
+        let members: Vec<_> = good.iter().map(|(name, array)| Member::new(name, deflated, array)).collect();
+        let file = zip(&members);
+        let expected = trials.load(&file, |path| load_data(Some(path)).map(damage::contents)).unwrap();
+        let parts: Vec<_> = file.windows(2).enumerate().filter(|(_, two)| *two == b"PK").map(|(i, _)| i).collect();
+        for damaged in damage::of(&file, &parts) {
+            // The check sums are as they were: what loads is what was there.
+            if let Ok(found) = trials.load(&damaged, |path| load_data(Some(path)).map(damage::contents)) {
+                assert!(found == expected, "other content");
+            }
+        }
+    }
+    for (which, (name, array)) in good.iter().enumerate() {
+        for damaged in damage::of(array, &[6, 8, 10, array.len() - 4]) {
+            let mut arrays = good.clone();
+            arrays[which].1 = damaged.clone();
+            let members: Vec<_> = arrays.iter().map(|(name, array)| Member::new(name, true, array)).collect();
+            if let Ok(found) = trials.load(&zip(&members), |path| load_data(Some(path)).map(damage::contents)) {
+                let data = &found[which / 2];
+                let count = data.labels.len();
+                assert!(data.pixels.len().is_multiple_of(count), "{name}");
+                if *name == "x_train.npy" && data.pixels.len() < damaged.len() {
+                    let bytes = &damaged[damaged.len() - data.pixels.len()..];
+                    let same = bytes.iter().zip(&data.pixels).all(|(&byte, &pixel)| f32::from(byte) == pixel);
+                    assert!(same || damaged.windows(3).any(|w| w == b"f4'" || w == b"f8'"), "{name}: other pixels");
+                }
+            }
+        }
+    }
+    trials.report(20_000);
+}
+
+#[test]
+fn damaged_idx_files() {
+    let _turn = turn();
+    let mut trials = Trials::new("IDX and gzip", 5 * MIB / 4, 1032);
+    let labels = hostile(&idx(&[3], &[1, 0, 2]));
+    let file = idx(&[3, 2, 2], &[9; 12]);
+    let mut check = |damaged: &[u8], plain: Option<&[u8]>| {
+        let loaded = trials.load(damaged, |path| Dataset::from_idx(path, &labels.path).map(damage::content));
+        if let Ok(found) = loaded {
+            let end = plain.map_or(&[9; 12][..], |plain| &plain[plain.len() - found.pixels.len()..]);
+            assert!(end.iter().zip(&found.pixels).all(|(&byte, &pixel)| f32::from(byte) == pixel) && end.len() == 12);
+        }
+    };
+    for damaged in damage::of(&file, &[4, 8, 12, 16]) {
+        check(&damaged, Some(&damaged));
+        check(&gzip(&damaged), Some(&damaged));
+    }
+    let packed = gzip(&file);
+    assert!(
+        crc(&file) == u32::from_le_bytes(packed[packed.len() - 8..][..4].try_into().unwrap())
+            && !deflate(&file).is_empty()
+    );
+    for damaged in damage::of(&packed, &[2, 3, 4, 10, packed.len() - 8, packed.len() - 4]) {
+        check(&damaged, None);
+    }
+    trials.report(2_000);
+}
+
+#[test]
+fn damaged_weights_models_and_checkpoints() {
+    let _turn = turn();
+    damage::tensors::weights();
+    damage::tensors::models();
+    damage::tensors::checkpoints();
+}
