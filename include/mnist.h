@@ -358,6 +358,7 @@ mnist_status mnist_npz_shape(const struct mnist_npz *npz,
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
 /// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
+/// Memory as mnist_dataset_from_npz.
 ///
 /// The download comes from the address that Keras uses, or from the one in the environment variable MNIST_DATA_URL, which
 /// may be http too: what is taken is Keras's file, or the same arrays as examples/data/mnist.npz of this project holds
@@ -377,6 +378,11 @@ mnist_status mnist_load_data(const char *path,
 /// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
 /// freed with mnist_dataset_free.
 ///
+/// Memory, whatever the file: the dataset (a byte a pixel of uint8, 4 of float; 4 a label) and as much again while it is
+/// read; and for the archive's directory 64 bytes for each byte of the file and 32 MiB. An array that claims to unpack to
+/// more than 1,032 times its bytes in the file (deflate's most), or to more than both 1 GiB and 100 times them, is refused
+/// before memory is asked for; so is what exceeds the machine's.
+///
 /// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
 /// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
 mnist_status mnist_dataset_from_npz(const char *path,
@@ -387,6 +393,10 @@ mnist_status mnist_dataset_from_npz(const char *path,
 
 /// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
 /// `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Memory, whatever the files: the dataset (a byte a pixel, 5 a label), as much again while it is read, and 2 MiB; it grows
+/// with what is really there. A gzipped file whose header claims more than 1,032 times its bytes (deflate's most), or more
+/// than both 1 GiB and 100 times them, is refused before memory is asked for; so is what exceeds the machine's.
 ///
 /// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
 /// images and labels that differ.
@@ -660,6 +670,9 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
 /// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
+/// Memory, whatever the file: a copy of this model's weights, and 64 bytes for each byte of the file's header, which is
+/// refused beyond 16 MiB.
+///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
 /// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
 mnist_status mnist_model_load_weights(struct mnist_model *model,
@@ -681,6 +694,9 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 /// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 /// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+///
+/// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
+/// behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too

@@ -45,7 +45,7 @@ pub fn fit(model: &Model, data: &Dataset, epochs: usize, checkpoint: (&Path, boo
         validation_split: 0.2,
         callbacks: Some(&mut stop),
         checkpoint: Some(CheckpointOptions { path, batches: 0, epochs: 0, seconds: 0.0, resume }),
-        ..FitOptions::new(Output { write: &mut nowhere, redraw: false })
+        ..FitOptions::new(Output::file(&mut nowhere))
     };
     model.fit(data, options)
 }
