@@ -37,6 +37,7 @@ impl Model {
     /// then, and the file is the one before.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
+        self.cancel.store(false, Ordering::Release); // a fit is under way from here on: it can be cancelled
         let compiled = self.state.read().compiled.ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
         })?;
@@ -52,7 +53,6 @@ impl Model {
             self.check_data(validation, "option `validation_data`")?;
         }
         let (train, validation) = split(data, &options)?;
-        self.cancel.store(false, Ordering::Release);
         let plan = plan(&train, validation.as_ref(), &options)?;
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let mut fit = Fit::new(self, compiled, train, validation, options)?;
