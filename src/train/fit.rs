@@ -58,7 +58,7 @@ impl Model {
         let mut fit = Fit::new(self, compiled, train, validation, options)?;
         fit.start(plan, resume)?;
         fit.run()?;
-        Ok(Fitted { history: fit.history(), cancelled: fit.stopped })
+        Ok(Fitted { history: fit.history()?, cancelled: fit.stopped })
     }
 }
 
@@ -181,10 +181,10 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 
     /// The metrics of the epochs, the one that was cut short included.
-    fn history(&self) -> History {
-        let mut history = self.position(|position| position.history.clone()).unwrap_or_default();
-        self.unfinished.into_iter().for_each(|metrics| history.push(metrics));
-        history
+    fn history(&self) -> Result<History> {
+        let mut history = self.position(|position| position.history.copy())??;
+        self.unfinished.into_iter().try_for_each(|metrics| history.push(metrics))?;
+        Ok(history)
     }
 
     fn checkpoint(&mut self, event: After) -> Result<()> {
@@ -227,7 +227,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let metrics = now.end(validated);
         match self.stopped {
             true => self.unfinished = Some(metrics),
-            false => self.position(|position| position.end_epoch(metrics))?,
+            false => self.position(|position| position.end_epoch(metrics))??,
         }
         line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds);
         if !self.stopped {

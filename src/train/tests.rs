@@ -106,7 +106,8 @@ fn metrics_that_are_no_numbers_come_back() {
         position.mean.score.loss = f64::NAN;
         for loss in odd {
             let rest = (Some(loss), Some(loss), Some(loss));
-            position.end_epoch(EpochMetrics { loss, accuracy: rest.0, val_loss: rest.1, val_accuracy: rest.2 });
+            let metrics = EpochMetrics { loss, accuracy: rest.0, val_loss: rest.1, val_accuracy: rest.2 };
+            position.end_epoch(metrics).unwrap();
         }
         position.epoch = 5;
         state.moments.steps = 99;
