@@ -2,17 +2,16 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use memmap2::MmapMut;
+use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A vector with room for `len` elements, or `OutOfMemory`.
 pub fn reserve<T>(len: usize) -> Result<Vec<T>> {
-    check::<T>(len)?;
     let mut vec = Vec::new();
-    match vec.try_reserve_exact(len) {
-        Ok(()) => Ok(vec),
-        Err(_) => Err(cannot_allocate(len.saturating_mul(size_of::<T>()))),
-    }
+    grow(&mut vec, len)?;
+    Ok(vec)
 }
 
 /// `OutOfMemory` for `len` elements that exceed the machine's memory: an operating system that overcommits would grant
@@ -22,6 +21,54 @@ pub fn check<T>(len: usize) -> Result<()> {
         true => Ok(()),
         false => Err(cannot_allocate(len.saturating_mul(size_of::<T>()))),
     }
+}
+
+/// Gives `vec` room for `more` elements than it has, or `OutOfMemory`, likewise.
+pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<()> {
+    let len = vec.len().saturating_add(more);
+    check::<T>(len)?;
+    let before = shortages();
+    // What was granted while the system refused has come from a reserve that is not meant for what can be done without.
+    if vec.try_reserve_exact(more).is_err() || shortages() != before {
+        return Err(cannot_allocate(len.saturating_mul(size_of::<T>())));
+    }
+    Ok(())
+}
+
+/// Appends `item`, or `OutOfMemory`.
+pub fn push<T>(vec: &mut Vec<T>, item: T) -> Result<()> {
+    if vec.len() == vec.capacity() {
+        grow(vec, vec.len().max(4))?;
+    }
+    vec.push(item);
+    Ok(())
+}
+
+/// A vector of `items`, or `OutOfMemory`.
+pub fn collect<T>(items: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
+    let mut vec = reserve(items.len())?;
+    vec.extend(items);
+    Ok(vec)
+}
+
+/// An error unless the system has `bytes` to spare just now: for what is about to ask for as much in small pieces, which
+/// it cannot do politely.
+pub fn spare(bytes: usize) -> Result<()> {
+    black_box(reserve::<u8>(bytes)?);
+    Ok(())
+}
+
+/// How often the system has refused memory so far.
+static SHORTAGES: AtomicUsize = AtomicUsize::new(0);
+
+/// To be called by an allocator that was refused memory.
+pub fn note_shortage() {
+    SHORTAGES.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often that has happened so far; it never does without an allocator that tells.
+pub fn shortages() -> usize {
+    SHORTAGES.load(Ordering::Relaxed)
 }
 
 /// The error for `bytes` that are not to be had.
@@ -39,12 +86,17 @@ pub fn filled<T: Copy>(len: usize, value: T) -> Result<Vec<T>> {
 /// The machine's physical memory in bytes, as far as it can be told without a system call of our own.
 fn machine_memory() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
-    *BYTES.get_or_init(|| {
-        let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let told = || {
+        let text = std::fs::read_to_string("/proc/meminfo");
+        if text.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory) {
+            return None; // to be asked again when there is memory to read it
+        }
+        let text = text.unwrap_or_default();
         let total = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
         let kib = total.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<usize>().ok());
-        kib.map_or(isize::MAX as usize, |kib| kib.saturating_mul(1024))
-    })
+        Some(kib.map_or(isize::MAX as usize, |kib| kib.saturating_mul(1024)))
+    };
+    BYTES.get().copied().or_else(|| told().map(|bytes| *BYTES.get_or_init(|| bytes))).unwrap_or(isize::MAX as usize)
 }
 
 /// How many `f32` fill a cache line, the alignment of every [`Buffer`].

@@ -327,7 +327,7 @@ pub unsafe extern "C" fn mnist_dataset_unique_labels(
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let count = out(count, "count")?;
-            let unique = borrow(dataset, "dataset")?.get().unique_labels();
+            let unique = borrow(dataset, "dataset")?.get().unique_labels()?;
             if capacity > 0 {
                 check_capacity("capacity", capacity, unique.len())?;
                 slice_mut(labels, capacity, "labels")?[..unique.len()].copy_from_slice(&unique);

@@ -4,6 +4,7 @@
 use super::guard;
 use super::pointers::{Handle, give, peek, peek_mut, take};
 use crate::error::ErrorKind;
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char};
 
 /// What a call came to: 0 is success, negative an error, positive news.
@@ -43,7 +44,7 @@ pub const MNIST_ERROR_INTERNAL: i32 = -12;
 /// The text of an error, owned by the caller and used by one call at a time.
 pub struct mnist_error {
     status: mnist_status,
-    message: CString,
+    message: Cow<'static, CStr>,
 }
 
 impl Handle for mnist_error {
@@ -59,7 +60,19 @@ impl mnist_error {
         // SAFETY: the caller's.
         if let Some(error) = unsafe { peek_mut(error) } {
             error.status = status;
-            error.message = message(text.unwrap_or_default());
+            error.message = text.map_or(Cow::Borrowed(c""), |text| Cow::Owned(message(text)));
+        }
+    }
+
+    /// Notes that memory has run out, without asking for any.
+    ///
+    /// # Safety
+    /// As [`set`](Self::set).
+    pub(super) unsafe fn set_out_of_memory(error: *mut mnist_error) {
+        // SAFETY: the caller's.
+        if let Some(error) = unsafe { peek_mut(error) } {
+            error.status = MNIST_ERROR_OUT_OF_MEMORY;
+            error.message = Cow::Borrowed(c"memory has run out: there is not enough to begin with");
         }
     }
 }
@@ -112,7 +125,7 @@ pub extern "C" fn mnist_status_name(status: mnist_status) -> *const c_char {
 /// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
 #[unsafe(no_mangle)]
 pub extern "C" fn mnist_error_new() -> *mut mnist_error {
-    guard::value(std::ptr::null_mut(), || give(mnist_error { status: MNIST_OK, message: CString::default() }))
+    guard::object(|| give(mnist_error { status: MNIST_OK, message: Cow::Borrowed(c"") }))
 }
 
 /// Frees it; NULL is allowed.

@@ -77,7 +77,7 @@ impl mnist_graph {
     /// Makes a tensor of what `call` gives, or remembers why it failed.
     fn add(&self, call: impl FnOnce(&mut Graph) -> Result<Tensor>) -> *mut mnist_tensor {
         let mut state = self.state.lock();
-        match call(&mut state.graph) {
+        match guard::ready().and_then(|()| call(&mut state.graph)) {
             Ok(tensor) => {
                 state.tensors.push(Box::new(Tagged::new(mnist_tensor { graph: self, tensor })));
                 state.tensors.last_mut().map_or(std::ptr::null_mut(), |tensor| tensor.pointer())
@@ -145,7 +145,7 @@ pub(super) unsafe fn with_ends<R>(
 /// An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
 #[unsafe(no_mangle)]
 pub extern "C" fn mnist_graph_new() -> *mut mnist_graph {
-    guard::value(std::ptr::null_mut(), || {
+    guard::object(|| {
         let state = State { graph: Graph::new(), tensors: Vec::new(), failure: None };
         give(mnist_graph { state: Mutex::new(state) })
     })

@@ -1,13 +1,22 @@
 //! The way in and out: every exported function runs inside one of these. Panics end here, and the host's floating-point
 //! settings are put aside meanwhile.
 
-use super::error::{mnist_error, mnist_status};
+use super::error::{MNIST_ERROR_OUT_OF_MEMORY, mnist_error, mnist_status};
+#[cfg(feature = "reserve")]
+use super::reserve::is_ready;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kernels::environment::Standard;
+use crate::memory;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// Without a reserve, what runs out of memory is aborted.
+#[cfg(not(feature = "reserve"))]
+fn is_ready() -> bool {
+    true
+}
+
 /// Runs a function that can fail. Its error, or its panic, becomes a status, and a message in `error` if the caller
-/// gave one.
+/// gave one. Does not begin without memory to fall back on ([`reserve`](super::reserve)).
 ///
 /// State that a panic leaves behind is not looked at again in a way that could hurt: locks here do not poison, and
 /// outputs are written last.
@@ -21,13 +30,21 @@ pub fn status_and_news(
     task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
 ) -> mnist_status {
     let _standard = Standard::enter();
+    if !is_ready() {
+        // SAFETY: by the contract `error` is NULL or a live mnist_error that no other thread uses meanwhile.
+        unsafe { mnist_error::set_out_of_memory(error) };
+        return MNIST_ERROR_OUT_OF_MEMORY;
+    }
+    let shortages = memory::shortages();
     let failure = match catch_unwind(AssertUnwindSafe(task)) {
         Ok(Ok((status, news))) => {
-            // SAFETY: by the contract `error` is NULL or a live mnist_error that no other thread uses meanwhile.
+            // SAFETY: as above.
             unsafe { mnist_error::set(error, status, news) };
             return status;
         }
         Ok(Err(failure)) => failure,
+        // Some of the libraries below take it for impossible that memory is refused.
+        Err(_) if memory::shortages() != shortages => Error::new(ErrorKind::OutOfMemory, "memory has run out"),
         Err(panic) => Error::new(ErrorKind::Internal, format!("a defect of the library: {}", panic_text(&*panic))),
     };
     let status = failure.kind() as mnist_status;
@@ -42,6 +59,22 @@ pub fn status_and_news(
 pub fn value<T>(otherwise: T, task: impl FnOnce() -> T) -> T {
     let _standard = Standard::enter();
     catch_unwind(AssertUnwindSafe(task)).unwrap_or(otherwise)
+}
+
+/// Runs a function that makes an object; NULL when it panics, or there is no memory to fall back on.
+pub fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
+    match is_ready() {
+        true => value(std::ptr::null_mut(), task),
+        false => std::ptr::null_mut(),
+    }
+}
+
+/// An error unless there is memory to fall back on.
+pub fn ready() -> Result<()> {
+    match is_ready() {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::OutOfMemory, "memory has run out")),
+    }
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
@@ -75,7 +108,7 @@ mod tests {
                 let code = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("//"));
                 let first = code.unwrap_or_default();
                 assert!(
-                    first.starts_with("guard::status") || first.starts_with("guard::value("),
+                    ["guard::status", "guard::value(", "guard::object("].iter().any(|guard| first.starts_with(guard)),
                     "{}: mnist_{}",
                     path.display(),
                     function.lines().next().unwrap()

@@ -12,6 +12,7 @@
 //! | `fit`, `evaluate`, `weights` | what is done with a model |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
+//! | `reserve` | nothing: it is the memory that is left when the system has none |
 
 mod dataset;
 mod error;
@@ -25,4 +26,6 @@ mod npz;
 mod options;
 mod output;
 mod pointers;
+#[cfg(feature = "reserve")]
+mod reserve;
 mod weights;

@@ -3,6 +3,7 @@
 use super::idx::Idx;
 use super::npz::{Elements, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::memory;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -73,7 +74,7 @@ impl Dataset {
     /// as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
         let (pixels, labels_file) = (Idx::read(images, &[3, 4])?, Idx::read(labels, &[1])?);
-        let labels_u32 = labels_file.bytes.into_iter().map(u32::from).collect();
+        let labels_u32 = memory::collect(labels_file.bytes.into_iter().map(u32::from)).at(labels.display())?;
         Dataset::from_u8(pixels.bytes, &pixels.dims, labels_u32).at(format_args!(
             "{} and {}",
             images.display(),
@@ -176,8 +177,11 @@ impl Dataset {
     }
 
     /// The labels that occur, ascending.
-    pub fn unique_labels(&self) -> Vec<u32> {
-        self.labels().iter().copied().collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    pub fn unique_labels(&self) -> Result<Vec<u32>> {
+        let mut labels = memory::collect(self.labels().iter().copied())?;
+        labels.sort_unstable();
+        labels.dedup();
+        Ok(labels)
     }
 
     /// The labels, `[N]`.
@@ -251,7 +255,7 @@ mod tests {
         data.expand_dims().unwrap();
         assert_eq!((data.dtype(), data.shape()), (Dtype::F32, vec![3, 2, 2, 1]));
         assert_eq!(image(&data, 2), [8.0 / 255.0, 9.0 / 255.0, 10.0 / 255.0, 11.0 / 255.0]);
-        assert_eq!(data.unique_labels(), [0, 7]);
+        assert_eq!(data.unique_labels().unwrap(), [0, 7]);
         assert_eq!(data.expand_dims().unwrap_err().kind(), ErrorKind::Shape);
         for bad in [0.0, f32::NAN, f32::INFINITY] {
             assert_eq!(data.normalize(bad).unwrap_err().kind(), ErrorKind::InvalidArgument);

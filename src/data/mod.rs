@@ -50,8 +50,7 @@ fn read_claimed(reader: &mut impl Read, len: usize, start: u64) -> Result<Vec<u8
         let before = bytes.len();
         let step = STEP.min(len - before);
         if bytes.capacity() - before < step {
-            let larger = (2 * before).min(len) - before;
-            bytes.try_reserve_exact(larger).map_err(|_| memory::cannot_allocate(before + larger))?;
+            memory::grow(&mut bytes, (2 * before).min(len) - before)?;
         }
         reader
             .by_ref()

@@ -224,8 +224,7 @@ fn convert<T, const SIZE: usize>(
         let step = STEP.min(n - at);
         let bytes = super::read_claimed(reader, step * SIZE, start + (at * SIZE) as u64)?;
         if out.capacity() - at < step {
-            let more = at.max(step).min(n - at); // twice as much, up to what is claimed
-            out.try_reserve_exact(more).map_err(|_| memory::cannot_allocate((at + more) * size_of::<T>()))?;
+            memory::grow(&mut out, at.max(step).min(n - at))?;
         }
         for (i, &bytes) in bytes.as_chunks().0.iter().enumerate() {
             out.push(element(bytes).at(format_args!("element {}", at + i))?);

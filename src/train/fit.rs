@@ -198,7 +198,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             model.parameters.write(|all| all.copy_from_slice(&good))?;
             (state.moments, state.position) = (Moments::default(), None);
         }
-        Ok(Fitted { history, cancelled: self.stopped && diverged.is_none(), diverged })
+        Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
 
     /// Lends the position, which every fit has.
@@ -208,10 +208,10 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 
     /// The metrics of the epochs, the one that was cut short included.
-    fn history(&self) -> History {
-        let mut history = self.position(|position| position.history.clone()).unwrap_or_default();
-        self.unfinished.into_iter().for_each(|metrics| history.push(metrics));
-        history
+    fn history(&self) -> Result<History> {
+        let mut history = self.position(|position| position.history.copy())??;
+        self.unfinished.into_iter().try_for_each(|metrics| history.push(metrics))?;
+        Ok(history)
     }
 
     fn checkpoint(&mut self, event: After) -> Result<()> {
@@ -259,7 +259,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         match self.is_over() {
             true if now.progress.loss.is_nan() => return Ok(()), // not one step was taken
             true => self.unfinished = Some(metrics),
-            false => self.position(|position| position.end_epoch(metrics))?,
+            false => self.position(|position| position.end_epoch(metrics))??,
         }
         line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds);
         if !self.is_over() {

@@ -1,6 +1,7 @@
 //! The metrics of each epoch.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 
 /// What an epoch came to. What was not asked for, or not measured, is `None`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,18 +33,24 @@ pub struct History {
 pub(super) const METRICS: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
 impl History {
-    pub(super) fn push(&mut self, epoch: EpochMetrics) {
-        self.epochs.push(epoch);
+    /// One epoch more, or `OutOfMemory`.
+    pub(super) fn push(&mut self, epoch: EpochMetrics) -> Result<()> {
+        memory::push(&mut self.epochs, epoch)
+    }
+
+    /// A copy, or `OutOfMemory`.
+    pub(super) fn copy(&self) -> Result<Self> {
+        Ok(History { epochs: memory::collect(self.epochs.iter().copied())? })
     }
 
     /// The values of each of [`METRICS`], epoch by epoch; NaN for what was not measured.
-    pub(super) fn columns(&self) -> Vec<Vec<f64>> {
-        let column = |i: usize| self.epochs.iter().map(|epoch| epoch.values()[i].unwrap_or(f64::NAN)).collect();
-        (0..METRICS.len()).map(column).collect()
+    pub(super) fn columns(&self) -> Result<[Vec<f64>; 4]> {
+        let column = |i: usize| memory::collect(self.epochs.iter().map(|epoch| epoch.values()[i].unwrap_or(f64::NAN)));
+        Ok([column(0)?, column(1)?, column(2)?, column(3)?])
     }
 
     /// The history of `epochs` epochs with such columns, `None` for what was not measured.
-    pub(super) fn from_columns(epochs: usize, columns: &[Option<Vec<f64>>; 4]) -> Self {
+    pub(super) fn from_columns(epochs: usize, columns: &[Option<Vec<f64>>; 4]) -> Result<Self> {
         let value = |i: usize, epoch: usize| columns[i].as_ref().and_then(|column| column.get(epoch)).copied();
         let epoch = |epoch: usize| EpochMetrics {
             loss: value(0, epoch).unwrap_or(f64::NAN),
@@ -51,7 +58,7 @@ impl History {
             val_loss: value(2, epoch),
             val_accuracy: value(3, epoch),
         };
-        History { epochs: (0..epochs).map(epoch).collect() }
+        Ok(History { epochs: memory::collect((0..epochs).map(epoch))? })
     }
 
     /// How many epochs there were.
@@ -87,7 +94,7 @@ mod tests {
     #[test]
     fn only_what_was_measured_is_there() {
         let mut history = History::default();
-        history.push(EpochMetrics { loss: 0.5, accuracy: Some(0.9), val_loss: None, val_accuracy: None });
+        history.push(EpochMetrics { loss: 0.5, accuracy: Some(0.9), val_loss: None, val_accuracy: None }).unwrap();
         assert_eq!((history.epochs(), history.get("accuracy", 0).unwrap()), (1, 0.9));
         assert_eq!(history.get("loss", 1).unwrap_err().kind(), ErrorKind::InvalidArgument);
         let error = history.get("val_loss", 0).unwrap_err();

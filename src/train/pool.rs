@@ -1,6 +1,7 @@
 //! A model's own threads.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory;
 use std::thread::JoinHandle;
 
 /// A rayon pool whose threads are gone when it is: rayon alone does not wait for them, and a host that unloads the
@@ -10,6 +11,9 @@ pub struct Pool {
     handles: Vec<JoinHandle<()>>,
     threads: usize,
 }
+
+/// Bytes that a thread takes from the allocator until it is at work, and some more.
+const THREAD: usize = 64 << 10;
 
 impl Pool {
     /// `threads` threads; 0 means all cores that the process may run on.
@@ -25,17 +29,27 @@ impl Pool {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST),
             threads => threads,
         };
-        let mut handles = Vec::with_capacity(threads);
-        let pool = rayon::ThreadPoolBuilder::new()
+        // Rust's threads ask for this and that in ways that end the process when it is refused.
+        memory::spare(threads * THREAD)?;
+        let mut handles = memory::reserve(threads)?;
+        let built = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .spawn_handler(|thread| {
                 let name = format!("mnist-{}", thread.index());
                 handles.push(std::thread::Builder::new().name(name).spawn(|| thread.run())?);
                 Ok(())
             })
-            .build()
-            .map_err(|error| Error::new(ErrorKind::OutOfMemory, format!("cannot start {threads} threads: {error}")))?;
-        Ok(Pool { pool: Some(pool), handles, threads })
+            .build();
+        let mut pool = Pool { pool: None, handles, threads };
+        match built {
+            Ok(built) => pool.pool = Some(built),
+            // Those that were started are on their way out; with `pool` they are waited for.
+            Err(error) => {
+                let what = format!("cannot start {threads} threads: {error}");
+                return Err(Error::new(ErrorKind::OutOfMemory, what));
+            }
+        }
+        Ok(pool)
     }
 
     /// How many threads there are.

@@ -57,7 +57,7 @@ pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Resu
             .found(text.len())
             .at(path.display()));
     }
-    let columns = state.position.as_ref().map_or(Vec::new(), |position| position.history.columns());
+    let columns = state.position.as_ref().map(|position| position.history.columns()).transpose()?;
     let mut entries = weight_entries(model.parameters.entries(), weights);
     if state.moments.steps > 0 {
         entries.extend(moment_entries(model.parameters.entries(), &state.moments));
@@ -66,7 +66,9 @@ pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Resu
         let loss = std::slice::from_ref(&position.mean.score.loss);
         entries.push(weights::Entry { name: LOSS.to_string(), shape: Vec::new(), values: Values::F64(loss) });
         let measured = measured(state.compiled.as_ref(), position);
-        for ((name, values), _) in METRICS.iter().zip(&columns).zip(measured).filter(|(_, measured)| *measured) {
+        for ((name, values), _) in
+            METRICS.iter().zip(columns.iter().flatten()).zip(measured).filter(|(_, measured)| *measured)
+        {
             let (name, shape) = (format!("history/{name}"), vec![values.len()]);
             entries.push(weights::Entry { name, shape, values: Values::F64(values) });
         }
@@ -204,7 +206,7 @@ impl Saved {
             self.file.read_f64(&format!("history/{name}"), &mut values)?;
             *column = Some(values);
         }
-        position.history = History::from_columns(position.epochs_done(), &columns);
+        position.history = History::from_columns(position.epochs_done(), &columns)?;
         Ok(())
     }
 

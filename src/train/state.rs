@@ -81,7 +81,8 @@ impl State {
     pub fn copy(&self) -> Result<Self> {
         let Moments { m, v, steps } = &self.moments;
         let moments = Moments { m: copy(m)?, v: copy(v)?, steps: *steps };
-        Ok(State { compiled: self.compiled, moments, position: self.position.clone() })
+        let position = self.position.as_ref().map(Position::copy).transpose()?;
+        Ok(State { compiled: self.compiled, moments, position })
     }
 }
 
@@ -125,10 +126,17 @@ impl Position {
         self.batch += 1;
     }
 
-    /// After an epoch and its validation: at the beginning of the next.
-    pub fn end_epoch(&mut self, metrics: EpochMetrics) {
-        self.history.push(metrics);
+    /// After an epoch and its validation: at the beginning of the next. Out of memory it stays where it was.
+    pub fn end_epoch(&mut self, metrics: EpochMetrics) -> Result<()> {
+        self.history.push(metrics)?;
         (self.epoch, self.batch, self.mean) = (self.epoch + 1, 0, Mean::default());
+        Ok(())
+    }
+
+    /// A copy, its memory asked for politely.
+    fn copy(&self) -> Result<Self> {
+        let Position { ref plan, epoch, batch, mean, ref history } = *self;
+        Ok(Position { plan: plan.clone(), epoch, batch, mean, history: history.copy()? })
     }
 
     /// The epoch and batch of the last step taken; those of the first before it.

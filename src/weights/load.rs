@@ -1,9 +1,9 @@
 //! A safetensors file to tensors, with everything that can be wrong with it.
 
-use super::HEADER_MOST;
 use super::values::read;
+use super::{HEADER_COST, HEADER_MOST};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::memory::filled;
+use crate::memory::{filled, spare};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::HashSet;
@@ -65,6 +65,7 @@ impl<R: Read + Seek> TensorFile<R> {
         if size > len - 8 {
             return Err(wrong("the file ends inside its header".into()));
         }
+        spare(size as usize * HEADER_COST)?;
         let mut text = filled(size as usize, 0)?;
         reader.read_exact(&mut text)?;
         let table = std::str::from_utf8(&text).map_err(|error| wrong(format!("not safetensors: {error}"))).and_then(

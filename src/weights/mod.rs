@@ -21,6 +21,7 @@ use std::path::Path;
 /// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read
 /// one takes some twenty times its length at worst, which is not for a file to choose.
 const HEADER_MOST: usize = 1 << 24;
+const HEADER_COST: usize = 20;
 
 /// Fails where [`save`] would before it writes: no such folder, no right to write in it, no file to replace.
 pub fn check_writable(path: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::{HEADER_MOST, Values};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::memory::spare;
 use crate::replace::replace;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
@@ -19,6 +20,9 @@ pub struct Entry<'a> {
     pub values: Values<'a>,
 }
 
+/// Bytes that a name, a shape and a place take in the header and on the way there, at most.
+const ENTRY_COST: usize = 4 << 10;
+
 /// Writes `entries` to the file `path`, and `metadata`, which is text under a key, to its header. The same entries make
 /// the same file: they are sorted, the wider elements first (so that each is aligned) and then by name.
 ///
@@ -28,6 +32,7 @@ pub struct Entry<'a> {
 /// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `Unsupported` for more names than
 /// a header may hold, `Io` or `NotFound` when the file cannot be written. A file that was there before is then still there.
 pub fn save(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
+    spare(entries.len() * ENTRY_COST).at(path.display())?;
     let sorted = sort(entries).at(path.display())?;
     header(metadata, &sorted)
         .and_then(|header| {

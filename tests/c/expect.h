@@ -14,12 +14,28 @@
 static mnist_error *error;
 static int checks, failures;
 
+/* Counters and flags that threads share. */
+static inline int get(int *shared)
+{
+    return __atomic_load_n(shared, __ATOMIC_SEQ_CST);
+}
+
+static inline void set(int *shared, int value)
+{
+    __atomic_store_n(shared, value, __ATOMIC_SEQ_CST);
+}
+
+static inline void count(int *shared)
+{
+    __atomic_fetch_add(shared, 1, __ATOMIC_SEQ_CST);
+}
+
 static void expect_status(int line, const char *call, mnist_status got, mnist_status wanted, const char *needle)
 {
     const char *message = mnist_error_message(error);
-    checks++;
+    count(&checks);
     if (got != wanted || mnist_error_status(error) != got || strstr(message, needle) == NULL) {
-        failures++;
+        count(&failures);
         fprintf(stderr, "line %d: %s\n  wanted %s with \"%s\"\n  got    %s with \"%s\"\n", line, call,
                 mnist_status_name(wanted), needle, mnist_status_name(got), message);
     }
@@ -27,9 +43,9 @@ static void expect_status(int line, const char *call, mnist_status got, mnist_st
 
 static void expect_true(int line, const char *what, int is)
 {
-    checks++;
+    count(&checks);
     if (!is) {
-        failures++;
+        count(&failures);
         fprintf(stderr, "line %d: not so: %s\n", line, what);
     }
 }

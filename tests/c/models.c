@@ -94,17 +94,17 @@ static void from_a_callback(void)
 
 /* Other threads save while one trains: every file must be of one step. */
 static mnist_model *trained;
-static volatile int training, saved[3];
+static int training, saved[3];
 
 static void *save_often(void *which)
 {
     const int i = (int)(intptr_t)which;
     mnist_error *mine = mnist_error_new();
-    while (training) {
+    while (get(&training)) {
         char path[1024];
         snprintf(path, sizeof path, "%s/beside-%d-%d", folder, i, saved[i] % 8);
         TRUE(mnist_model_save(trained, path, mine) == MNIST_OK);
-        saved[i]++;
+        count(&saved[i]);
     }
     mnist_error_free(mine);
     return NULL;
@@ -115,7 +115,7 @@ static int32_t wait_for_savers(void *user_data, const mnist_progress *progress)
 {
     (void)user_data;
     for (int i = 0; i < 3; i++)
-        while (saved[i] <= (int)progress->epoch / 8)
+        while (get(&saved[i]) <= (int)progress->epoch / 8)
             sched_yield();
     return 0;
 }
@@ -129,7 +129,7 @@ static void from_other_threads(void)
     options.epochs = 1;
     options.checkpoint_path = in("beside");
     WORKS(mnist_model_fit(trained, data, &options, NULL, error));
-    training = 1;
+    set(&training, 1);
     for (int i = 0; i < 3; i++)
         pthread_create(&threads[i], NULL, save_often, (void *)(intptr_t)i);
     options.resume = 1;
@@ -137,7 +137,7 @@ static void from_other_threads(void)
     options.on_epoch_end = wait_for_savers;
     WORKS(mnist_model_fit(trained, data, &options, NULL, error));
     options.on_epoch_end = NULL;
-    training = 0;
+    set(&training, 0);
     for (int i = 0; i < 3; i++)
         pthread_join(threads[i], NULL);
     WORKS(mnist_model_save(trained, in("beside-whole"), error));

@@ -1,13 +1,14 @@
-/* Who may do what at the same time: callbacks, cancel, busy, predict while another thread trains. */
+/* Who may do what while a model trains: callbacks, busy, and cancelling, which stops the fit within one batch. */
 
 #include "expect.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
+#include <time.h>
 
 static mnist_model *model;
 static mnist_dataset *data;
-static volatile int running, finished;
 
 /* Writes go into a text. */
 static char text[1 << 16];
@@ -107,66 +108,128 @@ static void stopping(void)
     TRUE(batches == 2);
 }
 
-static int32_t note_running(void *user_data, const mnist_progress *progress)
+/* A fit that ends only when it is cancelled. */
+static int batches, epochs_ended; /* what it has done, counted from its thread */
+static int batches_when_cancelled;
+static mnist_status came_to;
+
+static int32_t count_batch(void *unused, const mnist_progress *progress)
 {
-    (void)user_data, (void)progress;
-    running = 1;
+    (void)unused, (void)progress;
+    set(&batches, get(&batches) + 1);
     return 0;
 }
 
-static void *fit_for_long(void *unused)
+static int32_t count_epoch(void *unused, const mnist_progress *progress)
 {
-    mnist_fit_options options = quiet();
-    options.epochs = 1000000;
-    options.on_batch_end = note_running;
-    TRUE(mnist_model_fit(model, data, &options, NULL, NULL) == MNIST_CANCELLED);
-    finished = 1;
-    return unused;
+    (void)unused, (void)progress;
+    set(&epochs_ended, get(&epochs_ended) + 1);
+    return 0;
 }
 
-static void *use(void *unused)
+static void *fit_for_ever(void *validation)
 {
-    float probabilities[640];
-    mnist_metrics metrics;
-    mnist_error *mine = mnist_error_new();
-    for (int i = 0; i < 20; i++) {
-        float sum = 0;
-        TRUE(mnist_model_predict_dataset(model, data, probabilities, 640, mine) == MNIST_OK);
-        for (int j = 0; j < 10; j++)
-            sum += probabilities[j];
-        TRUE(sum > 0.999f && sum < 1.001f);
-        TRUE(mnist_model_evaluate(model, data, NULL, &metrics, mine) == MNIST_OK);
-    }
-    TRUE(mnist_model_compile(model, NULL, mine) == MNIST_ERROR_BUSY);
-    mnist_error_free(mine);
-    return unused;
+    mnist_fit_options options = quiet();
+    options.batch_size = 7;
+    options.epochs = SIZE_MAX;
+    options.validation_data = validation;
+    options.on_batch_end = count_batch;
+    options.on_epoch_end = count_epoch;
+    came_to = mnist_model_fit(model, data, &options, NULL, NULL);
+    return NULL;
+}
+
+static pthread_t start(mnist_dataset *validation, int wanted)
+{
+    pthread_t trainer;
+    set(&batches, 0);
+    set(&epochs_ended, 0);
+    set(&batches_when_cancelled, -1);
+    TRUE(pthread_create(&trainer, NULL, fit_for_ever, validation) == 0);
+    while (get(&batches) < wanted)
+        sched_yield();
+    return trainer;
+}
+
+/* Once the flag is up no more than the batch that was under way is done. */
+static void cancel(void)
+{
+    mnist_model_cancel(model);
+    set(&batches_when_cancelled, get(&batches));
 }
 
 static void on_signal(int number)
 {
     (void)number;
-    mnist_model_cancel(model);
+    cancel();
 }
 
-static void beside_a_fit(int by_signal)
+static void ended(pthread_t trainer)
 {
-    pthread_t trainer, users[4];
-    running = finished = 0;
-    pthread_create(&trainer, NULL, fit_for_long, NULL);
-    while (!running)
-        ;
+    TRUE(pthread_join(trainer, NULL) == 0 && came_to == MNIST_CANCELLED);
+    TRUE(batches_when_cancelled >= 0 && batches - batches_when_cancelled <= 1);
+    if (batches - batches_when_cancelled > 1)
+        fprintf(stderr, "  %d batches after it was cancelled at %d\n", batches - batches_when_cancelled,
+                batches_when_cancelled);
+}
+
+static void pause_for(long nanoseconds)
+{
+    const struct timespec pause = {0, nanoseconds};
+    nanosleep(&pause, NULL);
+}
+
+static void busy(void)
+{
+    const pthread_t trainer = start(NULL, 1);
     FAILS(BUSY, "model", mnist_model_fit(model, data, NULL, NULL, error));
     FAILS(BUSY, "model", mnist_model_set_threads(model, 1, error));
-    for (int i = 0; i < 4; i++)
-        pthread_create(&users[i], NULL, use, NULL);
-    for (int i = 0; i < 4; i++)
-        pthread_join(users[i], NULL);
-    TRUE(!finished);
-    if (by_signal)
-        raise(SIGINT);
-    else
-        mnist_model_cancel(model);
-    pthread_join(trainer, NULL);
+    FAILS(BUSY, "model", mnist_model_compile(model, NULL, error));
+    FAILS(BUSY, "model", mnist_model_load_weights(model, "none", error));
+    cancel();
+    ended(trainer);
+}
+
+/* From this thread, and by a signal that the training thread is interrupted by, or this one. */
+static void cancelling(void)
+{
+    for (int i = 0; i < 150; i++) {
+        const pthread_t trainer = start(NULL, 1 + i % 23);
+        pause_for(i * 10007 % 300000);
+        switch (i % 3) {
+        case 0:
+            cancel();
+            break;
+        case 1:
+            TRUE(pthread_kill(trainer, SIGUSR1) == 0);
+            break;
+        default:
+            TRUE(raise(SIGUSR1) == 0);
+        }
+        while (get(&batches_when_cancelled) < 0)
+            sched_yield();
+        ended(trainer);
+    }
+}
+
+/* In the midst of a validation that takes hundreds of batches, too. */
+static void cancelling_a_validation(void)
+{
+    mnist_dataset *validation = noise(20000, 8);
+    const pthread_t trainer = start(validation, 10); /* the epoch's last */
+    pause_for(1000000);
+    cancel();
+    ended(trainer);
+    TRUE(batches == 10 && epochs_ended == 0);
+    mnist_dataset_free(validation);
+}
+
+/* Without a fit it does nothing, the next fit is not its business. */
+static void cancelling_nothing(void)
+{
+    mnist_fit_options options = quiet();
+    mnist_model_cancel(model);
+    WORKS(mnist_model_fit(model, data, &options, NULL, error));
 }
 
 int main(void)
@@ -174,12 +237,17 @@ int main(void)
     error = mnist_error_new();
     data = noise(64, 8);
     model = network(8, 4, 16);
-    signal(SIGINT, on_signal);
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    TRUE(sigaction(SIGUSR1, &action, NULL) == 0);
     WORKS(mnist_model_compile(model, NULL, error));
     callbacks();
     stopping();
-    beside_a_fit(0);
-    beside_a_fit(1);
+    busy();
+    cancelling();
+    cancelling_a_validation();
+    cancelling_nothing();
     mnist_model_free(model);
     mnist_dataset_free(data);
     return report();

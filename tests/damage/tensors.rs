@@ -58,7 +58,8 @@ pub fn checkpoints() {
         model.compile(&CompileOptions::default()).unwrap();
         let before = save(&model, &saved);
         match trials.load(&damaged, |path| trained::fit(&model, &data, 3, (path, true), usize::MAX)) {
-            Ok(fitted) => assert!(fitted.history.epochs() >= 3 && !fitted.cancelled),
+            // Weights that are no numbers are news, not damage.
+            Ok(fitted) => assert!(fitted.diverged.is_some() || fitted.history.epochs() >= 3 && !fitted.cancelled),
             Err(error) => assert!(save(&model, &saved) == before, "changed by a file that was refused: {error}"),
         }
     }

@@ -1,0 +1,471 @@
+/* What becomes of a program when memory or threads run out: allocation FOLDER THREADS once|on [FIRST LAST].
+ *
+ * The requests that the library makes are counted. For each number n a child of this process runs a whole program and is
+ * refused request n ("once"), or that and all that follow until the call returns ("on"). The call must return
+ * MNIST_ERROR_OUT_OF_MEMORY, its outputs untouched, or do its work without. Called again it must succeed, and the program
+ * end as it always ends. An abort ends the child, and the test. */
+
+#define _GNU_SOURCE
+
+#include "refusing.h"
+
+#include <mnist.h>
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+static const char *folder;
+static size_t threads;
+
+static int failures;
+
+static void expect(int is, int line, const char *what, const char *step)
+{
+    if (!is) {
+        failures++;
+        fprintf(stderr, "line %d, request %d refused, step %s: not so: %s\n", line, refuse_first, step, what);
+    }
+}
+#define TRUE(condition, step) expect(condition, __LINE__, #condition, step)
+
+/* The path of a file in the folder; good until the fourth call after this one. */
+static const char *in(const char *name)
+{
+    static char paths[4][1024];
+    static int next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* What calls write to: filled with a pattern before a step, and kept when it has succeeded. */
+static struct outputs {
+    mnist_npz *npz;
+    mnist_dataset *train, *test, *slice, *idx, *copy;
+    mnist_model *model, *loaded;
+    mnist_history *history;
+    mnist_metrics metrics;
+    size_t dims[3], rank, count;
+    uint32_t labels[16], label;
+    float pixels[64], p[10], all[400];
+    double value;
+} out, kept;
+
+static mnist_error *error;
+static mnist_graph *graph;
+static mnist_tensor *input, *output;
+static int batches; /* steps of training that were taken */
+
+static void no_text(void *nothing, const char *text, size_t len)
+{
+    (void)nothing, (void)text, (void)len;
+}
+
+static int32_t count_batch(void *nothing, const mnist_progress *progress)
+{
+    (void)nothing, (void)progress;
+    batches++;
+    return 0;
+}
+
+/* A call into the library: requests count. */
+static mnist_status came_to;
+#define CALL(call) (let_in(1), came_to = (call), let_in(0), came_to)
+/* The same for a function that returns an object, or NULL when memory has run out. */
+#define MAKE(object, call) CALL(((object) = (call)) != NULL ? MNIST_OK : MNIST_ERROR_OUT_OF_MEMORY)
+
+static void let_in(int is)
+{
+    __atomic_store_n(&inside, is, __ATOMIC_SEQ_CST);
+}
+
+static mnist_status step_error(void)
+{
+    return MAKE(error, mnist_error_new());
+}
+
+static mnist_status step_npz(void)
+{
+    if (CALL(mnist_npz_open(in("data.npz"), &out.npz, error)) == MNIST_OK)
+        kept.npz = out.npz;
+    return came_to;
+}
+
+static mnist_status step_npz_shape(void)
+{
+    return CALL(mnist_npz_shape(kept.npz, "x_train", out.dims, 3, &out.rank, error));
+}
+
+/* An error's own message takes memory too. */
+static mnist_status step_npz_wrong(void)
+{
+    if (CALL(mnist_npz_shape(kept.npz, "x_trian", out.dims, 3, &out.rank, error)) == MNIST_ERROR_NOT_FOUND)
+        came_to = strstr(mnist_error_message(error), "x_trian") != NULL ? MNIST_OK : MNIST_ERROR_INTERNAL;
+    return came_to;
+}
+
+static mnist_status step_load(void)
+{
+    if (CALL(mnist_load_data(in("data.npz"), &out.train, &out.test, error)) == MNIST_OK)
+        kept.train = out.train, kept.test = out.test;
+    return came_to;
+}
+
+static mnist_status step_idx(void)
+{
+    if (CALL(mnist_dataset_from_idx(in("images.idx.gz"), in("labels.idx"), &out.idx, error)) == MNIST_OK)
+        kept.idx = out.idx;
+    return came_to;
+}
+
+static mnist_status step_copy(void)
+{
+    static const float pixels[2 * 8 * 8] = {1.0f};
+    static const uint8_t labels[2] = {3, 4};
+    static const size_t dims[4] = {2, 8, 8, 1};
+    if (CALL(mnist_dataset_from_f32(pixels, dims, 4, labels, &out.copy, error)) == MNIST_OK)
+        kept.copy = out.copy;
+    return came_to;
+}
+
+static mnist_status step_slice(void)
+{
+    if (CALL(mnist_dataset_slice(kept.train, 3, 20, &out.slice, error)) == MNIST_OK)
+        kept.slice = out.slice;
+    return came_to;
+}
+
+static mnist_status step_normalize(void)
+{
+    return CALL(mnist_dataset_normalize(kept.train, 255.0f, error));
+}
+
+static mnist_status step_normalize_test(void)
+{
+    return CALL(mnist_dataset_normalize(kept.test, 255.0f, error));
+}
+
+static mnist_status step_expand(void)
+{
+    return CALL(mnist_dataset_expand_dims(kept.slice, error));
+}
+
+static mnist_status step_labels(void)
+{
+    return CALL(mnist_dataset_unique_labels(kept.train, out.labels, 16, &out.count, error));
+}
+
+static mnist_status step_image(void)
+{
+    if (CALL(mnist_dataset_image(kept.test, 1, out.pixels, 64, &out.label, error)) == MNIST_OK)
+        memcpy(kept.pixels, out.pixels, sizeof out.pixels);
+    return came_to;
+}
+
+/* A graph remembers a failure: what is left of it is freed, and another one begun. */
+static mnist_status step_graph(void)
+{
+    mnist_graph_free(graph);
+    if (MAKE(graph, mnist_graph_new()) != MNIST_OK)
+        return came_to;
+    mnist_graph_set_seed(graph, 7);
+    mnist_tensor *x = NULL;
+    if (MAKE(input, mnist_input(graph, 8, 8, 1)) == MNIST_OK && MAKE(x, mnist_conv2d(input, 3, 3, MNIST_ACTIVATION_RELU)) == MNIST_OK
+        && MAKE(x, mnist_flatten(x)) == MNIST_OK && MAKE(x, mnist_dense(x, 6, MNIST_ACTIVATION_TANH)) == MNIST_OK
+        && MAKE(output, mnist_dense(x, 10, MNIST_ACTIVATION_SOFTMAX)) == MNIST_OK)
+        return MNIST_OK;
+    return mnist_graph_check(graph, NULL); /* which says why */
+}
+
+static mnist_status step_model(void)
+{
+    if (CALL(mnist_model_new(input, output, "small", &out.model, error)) == MNIST_OK)
+        kept.model = out.model;
+    return came_to;
+}
+
+static mnist_status step_threads(void)
+{
+    return CALL(mnist_model_set_threads(kept.model, threads, error));
+}
+
+static mnist_status step_summary(void)
+{
+    return CALL(mnist_model_summary(kept.model, no_text, NULL, error));
+}
+
+static mnist_status step_compile(void)
+{
+    return CALL(mnist_model_compile(kept.model, NULL, error));
+}
+
+static mnist_status step_fit(void)
+{
+    mnist_fit_options options;
+    mnist_fit_options_init(&options);
+    options.batch_size = 8;
+    options.epochs = 2;
+    options.validation_split = 0.25;
+    options.write = no_text;
+    options.on_batch_end = count_batch;
+    options.checkpoint_path = in("checkpoint");
+    options.checkpoint_epochs = 1;
+    if (CALL(mnist_model_fit(kept.model, kept.train, &options, &out.history, error)) == MNIST_OK)
+        kept.history = out.history;
+    return came_to;
+}
+
+/* Goes on from where the first one has ended. */
+static mnist_status step_resume(void)
+{
+    mnist_fit_options options;
+    mnist_fit_options_init(&options);
+    options.batch_size = 8;
+    options.epochs = 3;
+    options.validation_split = 0.25;
+    options.verbose = 0;
+    options.on_batch_end = count_batch;
+    options.checkpoint_path = in("checkpoint");
+    options.resume = 1;
+    return CALL(mnist_model_fit(kept.model, kept.train, &options, NULL, error));
+}
+
+static mnist_status step_history(void)
+{
+    return CALL(mnist_history_get(kept.history, "val_loss", 1, &out.value, error));
+}
+
+static mnist_status step_evaluate(void)
+{
+    mnist_evaluate_options options;
+    mnist_evaluate_options_init(&options);
+    options.verbose = 1;
+    options.write = no_text;
+    if (CALL(mnist_model_evaluate(kept.model, kept.test, &options, &out.metrics, error)) == MNIST_OK)
+        kept.metrics = out.metrics;
+    return came_to;
+}
+
+static mnist_status step_predict(void)
+{
+    if (CALL(mnist_model_predict(kept.model, kept.pixels, 1, out.p, 10, error)) == MNIST_OK)
+        memcpy(kept.p, out.p, sizeof out.p);
+    return came_to;
+}
+
+static mnist_status step_predict_dataset(void)
+{
+    if (CALL(mnist_model_predict_dataset(kept.model, kept.train, out.all, 400, error)) == MNIST_OK)
+        memcpy(kept.all, out.all, sizeof out.all);
+    return came_to;
+}
+
+static mnist_status step_save_weights(void)
+{
+    return CALL(mnist_model_save_weights(kept.model, in("weights"), error));
+}
+
+static mnist_status step_save(void)
+{
+    return CALL(mnist_model_save(kept.model, in("model"), error));
+}
+
+static mnist_status step_load_model(void)
+{
+    if (CALL(mnist_model_load(in("model"), &out.loaded, error)) == MNIST_OK)
+        kept.loaded = out.loaded;
+    return came_to;
+}
+
+static mnist_status step_load_weights(void)
+{
+    return CALL(mnist_model_load_weights(kept.loaded, in("weights"), error));
+}
+
+static const struct step {
+    const char *name;
+    mnist_status (*take)(void);
+} steps[] = {
+#define STEP(name) {#name, step_##name}
+    STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
+    STEP(copy),    STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
+    STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(fit),
+    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(save_weights), STEP(save),
+    STEP(load_model), STEP(load_weights),
+};
+#define STEPS (sizeof steps / sizeof *steps)
+
+static void free_all(void)
+{
+    mnist_npz_free(kept.npz);
+    mnist_dataset_free(kept.train), mnist_dataset_free(kept.test), mnist_dataset_free(kept.slice);
+    mnist_dataset_free(kept.idx), mnist_dataset_free(kept.copy);
+    mnist_graph_free(graph);
+    mnist_model_free(kept.model), mnist_model_free(kept.loaded);
+    mnist_history_free(kept.history);
+    mnist_error_free(error);
+    graph = NULL;
+    memset(&kept, 0, sizeof kept);
+}
+
+/* FNV-1a. */
+static uint64_t hash(uint64_t before, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        before = (before ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+    return before;
+}
+
+static uint64_t hash_of_file(uint64_t before, const char *path)
+{
+    unsigned char bytes[4096];
+    FILE *file = fopen(path, "rb");
+    for (size_t len; file && (len = fread(bytes, 1, sizeof bytes, file)) > 0;)
+        before = hash(before, bytes, len);
+    if (file)
+        fclose(file);
+    return before;
+}
+
+/* Whether a step's failure has left what it writes to alone. */
+static int untouched(void)
+{
+    const unsigned char *bytes = (const unsigned char *)&out;
+    for (size_t i = 0; i < sizeof out; i++)
+        if (bytes[i] != 0x5a)
+            return 0;
+    return 1;
+}
+
+/* How a program has ended. */
+struct end {
+    uint64_t bits;
+    int failed;    /* steps that have returned OUT_OF_MEMORY */
+    int disturbed; /* whether one of them was a fit that had begun to train */
+};
+
+static struct end run(void)
+{
+    struct end end = {0xcbf29ce484222325u, 0, 0};
+    remove(in("checkpoint")), remove(in("weights")), remove(in("model"));
+    for (size_t i = 0; i < STEPS; i++) {
+        const int before = refused;
+        batches = 0;
+        memset(&out, 0x5a, sizeof out);
+        mnist_status status = steps[i].take();
+        if (status == MNIST_ERROR_OUT_OF_MEMORY && refused > before) {
+            TRUE(untouched() || steps[i].take == step_error, steps[i].name);
+            TRUE(error == NULL || mnist_error_status(error) == status || steps[i].take == step_graph, steps[i].name);
+            end.failed++;
+            end.disturbed |= batches > 0;
+            refuse_first = 0; /* memory is back */
+            memset(&out, 0x5a, sizeof out);
+            status = steps[i].take();
+        }
+        refuse_first = refused > 0 ? 0 : refuse_first;
+        TRUE(status == MNIST_OK, steps[i].name);
+        if (status != MNIST_OK) {
+            fprintf(stderr, "  %s: %s\n", mnist_status_name(status), mnist_error_message(error));
+            exit(3);
+        }
+    }
+    end.bits = hash(end.bits, kept.p, sizeof kept.p);
+    end.bits = hash(end.bits, kept.all, sizeof kept.all);
+    end.bits = hash(end.bits, &kept.metrics, sizeof kept.metrics);
+    free_all();
+    end.bits = hash_of_file(hash_of_file(end.bits, in("weights")), in("model"));
+    return end;
+}
+
+/* How many entries a folder has whose names end in `end`. */
+static int entries(const char *path, const char *end)
+{
+    int number = 0;
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));) {
+        const size_t len = strlen(entry->d_name);
+        number += len >= strlen(end) && strcmp(entry->d_name + len - strlen(end), end) == 0;
+    }
+    if (dir)
+        closedir(dir);
+    return number;
+}
+
+/* Nothing is left behind: no thread, no open file, no temporary one. */
+static void nothing_left(int files)
+{
+    const struct timespec moment = {0, 1000000};
+    for (int i = 0; i < 1000 && entries("/proc/self/task", "") > 3; i++)
+        nanosleep(&moment, NULL); /* a thread that was joined may still be there for a moment */
+    TRUE(entries("/proc/self/task", "") == 3, "end"); /* ., .. and this one */
+    TRUE(entries("/proc/self/fd", "") == files, "end");
+    TRUE(entries(folder, ".tmp") == 0, "end");
+}
+
+enum { OUT_OF_MEMORY, DONE_WITHOUT, NOT_REACHED, WRONG };
+
+static int child(uint64_t expected)
+{
+    const int files = entries("/proc/self/fd", "");
+    alarm(60); /* hanging is dying */
+    const struct end end = run();
+    if (refused == 0)
+        return NOT_REACHED;
+    nothing_left(files);
+    TRUE(end.disturbed || end.bits == expected, "end");
+    refuse_first = 0;
+    if (end.disturbed)
+        TRUE(run().bits == expected, "end");
+    return failures > 0 ? WRONG : end.failed > 0 ? OUT_OF_MEMORY : DONE_WITHOUT;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 4 && argc != 6)
+        return 2;
+    folder = argv[1];
+    threads = (size_t)atoi(argv[2]);
+    const int more = strcmp(argv[3], "on") == 0, first = argc > 4 ? atoi(argv[4]) : 1;
+    const int last = argc > 4 ? atoi(argv[5]) : 1000000;
+    int came_to[4] = {0}, died = 0;
+
+    /* What it ends with when nothing is refused; in a child, for there must be no threads here. */
+    int ends[2];
+    uint64_t expected[2] = {0, 0};
+    TRUE(pipe(ends) == 0, "main");
+    for (int i = 0; i < 2; i++) {
+        const pid_t pid = fork();
+        if (pid == 0) {
+            const uint64_t bits = run().bits;
+            _exit(write(ends[1], &bits, sizeof bits) == sizeof bits ? 0 : 1);
+        }
+        TRUE(waitpid(pid, NULL, 0) == pid && read(ends[0], &expected[i], sizeof expected[i]) == sizeof expected[i], "main");
+    }
+    TRUE(expected[0] == expected[1], "main");
+
+    for (int n = first; n <= last && came_to[NOT_REACHED] == 0; n++) {
+        const pid_t pid = fork();
+        int status = -1;
+        if (pid == 0) {
+            refuse_first = n;
+            refuse_more = more;
+            _exit(child(expected[0]));
+        }
+        TRUE(pid > 0 && waitpid(pid, &status, 0) == pid, "main");
+        if (WIFEXITED(status) && WEXITSTATUS(status) <= WRONG) {
+            came_to[WEXITSTATUS(status)]++;
+        } else {
+            died++;
+            fprintf(stderr, "request %d refused: %s %d\n", n, WIFSIGNALED(status) ? "signal" : "exit",
+                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+        }
+    }
+    printf("%zu threads, %s: %d out of memory, %d done without, %d wrong, %d died\n", threads, argv[3],
+           came_to[OUT_OF_MEMORY], came_to[DONE_WITHOUT], came_to[WRONG], died);
+    return died + came_to[WRONG] + failures > 0;
+}

@@ -1,0 +1,88 @@
+/* What can be asked of a model while it trains, each answer as a number made of all its bits. */
+
+#ifndef ASKING_H
+#define ASKING_H
+
+#include "expect.h"
+
+enum question { PREDICT, PREDICT_DATASET, EVALUATE, SUMMARY, WEIGHTS, WHOLE, QUESTIONS };
+
+/* Images to ask about: more than the library takes through the network at once. */
+#define PROBES 40
+
+/* Files are many here, and need not survive a crash: the library's calls come here too. */
+int fsync(int file)
+{
+    (void)file;
+    return 0;
+}
+
+/* FNV-1a over more bytes. */
+static uint64_t hash(uint64_t before, const void *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        before = (before ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+    return before;
+}
+
+#define HASH_OF_NOTHING 0xcbf29ce484222325u
+
+static uint64_t hash_of_file(const char *path)
+{
+    static const size_t block = 1 << 16;
+    unsigned char *bytes = malloc(block);
+    uint64_t sum = HASH_OF_NOTHING;
+    FILE *file = fopen(path, "rb");
+    TRUE(file != NULL);
+    for (size_t len; file && (len = fread(bytes, 1, block, file)) > 0;)
+        sum = hash(sum, bytes, len);
+    if (file)
+        fclose(file);
+    free(bytes);
+    return sum;
+}
+
+static void add_to_hash(void *sum, const char *text, size_t len)
+{
+    *(uint64_t *)sum = hash(*(uint64_t *)sum, text, len);
+}
+
+/* The answer to a question about `probes`, a dataset of PROBES images 8 x 8; `path` is a file to use. */
+static uint64_t ask(const mnist_model *model, enum question question, const mnist_dataset *probes, const char *path)
+{
+    float images[PROBES * 64], p[PROBES * 10];
+    mnist_metrics metrics;
+    mnist_status status = MNIST_OK;
+    uint64_t sum = HASH_OF_NOTHING;
+    switch (question) {
+    case PREDICT:
+        for (size_t i = 0; i < PROBES; i++)
+            TRUE(mnist_dataset_image(probes, i, images + 64 * i, 64, NULL, NULL) == MNIST_OK);
+        status = mnist_model_predict(model, images, PROBES, p, PROBES * 10, NULL);
+        sum = hash(sum, p, sizeof p);
+        break;
+    case PREDICT_DATASET:
+        status = mnist_model_predict_dataset(model, probes, p, PROBES * 10, NULL);
+        sum = hash(sum, p, sizeof p);
+        break;
+    case EVALUATE:
+        status = mnist_model_evaluate(model, probes, NULL, &metrics, NULL);
+        sum = hash(sum, &metrics, sizeof metrics);
+        break;
+    case SUMMARY:
+        status = mnist_model_summary(model, add_to_hash, &sum, NULL);
+        break;
+    case WEIGHTS:
+        status = mnist_model_save_weights(model, path, NULL);
+        sum = hash_of_file(path);
+        break;
+    default:
+        status = mnist_model_save(model, path, NULL);
+        sum = hash_of_file(path);
+        break;
+    }
+    TRUE(status == MNIST_OK);
+    return sum;
+}
+
+#endif

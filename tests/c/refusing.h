@@ -1,0 +1,87 @@
+/* Memory and threads that can be refused: every request that is made while `inside` is set, on any thread, is counted, and
+ * some are refused. The functions that the library asks are here, in front of those of the C library. */
+
+#ifndef REFUSING_H
+#define REFUSING_H
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int inside, requests, refused;
+
+/* The request that is refused, counted from 1; 0: none. */
+static int refuse_first;
+/* Whether those that follow are refused as well. */
+static int refuse_more;
+
+static int is_refused(void)
+{
+    if (!__atomic_load_n(&inside, __ATOMIC_SEQ_CST))
+        return 0;
+    const int n = 1 + __atomic_fetch_add(&requests, 1, __ATOMIC_SEQ_CST);
+    if (refuse_first == 0 || n < refuse_first || (n > refuse_first && !refuse_more))
+        return 0;
+    __atomic_fetch_add(&refused, 1, __ATOMIC_SEQ_CST);
+    errno = ENOMEM;
+    return 1;
+}
+
+/* What the C library calls its own, which are hidden behind those below. */
+void *__libc_malloc(size_t);
+void *__libc_calloc(size_t, size_t);
+void *__libc_realloc(void *, size_t);
+void *__libc_memalign(size_t, size_t);
+
+void *malloc(size_t size)
+{
+    return is_refused() ? NULL : __libc_malloc(size);
+}
+
+void *calloc(size_t number, size_t size)
+{
+    return is_refused() ? NULL : __libc_calloc(number, size);
+}
+
+void *realloc(void *block, size_t size)
+{
+    return is_refused() ? NULL : __libc_realloc(block, size);
+}
+
+void *aligned_alloc(size_t alignment, size_t size)
+{
+    return is_refused() ? NULL : __libc_memalign(alignment, size);
+}
+
+int posix_memalign(void **block, size_t alignment, size_t size)
+{
+    void *found = is_refused() ? NULL : __libc_memalign(alignment, size);
+    if (found == NULL)
+        return ENOMEM;
+    *block = found;
+    return 0;
+}
+
+void *mmap64(void *address, size_t len, int protection, int flags, int file, off_t offset)
+{
+    return is_refused() ? MAP_FAILED : (void *)syscall(SYS_mmap, address, len, protection, flags, file, offset);
+}
+
+void *mmap(void *address, size_t len, int protection, int flags, int file, off_t offset)
+{
+    return mmap64(address, len, protection, flags, file, offset);
+}
+
+int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
+{
+    static int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+    if (create == NULL)
+        *(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+    return is_refused() ? EAGAIN : create(thread, attributes, start, argument);
+}
+
+#endif
