@@ -12,7 +12,8 @@ pub struct Pool {
     threads: usize,
 }
 
-/// Bytes that a thread takes from the allocator until it is at work, and some more.
+/// Bytes that must be to spare for a thread to be started. It takes a few hundred until it is at work, but asks for some of
+/// them, in std and in the C library, where neither an error nor a reserve is possible.
 const THREAD: usize = 64 << 10;
 
 impl Pool {
@@ -29,12 +30,11 @@ impl Pool {
             0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST),
             threads => threads,
         };
-        // Rust's threads ask for this and that in ways that end the process when it is refused.
-        memory::spare(threads * THREAD)?;
         let mut handles = memory::reserve(threads)?;
         let built = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .spawn_handler(|thread| {
+                memory::spare(THREAD).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
                 let name = format!("mnist-{}", thread.index());
                 handles.push(std::thread::Builder::new().name(name).spawn(|| thread.run())?);
                 Ok(())

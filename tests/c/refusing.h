@@ -19,9 +19,12 @@ static int refuse_first;
 /* Whether those that follow are refused as well. */
 static int refuse_more;
 
+/* Set on a thread while nothing is refused to it. */
+static __thread int granted;
+
 static int is_refused(void)
 {
-    if (!__atomic_load_n(&inside, __ATOMIC_SEQ_CST))
+    if (!__atomic_load_n(&inside, __ATOMIC_SEQ_CST) || granted)
         return 0;
     const int n = 1 + __atomic_fetch_add(&requests, 1, __ATOMIC_SEQ_CST);
     if (refuse_first == 0 || n < refuse_first || (n > refuse_first && !refuse_more))
@@ -74,6 +77,18 @@ void *mmap64(void *address, size_t len, int protection, int flags, int file, off
 void *mmap(void *address, size_t len, int protection, int flags, int file, off_t offset)
 {
     return mmap64(address, len, protection, flags, file, offset);
+}
+
+/* The C library notes what is to be done at a thread's end; refused the memory for it, it ends the process by itself. */
+int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *library)
+{
+    static int (*note)(void (*)(void *), void *, void *);
+    granted++;
+    if (note == NULL)
+        *(void **)&note = dlsym(RTLD_NEXT, "__cxa_thread_atexit_impl");
+    const int noted = note(function, object, library);
+    granted--;
+    return noted;
 }
 
 int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*start)(void *), void *argument)
