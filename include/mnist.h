@@ -643,7 +643,7 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
 // wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
 // the optimizer has gathered is kept.
 //
-// Memory, whatever the file: a copy of this model's weights, and 80 bytes for each byte of the file's header, which is
+// Memory, whatever the file: a copy of this model's weights, and 64 bytes for each byte of the file's header, which is
 // refused beyond 16 MiB.
 //
 // Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
@@ -668,7 +668,7 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 // mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 // its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 //
-// Memory, whatever the file: 80 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
+// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
 // behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 //
 // Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
