@@ -183,6 +183,20 @@ fn members_inside_of_members_are_read_as_their_headers_say() {
 }
 
 #[test]
+fn messages_show_names_out_of_a_file_as_text_of_bounded_length() {
+    let _turn = turn();
+    let name = format!("a\0\u{1b}[31m{}", "n".repeat(60_000));
+    let array = |descr: &str, shape: &str| Member::new(&format!("{name}.npy"), true, &npy(descr, shape, &[0; 4]));
+    for member in
+        [array("|u1", "(4,)"), array("<i4", "(1, 1, 1)"), array(&"<f4".repeat(99), "(1,)"), array("|u1", "(9,)")]
+    {
+        let file = hostile(&zip(&[member]));
+        files::verdict::check_error(&Dataset::from_npz(&file.path, &name, &name).unwrap_err());
+        files::verdict::check_error(&Dataset::from_npz(&file.path, "x", &name).unwrap_err());
+    }
+}
+
+#[test]
 fn headers_of_tensors_take_what_their_text_takes() {
     let _turn = turn();
     let (small, saved) = (model(), hostile(&[]));

@@ -40,7 +40,8 @@ pub fn mutate_zip(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<u
     }
     let which = random.below(members.len());
     match random.below(8) {
-        0 => members.push(Member { name: format!("{}{}.npy", random.below(9), members[which].name), ..members[which].clone() }),
+        0 => members
+            .push(Member { name: format!("{}{}.npy", random.below(9), members[which].name), ..members[which].clone() }),
         1 if members.len() > 1 => drop(members.swap_remove(which)),
         2 => lie(&mut members[which], random),
         3 => {

@@ -2,10 +2,10 @@
 //! mutators that know the formats, so that a changed byte gets past check sums, deflate and lengths.
 
 pub mod archive;
-pub mod random;
-pub mod tensors;
 #[path = "../../tests/files/mod.rs"]
 pub mod files;
+pub mod random;
+pub mod tensors;
 
 pub use files::trained;
 pub use files::verdict::{check_error, check_memory, measured};

@@ -13,7 +13,10 @@ fn main() -> std::io::Result<()> {
     };
     write("npz", archives())?;
     let images = [idx(&[2, 1, 2], &[5, 6, 7, 8]), idx(&[1, 2, 2, 1], &[1; 4]), idx(&[0, 1, 1], &[])];
-    write("gzip", images.iter().map(|file| gzip(file)).chain([[gzip(&images[0][..9]), gzip(&images[0][9..])].concat()]).collect())?;
+    write(
+        "gzip",
+        images.iter().map(|file| gzip(file)).chain([[gzip(&images[0][..9]), gzip(&images[0][9..])].concat()]).collect(),
+    )?;
     // The target takes the length of the images' file first, then both.
     let pair = |images: &[u8], labels: &[u8]| [&[images.len() as u8], images, labels].concat();
     write("idx", images.iter().map(|file| pair(file, &idx(&[2], &[3, 9]))).collect())?;
@@ -32,7 +35,12 @@ fn archives() -> Vec<Vec<u8>> {
             Member::new("y_train.npy", false, &array),
         ])
     });
-    let version_2 = [b"\x93NUMPY\x02\0", &61u32.to_le_bytes()[..], b"{\"descr\": \">f4\", 'fortran_order': False, 'shape': (1, 1, 1)}\n", &[0; 4]];
+    let version_2 = [
+        b"\x93NUMPY\x02\0",
+        &61u32.to_le_bytes()[..],
+        b"{\"descr\": \">f4\", 'fortran_order': False, 'shape': (1, 1, 1)}\n",
+        &[0; 4],
+    ];
     let other = zip(&[Member::new("a.npy", true, &version_2.concat()), Member::new("note.txt", true, b"no array")]);
     [trained::archive(true), trained::archive(false), other].into_iter().chain(labels).collect()
 }

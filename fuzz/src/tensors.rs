@@ -75,7 +75,18 @@ fn change(value: &mut Value, random: &mut Random) {
         Value::Number(_) if !random.once_in(8) => *value = number(random),
         Value::String(text) if !random.once_in(8) => {
             const WORDS: [&str; 12] = [
-                "F32", "F64", "U8", "linear", "softmax", "relu", "Dense", "Conv2D", "Flatten", "InputLayer", "Adam", "",
+                "F32",
+                "F64",
+                "U8",
+                "linear",
+                "softmax",
+                "relu",
+                "Dense",
+                "Conv2D",
+                "Flatten",
+                "InputLayer",
+                "Adam",
+                "",
             ];
             *text = match random.below(2) {
                 0 => WORDS[random.below(WORDS.len())].to_string(),

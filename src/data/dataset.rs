@@ -2,7 +2,7 @@
 
 use super::idx::Idx;
 use super::npz::{Elements, Npz};
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::memory;
 use std::ops::Range;
 use std::path::Path;
@@ -67,7 +67,7 @@ impl Dataset {
             Elements::U8(pixels) => Dataset::from_u8(pixels, &dims, labels),
             Elements::F32(pixels) => Dataset::from_f32(pixels, &dims, labels),
         }
-        .at(format_args!("member {images}"))
+        .at(format_args!("member {}", printable(images)))
     }
 
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, labels of rank 1. Memory, whatever the files: the dataset,

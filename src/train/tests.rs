@@ -262,6 +262,8 @@ fn tensors_that_are_missing_or_one_too_many_are_named() {
     assert_eq!(epochs, "tensor history/loss: wrong shape: expected F64 [0], found F64 [1]");
     let many = load(&|model| (model["fit"]["epoch"], model["steps"]) = (json!(1u64 << 40), json!(1u64 << 53)));
     assert_eq!(many, "tensor history/loss: wrong shape: expected F64 [1099511627776], found F64 [1]");
+    let steps = load(&|model| model["steps"] = json!(u64::MAX));
+    assert!(steps.contains("key steps: wrong value: expected a whole number up to 9007199254740992"), "{steps}");
     let units = load(&|model| model["layers"][3]["units"] = json!(1u64 << 25));
     assert!(units.contains("wrong shape: expected F32 [32, 33554432], found F32 [32, 3]"), "{units}");
     let validation = load(&|model| model["fit"]["plan"]["validation"] = json!(null));
