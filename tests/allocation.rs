@@ -30,7 +30,9 @@ fn files(folder: &Path) {
         npz.write_all(&array).unwrap();
     }
     npz.finish().unwrap();
-    let idx = |head: &[u32], data: &[u8]| [&head.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>(), data].concat();
+    let idx = |head: &[u32], data: &[u8]| {
+        [&head.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>(), data].concat()
+    };
     let file = std::fs::File::create(folder.join("images.idx.gz")).unwrap();
     let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
     gzip.write_all(&idx(&[0x803, 3, 2, 2], &[7; 12])).unwrap();
