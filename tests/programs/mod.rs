@@ -59,8 +59,27 @@ pub fn link(folder: &Path, source: &Path, flags: &[&str]) -> PathBuf {
     // The name that the program will ask for at run time.
     let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
     let mut command = compiler(source.to_str().unwrap());
+    let more = std::env::var("MNIST_TEST_CFLAGS").unwrap_or_default();
+    command.args(more.split_whitespace());
     run(command.arg("-o").arg(&program).arg(source).arg(shared()).arg(look_in(folder)).args(flags));
+    if let Ok(runner) = std::env::var("MNIST_TEST_RUNNER") {
+        behind(&runner, &program);
+    }
     program
+}
+
+/// Puts a script in the program's place that runs it by `runner`, valgrind, say.
+fn behind(runner: &str, program: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let bare = program.with_extension("bare");
+    std::fs::rename(program, &bare).unwrap();
+    std::fs::write(program, format!("#!/bin/sh\nexec {runner} '{}' \"$@\"\n", bare.display())).unwrap();
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Whether something watches over the programs' memory that takes a look at freed memory for a defect (`tests/memory`).
+pub fn watched() -> bool {
+    ["MNIST_TEST_CFLAGS", "MNIST_TEST_RUNNER"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
 /// The linker's option for a program that looks for its libraries in `folder` first: before the folders that cargo names
