@@ -4,7 +4,7 @@
 
 mod programs;
 
-use programs::{ROOT, compiler, program, run, shared, stdout};
+use programs::{ROOT, program, stdout};
 use std::io::Write;
 use std::path::Path;
 use std::process::Command;
