@@ -32,7 +32,8 @@ fuzz_target!(|file: &[u8]| {
     check_memory(most, FIXED + FILE * file.len());
     match fitted {
         Ok(fitted) => {
-            assert!(!fitted.cancelled && fitted.history.epochs() >= EPOCHS);
+            // Weights that are no numbers are news, not damage.
+            assert!(fitted.diverged.is_some() || !fitted.cancelled && fitted.history.epochs() >= EPOCHS);
             Model::load(path).expect("the checkpoint at the end loads");
         }
         Err(error) => {
