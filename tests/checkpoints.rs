@@ -94,7 +94,10 @@ fn killed_fifty_times_a_fit_ends_with_the_same_bits() {
     let rest = child.wait_with_output().unwrap();
     assert!(rest.status.success());
     println!("50 kills, {inside_a_write} of them inside a write; at {place:?} in the end");
-    assert!(place > (0, 0) && inside_an_epoch > 10 && inside_a_write > 0, "{place:?} {inside_an_epoch} {inside_a_write}");
+    assert!(
+        place > (0, 0) && inside_an_epoch > 10 && inside_a_write > 0,
+        "{place:?} {inside_an_epoch} {inside_a_write}"
+    );
     let history = |text: &str| text.lines().filter(|line| line.len() == 4 * 17).map(String::from).collect::<Vec<_>>();
     assert_eq!(history(&expected).len(), 1000);
     assert!(history(&String::from_utf8(rest.stdout).unwrap()) == history(&expected), "another history");
