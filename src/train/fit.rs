@@ -218,7 +218,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let Some(checkpoints) = self.checkpoints.as_mut() else { return Ok(()) };
         let (watch, network) = (&mut self.watch, &self.network);
         checkpoints.after(event, self.model, |position, weights| {
-            watch.weights(position.last_step(), network, weights) && !watch.diverged()
+            !watch.diverged() && watch.weights(position.last_step(), network, weights)
         })
     }
 
@@ -277,10 +277,9 @@ impl<'m, 'o> Fit<'m, 'o> {
             now.step(batch, metrics);
             line.update(&mut self.output, batch + 1, &now.shown(), now.progress.seconds);
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress);
-            if self.stopped {
-                break;
+            if !self.stopped {
+                self.checkpoint(After::Batch)?;
             }
-            self.checkpoint(After::Batch)?;
             if self.is_over() {
                 break;
             }

@@ -10,7 +10,7 @@ use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
 use std::fmt;
 
-/// Steps between two copies of the good weights. In the tutorial's fit a copy takes 3 ms, this many steps 1,400.
+/// Steps between two copies of the good weights. In the tutorial's fit one takes 2.3 ms, the check of the weights included, and this many steps 1,400.
 const EVERY: usize = 128;
 
 /// An epoch and one of its batches, from 0.
@@ -45,30 +45,28 @@ pub struct Watch {
     /// Whether the fit stops at the first bad number.
     terminate: bool,
     found: Option<Divergence>,
-    /// Weights whose loss was finite, if there were any; of those, the latest copied.
-    good: Option<Buffer>,
-    copy: Buffer,
-    /// Steps since the copy was made.
-    age: usize,
+    /// Weights whose loss was finite, if `age` says that there were any.
+    good: Buffer,
+    /// Steps that have been judged since they were copied.
+    age: Option<usize>,
 }
 
 impl Watch {
     /// Over a fit of `len` weights.
     pub fn new(terminate: bool, len: usize) -> Result<Self> {
-        let copy = Buffer::zeros(if terminate { len } else { 0 }).at("a copy of the weights")?;
-        Ok(Watch { terminate, found: None, good: None, copy, age: EVERY })
+        let good = Buffer::zeros(if terminate { len } else { 0 }).at("a copy of the weights")?;
+        Ok(Watch { terminate, found: None, good, age: None })
     }
 
     /// Whether the step may be taken whose forward pass has just given `score` for `x` with the weights `w`.
     pub fn may_step(&mut self, at: Place, score: &Score, network: &Network, w: &[f32], x: &[f32]) -> bool {
         if !score.loss.is_finite() {
             self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), score.loss)));
-        } else if self.terminate && self.age >= EVERY && self.weights(at, network, w) {
-            let copy = self.good.get_or_insert_with(|| std::mem::take(&mut self.copy));
-            copy.copy_from_slice(w);
-            self.age = 0;
+        } else if self.terminate && self.age.is_none_or(|age| age >= EVERY) && self.weights(at, network, w) {
+            self.good.copy_from_slice(w);
+            self.age = Some(0);
         }
-        self.age += 1;
+        self.age = self.age.map(|age| age + 1);
         self.may_go_on()
     }
 
@@ -107,10 +105,10 @@ impl Watch {
 
     /// What was found, and the weights to go back to, of a fit that has ended.
     pub fn end(mut self) -> (Option<Divergence>, Option<Buffer>) {
-        let good = self.good.take().filter(|_| !self.may_go_on());
-        if let (Some(found), Some(_)) = (&mut self.found, &good) {
+        let back = self.age.is_some() && !self.may_go_on();
+        if let Some(found) = self.found.as_mut().filter(|_| back) {
             found.kept = Some("the model has the last good weights again, the optimizer begins anew");
         }
-        (self.found, good)
+        (self.found, back.then_some(self.good))
     }
 }
