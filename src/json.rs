@@ -1,7 +1,6 @@
 //! JSON objects out of a file, read key by key, so that a wrong one is named: `key layers[1].filters: ...`.
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::weights::printable;
+use crate::error::{Error, ErrorKind, Result, printable};
 use serde_json::{Map, Value};
 use std::fmt::Display;
 

@@ -44,7 +44,7 @@ pub fn status_and_news(
         }
         Ok(Err(failure)) => failure,
         // Some of the libraries below take it for impossible that memory is refused.
-        Err(_) if memory::shortages() != shortages => Error::new(ErrorKind::OutOfMemory, "memory has run out"),
+        Err(_) if memory::shortages() != shortages => out_of_memory(),
         Err(panic) => Error::new(ErrorKind::Internal, format!("a defect of the library: {}", panic_text(&*panic))),
     };
     let status = failure.kind() as mnist_status;
@@ -73,8 +73,12 @@ pub fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
 pub fn ready() -> Result<()> {
     match is_ready() {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::OutOfMemory, "memory has run out")),
+        false => Err(out_of_memory()),
     }
+}
+
+fn out_of_memory() -> Error {
+    Error::new(ErrorKind::OutOfMemory, "memory has run out")
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -6,9 +6,8 @@
 //! ```
 
 use super::{Activation, LayerKind, LayerSpec};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::json::Object;
-use crate::weights::printable;
 use serde_json::{Value, json};
 use std::collections::HashSet;
 

@@ -15,10 +15,9 @@ use super::evaluate::Mean;
 use super::history::History;
 use super::options::{AdamOptions, CompileOptions, Loss, Optimizer};
 use super::state::{Plan, Position, Samples};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, printable};
 use crate::json::Object;
 use crate::kernels::softmax::Score;
-use crate::weights::printable;
 use serde_json::{Value, json};
 
 /// Keras's name of the one loss there is.

@@ -8,7 +8,6 @@ mod load;
 mod save;
 mod values;
 
-pub use crate::error::printable;
 pub use load::{Expected, TensorFile, open};
 pub use safetensors::Dtype;
 pub use save::{Entry, save};
@@ -19,8 +18,9 @@ use crate::replace;
 use std::path::Path;
 
 /// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read
-/// one takes some twenty times its length at worst, which is not for a file to choose.
+/// one takes some fifty times its length at worst (48 seen), which is not for a file to choose.
 const HEADER_MOST: usize = 1 << 24;
+/// How many times its length must be to spare before one is read. One that is made to harm takes more, as said.
 const HEADER_COST: usize = 20;
 
 /// Fails where [`save`] would before it writes: no such folder, no right to write in it, no file to replace.
