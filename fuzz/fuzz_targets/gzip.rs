@@ -4,7 +4,7 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use mnist::data::Dataset;
 use mnist_fuzz::random::Random;
-use mnist_fuzz::{archive, check_error, check_memory, files, folder, give_back, measured, write};
+use mnist_fuzz::{archive, check_error, check_last_image, check_memory, files, folder, give_back, measured, write};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -23,13 +23,7 @@ fuzz_target!(|file: &[u8]| {
     let (data, most) = measured(|| Dataset::from_idx(images_path, labels_path));
     check_memory(most, FIXED + 2 * content.len() + 5 * labels.len());
     match data {
-        Ok(data) => {
-            let [h, w, c] = data.image_shape();
-            let mut image = vec![0.0; h * w * c];
-            data.image(data.len() - 1, &mut image);
-            let end: Vec<f32> = content[content.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
-            assert_eq!(image, end);
-        }
+        Ok(data) => check_last_image(&data, &content),
         Err(error) => check_error(&error),
     }
 });

@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use mnist::data::Dataset;
-use mnist_fuzz::{archive, check_error, check_memory, folder, measured, write};
+use mnist_fuzz::{archive, check_error, check_last_image, check_memory, folder, measured, write};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -23,11 +23,7 @@ fuzz_target!(|files: &[u8]| {
     check_memory(most, FIXED + 2 * images.len() + 5 * labels.len());
     match data {
         Ok(data) => {
-            let [h, w, c] = data.image_shape();
-            let mut image = vec![0.0; h * w * c];
-            data.image(data.len() - 1, &mut image);
-            let end: Vec<f32> = images[images.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
-            assert_eq!(image, end);
+            check_last_image(&data, &images);
             assert!(data.labels().iter().zip(&labels[8..]).all(|(&label, &byte)| label == u32::from(byte)));
         }
         Err(error) => check_error(&error),

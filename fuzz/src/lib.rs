@@ -10,6 +10,7 @@ pub mod tensors;
 pub use files::trained;
 pub use files::verdict::{check_error, check_memory, measured};
 
+use mnist::data::Dataset;
 use std::path::{Path, PathBuf};
 
 /// A folder of this process; `fuzz/run` puts it in memory and removes it.
@@ -22,6 +23,14 @@ pub fn folder() -> PathBuf {
 /// Makes `bytes` the content of a file.
 pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("room for a file");
+}
+
+/// Makes sure that the last image of `data` is what the content of its IDX file ends with.
+pub fn check_last_image(data: &Dataset, content: &[u8]) {
+    let mut image = vec![0.0; data.image_shape().iter().product()];
+    data.image(data.len() - 1, &mut image);
+    let end: Vec<f32> = content[content.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
+    assert_eq!(image, end);
 }
 
 /// libFuzzer's own mutation of a part of a file, which may grow to `most` bytes.

@@ -8,6 +8,7 @@
 
 #define _GNU_SOURCE
 
+#include "folder.h"
 #include "refusing.h"
 
 #include <mnist.h>
@@ -20,7 +21,6 @@
 #include <sys/wait.h>
 #include <time.h>
 
-static const char *folder;
 static size_t threads;
 
 /* Where a child is: seen by its parent. */
@@ -36,16 +36,6 @@ static void expect(int is, int line, const char *what, const char *step)
     }
 }
 #define TRUE(condition, step) expect(condition, __LINE__, #condition, step)
-
-/* The path of a file in the folder; good until the fourth call after this one. */
-static const char *in(const char *name)
-{
-    static char paths[4][1024];
-    static int next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
 
 /* What calls write to: filled with a pattern before a step, and kept when it has succeeded. */
 static struct outputs {
@@ -215,16 +205,22 @@ static mnist_status step_compile(void)
     return CALL(mnist_model_compile(kept.model, NULL, error));
 }
 
-static mnist_status step_fit(void)
+static mnist_fit_options fit_for(size_t epochs)
 {
     mnist_fit_options options;
     mnist_fit_options_init(&options);
     options.batch_size = 8;
-    options.epochs = 2;
+    options.epochs = epochs;
     options.validation_split = 0.25;
-    options.write = no_text;
     options.on_batch_end = count_batch;
     options.checkpoint_path = in("checkpoint");
+    return options;
+}
+
+static mnist_status step_fit(void)
+{
+    mnist_fit_options options = fit_for(2);
+    options.write = no_text;
     options.checkpoint_epochs = 1;
     if (CALL(mnist_model_fit(kept.model, kept.train, &options, &out.history, error)) == MNIST_OK)
         kept.history = out.history;
@@ -234,14 +230,8 @@ static mnist_status step_fit(void)
 /* Goes on from where the first one has ended. */
 static mnist_status step_resume(void)
 {
-    mnist_fit_options options;
-    mnist_fit_options_init(&options);
-    options.batch_size = 8;
-    options.epochs = 3;
-    options.validation_split = 0.25;
+    mnist_fit_options options = fit_for(3);
     options.verbose = 0;
-    options.on_batch_end = count_batch;
-    options.checkpoint_path = in("checkpoint");
     options.resume = 1;
     return CALL(mnist_model_fit(kept.model, kept.train, &options, NULL, error));
 }

@@ -1,36 +1,12 @@
-/* What the tests of whole models share: a folder of files, and a fit to interrupt. */
+/* What the tests of whole models share: a fit to interrupt, and files of it. */
 
 #ifndef MODELS_H
 #define MODELS_H
 
 #include "expect.h"
+#include "folder.h"
 
-static const char *folder;
 static mnist_dataset *data;
-
-/* The path of a file in the folder; good until the eighth call after this one. */
-static const char *in(const char *name)
-{
-    static char paths[8][1024];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-/* Whether two files have the same bytes. */
-static int same_files(const char *a, const char *b)
-{
-    FILE *x = fopen(a, "rb"), *y = fopen(b, "rb");
-    int same = x && y, c = 0;
-    while (same && c != EOF)
-        same = (c = getc(x)) == getc(y);
-    if (x)
-        fclose(x);
-    if (y)
-        fclose(y);
-    return same;
-}
 
 static mnist_model *compiled(void)
 {

@@ -2,30 +2,13 @@
  * whatever they are, neither change a result nor are changed. The program is told a folder for its files. */
 
 #include "expect.h"
+#include "folder.h"
 
 #ifdef __x86_64__
 #include <xmmintrin.h>
 #endif
 
-enum { SIDE = 8, PIXELS = SIDE * SIDE, STEPS = 300, PARAMS = 4000 };
-
-static const char *folder;
-
-static const char *in_folder(const char *name)
-{
-    static char path[1024];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    return path;
-}
-
-static long read_file(const char *name, unsigned char *bytes, size_t capacity)
-{
-    FILE *file = fopen(in_folder(name), "rb");
-    long len = file ? (long)fread(bytes, 1, capacity, file) : -1;
-    if (file)
-        fclose(file);
-    return len;
-}
+enum { SIDE = 8, PIXELS = SIDE * SIDE, STEPS = 300 };
 
 static mnist_model *small(void)
 {
@@ -34,14 +17,12 @@ static mnist_model *small(void)
     return model;
 }
 
-/* The bits of the weights, by way of a file. */
+/* Whether the weights have the same bits, by way of files. */
 static int same_weights(const mnist_model *a, const mnist_model *b)
 {
-    static unsigned char bytes[2][8 * PARAMS];
-    WORKS(mnist_model_save_weights(a, in_folder("a"), error));
-    WORKS(mnist_model_save_weights(b, in_folder("b"), error));
-    const long len[2] = {read_file("a", bytes[0], sizeof bytes[0]), read_file("b", bytes[1], sizeof bytes[1])};
-    return len[0] > 1000 && len[0] == len[1] && memcmp(bytes[0], bytes[1], (size_t)len[0]) == 0;
+    WORKS(mnist_model_save_weights(a, in("a"), error));
+    WORKS(mnist_model_save_weights(b, in("b"), error));
+    return file_size(in("a")) > 1000 && same_files(in("a"), in("b"));
 }
 
 static void compile(mnist_model *model, double learning_rate)
@@ -134,8 +115,7 @@ static void late_in_a_fit(void)
     mnist_dataset *data = one_bad_image(), *good = NULL;
     mnist_metrics metrics;
     mnist_fit_options options = quiet();
-    char checkpoint[1024];
-    snprintf(checkpoint, sizeof checkpoint, "%s", in_folder("checkpoint"));
+    const char *checkpoint = in("checkpoint");
     for (size_t i = 0; i < PIXELS; i++)
         seen.probe[i] = (float)i / PIXELS;
     seen.model = model;
@@ -172,20 +152,18 @@ static void late_in_a_fit(void)
 
 static void weights_that_are_none(void)
 {
-    static unsigned char bytes[8 * PARAMS];
     const float infinite = INFINITY;
     mnist_model *model = small(), *same = small();
     mnist_dataset *data = noise(64, SIDE);
     mnist_fit_options options = quiet();
-    WORKS(mnist_model_save_weights(model, in_folder("w"), error));
-    const long len = read_file("w", bytes, sizeof bytes);
-    TRUE(len > 1000);
-    memcpy(bytes + len - sizeof infinite, &infinite, sizeof infinite);
-    FILE *file = fopen(in_folder("w"), "wb");
-    TRUE(file && fwrite(bytes, 1, (size_t)len, file) == (size_t)len);
+    WORKS(mnist_model_save_weights(model, in("w"), error));
+    TRUE(file_size(in("w")) > 1000);
+    FILE *file = fopen(in("w"), "r+b");
+    TRUE(file && fseek(file, -(long)sizeof infinite, SEEK_END) == 0);
+    TRUE(fwrite(&infinite, sizeof infinite, 1, file) == 1);
     fclose(file);
-    WORKS(mnist_model_load_weights(model, in_folder("w"), error));
-    WORKS(mnist_model_load_weights(same, in_folder("w"), error));
+    WORKS(mnist_model_load_weights(model, in("w"), error));
+    WORKS(mnist_model_load_weights(same, in("w"), error));
     compile(model, 0.001);
     diverges("epoch 1: step 1: layer dense", mnist_model_fit(model, data, &options, NULL, error));
     TRUE(strstr(mnist_error_message(error), "found inf") && !strstr(mnist_error_message(error), "good weights"));

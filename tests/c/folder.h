@@ -1,0 +1,44 @@
+/* The folder that a test program is told, and the files in it. */
+
+#ifndef FOLDER_H
+#define FOLDER_H
+
+#include <stdio.h>
+
+static const char *folder;
+
+/* The path of a file in the folder; good until the eighth call after this one. */
+static const char *in(const char *name)
+{
+    static char paths[8][1024];
+    static int next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+/* The bytes in a file; -1 if it is not there. */
+static inline long file_size(const char *path)
+{
+    FILE *file = fopen(path, "rb");
+    const long size = file && fseek(file, 0, SEEK_END) == 0 ? ftell(file) : -1;
+    if (file)
+        fclose(file);
+    return size;
+}
+
+/* Whether two files have the same bytes. */
+static inline int same_files(const char *a, const char *b)
+{
+    FILE *x = fopen(a, "rb"), *y = fopen(b, "rb");
+    int same = x && y, c = 0;
+    while (same && c != EOF)
+        same = (c = getc(x)) == getc(y);
+    if (x)
+        fclose(x);
+    if (y)
+        fclose(y);
+    return same;
+}
+
+#endif
