@@ -62,6 +62,7 @@ pub fn spare(bytes: usize) -> Result<()> {
 static SHORTAGES: AtomicUsize = AtomicUsize::new(0);
 
 /// To be called by an allocator that was refused memory.
+#[cfg(feature = "reserve")]
 pub fn note_shortage() {
     SHORTAGES.fetch_add(1, Ordering::Relaxed);
 }
