@@ -29,6 +29,11 @@
 // mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads); callbacks and
 // writes happen on the thread that called.
 //
+// MEMORY. A call for which there is not enough returns MNIST_ERROR_OUT_OF_MEMORY, mnist_X_new and the layer calls NULL; it
+// changes nothing, except that a fit that has begun to train stops between two steps and keeps what it has learned. For
+// what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
+// are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
+//
 // TEXT is UTF-8, NUL-terminated; paths too.
 //
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
@@ -596,7 +601,7 @@ void mnist_fit_options_init(struct mnist_fit_options *options);
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
-/// or an option out of its range; BUSY; OUT_OF_MEMORY.
+/// or an option out of its range; BUSY; OUT_OF_MEMORY, which can come later too: the model keeps what it has learned.
 ///
 /// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
 /// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes

@@ -199,7 +199,7 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options)
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
-/// or an option out of its range; BUSY; OUT_OF_MEMORY.
+/// or an option out of its range; BUSY; OUT_OF_MEMORY, which can come later too: the model keeps what it has learned.
 ///
 /// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
 /// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes

@@ -29,6 +29,11 @@
 // mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads); callbacks and
 // writes happen on the thread that called.
 //
+// MEMORY. A call for which there is not enough returns MNIST_ERROR_OUT_OF_MEMORY, mnist_X_new and the layer calls NULL; it
+// changes nothing, except that a fit that has begun to train stops between two steps and keeps what it has learned. For
+// what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
+// are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
+//
 // TEXT is UTF-8, NUL-terminated; paths too.
 //
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
