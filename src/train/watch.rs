@@ -10,7 +10,8 @@ use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
 use std::fmt;
 
-/// Steps between two copies of the good weights. In the tutorial's fit one takes 2.3 ms, the check of the weights included, and this many steps 1,400.
+/// Steps between two copies of the good weights. In the tutorial's fit one takes 2.3 ms with the check of the weights, and
+/// this many steps 1,400.
 const EVERY: usize = 128;
 
 /// An epoch and one of its batches, from 0.
