@@ -620,6 +620,47 @@ mnist_status mnist_model_predict_dataset(const struct mnist_model *model,
                                          size_t capacity,
                                          struct mnist_error *error);
 
+// How many weights the model has, a layer's kernel and its bias being two; 0 for NULL.
+size_t mnist_model_weights_len(const struct mnist_model *model);
+
+// The name of weight `i`, as in a file of weights, "conv2d/kernel"; they come layer by layer, a layer's kernel before its
+// bias. NULL for an `i` past the end or a NULL model. The string is good as long as the model is.
+const char *mnist_model_weight_name(const struct mnist_model *model,
+                                    size_t i);
+
+// The shape of the weight called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
+// `capacity` numbers, the sizes: a convolution's kernel is `[k, k, in, out]`, a dense layer's `[in, out]`, a bias `[out]`.
+// `dims` may be NULL when `capacity` is 0.
+//
+// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+mnist_status mnist_model_weight_shape(const struct mnist_model *model,
+                                      const char *name,
+                                      size_t *dims,
+                                      size_t capacity,
+                                      size_t *rank,
+                                      struct mnist_error *error);
+
+// Copies the weight called `name` to `values`, which has room for `capacity` floats: as many as the product of its shape,
+// row-major. While a fit is under way they are those of one moment between two steps; two calls may meet two moments
+// (mnist_model_save_weights writes all weights of one).
+//
+// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small.
+mnist_status mnist_model_get_weight(const struct mnist_model *model,
+                                    const char *name,
+                                    float *values,
+                                    size_t capacity,
+                                    struct mnist_error *error);
+
+// Sets the weight called `name` to `values`, `count` floats, row-major as its shape says; whether they are finite is not
+// judged. What the optimizer has gathered is kept.
+//
+// Errors: NOT_FOUND; SHAPE when `count` is not the product of the weight's shape; BUSY.
+mnist_status mnist_model_set_weight(struct mnist_model *model,
+                                    const char *name,
+                                    const float *values,
+                                    size_t count,
+                                    struct mnist_error *error);
+
 // Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
 // `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
 // beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.

@@ -506,6 +506,48 @@ public:
 
     void cancel() const noexcept { mnist_model_cancel(get()); }
 
+    /// The weights' names, as in a file of weights: "conv2d/kernel".
+    std::vector<std::string> weight_names() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < mnist_model_weights_len(get()); i++)
+            names.emplace_back(mnist_model_weight_name(get(), i));
+        return names;
+    }
+
+    std::vector<std::size_t> weight_shape(const std::string &name) const
+    {
+        std::size_t rank = 0;
+        detail::check([&](mnist_error *e) {
+            return mnist_model_weight_shape(get(), name.c_str(), nullptr, 0, &rank, e);
+        });
+        std::vector<std::size_t> dims(rank);
+        detail::check([&](mnist_error *e) {
+            return mnist_model_weight_shape(get(), name.c_str(), dims.data(), rank, &rank, e);
+        });
+        return dims;
+    }
+
+    /// A weight's values, row-major as its shape says.
+    std::vector<float> get_weight(const std::string &name) const
+    {
+        std::size_t len = 1;
+        for (const std::size_t dim : weight_shape(name))
+            len *= dim;
+        std::vector<float> values(len);
+        detail::check([&](mnist_error *e) {
+            return mnist_model_get_weight(get(), name.c_str(), values.data(), len, e);
+        });
+        return values;
+    }
+
+    void set_weight(const std::string &name, const std::vector<float> &values)
+    {
+        detail::check([&](mnist_error *e) {
+            return mnist_model_set_weight(get(), name.c_str(), values.data(), values.size(), e);
+        });
+    }
+
     void save_weights(const std::string &path) const
     {
         detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), path.c_str(), e); });

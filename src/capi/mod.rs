@@ -9,7 +9,7 @@
 //! | `guard` | nothing: it is the way in and out |
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
-//! | `fit`, `evaluate`, `weights` | what is done with a model |
+//! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
 
@@ -21,6 +21,7 @@ mod graph;
 mod guard;
 mod history;
 mod model;
+mod named_weights;
 mod npz;
 mod options;
 mod output;

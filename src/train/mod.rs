@@ -9,6 +9,7 @@
 //! state       how it is trained, how far      progress  Keras's progress line
 //! saved       the whole model as a file       history   the metrics of each epoch
 //! checkpoint  when a fit writes one           config    what both describe, as JSON
+//! named_weights   weights by name, in memory
 //! ```
 
 mod checkpoint;
@@ -17,6 +18,7 @@ mod evaluate;
 mod fit;
 mod history;
 mod model;
+mod named_weights;
 mod network;
 mod options;
 mod parameters;

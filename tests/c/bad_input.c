@@ -89,6 +89,16 @@ static void null_pointers(const mnist_dataset *data, mnist_model *model, const m
     FAILS(INVALID_ARGUMENT, "`path`", mnist_model_load_weights(model, NULL, error));
     FAILS(INVALID_ARGUMENT, "`model`", mnist_model_save(NULL, "x", error));
     FAILS(INVALID_ARGUMENT, "`path`", mnist_model_save(model, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_weight_shape(NULL, "dense/bias", dims, 8, &number, error));
+    FAILS(INVALID_ARGUMENT, "`name`", mnist_model_weight_shape(model, NULL, dims, 8, &number, error));
+    FAILS(INVALID_ARGUMENT, "`dims`", mnist_model_weight_shape(model, "dense/bias", NULL, 8, &number, error));
+    FAILS(INVALID_ARGUMENT, "`rank`", mnist_model_weight_shape(model, "dense/bias", dims, 8, NULL, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_get_weight(NULL, "dense/bias", pixel, 64, error));
+    FAILS(INVALID_ARGUMENT, "`name`", mnist_model_get_weight(model, NULL, pixel, 64, error));
+    FAILS(INVALID_ARGUMENT, "`values`", mnist_model_get_weight(model, "dense/bias", NULL, 64, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_set_weight(NULL, "dense/bias", pixel, 16, error));
+    FAILS(INVALID_ARGUMENT, "`name`", mnist_model_set_weight(model, NULL, pixel, 16, error));
+    FAILS(INVALID_ARGUMENT, "`values`", mnist_model_set_weight(model, "dense/bias", NULL, 16, error));
     FAILS(INVALID_ARGUMENT, "`path`", mnist_model_load(NULL, &made, error));
     FAILS(INVALID_ARGUMENT, "`out`", mnist_model_load("x", NULL, error));
     FAILS(INVALID_ARGUMENT, "`history`", mnist_history_get(NULL, "loss", 0, &value, error));
@@ -106,6 +116,9 @@ static void null_pointers(const mnist_dataset *data, mnist_model *model, const m
     TRUE(mnist_model_count_params(NULL) == 0 && mnist_history_epochs(NULL) == 0);
     TRUE(mnist_model_input_shape(NULL, dims, 4) == 0 && mnist_model_output_len(NULL) == 0);
     TRUE(mnist_model_input_shape(model, NULL, 4) == 3);
+    TRUE(mnist_model_weights_len(NULL) == 0 && mnist_model_weight_name(NULL, 0) == NULL);
+    TRUE(mnist_model_weight_name(model, mnist_model_weights_len(model)) == NULL);
+    TRUE(mnist_model_weight_name(model, SIZE_MAX) == NULL);
     TRUE(mnist_error_status(NULL) == MNIST_OK && strcmp(mnist_error_message(NULL), "") == 0);
     TRUE(mnist_input(NULL, 1, 1, 1) == NULL && mnist_conv2d(NULL, 1, 1, 0) == NULL);
     TRUE(mnist_flatten(NULL) == NULL && mnist_dense(NULL, 1, 0) == NULL);
@@ -322,6 +335,28 @@ static void weights(const char *folder, mnist_model *model)
     FAILS(NOT_FOUND, "no-folder", mnist_model_save_weights(model, in(0, folder, "no-folder/w"), error));
 }
 
+static void named_weights(mnist_model *model)
+{
+    size_t dims[4] = {7, 7, 7, 7}, rank = 7;
+    float values[640] = {7};
+    FAILS(NOT_FOUND, "`name`: the model has no such weight: expected one of conv2d/kernel, ",
+          mnist_model_weight_shape(model, "conv2d", dims, 4, &rank, error));
+    FAILS(NOT_FOUND, "found ``", mnist_model_get_weight(model, "", values, 640, error));
+    FAILS(NOT_FOUND, "found `dense/kernels`", mnist_model_set_weight(model, "dense/kernels", values, 640, error));
+    FAILS(INVALID_ARGUMENT, "UTF-8", mnist_model_get_weight(model, "\xc3", values, 640, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 4 or more, found 3",
+          mnist_model_weight_shape(model, "conv2d/kernel", dims, 3, &rank, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 16 or more, found 15",
+          mnist_model_get_weight(model, "dense/bias", values, 15, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_get_weight(model, "dense/bias", values, 0, error));
+    FAILS(SHAPE, "weight dense/bias: another number of values than the weight's: expected 16 for [16], found 15",
+          mnist_model_set_weight(model, "dense/bias", values, 15, error));
+    FAILS(SHAPE, "weight dense/bias", mnist_model_set_weight(model, "dense/bias", values, 17, error));
+    FAILS(SHAPE, "weight dense/bias", mnist_model_set_weight(model, "dense/bias", values, 0, error));
+    FAILS(INVALID_ARGUMENT, "`values`", mnist_model_set_weight(model, "dense/bias", values, SIZE_MAX, error));
+    TRUE(dims[0] == 7 && rank == 7 && values[0] == 7);
+}
+
 static void models(const char *folder, mnist_model *model)
 {
     mnist_model *made = NULL;
@@ -359,6 +394,7 @@ int main(int argc, char **argv)
     WORKS(mnist_model_predict_dataset(model, data, before, 640, error));
     fits(data, model);
     weights(argv[1], model);
+    named_weights(model);
     models(argv[1], model);
     WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
     TRUE(memcmp(before, after, sizeof before) == 0); /* what failed has changed nothing */

@@ -1,0 +1,48 @@
+// The C++ layer over what programs around the library use: weights by name, the confusion matrix, pictures.
+
+#include <mnist.hpp>
+
+#include <cstdio>
+
+static int failures;
+
+#define TRUE(condition) (void)((condition) || (failures++, std::fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition)))
+
+template <typename Call> static mnist_status status_of(Call &&call)
+{
+    try {
+        call();
+    } catch (const mnist::error &e) {
+        return e.status();
+    }
+    return MNIST_OK;
+}
+
+static mnist::model network(std::uint64_t seed)
+{
+    mnist::graph graph;
+    const auto input = graph.seed(seed).input(8, 8, 1);
+    return mnist::model(input, input.conv2d(4, 3, mnist::relu).flatten().dense(3, mnist::softmax));
+}
+
+static void weights_by_name()
+{
+    const mnist::model model = network(7);
+    mnist::model other = network(8);
+    const std::vector<float> image(64, 0.5f);
+    TRUE((model.weight_names() == std::vector<std::string>{"conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias"}));
+    TRUE((model.weight_shape("conv2d/kernel") == std::vector<std::size_t>{3, 3, 1, 4}));
+    TRUE(model.get_weight("dense/kernel").size() == 36 * 4 * 3 && model.predict(image) != other.predict(image));
+    for (const auto &name : model.weight_names())
+        other.set_weight(name, model.get_weight(name));
+    TRUE(model.predict(image) == other.predict(image));
+    TRUE(status_of([&] { model.get_weight("dense"); }) == MNIST_ERROR_NOT_FOUND);
+    TRUE(status_of([&] { other.set_weight("dense/bias", {1, 2}); }) == MNIST_ERROR_SHAPE);
+}
+
+int main()
+{
+    weights_by_name();
+    std::printf("%d failures\n", failures);
+    return failures != 0;
+}
