@@ -276,6 +276,12 @@ typedef struct mnist_evaluate_options {
     mnist_write_fn write;
     // Handed to `write`.
     void *write_data;
+    // A place for the confusion matrix, `[classes, classes]`, row-major, the classes being all of the model's output: row
+    // = label, column = most probable class (the first of equals). Its sum is the number of samples, and its diagonal
+    // over that the accuracy. Written on success only; NULL: unwanted. NULL.
+    uint64_t *confusion;
+    // How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
+    size_t confusion_capacity;
 } mnist_evaluate_options;
 
 // What an evaluation found.
@@ -590,7 +596,8 @@ void mnist_evaluate_options_init(struct mnist_evaluate_options *options);
 // logits. NULL options mean the defaults.
 //
 // Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-// infinite, an option out of its range; UNSUPPORTED for another last layer; OUT_OF_MEMORY.
+// infinite, an option out of its range, too little room for the confusion matrix; UNSUPPORTED for another last layer;
+// OUT_OF_MEMORY.
 mnist_status mnist_model_evaluate(const struct mnist_model *model,
                                   const struct mnist_dataset *dataset,
                                   const struct mnist_evaluate_options *options,

@@ -356,6 +356,7 @@ struct evaluate_options {
     std::size_t batch_size = 32;
     int verbose = 0;
     writer write; // empty: stdout
+    std::vector<std::uint64_t> *confusion = nullptr; // becomes [classes, classes], row = label, column = what it was taken for
 };
 
 /// What a fit has done.
@@ -461,9 +462,16 @@ public:
             c.write = detail::sink::take;
             c.write_data = &to;
         }
+        std::vector<std::uint64_t> counts(options.confusion ? output_len() * output_len() : 0);
+        if (options.confusion) {
+            c.confusion = counts.data();
+            c.confusion_capacity = counts.size();
+        }
         metrics found{};
         detail::check([&](mnist_error *e) { return mnist_model_evaluate(get(), data.get(), &c, &found, e); });
         to.rethrow();
+        if (options.confusion)
+            *options.confusion = std::move(counts);
         return found;
     }
 

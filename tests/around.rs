@@ -12,6 +12,12 @@ fn weights_by_name() {
 }
 
 #[test]
+fn the_confusion_matrix() {
+    let folder = tempfile::tempdir().unwrap();
+    print!("{}", stdout(&mut Command::new(program(folder.path(), "confusion.c"))));
+}
+
+#[test]
 fn the_cpp_layer_over_them() {
     let folder = tempfile::tempdir().unwrap();
     print!("{}", stdout(&mut Command::new(program(folder.path(), "more.cpp"))));

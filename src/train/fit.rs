@@ -276,7 +276,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
-        let mean = model.score(&weights, data, self.batch_size, &mut |_| going_on())?;
+        let mean = model.score(&weights, data, self.batch_size, None, &mut |_| going_on())?;
         self.stopped |= !going_on();
         Ok((!self.stopped).then(|| mean.metrics()))
     }

@@ -313,6 +313,17 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     mnist_evaluate_options_init(&evaluate);
     evaluate.batch_size = 0;
     FAILS(INVALID_ARGUMENT, "`batch_size`", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    mnist_evaluate_options_init(&evaluate);
+    uint64_t confusion[101] = {7};
+    evaluate.confusion = confusion;
+    FAILS(INVALID_ARGUMENT, "`options.confusion_capacity`: too small: expected 100 or more, found 0",
+          mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    evaluate.confusion_capacity = 99;
+    FAILS(INVALID_ARGUMENT, "found 99", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    evaluate.confusion_capacity = 101;
+    evaluate.verbose = 3;
+    FAILS(INVALID_ARGUMENT, "`verbose`", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    TRUE(confusion[0] == 7 && confusion[1] == 0);
     FAILS(INVALID_ARGUMENT, "`threads`", mnist_model_set_threads(model, SIZE_MAX, error));
     FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_predict(model, pixels, 2, pixels, 19, error));
     FAILS(INVALID_ARGUMENT, "`count`", mnist_model_predict(model, pixels, SIZE_MAX, pixels, 19, error));

@@ -40,9 +40,30 @@ static void weights_by_name()
     TRUE(status_of([&] { other.set_weight("dense/bias", {1, 2}); }) == MNIST_ERROR_SHAPE);
 }
 
+static void confusion_matrix()
+{
+    std::vector<std::uint8_t> pixels(60 * 64), labels(60);
+    for (std::size_t i = 0; i < pixels.size(); i++)
+        pixels[i] = static_cast<std::uint8_t>(i * i % 251);
+    for (std::size_t i = 0; i < labels.size(); i++)
+        labels[i] = i % 3;
+    const auto data = mnist::dataset::from_memory(pixels, {60, 8, 8}, labels);
+    const mnist::model model = network(7);
+    std::vector<std::uint64_t> counts{1};
+    mnist::evaluate_options options;
+    options.confusion = &counts;
+    const double accuracy = model.evaluate(data, options).accuracy;
+    TRUE(counts.size() == 9 && counts[0] + counts[1] + counts[2] == 20);
+    TRUE(static_cast<double>(counts[0] + counts[4] + counts[8]) / 60 == accuracy);
+    options.batch_size = 0;
+    counts = {5};
+    TRUE(status_of([&] { model.evaluate(data, options); }) == MNIST_ERROR_INVALID_ARGUMENT && counts.size() == 1);
+}
+
 int main()
 {
     weights_by_name();
+    confusion_matrix();
     std::printf("%d failures\n", failures);
     return failures != 0;
 }
