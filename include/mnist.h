@@ -4,7 +4,7 @@
 //
 //     mnist_load_data      mnist_graph_new       mnist_model_new      mnist_model_fit         mnist_model_predict
 //     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save,
-//                          mnist_conv2d, ...                                                  mnist_model_load
+//     mnist_image_prepare  mnist_conv2d, ...                                                  mnist_model_load
 //
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
@@ -460,6 +460,28 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 
 // Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
 void mnist_dataset_free(struct mnist_dataset *dataset);
+
+// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
+// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers
+// from 0 to 255, each divided by `divisor` in single precision. 255 gives what mnist_model_predict wants of a model that
+// was trained on data divided by 255 with mnist_dataset_normalize.
+//
+// The ground is the median of the picture's border. Ink is what is lighter than that, or what is darker, whichever is
+// more; its contrast is stretched to the full range. The box of the ink, small specks left out, is scaled to 20 x 20
+// pixels, its shape kept, and placed in 28 x 28 with the centre of its mass in the middle, as MNIST was made. The picture
+// should show one figure, on an evenly lit ground that surrounds it. The result is the same to the bit on every machine.
+// It takes less than two megabytes of memory, whatever the picture's size.
+//
+// Errors: INVALID_ARGUMENT for a size out of its range, a divisor of 0, NaN or infinity, a `capacity` below 784, and a
+// picture without a figure, that is one which differs from its ground by 8 levels or more, and by four standard deviations
+// of the border's noise; OUT_OF_MEMORY.
+mnist_status mnist_image_prepare(const uint8_t *grey,
+                                 size_t height,
+                                 size_t width,
+                                 float divisor,
+                                 float *pixels,
+                                 size_t capacity,
+                                 struct mnist_error *error);
 
 // An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
 struct mnist_graph *mnist_graph_new(void);

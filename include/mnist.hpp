@@ -251,6 +251,19 @@ private:
     detail::owner<mnist_dataset, mnist_dataset_free> dataset_;
 };
 
+/// The figure in a picture, grey levels [height, width], in the form of MNIST's digits: [28, 28], 0 to 255 / divisor.
+inline std::vector<float> prepare_image(const std::vector<std::uint8_t> &grey, std::size_t height, std::size_t width,
+                                        float divisor = 255)
+{
+    if (height == 0 || grey.size() / height != width || grey.size() % height != 0)
+        throw error(MNIST_ERROR_SHAPE, "argument `grey`: not height x width pixels");
+    std::vector<float> pixels(28 * 28);
+    detail::check([&](mnist_error *e) {
+        return mnist_image_prepare(grey.data(), height, width, divisor, pixels.data(), pixels.size(), e);
+    });
+    return pixels;
+}
+
 /// MNIST's training and test data; without a path, from Keras's cache, downloaded when they are not there.
 inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &path = std::nullopt)
 {

@@ -10,6 +10,7 @@
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
+//! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
 
@@ -20,6 +21,7 @@ mod fit;
 mod graph;
 mod guard;
 mod history;
+mod image;
 mod model;
 mod named_weights;
 mod npz;

@@ -148,12 +148,7 @@ impl Dataset {
 
     /// Divides every pixel by `divisor`, which is finite and not 0, in single precision.
     pub fn normalize(&mut self, divisor: f32) -> Result<()> {
-        if !divisor.is_finite() || divisor == 0.0 {
-            return Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
-                .expected("a finite number other than 0")
-                .found(divisor)
-                .at("argument `divisor`"));
-        }
+        check_divisor(divisor)?;
         if let Pixels::U8(_, table) = &mut self.pixels {
             table.iter_mut().for_each(|value| *value /= divisor);
         }
@@ -219,6 +214,17 @@ impl Dataset {
                     .at(format_args!("image {image}, pixel {place:?}")))
             }
         }
+    }
+}
+
+/// Makes sure that pixels can be divided by it.
+pub(crate) fn check_divisor(divisor: f32) -> Result<()> {
+    match divisor.is_finite() && divisor != 0.0 {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
+            .expected("a finite number other than 0")
+            .found(divisor)
+            .at("argument `divisor`")),
     }
 }
 

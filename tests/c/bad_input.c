@@ -31,7 +31,7 @@ static void null_pointers(const mnist_dataset *data, mnist_model *model, const m
     size_t number, dims[8];
     uint32_t labels[16];
     uint8_t byte = 0;
-    float pixel[64] = {0};
+    float pixel[64] = {0}, image[784];
     double value;
 
     FAILS(INVALID_ARGUMENT, "`path`: is NULL", mnist_npz_open(NULL, &opened, error));
@@ -67,6 +67,8 @@ static void null_pointers(const mnist_dataset *data, mnist_model *model, const m
     FAILS(INVALID_ARGUMENT, "`count`", mnist_dataset_unique_labels(data, labels, 16, NULL, error));
     FAILS(INVALID_ARGUMENT, "`dataset`", mnist_dataset_image(NULL, 0, pixel, 64, labels, error));
     FAILS(INVALID_ARGUMENT, "`pixels`", mnist_dataset_image(data, 0, NULL, 64, labels, error));
+    FAILS(INVALID_ARGUMENT, "`grey`: is NULL", mnist_image_prepare(NULL, 1, 1, 255.0f, image, 784, error));
+    FAILS(INVALID_ARGUMENT, "`pixels`: is NULL", mnist_image_prepare(&byte, 1, 1, 255.0f, NULL, 784, error));
     FAILS(INVALID_ARGUMENT, "`graph`", mnist_graph_check(NULL, error));
     FAILS(INVALID_ARGUMENT, "NULL", mnist_model_new(NULL, NULL, NULL, &made, error));
     FAILS(INVALID_ARGUMENT, "`model`", mnist_model_summary(NULL, NULL, NULL, error));
@@ -196,6 +198,33 @@ static void datasets(mnist_npz *npz)
     FAILS(INVALID_ARGUMENT, "`pixels`", (MEMORY(3, 1, SIZE_MAX, 1)));
     TRUE(a == NULL);
     mnist_dataset_free(data);
+}
+
+static void pictures(void)
+{
+    static uint8_t grey[40 * 30];
+    float pixels[785] = {7};
+    memset(grey, 200, sizeof grey);
+    FAILS(INVALID_ARGUMENT, "`grey`: no figure to be seen", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    TRUE(strstr(mnist_error_message(error), "found levels from 200 to 200") != NULL);
+    for (size_t y = 10; y < 30; y++)
+        grey[y * 30 + 12] = grey[y * 30 + 13] = 193;
+    FAILS(INVALID_ARGUMENT, "found levels from 193 to 200", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    for (size_t y = 10; y < 30; y++)
+        grey[y * 30 + 12] = grey[y * 30 + 13] = 100;
+#define SIZE(height, width) mnist_image_prepare(grey, height, width, 255.0f, pixels, 785, error)
+    FAILS(INVALID_ARGUMENT, "`height`: out of range: expected 1 to 16384, found 0", SIZE(0, 30));
+    FAILS(INVALID_ARGUMENT, "`width`: out of range", SIZE(40, 0));
+    FAILS(INVALID_ARGUMENT, "`height`: out of range", SIZE(16385, 1));
+    FAILS(INVALID_ARGUMENT, "`width`: out of range", SIZE(1, SIZE_MAX));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_image_prepare(grey, 40, 30, 0.0f, pixels, 785, error));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_image_prepare(grey, 40, 30, NAN, pixels, 785, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 784 or more, found 783",
+          mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 783, error));
+    TRUE(pixels[0] == 7);
+    pixels[784] = 7;
+    WORKS(mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    TRUE(pixels[0] == 0 && pixels[784] == 7 && pixels[14 * 28 + 14] == 1);
 }
 
 static void networks(void)
@@ -402,6 +431,7 @@ int main(int argc, char **argv)
 
     files(argv[1]);
     networks();
+    pictures();
     WORKS(mnist_model_predict_dataset(model, data, before, 640, error));
     fits(data, model);
     weights(argv[1], model);

@@ -60,9 +60,23 @@ static void confusion_matrix()
     TRUE(status_of([&] { model.evaluate(data, options); }) == MNIST_ERROR_INVALID_ARGUMENT && counts.size() == 1);
 }
 
+static void pictures()
+{
+    std::vector<std::uint8_t> grey(50 * 40, 230);
+    for (std::size_t y = 10; y < 30; y++)
+        grey[y * 40 + 7] = 20;
+    const auto pixels = mnist::prepare_image(grey, 50, 40);
+    TRUE(pixels.size() == 28 * 28 && pixels[14 * 28 + 14] == 1 && pixels[14 * 28 + 15] == 0);
+    TRUE(mnist::prepare_image(grey, 50, 40, 1)[14 * 28 + 14] == 255);
+    TRUE(status_of([&] { mnist::prepare_image(grey, 50, 41); }) == MNIST_ERROR_SHAPE);
+    TRUE(status_of([&] { mnist::prepare_image({}, 0, 0); }) == MNIST_ERROR_SHAPE);
+    TRUE(status_of([&] { mnist::prepare_image({5, 5}, 2, 1); }) == MNIST_ERROR_INVALID_ARGUMENT);
+}
+
 int main()
 {
     weights_by_name();
+    pictures();
     confusion_matrix();
     std::printf("%d failures\n", failures);
     return failures != 0;
