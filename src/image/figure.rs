@@ -5,7 +5,7 @@
 //! a cell hold together.
 
 use super::{Ink, Picture};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::memory;
 use std::ops::Range;
 
@@ -40,7 +40,7 @@ impl Figure {
             figure.columns = figure.columns.start.min(first)..figure.columns.end.max(last + 1);
         }
         match figure.rows.is_empty() {
-            true => Err(Error::new(ErrorKind::Internal, "a figure without a pixel")),
+            true => Err(Error::internal("a figure without a pixel")),
             false => Ok(figure.with_edges()),
         }
     }

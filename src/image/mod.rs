@@ -11,7 +11,8 @@
 //! resample  its box to at most 20 x 20                      area averages down, linear interpolation up
 //! ```
 //!
-//! There are nothing but whole numbers up to the last division, so that the result is the same to the bit everywhere.
+//! All of it is done in whole numbers, but for the ink's threshold and the last division, which take no more than the basic
+//! operations: the result is the same to the bit everywhere.
 
 mod figure;
 mod ink;

@@ -82,7 +82,7 @@ fn specks_are_left_out_and_parts_are_not() {
 
 #[test]
 fn noise_does_not_move_it() {
-    let noise = |i: usize| ((i * 2654435761 >> 7) % 31) as u8; // 0 to 30, a standard deviation of 9
+    let noise = |i: usize| (((i * 2654435761) >> 7) % 31) as u8; // 0 to 30, a standard deviation of 9
     let mut grey = canvas(100, 80, 20, 30, 200, 60);
     let expected = levels(&grey, 100, 80);
     grey.iter_mut().enumerate().for_each(|(i, grey)| *grey = *grey - 15 + noise(i));
@@ -171,7 +171,7 @@ proptest! {
         sparse in 1usize..50,
     ) {
         // Dense noise, and single dots on an even ground.
-        let dots = picture(height, width, |y, x| if greys[y * 40 + x] as usize % sparse == 0 { greys[x * 40 + y] } else { ground });
+        let dots = picture(height, width, |y, x| if usize::from(greys[y * 40 + x]).is_multiple_of(sparse) { greys[x * 40 + y] } else { ground });
         for grey in [&greys[..height * width], &dots] {
             match prepare(grey, height, width, 1.0) {
                 Ok(image) => {
