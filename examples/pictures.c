@@ -9,7 +9,7 @@ static void begin(FILE *file, int width, int height, const char *title)
             "<title>%s</title>\n"
             "<style>\n"
             "text { font: 13px system-ui, sans-serif; fill: #1c2128; }\n"
-            ".page { fill: #ffffff; } .pale { fill: #59636e; } .title { font-size: 16px; font-weight: 600; }\n"
+            ".page { fill: #ffffff; } .pale { fill: #59636e; } .title { font-size: 16px; font-weight: 600; } .name { font-weight: 600; }\n"
             ".tile, .none { fill: #f3f5f7; } .axis { stroke: #59636e; } .grid { stroke: #dde2e7; }\n"
             ".ink { fill: #1c2128; } .line { fill: none; stroke-width: 2; stroke-linejoin: round; }\n"
             ".a { stroke: #0b62b8; } .b { stroke: #b34700; stroke-dasharray: 6 4; } .dot-a { fill: #0b62b8; } .dot-b { fill: #b34700; }\n"
@@ -56,6 +56,12 @@ static double y_of(const frame *f, double value)
     return f->top + f->height * (f->high - value) / (f->high - f->low);
 }
 
+/* Neither infinite nor not a number, as a loss may be that has run away. */
+static int is_finite(double value)
+{
+    return value - value == 0;
+}
+
 /* The smallest and largest value, widened to whole steps. */
 static void choose_range(frame *f, const chart *c)
 {
@@ -63,16 +69,20 @@ static void choose_range(frame *f, const chart *c)
     for (size_t i = 0; i < c->count; i++)
         for (size_t j = 0; j < c->curves[i].count; j++) {
             const double value = c->curves[i].values[j];
+            f->epochs = j + 1 > f->epochs ? j + 1 : f->epochs;
+            if (!is_finite(value))
+                continue;
             low = value < low ? value : low;
             high = value > high ? value : high;
-            f->epochs = j + 1 > f->epochs ? j + 1 : f->epochs;
         }
-    if (!(low <= high)) /* nothing, or not a number */
+    if (low > high) /* nothing */
         low = 0, high = 1;
     f->step = step_of(high > low ? high - low : (high > 0 ? high : 1), 6);
     /* Whole steps below and above; values are far from what a long cannot hold. */
     f->low = f->step * (double)(long)(low / f->step);
-    f->high = f->step * ((double)(long)(high / f->step) + 1);
+    f->high = f->step * (double)(long)(high / f->step);
+    if (f->high < high || f->high <= f->low)
+        f->high += f->step;
 }
 
 static void draw_axes(FILE *file, const frame *f)
@@ -96,13 +106,19 @@ static void draw_axes(FILE *file, const frame *f)
 
 static void draw_curve(FILE *file, const frame *f, const curve *c, char which)
 {
+    char next = 'M'; /* move to the first point, and past a gap */
     fprintf(file, "<path class=\"line %c\" d=\"", which);
-    for (size_t i = 0; i < c->count; i++)
-        fprintf(file, "%c%.1f %.1f", i ? 'L' : 'M', x_of(f, i), y_of(f, c->values[i]));
+    for (size_t i = 0; i < c->count; i++) {
+        if (is_finite(c->values[i]))
+            fprintf(file, "%c%.1f %.1f", next, x_of(f, i), y_of(f, c->values[i]));
+        next = is_finite(c->values[i]) ? 'L' : 'M';
+    }
     fprintf(file, "\"/>\n");
     for (size_t i = 0; i < c->count; i++)
-        fprintf(file, "<circle class=\"dot-%c\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>%s, epoch %zu: %.4f</title></circle>\n",
-                which, x_of(f, i), y_of(f, c->values[i]), c->name, i + 1, c->values[i]);
+        if (is_finite(c->values[i]))
+            fprintf(file,
+                    "<circle class=\"dot-%c\" cx=\"%.1f\" cy=\"%.1f\" r=\"3.5\"><title>%s, epoch %zu: %.4f</title></circle>\n",
+                    which, x_of(f, i), y_of(f, c->values[i]), c->name, i + 1, c->values[i]);
 }
 
 void draw_charts(FILE *file, const char *title, const chart *charts, size_t count)
@@ -112,7 +128,7 @@ void draw_charts(FILE *file, const char *title, const chart *charts, size_t coun
     for (size_t i = 0; i < count; i++) {
         frame f = {(double)i * width + 70, 100, width - 90, height - 160, 0, 1, 1, 0};
         choose_range(&f, &charts[i]);
-        fprintf(file, "<text x=\"%.1f\" y=\"62\" font-weight=\"600\">%s</text>\n", f.left, charts[i].title);
+        fprintf(file, "<text class=\"name\" x=\"%.1f\" y=\"62\">%s</text>\n", f.left, charts[i].title);
         draw_axes(file, &f);
         for (size_t j = 0; j < charts[i].count && j < 2; j++) {
             const char which = j ? 'b' : 'a';

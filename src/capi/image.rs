@@ -14,7 +14,7 @@ use crate::image;
 /// more; its contrast is stretched to the full range. The box of the ink, small specks left out, is scaled to 20 x 20
 /// pixels, its shape kept, and placed in 28 x 28 with the centre of its mass in the middle, as MNIST was made. The picture
 /// should show one figure, on an evenly lit ground that surrounds it. The result is the same to the bit on every machine.
-/// It takes less than two megabytes of memory, whatever the picture's size.
+/// It takes at most some two megabytes of memory, whatever the picture's size.
 ///
 /// Errors: INVALID_ARGUMENT for a size out of its range, a divisor of 0, NaN or infinity, a `capacity` below 784, and a
 /// picture without a figure, that is one which differs from its ground by 8 levels or more, and by four standard deviations
