@@ -18,8 +18,20 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 10] =
-    ["error", "npz", "dataset", "graph", "output", "model", "fit", "evaluate", "weights", "history"];
+const FILES: [&str; 12] = [
+    "error",
+    "npz",
+    "dataset",
+    "image",
+    "graph",
+    "output",
+    "model",
+    "fit",
+    "evaluate",
+    "named_weights",
+    "weights",
+    "history",
+];
 
 fn header(root: &Path, path: &Path) {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");

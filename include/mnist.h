@@ -4,7 +4,7 @@
 //
 //     mnist_load_data      mnist_graph_new       mnist_model_new      mnist_model_fit         mnist_model_predict
 //     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save,
-//                          mnist_conv2d, ...                                                  mnist_model_load
+//     mnist_image_prepare  mnist_conv2d, ...                                                  mnist_model_load
 //
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
@@ -293,6 +293,12 @@ typedef struct mnist_evaluate_options {
     mnist_write_fn write;
     /// Handed to `write`.
     void *write_data;
+    /// A place for the confusion matrix, `[classes, classes]`, row-major, the classes being all of the model's output: row
+    /// = label, column = most probable class (the first of equals). Its sum is the number of samples, and its diagonal
+    /// over that the accuracy. Written on success only; NULL: unwanted. NULL.
+    uint64_t *confusion;
+    /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
+    size_t confusion_capacity;
 } mnist_evaluate_options;
 
 /// What an evaluation found.
@@ -489,6 +495,28 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 /// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
 void mnist_dataset_free(struct mnist_dataset *dataset);
 
+/// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
+/// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers
+/// from 0 to 255, each divided by `divisor` in single precision. 255 gives what mnist_model_predict wants of a model that
+/// was trained on data divided by 255 with mnist_dataset_normalize.
+///
+/// The ground is the median of the picture's border. Ink is what is lighter than that, or what is darker, whichever is
+/// more; its contrast is stretched to the full range. The box of the ink, small specks left out, is scaled to 20 x 20
+/// pixels, its shape kept, and placed in 28 x 28 with the centre of its mass in the middle, as MNIST was made. The picture
+/// should show one figure, on an evenly lit ground that surrounds it. The result is the same to the bit on every machine.
+/// It takes at most some two megabytes of memory, whatever the picture's size.
+///
+/// Errors: INVALID_ARGUMENT for a size out of its range, a divisor of 0, NaN or infinity, a `capacity` below 784, and a
+/// picture without a figure, that is one which differs from its ground by 8 levels or more, and by four standard deviations
+/// of the border's noise; OUT_OF_MEMORY.
+mnist_status mnist_image_prepare(const uint8_t *grey,
+                                 size_t height,
+                                 size_t width,
+                                 float divisor,
+                                 float *pixels,
+                                 size_t capacity,
+                                 struct mnist_error *error);
+
 /// An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
 struct mnist_graph *mnist_graph_new(void);
 
@@ -632,7 +660,8 @@ void mnist_evaluate_options_init(struct mnist_evaluate_options *options);
 /// logits. NULL options mean the defaults.
 ///
 /// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-/// infinite, an option out of its range; UNSUPPORTED for another last layer; OUT_OF_MEMORY.
+/// infinite, an option out of its range, too little room for the confusion matrix; UNSUPPORTED for another last layer;
+/// OUT_OF_MEMORY.
 mnist_status mnist_model_evaluate(const struct mnist_model *model,
                                   const struct mnist_dataset *dataset,
                                   const struct mnist_evaluate_options *options,
@@ -661,6 +690,47 @@ mnist_status mnist_model_predict_dataset(const struct mnist_model *model,
                                          float *probabilities,
                                          size_t capacity,
                                          struct mnist_error *error);
+
+/// How many weights the model has, a layer's kernel and its bias being two; 0 for NULL.
+size_t mnist_model_weights_len(const struct mnist_model *model);
+
+/// The name of weight `i`, as in a file of weights, "conv2d/kernel"; they come layer by layer, a layer's kernel before its
+/// bias. NULL for an `i` past the end or a NULL model. The string is good as long as the model is.
+const char *mnist_model_weight_name(const struct mnist_model *model,
+                                    size_t i);
+
+/// The shape of the weight called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
+/// `capacity` numbers, the sizes: a convolution's kernel is `[k, k, in, out]`, a dense layer's `[in, out]`, a bias `[out]`.
+/// `dims` may be NULL when `capacity` is 0.
+///
+/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+mnist_status mnist_model_weight_shape(const struct mnist_model *model,
+                                      const char *name,
+                                      size_t *dims,
+                                      size_t capacity,
+                                      size_t *rank,
+                                      struct mnist_error *error);
+
+/// Copies the weight called `name` to `values`, which has room for `capacity` floats: as many as the product of its shape,
+/// row-major. While a fit is under way they are those of one moment between two steps; two calls may meet two moments
+/// (mnist_model_save_weights writes all weights of one).
+///
+/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small.
+mnist_status mnist_model_get_weight(const struct mnist_model *model,
+                                    const char *name,
+                                    float *values,
+                                    size_t capacity,
+                                    struct mnist_error *error);
+
+/// Sets the weight called `name` to `values`, `count` floats, row-major as its shape says; whether they are finite is not
+/// judged. What the optimizer has gathered is kept.
+///
+/// Errors: NOT_FOUND; SHAPE when `count` is not the product of the weight's shape; BUSY.
+mnist_status mnist_model_set_weight(struct mnist_model *model,
+                                    const char *name,
+                                    const float *values,
+                                    size_t count,
+                                    struct mnist_error *error);
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
 /// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written

@@ -254,6 +254,19 @@ private:
     detail::owner<mnist_dataset, mnist_dataset_free> dataset_;
 };
 
+/// The figure in a picture, grey levels [height, width], in the form of MNIST's digits: [28, 28], 0 to 255 / divisor.
+inline std::vector<float> prepare_image(const std::vector<std::uint8_t> &grey, std::size_t height, std::size_t width,
+                                        float divisor = 255)
+{
+    if (height == 0 || grey.size() / height != width || grey.size() % height != 0)
+        throw error(MNIST_ERROR_SHAPE, "argument `grey`: not height x width pixels");
+    std::vector<float> pixels(28 * 28);
+    detail::check([&](mnist_error *e) {
+        return mnist_image_prepare(grey.data(), height, width, divisor, pixels.data(), pixels.size(), e);
+    });
+    return pixels;
+}
+
 /// MNIST's training and test data; without a path, from Keras's cache, downloaded when they are not there.
 inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &path = std::nullopt)
 {
@@ -360,6 +373,7 @@ struct evaluate_options {
     std::size_t batch_size = 32;
     int verbose = 0;
     writer write; // empty: stdout
+    std::vector<std::uint64_t> *confusion = nullptr; // becomes [classes, classes], row = label, column = what it was taken for
 };
 
 /// What a fit has done.
@@ -468,9 +482,16 @@ public:
             c.write = detail::sink::take;
             c.write_data = &to;
         }
+        std::vector<std::uint64_t> counts(options.confusion ? output_len() * output_len() : 0);
+        if (options.confusion) {
+            c.confusion = counts.data();
+            c.confusion_capacity = counts.size();
+        }
         metrics found{};
         detail::check([&](mnist_error *e) { return mnist_model_evaluate(get(), data.get(), &c, &found, e); });
         to.rethrow();
+        if (options.confusion)
+            *options.confusion = std::move(counts);
         return found;
     }
 
@@ -512,6 +533,48 @@ public:
     }
 
     void cancel() const noexcept { mnist_model_cancel(get()); }
+
+    /// The weights' names, as in a file of weights: "conv2d/kernel".
+    std::vector<std::string> weight_names() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < mnist_model_weights_len(get()); i++)
+            names.emplace_back(mnist_model_weight_name(get(), i));
+        return names;
+    }
+
+    std::vector<std::size_t> weight_shape(const std::string &name) const
+    {
+        std::size_t rank = 0;
+        detail::check([&](mnist_error *e) {
+            return mnist_model_weight_shape(get(), name.c_str(), nullptr, 0, &rank, e);
+        });
+        std::vector<std::size_t> dims(rank);
+        detail::check([&](mnist_error *e) {
+            return mnist_model_weight_shape(get(), name.c_str(), dims.data(), rank, &rank, e);
+        });
+        return dims;
+    }
+
+    /// A weight's values, row-major as its shape says.
+    std::vector<float> get_weight(const std::string &name) const
+    {
+        std::size_t len = 1;
+        for (const std::size_t dim : weight_shape(name))
+            len *= dim;
+        std::vector<float> values(len);
+        detail::check([&](mnist_error *e) {
+            return mnist_model_get_weight(get(), name.c_str(), values.data(), len, e);
+        });
+        return values;
+    }
+
+    void set_weight(const std::string &name, const std::vector<float> &values)
+    {
+        detail::check([&](mnist_error *e) {
+            return mnist_model_set_weight(get(), name.c_str(), values.data(), values.size(), e);
+        });
+    }
 
     void save_weights(const std::string &path) const
     {

@@ -8,6 +8,7 @@
 //! and       evaluate   layer       per instruction set
 //! memory    predict    computes
 //!
+//! image     a picture of any size in the form of MNIST's digits
 //! graph     what a network is: descriptions of layers, shapes, names, the summary
 //! weights   tensors in safetensors files      json   the descriptions in their headers
 //! capi      the C ABI over all of it; nothing depends on it
@@ -23,6 +24,7 @@ mod capi;
 pub mod data;
 pub mod error;
 pub mod graph;
+pub mod image;
 mod json;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;

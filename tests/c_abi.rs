@@ -234,22 +234,6 @@ fn an_unknown_instruction_set_is_an_error() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
-fn the_static_library_links() {
-    let folder = tempfile::tempdir().unwrap();
-    let (program, source) = (folder.path().join("static"), Path::new(ROOT).join("tests/c/threads.c"));
-    run(compiler("threads.c")
-        .arg("-D_POSIX_C_SOURCE=200809L")
-        .arg("-o")
-        .arg(&program)
-        .arg(source)
-        .arg(libraries().join("libmnist.a"))
-        .args(["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"]));
-    run(&mut Command::new(&program));
-    assert!(!stdout(Command::new("readelf").arg("-d").arg(&program)).contains("libmnist"));
-}
-
-#[test]
 fn python_says_what_c_says() {
     if Command::new("python3").arg("--version").output().is_err() {
         println!("no python3 here: not compared");

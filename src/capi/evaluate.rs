@@ -7,7 +7,7 @@ use super::guard;
 use super::model::mnist_model;
 use super::options::{self, Options, unknown};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, out, slice, slice_mut};
+use super::pointers::{borrow, check_capacity, out, slice, slice_mut};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{EvaluateOptions, Output, Verbose};
 use std::ffi::c_void;
@@ -26,9 +26,15 @@ pub struct mnist_evaluate_options {
     pub write: mnist_write_fn,
     /// Handed to `write`.
     pub write_data: *mut c_void,
+    /// A place for the confusion matrix, `[classes, classes]`, row-major, the classes being all of the model's output: row
+    /// = label, column = most probable class (the first of equals). Its sum is the number of samples, and its diagonal
+    /// over that the accuracy. Written on success only; NULL: unwanted. NULL.
+    pub confusion: *mut u64,
+    /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
+    pub confusion_capacity: usize,
 }
 
-// SAFETY: numbers, a nullable function and a pointer that is only handed on, behind a usize.
+// SAFETY: numbers, a nullable function, and pointers that are handed on or checked for NULL, behind a usize.
 unsafe impl Options for mnist_evaluate_options {
     const DEFAULT: Self = mnist_evaluate_options {
         struct_size: size_of::<Self>(),
@@ -36,8 +42,27 @@ unsafe impl Options for mnist_evaluate_options {
         verbose: 0,
         write: None,
         write_data: std::ptr::null_mut(),
+        confusion: std::ptr::null_mut(),
+        confusion_capacity: 0,
     };
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = std::mem::offset_of!(Self, confusion);
+}
+
+impl mnist_evaluate_options {
+    /// The place for the confusion matrix of a model with so many classes, if there is one.
+    ///
+    /// # Safety
+    /// `confusion` is NULL or has room for `confusion_capacity` numbers that nobody else uses during `'a`.
+    unsafe fn confusion<'a>(&self, classes: usize) -> Result<Option<&'a mut [u64]>> {
+        if self.confusion.is_null() {
+            return Ok(None);
+        }
+        let needed = classes.saturating_mul(classes);
+        check_capacity("options.confusion_capacity", self.confusion_capacity, needed)?;
+        // SAFETY: the caller's.
+        let room = unsafe { slice_mut(self.confusion, self.confusion_capacity, "options.confusion") }?;
+        Ok(Some(&mut room[..needed]))
+    }
 }
 
 /// What an evaluation found.
@@ -72,7 +97,8 @@ pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluat
 /// logits. NULL options mean the defaults.
 ///
 /// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-/// infinite, an option out of its range; UNSUPPORTED for another last layer; OUT_OF_MEMORY.
+/// infinite, an option out of its range, too little room for the confusion matrix; UNSUPPORTED for another last layer;
+/// OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_evaluate(
     model: *const mnist_model,
@@ -99,6 +125,7 @@ pub unsafe extern "C" fn mnist_model_evaluate(
                         redraw: sink.redraw(),
                         columns: &|| sink.columns(),
                     },
+                    confusion: options.confusion(model.output_len())?,
                 },
             )?;
             out.write(mnist_metrics { loss: metrics.loss, accuracy: metrics.accuracy });
@@ -132,7 +159,7 @@ pub unsafe extern "C" fn mnist_model_predict(
             };
             let images = slice(images, needed(model.input_shape().len(), "count")?, "images")?;
             let len = needed(model.output_len(), "count")?;
-            super::pointers::check_capacity("capacity", capacity, len)?;
+            check_capacity("capacity", capacity, len)?;
             model.predict(images, count, &mut slice_mut(probabilities, capacity, "probabilities")?[..len])?;
         }
         Ok(MNIST_OK)
@@ -157,7 +184,7 @@ pub unsafe extern "C" fn mnist_model_predict_dataset(
             let model = borrow(model, "model")?.get()?;
             let data = borrow(dataset, "dataset")?.get();
             let len = data.len().saturating_mul(model.output_len());
-            super::pointers::check_capacity("capacity", capacity, len)?;
+            check_capacity("capacity", capacity, len)?;
             model.predict_dataset(&data, &mut slice_mut(probabilities, capacity, "probabilities")?[..len])?;
         }
         Ok(MNIST_OK)

@@ -9,7 +9,8 @@
 //! | `guard` | nothing: it is the way in and out |
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
-//! | `fit`, `evaluate`, `weights` | what is done with a model |
+//! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
+//! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
 //! | `reserve` | nothing: it is the memory that is left when the system has none |
@@ -21,7 +22,9 @@ mod fit;
 mod graph;
 mod guard;
 mod history;
+mod image;
 mod model;
+mod named_weights;
 mod npz;
 mod options;
 mod output;

@@ -9,19 +9,23 @@ use super::output::{Sink, mnist_write_fn};
 use super::pointers::{Handle, borrow, give, out, peek, string, take, write_dims};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{AdamOptions, CompileOptions, Loss, Model, Optimizer};
-use std::ffi::{c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 
 /// A network with weights, and what is needed to train it.
 pub struct mnist_model {
     pub(super) model: ManuallyDrop<Model>,
+    /// Its weights' names, to be lent.
+    pub(super) weight_names: Vec<CString>,
     /// The process that made it.
     process: u32,
 }
 
 impl mnist_model {
     pub(super) fn new(model: Model) -> Self {
-        mnist_model { model: ManuallyDrop::new(model), process: std::process::id() }
+        // Names are the layers' (no control characters) and `/kernel` or `/bias`: no NUL that could end them early.
+        let weight_names = model.weight_names().map(|name| CString::new(name).unwrap_or_default()).collect();
+        mnist_model { model: ManuallyDrop::new(model), weight_names, process: std::process::id() }
     }
 
     /// The model, unless this is a child that was forked off: there its threads are missing, and a lock that one of them

@@ -4,7 +4,7 @@
 //
 //     mnist_load_data      mnist_graph_new       mnist_model_new      mnist_model_fit         mnist_model_predict
 //     mnist_dataset_...    mnist_input,          mnist_model_compile  mnist_model_evaluate    mnist_model_save,
-//                          mnist_conv2d, ...                                                  mnist_model_load
+//     mnist_image_prepare  mnist_conv2d, ...                                                  mnist_model_load
 //
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the

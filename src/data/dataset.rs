@@ -151,12 +151,7 @@ impl Dataset {
 
     /// Divides every pixel by `divisor`, which is finite and not 0, in single precision.
     pub fn normalize(&mut self, divisor: f32) -> Result<()> {
-        if !divisor.is_finite() || divisor == 0.0 {
-            return Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
-                .expected("a finite number other than 0")
-                .found(divisor)
-                .at("argument `divisor`"));
-        }
+        check_divisor(divisor)?;
         if let Pixels::U8(_, table) = &mut self.pixels {
             table.iter_mut().for_each(|value| *value = normal(*value / divisor));
         }
@@ -231,6 +226,17 @@ impl Dataset {
 /// `pixel`, or 0 for one below the smallest normal number.
 fn normal(pixel: f32) -> f32 {
     if pixel.is_subnormal() { 0.0 } else { pixel }
+}
+
+/// Makes sure that pixels can be divided by it.
+pub(crate) fn check_divisor(divisor: f32) -> Result<()> {
+    match divisor.is_finite() && divisor != 0.0 {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
+            .expected("a finite number other than 0")
+            .found(divisor)
+            .at("argument `divisor`")),
+    }
 }
 
 #[cfg(test)]

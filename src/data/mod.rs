@@ -14,6 +14,7 @@ mod proxy;
 
 pub use batches::{gather, order};
 pub use cache::load_data;
+pub(crate) use dataset::check_divisor;
 pub use dataset::{Dataset, Dtype};
 pub use npz::Npz;
 

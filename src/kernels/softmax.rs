@@ -39,6 +39,14 @@ pub fn score(logits: &[f32], labels: &[u32], classes: usize) -> Score {
     score
 }
 
+/// Counts what `logits` (`[rows, classes]`) are taken for against `labels`, each below `classes`: one more at
+/// `[label, class]` of `counts` (`[classes, classes]`), the class being the one that [`score`] compares with the label.
+pub fn confusion(logits: &[f32], labels: &[u32], classes: usize, counts: &mut [u64]) {
+    for (row, &label) in logits.chunks_exact(classes).zip(labels) {
+        counts[label as usize * classes + argmax(row)] += 1;
+    }
+}
+
 /// Probabilities below this make no gradient. The label's own part of it, `p - 1`, is known to 2^-24; what is so much
 /// smaller is noise, whose products with weights would be [too small to compute with quickly](super::simd::TINY).
 const NOISE: f32 = 1.0 / (1u64 << 62) as f32;
@@ -74,6 +82,9 @@ mod tests {
         let exact = (1f64.exp() + 2f64.exp() + 0.5f64.exp()).ln() - 2.0 + 2f64.ln();
         assert!((got.loss - exact).abs() < 1e-6, "{} {exact}", got.loss);
         assert_eq!(got.correct, 1, "of equal logits the first one counts");
+        let mut counts = [0; 9];
+        confusion(&logits, &[1, 2], 3, &mut counts);
+        assert_eq!(counts, [0, 0, 0, 0, 1, 0, 1, 0, 0]);
 
         let mut gradient = logits;
         crossentropy_gradient(&mut gradient, &[1, 2], 3);

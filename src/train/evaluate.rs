@@ -50,13 +50,14 @@ impl Model {
         self.check_classifier()?;
         check_batch_size(options.batch_size)?;
         self.check_data(data, "argument `dataset`")?;
+        let EvaluateOptions { verbose, mut output, confusion, .. } = options;
+        let (confusion, mut counts) = self.confusion(confusion)?.unzip();
         let weights = self.parameters.snapshot()?;
         let start = Instant::now();
         let steps = data.len().div_ceil(options.batch_size);
-        let EvaluateOptions { verbose, mut output, .. } = options;
         let mut line = ProgressLine::new(verbose, 0, steps);
         let mut done = 0;
-        let mean = self.score(&weights, data, options.batch_size, &mut |mean| {
+        let mean = self.score(&weights, data, options.batch_size, counts.as_deref_mut(), &mut |mean| {
             done += 1;
             let Metrics { loss, accuracy } = mean.metrics();
             let (metrics, seconds) = ([("loss", loss), ("accuracy", accuracy)], start.elapsed().as_secs_f64());
@@ -66,7 +67,26 @@ impl Model {
             }
             true
         })?;
+        if let (Some(confusion), Some(counts)) = (confusion, counts) {
+            confusion.copy_from_slice(&counts);
+        }
         Ok(mean.metrics())
+    }
+
+    /// The caller's place for a confusion matrix, as large as it is for this model, and one to count in meanwhile.
+    fn confusion<'a>(&self, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
+        let Some(place) = place else { return Ok(None) };
+        let (classes, found) = (self.output_len(), place.len());
+        match classes.checked_mul(classes).and_then(|len| place.get_mut(..len)) {
+            Some(place) => {
+                let counts = memory::filled(place.len(), 0).at("the confusion matrix")?;
+                Ok(Some((place, counts)))
+            }
+            None => Err(Error::new(ErrorKind::InvalidArgument, "too few counts")
+                .expected(format_args!("{classes} x {classes} or more"))
+                .found(found)
+                .at("option `confusion`")),
+        }
     }
 
     /// The predictions for `count` images, `[count, H, W, C]` in the scale the model was trained on, into `out`,
@@ -113,12 +133,14 @@ impl Model {
         })??
     }
 
-    /// Scores all of `data` in its order. After each batch `report` is given the mean so far and says whether to go on.
+    /// Scores all of `data` in its order, adding what was taken for what to `counts` (`[classes, classes]`). After each
+    /// batch `report` is given the mean so far and says whether to go on.
     pub(super) fn score(
         &self,
         weights: &[f32],
         data: &Dataset,
         batch_size: usize,
+        mut counts: Option<&mut [u64]>,
         report: &mut dyn FnMut(&Mean) -> bool,
     ) -> Result<Mean> {
         let batch = batch_size.min(data.len());
@@ -128,7 +150,8 @@ impl Model {
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
                 let (x, labels) = batches.gather(data, indices);
-                mean.add(pool.run(|| network.score(weights, x, labels))?, labels.len());
+                let counts = counts.as_deref_mut();
+                mean.add(pool.run(|| network.score(weights, x, labels, counts))?, labels.len());
                 if !report(&mean) {
                     break;
                 }
@@ -203,5 +226,36 @@ fn check_len(argument: &str, len: usize, count: usize, each: usize) -> Result<()
             .expected(format_args!("{count} x {each} or more"))
             .found(len)
             .at(format_args!("argument `{argument}`"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::{Activation, Graph};
+    use crate::train::Output;
+
+    #[test]
+    fn a_confusion_matrix_is_as_large_as_the_model_says() {
+        let mut graph = Graph::new();
+        let x = graph.input(2, 2, 1).unwrap();
+        let y = graph.flatten(x).unwrap();
+        let y = graph.dense(y, 3, Activation::Softmax).unwrap();
+        let model = Model::new(&graph, x, y, "model").unwrap();
+        let data = Dataset::from_u8((0..20).collect(), &[5, 2, 2], vec![0, 2, 2, 0, 2]).unwrap();
+        let evaluate = |confusion: &mut [u64]| {
+            let mut ignore = |_: &str| ();
+            let mut options = EvaluateOptions::new(Output::file(&mut ignore));
+            options.confusion = Some(confusion);
+            model.evaluate(&data, options)
+        };
+        let error = evaluate(&mut [7; 8]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+        assert_eq!(error.to_string(), "option `confusion`: too few counts: expected 3 x 3 or more, found 8");
+        let mut counts = [7; 10];
+        let accuracy = evaluate(&mut counts).unwrap().accuracy;
+        let rows: Vec<u64> = counts[..9].chunks(3).map(|row| row.iter().sum()).collect();
+        assert_eq!((rows, counts[9]), (vec![2, 0, 3], 7));
+        assert_eq!((counts[0] + counts[4] + counts[8]) as f64 / 5.0, accuracy);
     }
 }

@@ -299,7 +299,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);
         let adam = AdamStep::new(learning_rate, beta_1, beta_2, epsilon, *steps + 1);
         let mut step = |w: &mut [f32]| -> Result<Option<Score>> {
-            let score = network.score(w, x, labels)?;
+            let score = network.score(w, x, labels, None)?;
             if !watch.may_step(at, &score, network, w, x) {
                 return Ok(None);
             }
@@ -317,7 +317,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
-        let mean = model.score(&weights, data, self.batch_size, &mut |_| going_on())?;
+        let mean = model.score(&weights, data, self.batch_size, None, &mut |_| going_on())?;
         self.stopped |= !going_on();
         let metrics = (!self.stopped).then(|| mean.metrics());
         metrics.iter().for_each(|metrics| self.watch.validated(at, metrics));

@@ -10,6 +10,7 @@
 //! saved       the whole model as a file       history   the metrics of each epoch
 //! checkpoint  when a fit writes one           config    what both describe, as JSON
 //! watch       numbers that are none, and the last good weights
+//! named_weights  weights by name, in memory
 //! ```
 
 mod checkpoint;
@@ -18,6 +19,7 @@ mod evaluate;
 mod fit;
 mod history;
 mod model;
+mod named_weights;
 mod network;
 mod options;
 mod parameters;

@@ -126,10 +126,15 @@ impl Network {
         Ok(())
     }
 
-    /// How good the output for `x` is, against `labels`.
-    pub fn score(&mut self, weights: &[f32], x: &[f32], labels: &[u32]) -> Result<Score> {
+    /// How good the output for `x` is, against `labels`. What was taken for what is added to `counts`, `[classes, classes]`,
+    /// if that is wanted.
+    pub fn score(&mut self, weights: &[f32], x: &[f32], labels: &[u32], counts: Option<&mut [u64]>) -> Result<Score> {
         let classes = self.classes();
-        Ok(softmax::score(self.logits(weights, x)?, labels, classes))
+        let logits = self.logits(weights, x)?;
+        if let Some(counts) = counts {
+            softmax::confusion(logits, labels, classes, counts);
+        }
+        Ok(softmax::score(logits, labels, classes))
     }
 
     /// The rest of a step of training whose forward pass was that of [`score`](Self::score), for the same weights, `x` and

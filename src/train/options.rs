@@ -153,12 +153,16 @@ pub struct EvaluateOptions<'a> {
     pub verbose: Verbose,
     /// Where the progress is written.
     pub output: Output<'a>,
+    /// A place for the confusion matrix, `[classes, classes]`, the classes being all of the model's output: at
+    /// `[label, class]` the number of samples with that label whose most probable class (the first of equals) was that one.
+    /// It may be longer; what is past the matrix stays as it is. Written on success only. Default: none.
+    pub confusion: Option<&'a mut [u64]>,
 }
 
 impl<'a> EvaluateOptions<'a> {
     /// The defaults, writing to `output`.
     pub fn new(output: Output<'a>) -> Self {
-        EvaluateOptions { batch_size: 32, verbose: Verbose::Silent, output }
+        EvaluateOptions { batch_size: 32, verbose: Verbose::Silent, output, confusion: None }
     }
 }
 

@@ -93,6 +93,33 @@ static void datasets(mnist_npz *npz)
     mnist_dataset_free(data);
 }
 
+static void pictures(void)
+{
+    static uint8_t grey[40 * 30];
+    float pixels[785] = {7};
+    memset(grey, 200, sizeof grey);
+    FAILS(INVALID_ARGUMENT, "`grey`: no figure to be seen", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    TRUE(strstr(mnist_error_message(error), "found levels from 200 to 200") != NULL);
+    for (size_t y = 10; y < 30; y++)
+        grey[y * 30 + 12] = grey[y * 30 + 13] = 193;
+    FAILS(INVALID_ARGUMENT, "found levels from 193 to 200", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    for (size_t y = 10; y < 30; y++)
+        grey[y * 30 + 12] = grey[y * 30 + 13] = 100;
+#define SIZE(height, width) mnist_image_prepare(grey, height, width, 255.0f, pixels, 785, error)
+    FAILS(INVALID_ARGUMENT, "`height`: out of range: expected 1 to 16384, found 0", SIZE(0, 30));
+    FAILS(INVALID_ARGUMENT, "`width`: out of range", SIZE(40, 0));
+    FAILS(INVALID_ARGUMENT, "`height`: out of range", SIZE(16385, 1));
+    FAILS(INVALID_ARGUMENT, "`width`: out of range", SIZE(1, SIZE_MAX));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_image_prepare(grey, 40, 30, 0.0f, pixels, 785, error));
+    FAILS(INVALID_ARGUMENT, "`divisor`", mnist_image_prepare(grey, 40, 30, NAN, pixels, 785, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 784 or more, found 783",
+          mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 783, error));
+    TRUE(pixels[0] == 7);
+    pixels[784] = 7;
+    WORKS(mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    TRUE(pixels[0] == 0 && pixels[784] == 7 && pixels[14 * 28 + 14] == 1);
+}
+
 static void networks(void)
 {
     mnist_model *model = NULL;
@@ -204,6 +231,17 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     mnist_evaluate_options_init(&evaluate);
     evaluate.batch_size = 0;
     FAILS(INVALID_ARGUMENT, "`batch_size`", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    mnist_evaluate_options_init(&evaluate);
+    uint64_t confusion[101] = {7};
+    evaluate.confusion = confusion;
+    FAILS(INVALID_ARGUMENT, "`options.confusion_capacity`: too small: expected 100 or more, found 0",
+          mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    evaluate.confusion_capacity = 99;
+    FAILS(INVALID_ARGUMENT, "found 99", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    evaluate.confusion_capacity = 101;
+    evaluate.verbose = 3;
+    FAILS(INVALID_ARGUMENT, "`verbose`", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
+    TRUE(confusion[0] == 7 && confusion[1] == 0);
     FAILS(INVALID_ARGUMENT, "`threads`", mnist_model_set_threads(model, SIZE_MAX, error));
     FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_predict(model, pixels, 2, pixels, 19, error));
     FAILS(INVALID_ARGUMENT, "`count`", mnist_model_predict(model, pixels, SIZE_MAX, pixels, 19, error));
@@ -224,6 +262,28 @@ static void weights(const char *folder, mnist_model *model)
     FAILS(IO, folder, mnist_model_load_weights(model, folder, error));
     FAILS(IO, folder, mnist_model_save_weights(model, folder, error));
     FAILS(NOT_FOUND, "no-folder", mnist_model_save_weights(model, in(0, folder, "no-folder/w"), error));
+}
+
+static void named_weights(mnist_model *model)
+{
+    size_t dims[4] = {7, 7, 7, 7}, rank = 7;
+    float values[640] = {7};
+    FAILS(NOT_FOUND, "`name`: the model has no such weight: expected one of conv2d/kernel, ",
+          mnist_model_weight_shape(model, "conv2d", dims, 4, &rank, error));
+    FAILS(NOT_FOUND, "found ``", mnist_model_get_weight(model, "", values, 640, error));
+    FAILS(NOT_FOUND, "found `dense/kernels`", mnist_model_set_weight(model, "dense/kernels", values, 640, error));
+    FAILS(INVALID_ARGUMENT, "UTF-8", mnist_model_get_weight(model, "\xc3", values, 640, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 4 or more, found 3",
+          mnist_model_weight_shape(model, "conv2d/kernel", dims, 3, &rank, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`: too small: expected 16 or more, found 15",
+          mnist_model_get_weight(model, "dense/bias", values, 15, error));
+    FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_get_weight(model, "dense/bias", values, 0, error));
+    FAILS(SHAPE, "weight dense/bias: another number of values than the weight's: expected 16 for [16], found 15",
+          mnist_model_set_weight(model, "dense/bias", values, 15, error));
+    FAILS(SHAPE, "weight dense/bias", mnist_model_set_weight(model, "dense/bias", values, 17, error));
+    FAILS(SHAPE, "weight dense/bias", mnist_model_set_weight(model, "dense/bias", values, 0, error));
+    FAILS(INVALID_ARGUMENT, "`values`", mnist_model_set_weight(model, "dense/bias", values, SIZE_MAX, error));
+    TRUE(dims[0] == 7 && rank == 7 && values[0] == 7);
 }
 
 static void models(const char *folder, mnist_model *model)
@@ -260,9 +320,11 @@ int main(int argc, char **argv)
 
     files(argv[1]);
     networks();
+    pictures();
     WORKS(mnist_model_predict_dataset(model, data, before, 640, error));
     fits(data, model);
     weights(argv[1], model);
+    named_weights(model);
     models(argv[1], model);
     WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
     TRUE(memcmp(before, after, sizeof before) == 0); /* what failed has changed nothing */

@@ -96,6 +96,8 @@ static void fill_in(const struct options *options)
         const struct place *field = &options->fields[i];
         if (field->kind == OBJECT || field->kind == TEXT || field->kind == FUNCTION || field->kind == USER_DATA)
             put(field, candidate(field, 0, NULL, NULL));
+        else if (field->kind == OUT || is_room(field))
+            put(field, candidate(field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
     }
 }
 
@@ -197,10 +199,10 @@ static void check_outputs(value result)
 {
     const struct function *f = now.function;
     const int nothing = failed(result) && (f->result == STATUS || (now.wrong && now.wrong->must == MUST_FAIL));
-    for (size_t i = 0; i < f->count; i++) {
+    for (size_t i = 0; i < MOST_PLACES; i++) {
         const unsigned char *bytes = (const unsigned char *)outputs[i];
         size_t from = ROOM / 2;
-        if (now.wrong && i + 1 < f->count && now.place == &f->places[i + 1] && strcmp(now.place->name, "capacity") == 0)
+        if (now.wrong && i + 1 < f->count && now.place == &f->places[i + 1] && is_room(now.place))
             from = now.wrong->value.u < ROOM / 32 ? now.wrong->value.u * f->places[i].size : from;
         for (size_t at = nothing ? 0 : from; at < ROOM; at++) {
             if (bytes[at] != 0xa5) {

@@ -5,7 +5,8 @@
 
 #include "kinds.h"
 
-enum { IMAGES = 12, PIXELS = 64, CLASSES = 10, VARIANTS = 3 };
+/* KERNEL: how many numbers the last layer's has. */
+enum { IMAGES = 12, PIXELS = 64, CLASSES = 10, KERNEL = 72 * CLASSES, VARIANTS = 3 };
 
 static const char *folder;
 

@@ -36,7 +36,7 @@ static union {
     float floats[INPUT / sizeof(float)];
     uint8_t bytes[INPUT];
     char misaligned[INPUT];
-} input_sizes, input_floats, input_bytes, wrong_input[3];
+} input_sizes, input_floats, input_bytes, input_figure, wrong_input[3];
 
 static char *long_text;
 
@@ -48,6 +48,8 @@ static void make_arrays(void)
         input_floats.floats[i] = (float)(i % 17) / 16;
     for (size_t i = 0; i < INPUT; i++)
         input_bytes.bytes[i] = (uint8_t)(i % CLASSES);
+    for (size_t i = 0; i < 64; i++) /* a light figure on a dark ground, 32 x 32 */
+        input_figure.bytes[32 * (12 + i / 8) + 12 + i % 8] = 255;
     long_text = malloc(8000);
     memset(long_text, 'x', 7999);
     long_text[7999] = '\0';
@@ -78,6 +80,12 @@ static int is_path(const struct place *place)
     return strstr(place->name, "path") != NULL;
 }
 
+/* Whether it says how much may be written. */
+static int is_room(const struct place *place)
+{
+    return strstr(place->name, "capacity") != NULL;
+}
+
 /* How many candidates there are for a good value, the likely ones first. */
 static size_t candidates(const struct place *place)
 {
@@ -85,7 +93,7 @@ static size_t candidates(const struct place *place)
     case OBJECT:
         return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : 1;
     case TEXT:
-        return is_path(place) ? 5 : 4;
+        return 5;
     case NUMBER:
         return 6;
     case CONSTANT:
@@ -99,9 +107,8 @@ static size_t candidates(const struct place *place)
 static value candidate(const struct place *place, size_t i, void *output, void *options)
 {
     static char *const paths[] = {"new", "arrays.npz", "images.idx", "labels.idx", "whole.model"};
-    static char *const words[] = {"images", "labels", "loss", "a word"};
-    static const uint64_t numbers[] = {1, 0, 3, 8, 32, 1024};
-    const int room = strcmp(place->name, "capacity") == 0;
+    static char *const words[] = {"images", "labels", "loss", "dense/kernel", "a word"};
+    static const uint64_t numbers[] = {1, 0, 3, KERNEL, 32, 1024};
     switch (place->kind) {
     case OBJECT:
         return (value){.p = object(place->type, (int)i)};
@@ -114,7 +121,7 @@ static value candidate(const struct place *place, size_t i, void *output, void *
         if (strcmp(place->type, "float") == 0)
             return (value){.p = input_floats.floats};
         if (strcmp(place->type, "uint8_t") == 0)
-            return (value){.p = input_bytes.bytes};
+            return (value){.p = strcmp(place->name, "grey") == 0 ? input_figure.bytes : input_bytes.bytes};
         give_up("array of", place->type, "add a good one to make_arrays and candidate in tests/c/hostile/values.h");
         break;
     case TEXT:
@@ -133,7 +140,7 @@ static value candidate(const struct place *place, size_t i, void *output, void *
     case NUMBER:
         break;
     }
-    return (value){.u = numbers[room ? 5 - i : i]};
+    return (value){.u = numbers[is_room(place) ? 5 - i : i]};
 }
 
 /* Adds to the list: what it is, what must come of it, whether the message names the place, the value, and more. */
@@ -203,7 +210,7 @@ static size_t wrong_numbers(const struct place *place, struct wrong *list)
 {
     const uint64_t all = place->size == 8 ? UINT64_MAX : UINT32_MAX;
     /* No array has room for one element when more is to be written, or for this many. */
-    const enum must room = strcmp(place->name, "capacity") == 0 ? MUST_FAIL : MAY_WORK;
+    const enum must room = is_room(place) ? MUST_FAIL : MAY_WORK;
     size_t n = 0;
     ADD("0", MAY_WORK, 0, {.u = 0});
     ADD("1", room, 1, {.u = 1});
@@ -278,7 +285,7 @@ static size_t wrong_values(const struct place *place, const struct options *opti
         return wrong_objects(place, argument, list);
     case OUT_OBJECT:
     case OUT:
-        ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+        ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* of an option it is unwanted then */
         return n;
     case IN:
         return wrong_arrays(place, list);

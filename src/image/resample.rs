@@ -1,0 +1,121 @@
+//! A figure's box, smaller or larger, and then in the middle.
+
+use super::{BOX, Figure, Ink, Picture, SIDE};
+
+/// A figure of at most 20 x 20 pixels.
+pub struct Small {
+    height: usize,
+    width: usize,
+    levels: Vec<u8>,
+}
+
+/// Scales the box so that its longer side becomes 20 pixels, its shape kept to a pixel.
+pub fn resample(picture: Picture<'_>, ink: &Ink, figure: &Figure) -> Small {
+    let (from_height, from_width) = (figure.rows.len(), figure.columns.len());
+    let longer = from_height.max(from_width);
+    let scaled = |side: usize| ((2 * side * BOX + longer) / (2 * longer)).max(1);
+    let (height, width) = (scaled(from_height), scaled(from_width));
+    let (down, across) = (spans(from_height, height), spans(from_width, width));
+    let mut sums = vec![0; height * width];
+    let mut row = vec![0; picture.width];
+    for (span, sums) in down.iter().zip(sums.chunks_exact_mut(width)) {
+        for (y, &weight) in (figure.rows.start + span.start..).zip(&span.weights) {
+            figure.row(picture, ink, y, &mut row);
+            for (span, sum) in across.iter().zip(sums.iter_mut()) {
+                let levels = &row[figure.columns.start + span.start..];
+                *sum += weight * levels.iter().zip(&span.weights).map(|(&level, w)| u64::from(level) * w).sum::<u64>();
+            }
+        }
+    }
+    Small { height, width, levels: stretch(&sums) }
+}
+
+/// What a pixel of the result is made of: pixels from `start` on, with weights whose sum is the same for all.
+struct Span {
+    start: usize,
+    weights: Vec<u64>,
+}
+
+/// Those of `to` pixels in the place of `from`: averages over the area when they are fewer, otherwise linear interpolation
+/// between the two nearest, the outermost going on past the edge.
+fn spans(from: usize, to: usize) -> Vec<Span> {
+    let average = |i: usize| {
+        // In a unit of which a pixel before has `to` and one after `from`.
+        let (begin, end) = (i * from, (i + 1) * from);
+        let pixels = begin / to..end.div_ceil(to);
+        let weight = |x: usize| ((x + 1) * to).min(end) - (x * to).max(begin);
+        Span { start: pixels.start, weights: pixels.map(|x| weight(x) as u64).collect() }
+    };
+    let interpolate = |i: usize| {
+        // The centre of pixel i is at (i + 1/2) from / to - 1/2 pixels before, here in halves of 1 / to.
+        let centre = ((2 * i + 1) * from).saturating_sub(to).min(2 * to * (from - 1));
+        let (start, rest) = (centre / (2 * to), centre % (2 * to));
+        let weights = [2 * to - rest, rest].map(|w| w as u64);
+        Span { start, weights: weights[..if rest == 0 { 1 } else { 2 }].to_vec() }
+    };
+    (0..to).map(|i| if to < from { average(i) } else { interpolate(i) }).collect()
+}
+
+/// The sums as levels, so that strokes that were thin in a large box are full ink again.
+fn stretch(sums: &[u64]) -> Vec<u8> {
+    let mut sorted: Vec<u64> = sums.iter().copied().filter(|&sum| sum > 0).collect();
+    sorted.sort_unstable();
+    let full = sorted.get(sorted.len() * 9 / 10).copied().unwrap_or(1);
+    sums.iter().map(|&sum| ((sum.min(full) * 255 + full / 2) / full) as u8).collect()
+}
+
+impl Small {
+    /// The figure in 28 x 28 pixels, moved by whole ones so that the centre of its mass comes nearest to the pixel
+    /// `[14, 14]`, where MNIST has it, and all of it stays inside.
+    pub fn centred(&self) -> [u8; SIDE * SIDE] {
+        let Small { height, width, ref levels } = *self;
+        let (mut mass, mut y_moment, mut x_moment) = (0, 0, 0);
+        for (i, &level) in levels.iter().enumerate() {
+            let level = usize::from(level);
+            mass += level;
+            y_moment += level * (i / width);
+            x_moment += level * (i % width);
+        }
+        let mass = mass.max(1);
+        let place =
+            |moment: usize, size: usize| (SIDE / 2).saturating_sub((2 * moment + mass) / (2 * mass)).min(SIDE - size);
+        let (top, left) = (place(y_moment, height), place(x_moment, width));
+        let mut image = [0; SIDE * SIDE];
+        for (row, levels) in image[top * SIDE..].chunks_exact_mut(SIDE).zip(levels.chunks_exact(width)) {
+            row[left..left + width].copy_from_slice(levels);
+        }
+        image
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every pixel of the result weighs the same, and so does, in an average, every pixel before.
+    #[test]
+    fn weights() {
+        for from in (1..60).chain([400, 1999, 16384]) {
+            for to in 1..=BOX {
+                let spans = spans(from, to);
+                let total: u64 = spans[0].weights.iter().sum();
+                let mut before = vec![0; from];
+                for span in &spans {
+                    assert_eq!(span.weights.iter().sum::<u64>(), total);
+                    before[span.start..].iter_mut().zip(&span.weights).for_each(|(sum, weight)| *sum += weight);
+                }
+                assert!(spans.len() == to && (to >= from || before.iter().all(|&sum| sum == to as u64)), "{from} {to}");
+            }
+        }
+    }
+
+    #[test]
+    fn interpolation_is_linear_between_centres_and_level_at_the_ends() {
+        let line = [0u64, 100, 50];
+        let value = |span: &Span| span.weights.iter().zip(&line[span.start..]).map(|(w, v)| w * v).sum::<u64>() as f64;
+        let found: Vec<f64> = spans(3, 6).iter().map(|span| value(span) / 12.0).collect();
+        assert_eq!(found, [0.0, 25.0, 75.0, 87.5, 62.5, 50.0]);
+        let same: Vec<f64> = spans(3, 3).iter().map(|span| value(span) / 6.0).collect();
+        assert_eq!(same, [0.0, 100.0, 50.0]);
+    }
+}

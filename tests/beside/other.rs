@@ -1,0 +1,12 @@
+//! A static library of somebody else, with what Rust's runtime gives in it: memory, threads, and a panic that is caught.
+
+use std::thread;
+
+/// The sum of 1 to `n`, by a thread, after another one has panicked.
+#[unsafe(no_mangle)]
+pub extern "C" fn other_sum(n: u64) -> u64 {
+    let panic = thread::spawn(|| panic!("one that is caught"));
+    let sum = thread::spawn(move || (1..=n).collect::<Vec<u64>>().iter().sum());
+    assert!(panic.join().is_err());
+    sum.join().unwrap_or(0)
+}
