@@ -28,12 +28,13 @@ all: $(BUILT)/done
 # Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
 # The libraries are copied away at once: a later build with other features does not change what is installed. The crate
 # types are named because cargo leaves link-time optimization out, silently, where an rlib is among them.
-$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices $(shell find src -type f) $(BUILT)/flags
+$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find src -type f) $(BUILT)/flags
 	cargo rustc --release --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) -- \
 	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
 	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib; do \
 	    [ ! -e $(RELEASE)/$$file ] || cp $(RELEASE)/$$file $(BUILT) || exit; \
 	done
+	packaging/alone $(BUILT)/libmnist.a
 	cargo pkgid | sed 's/.*[#@]//' > $(BUILT)/version
 	packaging/notices $(CARGO_FLAGS) > $(BUILT)/NOTICES
 	touch $@
