@@ -69,7 +69,7 @@ export class Answer {
       bar.style.transform = `scaleX(${share})`;
       text.textContent = probabilities ? percent(share) : '';
     });
-    this.buttons.forEach(button => { button.disabled = !probabilities || this.teaching; });
+    this.buttons.forEach(button => { button.disabled = !probabilities; });
     this.picture = probabilities && fromHex(reply.picture);
     this.showPicture();
   }

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, before, beforeEach, test } from 'node:test';
 import { bars, browse, drawSeven, news, open, patience, post, start, until } from './studio.js';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -14,6 +14,7 @@ before(async () => {
   address = studio.address;
   browser = await browse();
 });
+beforeEach(() => post(address, '/resume')); // should a test have ended in a pause
 after(async () => {
   await browser.close();
   await studio.stop();
