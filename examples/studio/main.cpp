@@ -65,6 +65,17 @@ arguments parse(int argc, char **argv)
     return parsed;
 }
 
+/// The images to train on and those to test on.
+std::pair<studio::deck, mnist::dataset> load(const studio::settings &wanted)
+{
+    const auto [train, test] = mnist::load_data(wanted.data);
+    std::pair<studio::deck, mnist::dataset> made{
+        studio::deck(train.slice(0, std::min(train.size(), wanted.images)), wanted.seed),
+        test.slice(0, std::min(test.size(), wanted.test_images))};
+    made.second.normalize(255.0f);
+    return made;
+}
+
 void run(const arguments &wanted)
 {
     // All threads inherit that these are blocked; they come out of sigwait below and nowhere else.
@@ -74,13 +85,9 @@ void run(const arguments &wanted)
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
-    auto [all_train, all_test] = mnist::load_data(wanted.settings.data);
-    const auto train = all_train.slice(0, std::min(all_train.size(), wanted.settings.images));
-    auto test = all_test.slice(0, std::min(all_test.size(), wanted.settings.test_images));
-    test.normalize(255.0f);
-
     studio::board board;
-    studio::trainer trainer(wanted.settings, train, std::move(test), board);
+    auto [train, test] = load(wanted.settings);
+    studio::trainer trainer(wanted.settings, std::move(train), std::move(test), board);
     studio::server server(trainer, board);
     const int port = server.bind(wanted.port);
     trainer.start();

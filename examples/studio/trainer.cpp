@@ -25,9 +25,9 @@ mnist::model build(std::uint64_t seed)
 
 } // namespace
 
-trainer::trainer(const settings &wanted, const mnist::dataset &train, mnist::dataset test, board &board)
+trainer::trainer(const settings &wanted, deck train, mnist::dataset test, board &board)
     : settings_(wanted), test_(std::move(test)), quick_test_(test_.slice(0, std::min(test_.size(), quick_test_images))),
-      board_(board), deck_(train, wanted.seed), seed_(wanted.seed), goal_(wanted.epochs)
+      board_(board), deck_(std::move(train)), seed_(wanted.seed), goal_(wanted.epochs)
 {
     fresh_model();
 }

@@ -39,7 +39,7 @@ struct refused : std::runtime_error {
 class trainer {
 public:
     /// Builds the network. The board must live longer.
-    trainer(const settings &wanted, const mnist::dataset &train, mnist::dataset test, board &board);
+    trainer(const settings &wanted, deck train, mnist::dataset test, board &board);
 
     /// Ends as quit() does.
     ~trainer();
