@@ -69,8 +69,8 @@ export class Mistakes {
     const { label, said, probability, canvas } = mistake;
     canvas.width = canvas.height = 28;
     const button = make('button', '', { type: 'button' });
-    button.append(canvas, make('span', `is ${label}, said ${said}`), make('small', percent(probability, 1)));
-    button.setAttribute('aria-label', `Is ${label}, said ${said}, ${percent(probability, 1)} sure: put it on the pad`);
+    button.append(canvas, make('span', `is ${label}, said ${said}`), make('small', percent(probability, 1)),
+      make('span', ', put it on the pad', { class: 'unseen' }));
     button.addEventListener('click', () => this.chosen(mistake));
     const item = make('li');
     item.append(button);

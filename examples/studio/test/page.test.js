@@ -112,7 +112,7 @@ test('a worst mistake can be put on the pad', async () => {
   await first.waitFor();
   await post(address, '/pause');
   await phaseIs(page, 'paused');
-  const [, is, said] = (await first.getAttribute('aria-label')).match(/Is (\d), said (\d)/);
+  const [, is, said] = (await first.textContent()).match(/is (\d), said (\d)/);
   await first.click();
   await page.waitForFunction(label => document.getElementById('about').textContent.endsWith(`a ${label}.`), is);
   assert.notEqual(is, said);
