@@ -1,0 +1,43 @@
+#include "page.hpp"
+
+namespace studio {
+
+const std::vector<page_file> &page_files()
+{
+    // Each .inc is a file of page/ between quotes; the makefile writes them.
+    static const std::vector<page_file> files = {
+        {"/", "text/html; charset=utf-8",
+#include "index.html.inc"
+        },
+        {"/studio.css", "text/css; charset=utf-8",
+#include "studio.css.inc"
+        },
+        {"/studio.js", "text/javascript; charset=utf-8",
+#include "studio.js.inc"
+        },
+        {"/pad.js", "text/javascript; charset=utf-8",
+#include "pad.js.inc"
+        },
+        {"/answer.js", "text/javascript; charset=utf-8",
+#include "answer.js.inc"
+        },
+        {"/curves.js", "text/javascript; charset=utf-8",
+#include "curves.js.inc"
+        },
+        {"/filters.js", "text/javascript; charset=utf-8",
+#include "filters.js.inc"
+        },
+        {"/exam.js", "text/javascript; charset=utf-8",
+#include "exam.js.inc"
+        },
+        {"/pixels.js", "text/javascript; charset=utf-8",
+#include "pixels.js.inc"
+        },
+        {"/icon.svg", "image/svg+xml",
+#include "icon.svg.inc"
+        },
+    };
+    return files;
+}
+
+} // namespace studio
