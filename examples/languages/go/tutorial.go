@@ -84,8 +84,7 @@ func build(text *C.mnist_error) (model *C.mnist_model) {
 	input := C.mnist_input(graph, 28, 28, 1)
 	x := C.mnist_conv2d(input, 32, 3, C.MNIST_ACTIVATION_RELU)
 	x = C.mnist_conv2d(x, 64, 3, C.MNIST_ACTIVATION_RELU)
-	x = C.mnist_flatten(x)
-	x = C.mnist_dense(x, 128, C.MNIST_ACTIVATION_RELU)
+	x = C.mnist_dense(C.mnist_flatten(x), 128, C.MNIST_ACTIVATION_RELU)
 	x = C.mnist_dense(x, 10, C.MNIST_ACTIVATION_SOFTMAX)
 	must(check(C.mnist_model_new(input, x, nil, &model, text), text))
 	must(check(C.mnist_model_compile(model, nil, text), text)) // Adam, as Keras has it

@@ -49,14 +49,13 @@ public class Tutorial {
         public double loss, accuracy, val_loss, val_accuracy, seconds;
     }
 
-    // Sees each step, on the thread that called fit; anything but 0 stops it. What it throws is printed and lost.
+    // Sees each step, on the thread that called fit; non-zero stops it. What it throws is printed and lost.
     interface OnBatchEnd extends Callback { int invoke(Pointer userData, Progress progress); }
 
     // mnist_fit_options with all its fields, since the library fills in all of them. It keeps its callbacks alive.
     @Structure.FieldOrder({"struct_size", "batch_size", "epochs", "initial_epoch", "shuffle", "verbose", "seed",
-        "validation_split", "validation_data", "write", "write_data", "on_batch_end", "on_epoch_begin", "on_epoch_end",
-        "user_data", "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume",
-        "terminate_on_nan"})
+        "validation_split", "validation_data", "write", "write_data", "on_batch_end", "on_epoch_begin", "on_epoch_end", "user_data",
+        "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume", "terminate_on_nan"})
     public static class FitOptions extends Structure {
         public long struct_size, batch_size, epochs, initial_epoch, seed, checkpoint_batches, checkpoint_epochs;
         public int shuffle, verbose, resume, terminate_on_nan;
@@ -92,11 +91,8 @@ public class Tutorial {
         Pointer graph = mnist.mnist_graph_new();
         mnist.mnist_graph_set_seed(graph, 42);
         Pointer input = mnist.mnist_input(graph, 28, 28, 1);
-        Pointer x = mnist.mnist_conv2d(input, 32, 3, RELU);
-        x = mnist.mnist_conv2d(x, 64, 3, RELU);
-        x = mnist.mnist_flatten(x);
-        x = mnist.mnist_dense(x, 128, RELU);
-        Pointer output = mnist.mnist_dense(x, 10, SOFTMAX);
+        Pointer x = mnist.mnist_conv2d(mnist.mnist_conv2d(input, 32, 3, RELU), 64, 3, RELU);
+        Pointer output = mnist.mnist_dense(mnist.mnist_dense(mnist.mnist_flatten(x), 128, RELU), 10, SOFTMAX);
         var model = new PointerByReference();
         call(error -> mnist.mnist_model_new(input, output, null, model, error));
         mnist.mnist_graph_free(graph);
@@ -111,7 +107,7 @@ public class Tutorial {
         call(error -> mnist.mnist_load_data(files[0], allTrain, allTest, error));
         Pointer train = first(3200, allTrain), test = first(1000, allTest);
         long learn = mnist.mnist_dataset_len(train), check = mnist.mnist_dataset_len(test);
-        System.out.println(learn + " images to learn from, " + check + " to test with");
+        System.out.printf("%d images to learn from, %d to test with%n", learn, check);
 
         Pointer model = build();
         var options = new FitOptions();
@@ -145,13 +141,9 @@ public class Tutorial {
         System.out.println("a long fit: " + call(error -> mnist.mnist_model_fit(model, train, options, null, error)));
         canceller.join();
 
-        try {
-            call(error -> mnist.mnist_load_data("nothing.npz", allTrain, allTest, error));
-        } catch (MnistException e) {
-            System.out.println("an error: " + e.getMessage());
-        }
+        try { call(error -> mnist.mnist_load_data("nothing.npz", allTrain, allTest, error)); }
+        catch (MnistException e) { System.out.println("an error: " + e.getMessage()); }
         mnist.mnist_model_free(model);
-        mnist.mnist_dataset_free(train);
-        mnist.mnist_dataset_free(test);
+        for (Pointer dataset : new Pointer[] {train, test}) mnist.mnist_dataset_free(dataset);
     }
 }
