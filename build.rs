@@ -18,7 +18,7 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "error",
     "npz",
     "dataset",
@@ -26,6 +26,7 @@ const FILES: [&str; 12] = [
     "graph",
     "output",
     "model",
+    "layers",
     "fit",
     "evaluate",
     "named_weights",

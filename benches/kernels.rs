@@ -9,7 +9,7 @@
 use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::conv2d::{Conv2d, Finish};
 use mnist::kernels::dense::{self, Backward, Part, Scratch};
-use mnist::kernels::{AdamStep, Columns, rows};
+use mnist::kernels::{AdamStep, Columns, Update, rows};
 
 mod machine;
 use machine::{Floats, Machine, numbers, time, zeros};
@@ -132,7 +132,7 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
     let mut wide_dz = zeros(batch * wide);
     rows::pad_rows(&dz, units, &mut wide_dz, wide);
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
-    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated: true, adam };
+    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated: true };
     let (mut m, mut v, mut dx) = (zeros(w.len()), zeros(w.len()), zeros(x.len()));
     let Ok(mut scratch) = Scratch::backward(batch) else { return };
     machine.memory(&format!("{name} backward and Adam"), 6.0 * bytes, || {
@@ -142,7 +142,8 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
             let (columns, after) = rest.split_at(rows);
             rest = after;
             let at = first * units..(first + rows) * units;
-            let part = Part { first, w: &mut w[at.clone()], m: &mut m[at.clone()], v: &mut v[at] };
+            let update = Update::Adam { step: adam, m: &mut m[at.clone()], v: &mut v[at.clone()] };
+            let part = Part { first, w: &mut w[at], update };
             all.part(isa, part, Some(columns), &mut scratch);
         }
     });

@@ -5,7 +5,8 @@
 //! of a file that `make -C examples run` has saved, or is trained for three epochs first.
 
 use mnist::data::{Dataset, load_data};
-use mnist::graph::{Activation, Graph};
+use mnist::graph::Graph;
+use mnist::layers::Activation;
 use mnist::image::prepare;
 use mnist::train::{CompileOptions, EvaluateOptions, FitOptions, Model, Output, Verbose};
 use rayon::prelude::*;
@@ -19,7 +20,7 @@ use distort::{DISTORTIONS, Picture, digit};
 /// The tutorial's network, trained.
 fn network(weights: Option<&str>, train: Dataset) -> mnist::Result<Model> {
     let mut graph = Graph::new();
-    let x = graph.input(28, 28, 1)?;
+    let x = graph.input(&[28, 28, 1])?;
     let y = graph.conv2d(x, 32, 3, Activation::Relu)?;
     let y = graph.conv2d(y, 64, 3, Activation::Relu)?;
     let y = graph.flatten(y)?;

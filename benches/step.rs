@@ -10,7 +10,7 @@ use mnist::data::{Dataset, gather};
 use mnist::kernels::conv2d::Finish;
 use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::dense::{self, Backward, Part, Scratch};
-use mnist::kernels::{AdamStep, Columns, rows};
+use mnist::kernels::{AdamStep, Columns, Update, rows};
 use std::error::Error;
 use std::time::Instant;
 
@@ -99,13 +99,14 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     let mut dz = machine::numbers(h.len());
     dz.iter_mut().zip(&*h).for_each(|(g, &h)| *g *= if h > 0.0 { 1e-3 } else { 0.0 });
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1000);
-    let all = Backward { x: &b, inputs: INPUTS, dz: &dz, units: UNITS, batch: BATCH, gated: true, adam };
+    let all = Backward { x: &b, inputs: INPUTS, dz: &dz, units: UNITS, batch: BATCH, gated: true };
     let (mut m, mut v) = (zeros(net.dense[0].len()), zeros(net.dense[0].len()));
     let mut db = zeros(b.len());
     let mut scratch = Scratch::backward(BATCH)?;
     let times = tasks(parts, |i| {
         let at = i * PART * UNITS..(i + 1) * PART * UNITS;
-        let part = Part { first: i * PART, w: &mut net.dense[0][at.clone()], m: &mut m[at.clone()], v: &mut v[at] };
+        let update = Update::Adam { step: adam, m: &mut m[at.clone()], v: &mut v[at.clone()] };
+        let part = Part { first: i * PART, w: &mut net.dense[0][at], update };
         let dx = Columns::new(&mut db, BATCH, INPUTS).split_at(i * PART).1.split_at(PART).0;
         all.part(isa, part, Some(dx), &mut scratch);
     });

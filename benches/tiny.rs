@@ -6,7 +6,8 @@
 //! images of such numbers. Prints the time of a step of each, and its ratio to the first.
 
 use mnist::data::Dataset;
-use mnist::graph::{Activation, Graph};
+use mnist::graph::Graph;
+use mnist::layers::Activation;
 use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ fn images(left: f32) -> mnist::Result<Dataset> {
 
 fn model() -> mnist::Result<Model> {
     let mut graph = Graph::new();
-    let x = graph.input(28, 28, 1)?;
+    let x = graph.input(&[28, 28, 1])?;
     let y = graph.flatten(x)?;
     let y = graph.dense(y, 1024, Activation::Relu)?;
     let y = graph.dense(y, 10, Activation::Softmax)?;

@@ -82,7 +82,7 @@ static mnist_history *train(mnist_model *model, const mnist_dataset *data, const
 {
     mnist_history *history;
     mnist_fit_options options;
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.epochs = epochs;
     options.validation_data = test;
     check(mnist_model_fit(model, data, &options, &history, error), error);
@@ -150,7 +150,7 @@ static void write_confusion(const mnist_model *model, const mnist_dataset *test,
     mnist_metrics metrics;
     mnist_evaluate_options options;
     char title[100];
-    mnist_evaluate_options_init(&options);
+    mnist_evaluate_options_init(&options, sizeof options);
     options.confusion = counts;
     options.confusion_capacity = CLASSES * CLASSES;
     check(mnist_model_evaluate(model, test, &options, &metrics, error), error);

@@ -150,7 +150,7 @@ static void show_history(const mnist_history *history, mnist_error *error)
 static int train_model(mnist_model *model, const mnist_dataset *train, size_t epochs, mnist_error *error)
 {
     mnist_compile_options compile;
-    mnist_compile_options_init(&compile);
+    mnist_compile_options_init(&compile, sizeof compile);
     compile.optimizer = MNIST_OPTIMIZER_ADAM;
     compile.loss = MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY;
     compile.metrics = MNIST_METRIC_ACCURACY;
@@ -158,7 +158,7 @@ static int train_model(mnist_model *model, const mnist_dataset *train, size_t ep
 
     mnist_fit_options fit;
     mnist_history *history;
-    mnist_fit_options_init(&fit);
+    mnist_fit_options_init(&fit, sizeof fit);
     fit.batch_size = 32;
     fit.epochs = epochs;
     const mnist_status status = fit_until_interrupt(model, train, &fit, &history, error);
@@ -177,7 +177,7 @@ static void evaluate_model(const mnist_model *model, const mnist_dataset *test, 
 {
     mnist_evaluate_options evaluate;
     mnist_metrics metrics;
-    mnist_evaluate_options_init(&evaluate);
+    mnist_evaluate_options_init(&evaluate, sizeof evaluate);
     evaluate.verbose = 1;
     check(mnist_model_evaluate(model, test, &evaluate, &metrics, error), error);
     printf("test accuracy: %.4f\n", metrics.accuracy);

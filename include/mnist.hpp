@@ -343,7 +343,7 @@ private:
 inline compile_options default_compile_options()
 {
     compile_options options;
-    mnist_compile_options_init(&options);
+    mnist_compile_options_init(&options, sizeof options);
     return options;
 }
 
@@ -439,7 +439,7 @@ public:
     {
         run state{options, {options.write}};
         mnist_fit_options c;
-        mnist_fit_options_init(&c);
+        mnist_fit_options_init(&c, sizeof c);
         c.batch_size = options.batch_size;
         c.epochs = options.epochs;
         c.initial_epoch = options.initial_epoch;
@@ -475,7 +475,7 @@ public:
     {
         detail::sink to{options.write};
         mnist_evaluate_options c;
-        mnist_evaluate_options_init(&c);
+        mnist_evaluate_options_init(&c, sizeof c);
         c.batch_size = options.batch_size;
         c.verbose = options.verbose;
         if (options.write) {

@@ -85,6 +85,15 @@ impl Error {
         Error::new(ErrorKind::Internal, what)
     }
 
+    /// The same of a text that is an argument: a wrong format is then a wrong argument.
+    #[must_use]
+    pub fn as_argument(mut self) -> Self {
+        if self.kind == ErrorKind::Format {
+            self.kind = ErrorKind::InvalidArgument;
+        }
+        self
+    }
+
     /// Which kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind

@@ -28,8 +28,9 @@ pub mod image;
 mod json;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
-mod layers;
+pub mod layers;
 mod memory;
+pub mod optimizers;
 mod replace;
 pub mod train;
 pub mod weights;

@@ -3,7 +3,8 @@
 //! order, batches of 32 (the last of 10), 2 epochs, Adam, sparse categorical crossentropy.
 
 use mnist::data::{Dataset, load_data};
-use mnist::graph::{Activation, Graph};
+use mnist::graph::Graph;
+use mnist::layers::Activation;
 use mnist::train::{Callbacks, CompileOptions, Control, EvaluateOptions, FitOptions, Model, Output, Progress, Verbose};
 use safetensors::tensor::{SafeTensors, TensorView};
 use std::path::Path;
@@ -29,7 +30,7 @@ fn weights(reference: &SafeTensors<'_>, prefix: &str, path: &Path) {
 
 fn model() -> Model {
     let mut graph = Graph::new();
-    let x = graph.input(28, 28, 1).unwrap();
+    let x = graph.input(&[28, 28, 1]).unwrap();
     let y = graph.conv2d(x, 4, 3, Activation::Relu).unwrap();
     let y = graph.conv2d(y, 8, 3, Activation::Relu).unwrap();
     let y = graph.flatten(y).unwrap();

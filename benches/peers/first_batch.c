@@ -95,7 +95,7 @@ static int32_t on_batch_end(void *user_data, const mnist_progress *progress)
 static void fit(mnist_model *model, const mnist_dataset *train, double *end)
 {
     mnist_fit_options options;
-    lib.mnist_fit_options_init(&options);
+    lib.mnist_fit_options_init(&options, sizeof options);
     options.batch_size = BATCH;
     options.verbose = 0;
     options.on_batch_end = on_batch_end;

@@ -178,7 +178,7 @@ static double fit(mnist_model *model, const mnist_dataset *train, const struct o
 {
     struct clock clock = {0, 0, o->steps};
     mnist_fit_options options;
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.batch_size = o->batch;
     options.verbose = 0;
     options.on_batch_end = on_batch_end;
@@ -214,7 +214,7 @@ static double evaluate_ms_per_1000(const mnist_model *model, const mnist_dataset
     mnist_dataset *some;
     mnist_metrics metrics;
     mnist_evaluate_options options;
-    mnist_evaluate_options_init(&options);
+    mnist_evaluate_options_init(&options, sizeof options);
     options.batch_size = EVALUATION_BATCH;
     check(mnist_dataset_slice(test, 0, 512, &some, error));
     check(mnist_model_evaluate(model, some, &options, &metrics, error));

@@ -4,7 +4,8 @@
 
 use crate::machine::{Floats, time, zeros};
 use mnist::data::{Dataset, load_data};
-use mnist::graph::{Activation, Graph};
+use mnist::graph::Graph;
+use mnist::layers::Activation;
 use mnist::kernels::conv2d::Conv2d;
 use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
 use std::error::Error;
@@ -38,7 +39,7 @@ pub struct Trained {
 /// Trains it on the first of the digits.
 pub fn train(data: &Dataset, steps: usize) -> Result<Trained, Box<dyn Error>> {
     let mut graph = Graph::new();
-    let x = graph.input(28, 28, 1)?;
+    let x = graph.input(&[28, 28, 1])?;
     let y = graph.conv2d(x, 32, 3, Activation::Relu)?;
     let y = graph.conv2d(y, 64, 3, Activation::Relu)?;
     let y = graph.flatten(y)?;

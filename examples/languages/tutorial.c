@@ -88,7 +88,7 @@ int main(int argc, char **argv)
     check(mnist_model_compile(model, NULL, error), error); /* Adam, as Keras has it */
 
     mnist_fit_options options;
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.verbose = 0;
     options.seed = 7;
     options.on_batch_end = show_progress;

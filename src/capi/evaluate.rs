@@ -84,11 +84,12 @@ pub(super) fn verbose(value: i32) -> Result<Verbose> {
     }
 }
 
-/// Fills in the defaults. NULL does nothing.
+/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
+/// not know with zeros. NULL does nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluate_options) {
-    // SAFETY: by the contract it is NULL or good to write.
-    guard::value((), || unsafe { options::init(options) })
+pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluate_options, struct_size: usize) {
+    // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
+    guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
 /// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are

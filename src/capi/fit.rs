@@ -173,11 +173,12 @@ impl Callbacks for CCallbacks<'_> {
     }
 }
 
-/// Fills in Keras's defaults. NULL does nothing.
+/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
+/// not know with zeros. NULL does nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options) {
-    // SAFETY: by the contract it is NULL or good to write.
-    guard::value((), || unsafe { options::init(options) })
+pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options, struct_size: usize) {
+    // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
+    guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
 /// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one

@@ -3,10 +3,14 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{Handle, Tagged, borrow, give, peek, take};
-use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Activation, Graph, Tensor};
+use super::pointers::{Handle, Tagged, borrow, give, out, peek, slice, string, take, write_dims};
+use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::graph::{Graph, Tensor, check_arity, keras};
+use crate::json::{self, Named, Object};
+use crate::layers::{self, Activation};
 use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::ffi::c_char;
 
 /// A network under construction.
 pub struct mnist_graph {
@@ -57,20 +61,21 @@ pub const MNIST_ACTIVATION_GELU: u32 = 6;
 pub const MNIST_ACTIVATION_SWISH: u32 = 7;
 
 fn activation(value: mnist_activation) -> Result<Activation> {
-    match value {
-        MNIST_ACTIVATION_LINEAR => Ok(Activation::Linear),
-        MNIST_ACTIVATION_RELU => Ok(Activation::Relu),
-        MNIST_ACTIVATION_SOFTMAX => Ok(Activation::Softmax),
-        MNIST_ACTIVATION_SIGMOID => Ok(Activation::Sigmoid),
-        MNIST_ACTIVATION_TANH => Ok(Activation::Tanh),
-        MNIST_ACTIVATION_ELU => Ok(Activation::Elu),
-        MNIST_ACTIVATION_GELU => Ok(Activation::Gelu),
-        MNIST_ACTIVATION_SWISH => Ok(Activation::Swish),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown constant")
-            .expected("a constant MNIST_ACTIVATION_...")
-            .found(value)
-            .at("argument `activation`")),
-    }
+    let name = match value {
+        MNIST_ACTIVATION_LINEAR => "linear",
+        MNIST_ACTIVATION_RELU => "relu",
+        MNIST_ACTIVATION_SOFTMAX => "softmax",
+        MNIST_ACTIVATION_SIGMOID => "sigmoid",
+        MNIST_ACTIVATION_TANH => "tanh",
+        MNIST_ACTIVATION_ELU => "elu",
+        MNIST_ACTIVATION_GELU => "gelu",
+        MNIST_ACTIVATION_SWISH => "silu",
+        _ => {
+            let error = Error::new(ErrorKind::InvalidArgument, "unknown constant");
+            return Err(error.expected("a constant MNIST_ACTIVATION_...").found(value).at("argument `activation`"));
+        }
+    };
+    Activation::named(name).ok_or_else(|| Error::internal("an activation without a name"))
 }
 
 impl mnist_graph {
@@ -78,10 +83,7 @@ impl mnist_graph {
     fn add(&self, call: impl FnOnce(&mut Graph) -> Result<Tensor>) -> *mut mnist_tensor {
         let mut state = self.state.lock();
         match guard::ready().and_then(|()| call(&mut state.graph)) {
-            Ok(tensor) => {
-                state.tensors.push(Box::new(Tagged::new(mnist_tensor { graph: self, tensor })));
-                state.tensors.last_mut().map_or(std::ptr::null_mut(), |tensor| tensor.pointer())
-            }
+            Ok(tensor) => self.tensor(&mut state, tensor),
             Err(failure) => {
                 state.failure.get_or_insert(failure);
                 std::ptr::null_mut()
@@ -89,10 +91,44 @@ impl mnist_graph {
         }
     }
 
+    /// The caller's pointer for a tensor.
+    fn tensor(&self, state: &mut State, tensor: Tensor) -> *mut mnist_tensor {
+        state.tensors.push(Box::new(Tagged::new(mnist_tensor { graph: self, tensor })));
+        state.tensors.last_mut().map_or(std::ptr::null_mut(), |tensor| tensor.pointer())
+    }
+
     /// The first failure, if there was one.
     fn check(&self) -> Result<()> {
         self.state.lock().failure.clone().map_or(Ok(()), Err)
     }
+}
+
+/// A layer of Keras's class `class` with a config as JSON, called on `inputs`.
+fn add_layer(graph: &mut Graph, class: &str, config: &Value, inputs: &[Tensor]) -> Result<Tensor> {
+    let place = || format!("layer {}", printable(class));
+    let made = Object::root(config).and_then(|config| {
+        let entry = layers::entry(&Named::of(class, config.clone(), "argument `class_name`".to_string()))?;
+        check_arity(entry.arity, inputs.len())?;
+        let layer = layers::read(entry, &config)?;
+        let name = config.has("name").then(|| config.str("name")).transpose()?;
+        Ok((layer, name, config.bool_or("trainable", true)?))
+    });
+    // What is wrong with a text that the program has made is no file's fault.
+    let (layer, name, trainable) = made.map_err(|error: Error| error.as_argument()).at(place())?;
+    graph.add(layer, name, trainable, inputs)
+}
+
+/// The config that a C string says; NULL: an empty one.
+///
+/// # Safety
+/// `config` is NULL or a NUL-terminated string.
+unsafe fn config(config: *const c_char) -> Result<Value> {
+    if config.is_null() {
+        return Ok(json!({}));
+    }
+    // SAFETY: the caller's.
+    let text = unsafe { string(config, "config") }?;
+    json::parse(text).map_err(|error| error.as_argument()).at("argument `config`")
 }
 
 /// Calls a layer on `x`; NULL on NULL.
@@ -190,13 +226,36 @@ pub unsafe extern "C" fn mnist_input(
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: by the contract it is NULL or live.
         let graph = unsafe { peek(graph) };
-        graph.map_or(std::ptr::null_mut(), |graph| graph.add(|graph| graph.input(height, width, channels)))
+        graph.map_or(std::ptr::null_mut(), |graph| graph.add(|graph| graph.input(&[height, width, channels])))
+    })
+}
+
+/// Input: samples of any shape: `dims` are its `rank` sizes, 1 to 3, without the batch: `[features]`, `[steps, channels]`,
+/// `[height, width, channels]`. NULL on failure or for a NULL graph.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_input_shape(
+    graph: *mut mnist_graph,
+    dims: *const usize,
+    rank: usize,
+) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract the graph is NULL or live, and `dims` has `rank` sizes.
+        unsafe {
+            let Some(graph) = peek(graph) else { return std::ptr::null_mut() };
+            graph.add(|graph| {
+                if !(1..=3).contains(&rank) {
+                    let error = Error::new(ErrorKind::Shape, "wrong rank").expected("1, 2 or 3").found(rank);
+                    return Err(error.at("argument `rank`"));
+                }
+                graph.input(slice(dims, rank, "dims")?)
+            })
+        }
     })
 }
 
 /// Conv2D: `filters` kernels of `kernel_size` x `kernel_size`, stride 1, no padding ("valid"), with a bias:
 /// `[H, W, C]` to `[H - kernel_size + 1, W - kernel_size + 1, filters]`. Kernels start Glorot uniform, biases 0.
-/// NULL on failure (a kernel larger than its input, a size of 0, softmax here) or for a NULL tensor.
+/// NULL on failure (a kernel larger than its input, a size of 0) or for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_conv2d(
     x: *mut mnist_tensor,
@@ -217,8 +276,8 @@ pub unsafe extern "C" fn mnist_flatten(x: *mut mnist_tensor) -> *mut mnist_tenso
     guard::value(std::ptr::null_mut(), || unsafe { layer(x, Graph::flatten) })
 }
 
-/// Dense: `[inputs]` to `[units]`, with a bias. The kernel starts Glorot uniform, the bias 0. MNIST_ACTIVATION_SOFTMAX
-/// makes it the last layer. NULL on failure (images that were not flattened, a size of 0) or for a NULL tensor.
+/// Dense: `[..., inputs]` to `[..., units]`, with a bias. The kernel starts Glorot uniform, the bias 0. NULL on failure (a
+/// size of 0) or for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dense(
     x: *mut mnist_tensor,
@@ -228,5 +287,215 @@ pub unsafe extern "C" fn mnist_dense(
     guard::value(std::ptr::null_mut(), || {
         // SAFETY: by the contract it is NULL or a tensor of a live graph.
         unsafe { layer(x, |graph, x| graph.dense(x, units, self::activation(activation)?)) }
+    })
+}
+
+/// MaxPooling2D: the largest number of each `pool_size` x `pool_size` window, strides the same, no padding: `[H, W, C]` to
+/// `[H / pool_size, W / pool_size, C]`, rounded down. NULL on failure (a window larger than its input, a size of 0) or for a
+/// NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_max_pooling2d(x: *mut mnist_tensor, pool_size: usize) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract it is NULL or a tensor of a live graph.
+        unsafe { layer(x, |graph, x| add_layer(graph, "MaxPooling2D", &json!({ "pool_size": pool_size }), &[x])) }
+    })
+}
+
+/// AveragePooling2D: the mean of each window; otherwise as mnist_max_pooling2d.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_average_pooling2d(x: *mut mnist_tensor, pool_size: usize) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract it is NULL or a tensor of a live graph.
+        unsafe { layer(x, |graph, x| add_layer(graph, "AveragePooling2D", &json!({ "pool_size": pool_size }), &[x])) }
+    })
+}
+
+/// GlobalAveragePooling2D: the mean over height and width: `[H, W, C]` to `[C]`. NULL on failure or for a NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_global_average_pooling2d(x: *mut mnist_tensor) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract it is NULL or a tensor of a live graph.
+        unsafe { layer(x, |graph, x| add_layer(graph, "GlobalAveragePooling2D", &json!({}), &[x])) }
+    })
+}
+
+/// Dropout: in training each number is 0 with probability `rate`, from 0 to below 1, and else divided by `1 - rate`; in
+/// prediction nothing is done. Which ones is a function of the fit's seed, the step, the sample and the layer, whatever the
+/// threads. NULL on failure or for a NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dropout(x: *mut mnist_tensor, rate: f64) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract it is NULL or a tensor of a live graph.
+        unsafe { layer(x, |graph, x| add_layer(graph, "Dropout", &json!({ "rate": rate }), &[x])) }
+    })
+}
+
+/// BatchNormalization over the last axis, with Keras's defaults: momentum 0.99, epsilon 0.001, gamma and beta. In training
+/// the batch's mean and variance count, in prediction the moving ones. NULL on failure or for a NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_batch_normalization(x: *mut mnist_tensor) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract it is NULL or a tensor of a live graph.
+        unsafe { layer(x, |graph, x| add_layer(graph, "BatchNormalization", &json!({}), &[x])) }
+    })
+}
+
+/// Activation: `activation` as a layer of its own, on a tensor of any shape; softmax is over the last axis. NULL on failure
+/// or for a NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_activate(x: *mut mnist_tensor, activation: mnist_activation) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract it is NULL or a tensor of a live graph.
+        unsafe {
+            layer(x, |graph, x| {
+                let activation = self::activation(activation)?;
+                add_layer(graph, "Activation", &json!({ "activation": activation.name() }), &[x])
+            })
+        }
+    })
+}
+
+/// Add: the sum of two tensors of one shape. NULL on failure or for a NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_add(a: *mut mnist_tensor, b: *mut mnist_tensor) -> *mut mnist_tensor {
+    // SAFETY: by the contract they are NULL or tensors of live graphs.
+    guard::value(std::ptr::null_mut(), || unsafe { merge(&[a, b], "Add", || Ok(json!({}))) })
+}
+
+/// Concatenate: two tensors, one behind the other along the last axis; their other sizes are equal. NULL on failure or for
+/// a NULL tensor.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_concatenate(a: *mut mnist_tensor, b: *mut mnist_tensor) -> *mut mnist_tensor {
+    // SAFETY: by the contract they are NULL or tensors of live graphs.
+    guard::value(std::ptr::null_mut(), || unsafe { merge(&[a, b], "Concatenate", || Ok(json!({}))) })
+}
+
+/// Any layer that takes one tensor, by Keras's class and config: `mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3,
+/// strides: 2, padding: 'same', activation: 'relu'}")`. The config is JSON5: keys need no quotes, strings may have single
+/// ones. What Keras's get_config() gives is valid as it is; keys that are left out have Keras's defaults; `name` and
+/// `trainable` are keys too. NULL: `{}`.
+///
+/// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Cropping2D,
+/// Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
+/// GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, LayerNormalization, LeakyReLU, MaxPooling1D, MaxPooling2D,
+/// Normalization, PReLU, Permute, ReLU, Rescaling, Reshape, SeparableConv2D, Softmax, SpatialDropout2D, UpSampling2D,
+/// ZeroPadding2D.
+///
+/// NULL for a NULL tensor, and on failure, which mnist_graph_check and mnist_model_new tell: INVALID_ARGUMENT for a wrong
+/// value (named by its key), or a text that is no JSON5 (by line and column); UNSUPPORTED for an unknown class or key (the
+/// nearest known one is told), or a value that this library does not support; SHAPE for an input that does not fit.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_layer(
+    x: *mut mnist_tensor,
+    class_name: *const c_char,
+    config: *const c_char,
+) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            layer(x, |graph, x| {
+                let class = string(class_name, "class_name")?;
+                add_layer(graph, class, &self::config(config)?, &[x])
+            })
+        }
+    })
+}
+
+/// Any layer that takes several tensors, by Keras's class and config: Add, Average, Concatenate, Maximum, Minimum, Multiply,
+/// Subtract (of two). `inputs` are `count` tensors of one graph, 2 or more. Otherwise as mnist_layer; NULL if one of them is.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_merge(
+    inputs: *const *mut mnist_tensor,
+    count: usize,
+    class_name: *const c_char,
+    config: *const c_char,
+) -> *mut mnist_tensor {
+    guard::value(std::ptr::null_mut(), || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let Ok(inputs) = slice(inputs, count, "inputs") else { return std::ptr::null_mut() };
+            let class = string(class_name, "class_name");
+            let name = class.as_ref().map_or("", |class| class);
+            merge(inputs, name, || class.clone().and_then(|_| self::config(config)))
+        }
+    })
+}
+
+/// Calls a layer on several tensors; NULL if one of them is.
+///
+/// # Safety
+/// `inputs` are NULL or tensors of live graphs.
+unsafe fn merge(
+    inputs: &[*mut mnist_tensor],
+    class: &str,
+    config: impl FnOnce() -> Result<Value>,
+) -> *mut mnist_tensor {
+    // SAFETY: the caller's; a tensor's graph outlives it.
+    unsafe {
+        let tensors: Option<Vec<&mnist_tensor>> = inputs.iter().map(|&input| peek(input)).collect();
+        let Some(tensors) = tensors.filter(|tensors| !tensors.is_empty()) else { return std::ptr::null_mut() };
+        (*tensors[0].graph).add(|graph| {
+            if let Some(i) = tensors.iter().position(|tensor| !std::ptr::eq(tensor.graph, tensors[0].graph)) {
+                let error = Error::new(ErrorKind::InvalidArgument, "a tensor of another graph than the first");
+                return Err(error.at(format_args!("argument `inputs[{i}]`")));
+            }
+            let inputs: Vec<Tensor> = tensors.iter().map(|tensor| tensor.tensor).collect();
+            add_layer(graph, class, &config()?, &inputs)
+        })
+    }
+}
+
+/// The shape of a tensor, without the batch: writes as many of its sizes to `dims` as `capacity` has room for (`dims` may be
+/// NULL when that is 0), and returns how many there are; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_tensor_shape(
+    tensor: *const mnist_tensor,
+    dims: *mut usize,
+    capacity: usize,
+) -> usize {
+    guard::value(0, || {
+        // SAFETY: by the contract they are NULL or what the header says; a tensor's graph outlives it.
+        unsafe {
+            let Some(tensor) = peek(tensor) else { return 0 };
+            let state = (*tensor.graph).state.lock();
+            state.graph.shape(tensor.tensor).map_or(0, |shape| write_dims(shape.dims(), dims, capacity))
+        }
+    })
+}
+
+/// A graph out of a network as Keras writes it: the text of `model.to_json()` of a Functional or a Sequential model with one
+/// input and one output. (JSON5 is taken, too.) On success `*graph` is a new graph, to be freed with mnist_graph_free, and
+/// `*input` and `*output`, which belong to it, are what mnist_model_new takes. At most 10,000 layers, 16 MiB of text, 64
+/// objects and lists inside each other.
+///
+/// Errors: FORMAT for a text that is no such network: line and column, or the key, are told; UNSUPPORTED for a class or a
+/// setting that this library does not have; INVALID_ARGUMENT for a name that no layer can have; SHAPE for layers that do not
+/// fit each other; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_graph_from_json(
+    json: *const c_char,
+    graph: *mut *mut mnist_graph,
+    input: *mut *mut mnist_tensor,
+    output: *mut *mut mnist_tensor,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let graph_out = out(graph, "graph")?;
+            let (input_out, output_out) = (out(input, "input")?, out(output, "output")?);
+            let text = string(json, "json")?;
+            let network = json::parse(text).and_then(|value| keras::read(&value)).at("argument `json`")?;
+            let state = State { graph: network.graph, tensors: Vec::new(), failure: None };
+            let pointer = give(mnist_graph { state: Mutex::new(state) });
+            let Some(graph) = peek(pointer) else { return Err(Error::internal("a new graph is none")) };
+            let mut state = graph.state.lock();
+            let ends = [network.input, network.output].map(|end| graph.tensor(&mut state, end));
+            drop(state);
+            graph_out.write(pointer);
+            input_out.write(ends[0]);
+            output_out.write(ends[1]);
+        }
+        Ok(MNIST_OK)
     })
 }

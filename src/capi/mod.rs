@@ -23,6 +23,7 @@ mod graph;
 mod guard;
 mod history;
 mod image;
+mod layers;
 mod model;
 mod named_weights;
 mod npz;

@@ -7,16 +7,21 @@ use super::guard;
 use super::options::{self, Options, unknown};
 use super::output::{Sink, mnist_write_fn};
 use super::pointers::{Handle, borrow, give, out, peek, string, take, write_dims};
-use crate::error::{Error, ErrorKind, Result};
-use crate::train::{AdamOptions, CompileOptions, Loss, Model, Optimizer};
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::json::{self, Named};
+use crate::optimizers::{self, Adam, AdamW, Optimizer, RmsProp, Sgd};
+use crate::train::{CompileOptions, Loss, Model};
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 
 /// A network with weights, and what is needed to train it.
 pub struct mnist_model {
     pub(super) model: ManuallyDrop<Model>,
     /// Its weights' names, to be lent.
     pub(super) weight_names: Vec<CString>,
+    /// Its layers' names and classes, likewise.
+    pub(super) layer_names: Vec<(CString, CString)>,
     /// The process that made it.
     process: u32,
 }
@@ -24,8 +29,11 @@ pub struct mnist_model {
 impl mnist_model {
     pub(super) fn new(model: Model) -> Self {
         // Names are the layers' (no control characters) and `/kernel` or `/bias`: no NUL that could end them early.
-        let weight_names = model.weight_names().map(|name| CString::new(name).unwrap_or_default()).collect();
-        mnist_model { model: ManuallyDrop::new(model), weight_names, process: std::process::id() }
+        let text = |text: &str| CString::new(text).unwrap_or_default();
+        let weight_names = model.weight_names().map(text).collect();
+        let layers = model.layers().iter();
+        let layer_names = layers.map(|layer| (text(&layer.name), text(layer.layer.class()))).collect();
+        mnist_model { model: ManuallyDrop::new(model), weight_names, layer_names, process: std::process::id() }
     }
 
     /// The model, unless this is a child that was forked off: there its threads are missing, and a lock that one of them
@@ -59,6 +67,12 @@ impl Handle for mnist_model {
 
 /// Adam (Kingma and Ba 2015) as Keras writes it.
 pub const MNIST_OPTIMIZER_ADAM: u32 = 1;
+/// Stochastic gradient descent; learning rate 0.01, no momentum.
+pub const MNIST_OPTIMIZER_SGD: u32 = 2;
+/// RMSprop (Tieleman and Hinton 2012); rho 0.9.
+pub const MNIST_OPTIMIZER_RMSPROP: u32 = 3;
+/// AdamW (Loshchilov and Hutter 2019); weight decay 0.004.
+pub const MNIST_OPTIMIZER_ADAMW: u32 = 4;
 
 /// The mean of -log(probability of the label), for a model that ends in softmax.
 pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY: u32 = 1;
@@ -74,23 +88,32 @@ pub const MNIST_METRIC_ACCURACY: u32 = 1;
 pub struct mnist_compile_options {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// MNIST_OPTIMIZER_ADAM.
+    /// A constant MNIST_OPTIMIZER_..., whose other settings are Keras's defaults. MNIST_OPTIMIZER_ADAM.
     pub optimizer: u32,
-    /// The length of a step, 0 or more. 0.001.
+    /// The length of a step, 0 or more. Left at 0.001, it is the optimizer's default: 0.01 for MNIST_OPTIMIZER_SGD. 0.001.
     pub learning_rate: f64,
-    /// The decay of the gradients' mean, from 0 to below 1. 0.9.
+    /// Adam and AdamW: the decay of the gradients' mean, from 0 to below 1. 0.9.
     pub beta_1: f64,
-    /// The decay of the gradients' mean square, from 0 to below 1. 0.999.
+    /// Adam and AdamW: the decay of the gradients' mean square, from 0 to below 1. 0.999.
     pub beta_2: f64,
-    /// Added to the root of the mean square, above 0. 1e-7.
+    /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
     pub epsilon: f64,
     /// MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
     pub loss: u32,
     /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     pub metrics: u32,
+    /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adam,
+    /// AdamW, RMSprop, SGD. NULL: those settings. NULL.
+    pub optimizer_config: *const c_char,
+    /// The loss likewise: "'sparse_categorical_crossentropy'", or "{class_name: 'SparseCategoricalCrossentropy', config:
+    /// {from_logits: true}}". NULL: `loss`. NULL.
+    pub loss_config: *const c_char,
+    /// The metrics likewise: "['accuracy']" or "[]". NULL: `metrics`. NULL.
+    pub metrics_config: *const c_char,
 }
 
-// SAFETY: plain numbers behind a usize.
+// SAFETY: numbers, and pointers that are checked for NULL, behind a usize.
 unsafe impl Options for mnist_compile_options {
     const DEFAULT: Self = mnist_compile_options {
         struct_size: size_of::<Self>(),
@@ -101,28 +124,82 @@ unsafe impl Options for mnist_compile_options {
         epsilon: 1e-7,
         loss: MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY,
         metrics: MNIST_METRIC_ACCURACY,
+        optimizer_config: std::ptr::null(),
+        loss_config: std::ptr::null(),
+        metrics_config: std::ptr::null(),
     };
-    const FIRST: usize = size_of::<Self>();
+    const FIRST: usize = std::mem::offset_of!(Self, optimizer_config);
 }
 
 impl mnist_compile_options {
-    fn convert(&self) -> crate::Result<CompileOptions> {
-        let mnist_compile_options { optimizer, learning_rate, beta_1, beta_2, epsilon, loss, metrics, .. } = *self;
-        let adam = AdamOptions { learning_rate, beta_1, beta_2, epsilon };
-        let optimizer = match optimizer {
-            MNIST_OPTIMIZER_ADAM => Optimizer::Adam(adam),
-            _ => return Err(unknown("optimizer", "MNIST_OPTIMIZER_ADAM", optimizer)),
-        };
-        let loss = match loss {
-            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY => Loss::SparseCategoricalCrossentropy,
-            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS => Loss::SparseCategoricalCrossentropyFromLogits,
-            _ => return Err(unknown("loss", "a constant MNIST_LOSS_...", loss)),
-        };
-        if metrics & !MNIST_METRIC_ACCURACY != 0 {
-            return Err(unknown("metrics", "0 or MNIST_METRIC_ACCURACY", metrics));
+    /// What they say.
+    ///
+    /// # Safety
+    /// The configs are NULL or NUL-terminated strings.
+    unsafe fn convert(&self) -> Result<CompileOptions> {
+        let mut options = CompileOptions { optimizer: self.optimizer()?, loss: self.loss()?, accuracy: self.accuracy()? };
+        // SAFETY: the caller's.
+        unsafe {
+            if let Some(value) = config(self.optimizer_config, "optimizer_config")? {
+                let place = "option `optimizer_config`";
+                let named = Named::read(&value, String::new());
+                let optimizer = named.and_then(|named| optimizers::read(&named));
+                options.optimizer = optimizer.map_err(|error| error.as_argument()).at(place)?;
+            }
+            if let Some(value) = config(self.loss_config, "loss_config")? {
+                let loss = Named::read(&value, String::new()).and_then(|named| Loss::read(&named));
+                options.loss = loss.map_err(|error| error.as_argument()).at("option `loss_config`")?;
+            }
+            if let Some(value) = config(self.metrics_config, "metrics_config")? {
+                let accuracy = CompileOptions::read_metrics(&value);
+                options.accuracy = accuracy.map_err(|error| error.as_argument()).at("option `metrics_config`")?;
+            }
         }
-        Ok(CompileOptions { optimizer, loss, accuracy: metrics & MNIST_METRIC_ACCURACY != 0 })
+        Ok(options)
     }
+
+    fn optimizer(&self) -> Result<Arc<dyn Optimizer>> {
+        let mnist_compile_options { optimizer, learning_rate, beta_1, beta_2, epsilon, .. } = *self;
+        let rate = |own: f64| if learning_rate == Self::DEFAULT.learning_rate { own } else { learning_rate };
+        let adam = Adam { learning_rate, beta_1, beta_2, epsilon, ..Adam::default() };
+        let default = RmsProp::default();
+        Ok(match optimizer {
+            MNIST_OPTIMIZER_ADAM => Arc::new(adam),
+            MNIST_OPTIMIZER_ADAMW => Arc::new(AdamW(Adam { weight_decay: AdamW::default().0.weight_decay, ..adam })),
+            MNIST_OPTIMIZER_SGD => Arc::new(Sgd { learning_rate: rate(0.01), ..Sgd::default() }),
+            MNIST_OPTIMIZER_RMSPROP => Arc::new(RmsProp { learning_rate, epsilon, ..default }),
+            _ => return Err(unknown("optimizer", "a constant MNIST_OPTIMIZER_...", optimizer)),
+        })
+    }
+
+    fn loss(&self) -> Result<Loss> {
+        match self.loss {
+            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY => Ok(Loss::SparseCategoricalCrossentropy),
+            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS => Ok(Loss::SparseCategoricalCrossentropyFromLogits),
+            _ => Err(unknown("loss", "a constant MNIST_LOSS_...", self.loss)),
+        }
+    }
+
+    fn accuracy(&self) -> Result<bool> {
+        match self.metrics {
+            0 => Ok(false),
+            MNIST_METRIC_ACCURACY => Ok(true),
+            _ => Err(unknown("metrics", "0 or MNIST_METRIC_ACCURACY", self.metrics)),
+        }
+    }
+}
+
+/// The value that an option says in JSON5; `None` for NULL.
+///
+/// # Safety
+/// `text` is NULL or a NUL-terminated string.
+unsafe fn config(text: *const c_char, option: &str) -> Result<Option<serde_json::Value>> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    // SAFETY: the caller's.
+    let text = unsafe { string(text, option) }?;
+    json::parse(text).map(Some).map_err(|error| error.as_argument()).at(format_args!("option `{option}`"))
 }
 
 /// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
@@ -178,15 +255,16 @@ pub unsafe extern "C" fn mnist_model_summary(
     })
 }
 
-/// How many numbers training may change; 0 for NULL.
+/// How many numbers the model's weights are, those included that training does not change; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_count_params(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.model.count_params()))
 }
 
-/// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
-/// `capacity` has room for (`dims` may be NULL when that is 0), and returns 3; 0 for a NULL model.
+/// The shape of a sample that the model takes, without the batch, `[height, width, channels]`, say: writes as many of its
+/// sizes to `dims` as `capacity` has room for (`dims` may be NULL when that is 0), and returns how many there are, 1 to 3; 0
+/// for a NULL model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_input_shape(
     model: *const mnist_model,
@@ -199,7 +277,7 @@ pub unsafe extern "C" fn mnist_model_input_shape(
     })
 }
 
-/// How many floats the model gives for an image, the classes; 0 for a NULL model.
+/// How many floats the model gives for a sample, the classes; 0 for a NULL model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_output_len(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
@@ -223,18 +301,20 @@ pub unsafe extern "C" fn mnist_model_set_threads(
     })
 }
 
-/// Fills in Keras's defaults. NULL does nothing.
+/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
+/// not know with zeros. NULL does nothing.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mnist_compile_options_init(options: *mut mnist_compile_options) {
-    // SAFETY: by the contract it is NULL or good to write.
-    guard::value((), || unsafe { options::init(options) })
+pub unsafe extern "C" fn mnist_compile_options_init(options: *mut mnist_compile_options, struct_size: usize) {
+    // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
+    guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
 /// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,
 /// accuracy. What the optimizer has gathered in earlier fits is forgotten, the weights are kept.
 ///
-/// Errors: INVALID_ARGUMENT for an option out of its range, or a loss that does not fit the last layer's activation;
-/// SHAPE, UNSUPPORTED when the model does not give a row of classes; BUSY.
+/// Errors: INVALID_ARGUMENT for an option out of its range, a config that is no JSON5 or has a wrong value (its key is told),
+/// or a loss that does not fit the last layer's activation; UNSUPPORTED for an unknown class or key in a config; SHAPE,
+/// UNSUPPORTED when the model does not give a row of classes; BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_compile(
     model: *mut mnist_model,

@@ -50,14 +50,23 @@ pub unsafe fn read<T: Options>(options: *const T, argument: &str) -> Result<T> {
     Ok(read)
 }
 
-/// Fills in the defaults; NULL does nothing.
+/// Fills the first `size` bytes in: with the defaults, as far as they are known here, and with zeros from there on. So an
+/// older program's shorter struct is not written past its end. NULL, or a size that holds no `struct_size`: nothing.
 ///
 /// # Safety
-/// `options` is NULL or good to write.
-pub unsafe fn init<T: Options>(options: *mut T) {
-    if !options.is_null() {
-        // SAFETY: the caller's.
-        unsafe { options.write(T::DEFAULT) }
+/// `options` is NULL or `size` bytes are good to write there.
+pub unsafe fn init<T: Options>(options: *mut T, size: usize) {
+    if options.is_null() || !(size_of::<usize>()..=LONGEST).contains(&size) {
+        return;
+    }
+    let default = T::DEFAULT;
+    let known = size.min(size_of::<T>());
+    // SAFETY: the caller's; the default is as long as its type says.
+    unsafe {
+        let bytes = options.cast::<u8>();
+        bytes.write_bytes(0, size);
+        std::ptr::copy_nonoverlapping((&raw const default).cast::<u8>(), bytes, known);
+        options.cast::<usize>().write_unaligned(size);
     }
 }
 
@@ -92,6 +101,23 @@ mod tests {
     unsafe impl Options for Known {
         const DEFAULT: Self = Known { struct_size: size_of::<Known>(), a: 1, b: 2 };
         const FIRST: usize = size_of::<usize>() + 8;
+    }
+
+    #[test]
+    fn only_what_the_caller_has_is_written() {
+        for size in [0, 7, 8, Known::FIRST, size_of::<Known>(), size_of::<Newer>()] {
+            let mut newer = Newer { struct_size: 5, a: 6, b: 7, c: 8 };
+            // SAFETY: no size is more than the struct's.
+            unsafe { init((&raw mut newer).cast::<Known>(), size) };
+            let expected = match size {
+                0 | 7 => [5, 6, 7, 8],
+                8 => [8, 6, 7, 8],
+                16 => [16, 1, 7, 8],
+                24 => [24, 1, 2, 8],
+                _ => [32, 1, 2, 0],
+            };
+            assert_eq!([newer.struct_size as u64, newer.a, newer.b, newer.c], expected, "{size}");
+        }
     }
 
     #[test]

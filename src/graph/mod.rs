@@ -1,36 +1,56 @@
 //! What a network is: layers called on symbolic tensors, as in Keras's functional API.
 //!
-//! Nothing is computed here. A [`Graph`] holds descriptions ([`LayerSpec`]); a model is made of the chain of them that
-//! leads from an input to an output.
+//! Nothing is computed here. A [`Graph`] holds layers and their calls; a model is made of the [`Architecture`] that leads
+//! from an input to an output: any graph without a cycle, in which a layer may be called more than once.
 
-mod config;
-mod layer;
+mod architecture;
+pub mod keras;
+mod names;
 mod shape;
 pub mod summary;
 
-pub use config::{config, from_config};
-pub use layer::{Activation, Initializer, LayerKind, LayerSpec, ParameterSpec};
-pub use shape::Shape;
+pub use architecture::{Architecture, Call};
+pub use shape::{Shape, check_parameter};
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::layers::{Activation, Arity, Conv2d, Dense, Flatten, Input, Layer, Parameter};
+use std::sync::Arc;
 
-/// A symbolic tensor: the output of a layer of the graph that gave it.
+/// A symbolic tensor: what a call of a layer of the graph gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor(usize);
 
-/// Layers, each called on the output of an earlier one.
+/// A layer of a network.
+#[derive(Clone, Debug)]
+pub struct LayerSpec {
+    /// Its name, `conv2d_1`.
+    pub name: String,
+    /// What it is.
+    pub layer: Arc<dyn Layer>,
+    /// Whether training changes it at first.
+    pub trainable: bool,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+}
+
+impl LayerSpec {
+    /// How many numbers its parameters are.
+    pub fn count_params(&self) -> usize {
+        self.parameters.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum()
+    }
+}
+
+/// Layers, each called on the outputs of earlier calls.
 #[derive(Clone, Debug, Default)]
 pub struct Graph {
-    nodes: Vec<Node>,
+    layers: Vec<LayerSpec>,
+    calls: Vec<Call>,
+    names: names::Names,
     seed: u64,
 }
 
-#[derive(Clone, Debug)]
-struct Node {
-    spec: LayerSpec,
-    /// The layer whose output goes in; `None` for an input.
-    below: Option<usize>,
-}
+/// The most calls of layers in a graph.
+pub const MOST_CALLS: usize = 10_000;
 
 impl Graph {
     /// A graph without layers, seed 0.
@@ -48,83 +68,107 @@ impl Graph {
         self.seed = seed;
     }
 
-    /// `Input`: images `[height, width, channels]`.
-    pub fn input(&mut self, height: usize, width: usize, channels: usize) -> Result<Tensor> {
-        let name = self.name("input", 1);
-        Ok(self.push(LayerSpec::input(name, &[height, width, channels])?, None))
+    /// `Input`: samples of that shape, `[height, width, channels]`, `[steps, channels]` or `[features]`.
+    pub fn input(&mut self, dims: &[usize]) -> Result<Tensor> {
+        let layer = Input::new(dims).at(format_args!("layer {}", self.names.next("input", 1)))?;
+        self.add(Arc::new(layer), None, true, &[])
     }
 
     /// `Conv2D` with a kernel of `kernel_size` x `kernel_size`, stride 1, no padding: `[H, W, C]` to
     /// `[H - kernel_size + 1, W - kernel_size + 1, filters]`.
     pub fn conv2d(&mut self, x: Tensor, filters: usize, kernel_size: usize, activation: Activation) -> Result<Tensor> {
-        self.call("conv2d", LayerKind::Conv2d { filters, kernel_size, activation }, x)
+        self.add(Arc::new(Conv2d::new(filters, kernel_size, activation)), None, true, &[x])
     }
 
     /// `Flatten`: `[H, W, C]` to `[H * W * C]`.
     pub fn flatten(&mut self, x: Tensor) -> Result<Tensor> {
-        self.call("flatten", LayerKind::Flatten, x)
+        self.add(Arc::new(Flatten), None, true, &[x])
     }
 
-    /// `Dense`: `[inputs]` to `[units]`.
+    /// `Dense`: `[..., inputs]` to `[..., units]`.
     pub fn dense(&mut self, x: Tensor, units: usize, activation: Activation) -> Result<Tensor> {
-        self.call("dense", LayerKind::Dense { units, activation }, x)
+        self.add(Arc::new(Dense::new(units, activation)), None, true, &[x])
     }
 
-    /// The layers from `input`, which must be an `Input`, up to `output`, in order.
-    pub fn chain(&self, input: Tensor, output: Tensor) -> Result<Vec<LayerSpec>> {
-        let start = &self.node(input)?.spec;
-        if start.kind != LayerKind::Input {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a model starts at an input layer")
-                .expected("the result of an input call")
-                .found(format_args!("layer {}", start.name))
-                .at("argument `input`"));
+    /// A new layer, called on `inputs`. Without a name it gets Keras's: `conv2d`, `conv2d_1`, ... A call that fails leaves
+    /// the graph as it was.
+    pub fn add(
+        &mut self,
+        layer: Arc<dyn Layer>,
+        name: Option<&str>,
+        trainable: bool,
+        inputs: &[Tensor],
+    ) -> Result<Tensor> {
+        let name = match name {
+            Some(name) => self.names.check(name)?.to_string(),
+            None if layer.class() == "InputLayer" => self.names.next("input", 1),
+            None => self.names.next(&names::snake_case(layer.class()), 0),
+        };
+        let spec = LayerSpec { name, layer, trainable, parameters: Vec::new() };
+        let (output, parameters) = self.infer(&spec, inputs).at(format_args!("layer {}", spec.name))?;
+        self.names.take(&spec.name);
+        self.layers.push(LayerSpec { parameters, ..spec });
+        Ok(self.push(self.layers.len() - 1, inputs, output))
+    }
+
+    /// Another call of the layer that gave `first`.
+    pub fn call_again(&mut self, first: Tensor, inputs: &[Tensor]) -> Result<Tensor> {
+        let index = self.call(first)?.layer;
+        let spec = &self.layers[index];
+        let at = format!("layer {}", spec.name);
+        let (output, parameters) = self.infer(spec, inputs).at(&at)?;
+        let shapes = |parameters: &[Parameter]| parameters.iter().map(|p| p.shape.clone()).collect::<Vec<_>>();
+        if shapes(&parameters) != shapes(&spec.parameters) {
+            return Err(Error::new(ErrorKind::Shape, "a shared layer needs other weights for another input")
+                .expected(format_args!("{:?}", shapes(&spec.parameters)))
+                .found(format_args!("{:?}", shapes(&parameters)))
+                .at(at));
         }
-        let mut chain = vec![self.node(output)?.spec.clone()];
-        let mut at = output.0;
-        while let Some(below) = self.nodes[at].below {
-            chain.push(self.nodes[below].spec.clone());
-            at = below;
+        Ok(self.push(index, inputs, output))
+    }
+
+    /// The shape of what a layer gives for `inputs`, and its parameters.
+    fn infer(&self, spec: &LayerSpec, inputs: &[Tensor]) -> Result<(Shape, Vec<Parameter>)> {
+        if self.calls.len() >= MOST_CALLS {
+            return Err(Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}")));
         }
-        if at != input.0 {
-            return Err(Error::new(ErrorKind::InvalidArgument, "the output does not depend on the input")
-                .expected(format_args!("layers on top of {}", start.name))
-                .found(format_args!("{} on top of {}", chain[0].name, self.nodes[at].spec.name))
-                .at("argument `output`"));
+        let shapes = inputs.iter().map(|&x| self.call(x).map(|call| &call.output)).collect::<Result<Vec<_>>>()?;
+        let output = spec.layer.output(&shapes)?;
+        let parameters = spec.layer.parameters(&shapes);
+        for parameter in &parameters {
+            check_parameter(&parameter.shape)?;
         }
-        chain.reverse();
-        Ok(chain)
+        Ok((output, parameters))
     }
 
-    /// Calls a layer on `x`. A call that fails leaves the graph as it was.
-    fn call(&mut self, class: &str, kind: LayerKind, x: Tensor) -> Result<Tensor> {
-        let below = self.node(x)?.spec.clone();
-        let name = self.name(class, 0);
-        Ok(self.push(LayerSpec::on_top_of(&below, name, kind)?, Some(x.0)))
+    fn push(&mut self, layer: usize, inputs: &[Tensor], output: Shape) -> Tensor {
+        self.calls.push(Call { layer, inputs: inputs.iter().map(|x| x.0).collect(), output });
+        Tensor(self.calls.len() - 1)
     }
 
-    fn push(&mut self, spec: LayerSpec, below: Option<usize>) -> Tensor {
-        self.nodes.push(Node { spec, below });
-        Tensor(self.nodes.len() - 1)
-    }
-
-    fn node(&self, tensor: Tensor) -> Result<&Node> {
-        self.nodes
+    fn call(&self, tensor: Tensor) -> Result<&Call> {
+        self.calls
             .get(tensor.0)
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a tensor of another graph").at("argument `tensor`"))
     }
 
-    /// Keras's name of the next layer of a class: `conv2d`, `conv2d_1`, ...; inputs count from one.
-    fn name(&self, class: &str, first: usize) -> String {
-        let is_input = class == "input";
-        let same = |node: &&Node| match node.spec.kind {
-            LayerKind::Input => is_input,
-            LayerKind::Conv2d { .. } => class == "conv2d",
-            LayerKind::Flatten => class == "flatten",
-            LayerKind::Dense { .. } => class == "dense",
-        };
-        match self.nodes.iter().filter(same).count() + first {
-            0 => class.to_string(),
-            n => format!("{class}_{n}"),
+    /// The shape of a tensor, without its batch.
+    pub fn shape(&self, tensor: Tensor) -> Result<&Shape> {
+        Ok(&self.call(tensor)?.output)
+    }
+}
+
+/// Makes sure that a layer gets as many inputs as it takes.
+pub fn check_arity(arity: Arity, inputs: usize) -> Result<()> {
+    let (good, expected) = match arity {
+        Arity::Zero => (inputs == 0, "none"),
+        Arity::One => (inputs == 1, "one"),
+        Arity::Many => (inputs >= 2, "two or more"),
+    };
+    match good {
+        true => Ok(()),
+        false => {
+            Err(Error::new(ErrorKind::InvalidArgument, "wrong number of inputs").expected(expected).found(inputs))
         }
     }
 }
@@ -140,15 +184,21 @@ mod tests {
     #[test]
     fn names_and_shapes_are_keras_s() {
         let mut graph = Graph::new();
-        let x = graph.input(28, 28, 1).unwrap();
+        let x = graph.input(&[28, 28, 1]).unwrap();
         let y = graph.conv2d(x, 32, 3, Activation::Relu).unwrap();
         let y = graph.conv2d(y, 64, 3, Activation::Relu).unwrap();
         let y = graph.flatten(y).unwrap();
         let y = graph.dense(y, 128, Activation::Relu).unwrap();
         let y = graph.dense(y, 10, Activation::Softmax).unwrap();
-        let chain = graph.chain(x, y).unwrap();
-        let names: Vec<_> =
-            chain.iter().map(|l| (l.name.as_str(), l.output.dims().to_vec(), l.count_params())).collect();
+        let all = graph.architecture(x, y).unwrap();
+        let names: Vec<_> = all
+            .calls
+            .iter()
+            .map(|call| {
+                let layer = &all.layers[call.layer];
+                (layer.name.as_str(), call.output.dims().to_vec(), layer.count_params())
+            })
+            .collect();
         let expected = [
             ("input_1", vec![28, 28, 1], 0),
             ("conv2d", vec![26, 26, 32], 320),
@@ -158,15 +208,13 @@ mod tests {
             ("dense_1", vec![10], 1_290),
         ];
         assert_eq!(names, expected);
-        let kernel = &chain[2].parameters()[0];
-        assert_eq!(kernel.shape, [3, 3, 32, 64]);
-        assert_eq!(kernel.initializer, Initializer::GlorotUniform { fan_in: 288, fan_out: 576 });
+        assert_eq!(all.layers[2].parameters[0].shape, [3, 3, 32, 64]);
     }
 
     #[test]
     fn what_does_not_fit_is_named_and_changes_nothing() {
         let mut graph = Graph::new();
-        let x = graph.input(4, 6, 1).unwrap();
+        let x = graph.input(&[4, 6, 1]).unwrap();
         let large = message(graph.conv2d(x, 8, 5, Activation::Relu));
         assert_eq!(
             large,
@@ -174,30 +222,16 @@ mod tests {
         );
         assert!(message(graph.conv2d(x, 8, 0, Activation::Relu)).contains("kernel_size"));
         assert!(message(graph.conv2d(x, 0, 3, Activation::Relu)).contains("a size is 0"));
-        assert!(message(graph.conv2d(x, usize::MAX, 3, Activation::Relu)).contains("too many weights"));
-        assert!(message(graph.conv2d(x, 2, 3, Activation::Softmax)).contains("softmax on a convolution"));
-        assert!(message(graph.dense(x, 2, Activation::Linear)).contains("flatten comes first"));
-        assert!(message(graph.input(0, 1, 1)).contains("layer input_2: a size is 0"));
-        assert!(message(graph.input(1 << 40, 1 << 40, 1)).contains("too many elements"));
+        assert!(message(graph.conv2d(x, usize::MAX, 3, Activation::Relu)).contains("too many"));
+        assert!(message(graph.input(&[0, 1, 1])).contains("layer input_2: a size is 0"));
+        assert!(message(graph.input(&[1, 1, 1, 1])).contains("layer input_2: samples of a rank"));
+        assert!(message(graph.input(&[1 << 40, 1 << 40, 1])).contains("too many elements"));
         let y = graph.flatten(x).unwrap();
         assert!(message(graph.conv2d(y, 2, 3, Activation::Linear)).contains("expected [height, width, channels]"));
         let y = graph.dense(y, 3, Activation::Softmax).unwrap();
-        let middle = message(graph.dense(y, 3, Activation::Softmax));
-        assert!(
-            middle.contains("softmax is for the last layer") && middle.contains("dense_1 on top of dense"),
-            "{middle}"
-        );
-        assert_eq!(graph.nodes.len(), 3);
-    }
-
-    #[test]
-    fn a_model_needs_a_road_from_input_to_output() {
-        let mut graph = Graph::new();
-        let (a, b) = (graph.input(2, 2, 1).unwrap(), graph.input(2, 2, 1).unwrap());
-        let y = graph.flatten(b).unwrap();
-        assert!(graph.chain(a, y).unwrap_err().to_string().contains("flatten on top of input_2"));
-        assert!(graph.chain(y, y).unwrap_err().to_string().contains("found layer flatten"));
-        assert_eq!(graph.chain(b, b).unwrap().len(), 1);
-        assert_eq!(graph.chain(b, Tensor(9)).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(graph.calls.len(), 3);
+        let wide = graph.dense(x, 7, Activation::Linear).unwrap();
+        assert_eq!(graph.shape(wide).unwrap().dims(), [4, 6, 7], "dense is over the last axis");
+        assert!(graph.dense(y, 3, Activation::Softmax).is_ok(), "softmax may stand anywhere");
     }
 }

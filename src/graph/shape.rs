@@ -48,3 +48,13 @@ impl fmt::Display for Shape {
         write!(f, "{:?}", self.dims)
     }
 }
+
+/// Makes sure that a parameter of that shape has a countable number of elements.
+pub fn check_parameter(shape: &[usize]) -> Result<usize> {
+    match shape.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)).filter(|&len| len <= MOST) {
+        Some(len) => Ok(len),
+        None => Err(Error::new(ErrorKind::Shape, "too many weights")
+            .expected(format_args!("at most {MOST}"))
+            .found(format_args!("{shape:?}"))),
+    }
+}

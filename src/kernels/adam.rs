@@ -13,7 +13,7 @@
 //! is among the quickest at them).
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::rule::{MOST_SLOTS, Rule};
 
 /// The numbers of one step, the same for every weight.
 #[derive(Clone, Copy, Debug)]
@@ -36,81 +36,18 @@ impl AdamStep {
             epsilon: epsilon as f32,
         }
     }
+}
 
-    /// Updates `n` weights (`V::LANES` or fewer) and their moments by their gradient.
-    ///
-    /// # Safety
-    /// As [`Simd`]: `n` elements must be good to read and write at each pointer.
+impl Rule for AdamStep {
+    const SLOTS: usize = 2;
     #[inline(always)]
-    pub unsafe fn apply<V: Simd>(&self, g: V, weights: Weights, n: usize) {
-        let Weights { w, m, v } = weights;
+    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+        let [m, v, _] = slots;
         // SAFETY: the caller's.
         unsafe {
-            let old = V::load_up_to(m, n);
-            let mean = g.sub(old).fma(V::splat(self.one_minus_beta_1), old).without_tiny();
-            mean.store_up_to(m, n);
-            let old = V::load_up_to(v, n);
-            let square = g.fms(g, old).fma(V::splat(self.one_minus_beta_2), old).without_tiny();
-            square.store_up_to(v, n);
-            let step = mean.div(square.sqrt().add(V::splat(self.epsilon)));
-            step.fma(V::splat(self.minus_a), V::load_up_to(w, n)).store_up_to(w, n);
-        }
-    }
-
-    /// Updates weights whose gradient is the sum of `parts`, each as long as `w`, added in their order.
-    pub fn update(&self, isa: Isa, parts: &[f32], w: &mut [f32], m: &mut [f32], v: &mut [f32]) {
-        assert!(m.len() == w.len() && v.len() == w.len() && parts.len().is_multiple_of(w.len().max(1)));
-        isa.run(Update { step: self, parts, w, m, v });
-    }
-}
-
-/// Where weights and their moments lie.
-#[derive(Clone, Copy)]
-pub struct Weights {
-    /// The weights.
-    pub w: *mut f32,
-    /// Their gradients' running mean.
-    pub m: *mut f32,
-    /// Their gradients' running mean square.
-    pub v: *mut f32,
-}
-
-impl Weights {
-    /// The weights `i` further on.
-    ///
-    /// # Safety
-    /// As the pointers' `add`.
-    #[inline(always)]
-    pub unsafe fn add(self, i: usize) -> Self {
-        // SAFETY: the caller's.
-        unsafe { Weights { w: self.w.add(i), m: self.m.add(i), v: self.v.add(i) } }
-    }
-}
-
-struct Update<'a> {
-    step: &'a AdamStep,
-    parts: &'a [f32],
-    w: &'a mut [f32],
-    m: &'a mut [f32],
-    v: &'a mut [f32],
-}
-
-impl Kernel for Update<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<V: Simd>(self) {
-        let len = self.w.len();
-        let weights = Weights { w: self.w.as_mut_ptr(), m: self.m.as_mut_ptr(), v: self.v.as_mut_ptr() };
-        for i in (0..len).step_by(V::LANES) {
-            let n = V::LANES.min(len - i);
-            // SAFETY: `i + n <= len`, the length of w, m, v and of each part (`AdamStep::update`).
-            unsafe {
-                let mut g = V::splat(0.0);
-                for part in self.parts.chunks_exact(len) {
-                    g = g.add(V::load_up_to(part.as_ptr().add(i), n));
-                }
-                self.step.apply(g, weights.add(i), n);
-            }
+            *m = g.sub(*m).fma(V::splat(self.one_minus_beta_1), *m).without_tiny();
+            *v = g.fms(g, *v).fma(V::splat(self.one_minus_beta_2), *v).without_tiny();
+            m.div(v.sqrt().add(V::splat(self.epsilon))).fma(V::splat(self.minus_a), w)
         }
     }
 }
@@ -118,6 +55,8 @@ impl Kernel for Update<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::Isa;
+    use crate::kernels::rule::step_by;
 
     #[test]
     fn what_shrinks_is_zero_in_time() {
@@ -126,7 +65,8 @@ mod tests {
             let mut steps = 0;
             for t in 1..2000 {
                 let gradient = if t < 3 { [1e-3, -1e-3, 1e-10] } else { [0.0; 3] };
-                AdamStep::new(1e-3, 0.9, 0.9, 1e-7, t).update(isa, &gradient, &mut w, &mut m, &mut v);
+                let step = AdamStep::new(1e-3, 0.9, 0.9, 1e-7, t);
+                step_by(isa, &step, &gradient, &mut w, &mut [&mut m, &mut v]);
                 assert!(m.iter().chain(&v).all(|x| !x.is_subnormal()), "{isa:?} step {t}: {m:?} {v:?}");
                 steps += usize::from(m[0] != 0.0 && v[0] != 0.0);
             }
@@ -142,7 +82,8 @@ mod tests {
         for (t, g) in (1..).zip(gradients) {
             // The gradient comes in two halves, as from two groups of images.
             let halves: Vec<f32> = g.iter().chain(&g).map(|g| g / 2.0).collect();
-            AdamStep::new(1e-3, 0.9, 0.999, 1e-7, t).update(Isa::PORTABLE, &halves, &mut w, &mut m, &mut v);
+            let step = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, t);
+            step_by(Isa::PORTABLE, &step, &halves, &mut w, &mut [&mut m, &mut v]);
             let a = 1e-3 * (1.0 - 0.999f64.powi(t as i32)).sqrt() / (1.0 - 0.9f64.powi(t as i32));
             for i in 0..3 {
                 let g = g[i] as f64;

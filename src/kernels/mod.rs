@@ -21,13 +21,16 @@ pub mod isa;
 pub mod nonzero;
 pub mod peak;
 pub mod rows;
+pub mod rule;
 pub mod simd;
 pub mod softmax;
 pub mod tile;
+pub mod window;
 
 pub use adam::AdamStep;
 pub use columns::Columns;
 pub use isa::Isa;
+pub use rule::{Rule, Update};
 pub use simd::Simd;
 
 /// `n` numbers in [-1, 1) that look like noise, the same for the same seed.

@@ -1,41 +1,108 @@
-//! Activations that are not part of their layer's kernel: they stand in the network as layers of their own, behind the
-//! one they belong to.
+//! What is done to a layer's sums: Keras's activations.
 //!
-//! Plain code on `libm`'s functions, whose bits are the same on every machine. To add one: its value and its slope in
-//! [`function`].
+//! Relu has vector kernels and is taken over by the layers below it where they can. The others are plain code on `libm`'s
+//! functions, whose bits are the same on every machine. To add a function of each element: a line in [`FUNCTIONS`].
 
-use super::parallel::{Chunks, for_each};
-use super::{Backward, Layer, Trained};
-use crate::error::Result;
-use crate::graph::Activation;
+use super::elementwise::Elementwise;
+use super::relu::Relu;
+use super::softmax::Softmax;
+use super::{Site, Work};
+use crate::error::{Error, ErrorKind, Result, printable};
+use crate::json::{Named, Object, nearest};
+use libm::{expf, expm1f, log1pf, tanhf};
 use std::f32::consts::{FRAC_1_SQRT_2, TAU};
+use std::fmt;
 
-type Function = fn(f32) -> f32;
-
-/// A function of each element.
+/// An activation.
 #[derive(Clone, Copy)]
-pub struct Elementwise {
-    value: Function,
-    slope: Function,
+pub enum Activation {
+    /// Nothing.
+    Linear,
+    /// `max(0, x)`, its gradient at exactly 0 being 0.
+    Relu,
+    /// `exp(x) / sum of exp`, over the last axis.
+    Softmax,
+    /// Its logarithm.
+    LogSoftmax,
+    /// A function of each element.
+    Function(&'static Function),
 }
 
-/// The function of an activation; `None` for those that their layers apply.
-pub fn function(activation: Activation) -> Option<Elementwise> {
-    let (value, slope): (Function, Function) = match activation {
-        Activation::Linear | Activation::Relu | Activation::Softmax => return None,
-        Activation::Sigmoid => (sigmoid, |x| sigmoid(x) * sigmoid(-x)),
-        Activation::Tanh => (libm::tanhf, |x| 1.0 - libm::tanhf(x) * libm::tanhf(x)),
-        Activation::Elu => {
-            (|x| if x > 0.0 { x } else { libm::expm1f(x) }, |x| if x > 0.0 { 1.0 } else { libm::expf(x) })
-        }
-        Activation::Gelu => (|x| x * normal(x), |x| normal(x) + x * libm::expf(-0.5 * x * x) / TAU.sqrt()),
-        Activation::Swish => (|x| x * sigmoid(x), |x| sigmoid(x) * (1.0 + x * sigmoid(-x))),
-    };
-    Some(Elementwise { value, slope })
+/// A function of each element.
+pub struct Function {
+    name: &'static str,
+    value: fn(f32) -> f32,
+    slope: fn(f32) -> f32,
+}
+
+/// Other names that Keras takes.
+const ALIASES: [(&str, &str); 2] = [("swish", "silu"), ("hard_swish", "hard_silu")];
+
+/// SELU's constants (Klambauer et al. 2017).
+const SELU: (f32, f32) = (1.050_701, 1.673_263_2);
+
+const fn function(name: &'static str, value: fn(f32) -> f32, slope: fn(f32) -> f32) -> Function {
+    Function { name, value, slope }
+}
+
+/// Name, value and slope. Parameters are the defaults of Keras's functions.
+static FUNCTIONS: [Function; 23] = [
+    function("celu", elu, elu_slope),
+    function("elu", elu, elu_slope),
+    function("exponential", expf, expf),
+    function("gelu", |x| x * normal(x), |x| normal(x) + x * expf(-0.5 * x * x) / TAU.sqrt()),
+    function("hard_shrink", |x| if x.abs() > 0.5 { x } else { 0.0 }, |x| one(x.abs() > 0.5)),
+    function("hard_sigmoid", hard_sigmoid, |x| one(x.abs() < 3.0) / 6.0),
+    function("hard_silu", |x| x * hard_sigmoid(x), |x| hard_sigmoid(x) + x * one(x.abs() < 3.0) / 6.0),
+    function("hard_tanh", |x| x.clamp(-1.0, 1.0), |x| one(x.abs() <= 1.0)),
+    function("leaky_relu", |x| if x > 0.0 { x } else { 0.2 * x }, |x| if x > 0.0 { 1.0 } else { 0.2 }),
+    function("log_sigmoid", |x| -softplus(-x), |x| sigmoid(-x)),
+    function("mish", |x| x * tanhf(softplus(x)), mish_slope),
+    function("relu6", |x| if x > 6.0 { 6.0 } else if x < 0.0 { 0.0 } else { x }, |x| one(x > 0.0 && x < 6.0)),
+    function("selu", |x| SELU.0 * if x > 0.0 { x } else { SELU.1 * expm1f(x) }, |x| {
+        SELU.0 * if x > 0.0 { 1.0 } else { SELU.1 * expf(x) }
+    }),
+    function("sigmoid", sigmoid, |x| sigmoid(x) * sigmoid(-x)),
+    function("silu", |x| x * sigmoid(x), |x| sigmoid(x) * (1.0 + x * sigmoid(-x))),
+    function("soft_shrink", |x| if x.abs() > 0.5 { x - 0.5f32.copysign(x) } else { 0.0 }, |x| one(x.abs() > 0.5)),
+    function("softplus", softplus, sigmoid),
+    function("softsign", |x| x / (1.0 + x.abs()), |x| 1.0 / ((1.0 + x.abs()) * (1.0 + x.abs()))),
+    function("sparse_plus", |x| if x <= -1.0 { 0.0 } else if x < 1.0 { 0.25 * (x + 1.0) * (x + 1.0) } else { x }, |x| {
+        (0.5 * (x + 1.0)).clamp(0.0, 1.0)
+    }),
+    function("sparse_sigmoid", |x| (0.5 * (x + 1.0)).clamp(0.0, 1.0), |x| 0.5 * one(x.abs() < 1.0)),
+    function("squareplus", |x| 0.5 * (x + (x * x + 4.0).sqrt()), |x| 0.5 * (1.0 + x / (x * x + 4.0).sqrt())),
+    function("tanh", tanhf, |x| 1.0 - tanhf(x) * tanhf(x)),
+    function("tanh_shrink", |x| x - tanhf(x), |x| tanhf(x) * tanhf(x)),
+];
+
+fn one(condition: bool) -> f32 {
+    f32::from(condition)
 }
 
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + libm::expf(-x))
+    1.0 / (1.0 + expf(-x))
+}
+
+fn hard_sigmoid(x: f32) -> f32 {
+    (x / 6.0 + 0.5).clamp(0.0, 1.0)
+}
+
+fn softplus(x: f32) -> f32 {
+    x.max(0.0) + log1pf(expf(-x.abs()))
+}
+
+fn elu(x: f32) -> f32 {
+    if x > 0.0 { x } else { expm1f(x) }
+}
+
+fn elu_slope(x: f32) -> f32 {
+    if x > 0.0 { 1.0 } else { expf(x) }
+}
+
+fn mish_slope(x: f32) -> f32 {
+    let t = tanhf(softplus(x));
+    t + x * (1.0 - t * t) * sigmoid(x)
 }
 
 /// The normal distribution's cumulative function.
@@ -43,29 +110,100 @@ fn normal(x: f32) -> f32 {
     0.5 * (1.0 + libm::erff(x * FRAC_1_SQRT_2))
 }
 
-/// Elements of a task.
-const CHUNK: usize = 1 << 12;
-
-impl Layer for Elementwise {
-    fn forward(&mut self, _: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
-        let value = self.value;
-        for_each(Chunks::new(y, CHUNK), &|chunk, y| {
-            for (y, &x) in y.into_slice().iter_mut().zip(&x[chunk * CHUNK..]) {
-                *y = value(x);
-            }
-        });
-        Ok(())
+impl Activation {
+    /// The activation of Keras's name.
+    pub fn named(name: &str) -> Option<Self> {
+        let name = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name);
+        match name {
+            "linear" => Some(Activation::Linear),
+            "relu" => Some(Activation::Relu),
+            "softmax" => Some(Activation::Softmax),
+            "log_softmax" => Some(Activation::LogSoftmax),
+            _ => functions().find(|function| function.name == name).map(Activation::Function),
+        }
     }
 
-    fn backward(&mut self, _: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
-        let slope = self.slope;
-        let Backward { x, dz: dy, dx: Some(dx), .. } = pass else { return Ok(()) };
-        for_each(Chunks::new(dx, CHUNK), &|chunk, dx| {
-            let here = x[chunk * CHUNK..].iter().zip(&dy[chunk * CHUNK..]);
-            for (dx, (&x, &dy)) in dx.into_slice().iter_mut().zip(here) {
-                *dx = slope(x) * dy;
+    /// Keras's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Activation::Linear => "linear",
+            Activation::Relu => "relu",
+            Activation::Softmax => "softmax",
+            Activation::LogSoftmax => "log_softmax",
+            Activation::Function(function) => function.name,
+        }
+    }
+
+    /// The activation under a config's `key`, linear where there is none.
+    pub fn read(config: &Object<'_>, key: &str) -> Result<Self> {
+        let Some(Named { class, .. }) = config.named(key)? else { return Ok(Activation::Linear) };
+        Activation::named(class).ok_or_else(|| {
+            let known: Vec<&str> = ["linear", "relu", "softmax", "log_softmax"]
+                .into_iter()
+                .chain(functions().map(|function| function.name))
+                .collect();
+            let error = Error::new(ErrorKind::Unsupported, "unknown activation");
+            config.place(error.expected(nearest(class, &known)).found(printable(class)), key)
+        })
+    }
+
+    /// The activation at work; `None` for linear.
+    pub fn build(self, site: &Site<'_>) -> Result<Option<Box<dyn Work>>> {
+        Ok(match self {
+            Activation::Linear => None,
+            Activation::Relu => Some(Box::new(Relu::new(site.isa))),
+            Activation::Softmax => Some(Box::new(Softmax::new(site.output, false))),
+            Activation::LogSoftmax => Some(Box::new(Softmax::new(site.output, true))),
+            Activation::Function(function) => Some(Box::new(Elementwise::new(function.value, function.slope))),
+        })
+    }
+}
+
+fn functions() -> impl Iterator<Item = &'static Function> {
+    FUNCTIONS.iter()
+}
+
+impl PartialEq for Activation {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Activation {}
+
+impl fmt::Debug for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slopes_are_those_of_finite_differences() {
+        for function in functions() {
+            assert_eq!(Activation::named(function.name).unwrap().name(), function.name);
+            for i in -400..400 {
+                let x = (i as f32 + 0.37) / 50.0;
+                let step = 1.0 / 512.0;
+                let slope = (f64::from((function.value)(x + step)) - f64::from((function.value)(x - step))) / 2.0
+                    * f64::from(1.0 / step);
+                let corner = [-6.0f32, -3.0, -1.0, -0.5, 0.0, 0.5, 1.0, 3.0, 6.0].iter().any(|c| (x - c).abs() < 0.01);
+                let got = f64::from((function.slope)(x));
+                let scale = slope.abs().max(1.0);
+                assert!(corner || (got - slope).abs() < 2e-3 * scale, "{} at {x}: {got} {slope}", function.name);
             }
-        });
-        Ok(())
+        }
+    }
+
+    #[test]
+    fn large_numbers_are_no_trouble() {
+        for function in functions().filter(|function| function.name != "exponential") {
+            for x in [-1e4f32, -100.0, 100.0, 1e4] {
+                assert!((function.value)(x).is_finite() && (function.slope)(x).is_finite(), "{} {x}", function.name);
+            }
+        }
     }
 }

@@ -1,16 +1,116 @@
-//! `Dense`: `y = x w + b`, `x` `[B, K]`, `w` `[K, N]`, `b` `[N]`.
+//! `Dense`: `y = x w + b` over the last axis, `x` `[..., K]`, `w` `[K, N]`, `b` `[N]`.
 //!
-//! Both passes are cut along K into parts of [`PART`] rows of `w`. Forward, the parts' sums are added in order; backward,
-//! a part computes its own columns of the gradient to the input and updates its own weights, so that nothing is left to
-//! add.
+//! What stands before the last axis counts as samples. Both passes are cut along K into parts of [`PART`] rows of `w`.
+//! Forward, the parts' sums are added in order; backward, a part computes its own columns of the gradient to the input and
+//! takes its own weights a step on, so that nothing is left to add.
 
-use super::parallel::{Chunks, ColumnBlocks, for_each};
-use super::{Backward, Layer, PerThread, Trained, Use};
-use crate::error::{Error, Result};
-use crate::graph::LayerSpec;
+use super::parallel::{Chunks, ColumnBlocks, Parts, for_each};
+use super::{
+    Activation, Arity, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Site, Step, Weight,
+    Work,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Shape;
+use crate::json::Object;
 use crate::kernels::dense::{self, Part, Scratch};
-use crate::kernels::{Columns, Isa, rows};
+use crate::kernels::{Columns, Isa, Update, rows};
 use crate::memory::Buffer;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = Entry {
+    class: "Dense",
+    arity: Arity::One,
+    keys: &[
+        "units",
+        "activation",
+        "use_bias",
+        "kernel_initializer",
+        "bias_initializer",
+        "kernel_regularizer",
+        "bias_regularizer",
+        "kernel_constraint",
+        "bias_constraint",
+    ],
+    read,
+};
+
+/// The layer.
+#[derive(Debug)]
+pub struct Dense {
+    units: usize,
+    activation: Activation,
+    use_bias: bool,
+    kernel: (Initializer, Regularizer),
+    bias: (Initializer, Regularizer),
+}
+
+impl Dense {
+    /// With a bias, and Keras's defaults.
+    pub fn new(units: usize, activation: Activation) -> Self {
+        let kernel = (Initializer::GLOROT_UNIFORM, Regularizer::NONE);
+        Dense { units, activation, use_bias: true, kernel, bias: (Initializer::ZEROS, Regularizer::NONE) }
+    }
+}
+
+fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
+    let parameter = |name: &str, default: Initializer| -> Result<_> {
+        let initializer = Initializer::read(config, &format!("{name}_initializer"), default)?;
+        Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
+    };
+    Ok(Arc::new(Dense {
+        units: config.size("units")?,
+        activation: Activation::read(config, "activation")?,
+        use_bias: config.bool_or("use_bias", true)?,
+        kernel: parameter("kernel", Initializer::GLOROT_UNIFORM)?,
+        bias: parameter("bias", Initializer::ZEROS)?,
+    }))
+}
+
+impl Layer for Dense {
+    fn class(&self) -> &'static str {
+        ENTRY.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        Config::new()
+            .with("units", self.units)
+            .activation(self.activation)
+            .with("use_bias", self.use_bias)
+            .parameter("kernel", &self.kernel.0, self.kernel.1)
+            .parameter("bias", &self.bias.0, self.bias.1)
+            .done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        let [leading @ .., _] = inputs[0].dims() else {
+            return Err(Error::new(ErrorKind::Shape, "wrong rank").expected("[..., inputs]").found(inputs[0]));
+        };
+        Shape::new(&[leading, &[self.units]].concat())
+    }
+
+    fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
+        let inputs = inputs[0].dims().last().copied().unwrap_or(1);
+        let kernel = vec![inputs, self.units];
+        let mut all = vec![Parameter::trainable("kernel", kernel, self.kernel.0.clone(), self.kernel.1)];
+        if self.use_bias {
+            all.push(Parameter::trainable("bias", vec![self.units], self.bias.0.clone(), self.bias.1));
+        }
+        all
+    }
+
+    fn activation(&self) -> Activation {
+        self.activation
+    }
+
+    fn fuses_relu(&self) -> bool {
+        true
+    }
+
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(DenseWork::new(self.units, site)?))
+    }
+}
 
 /// Rows of `w` in a part: nine words of zeros ([`nonzero`](crate::kernels::nonzero)), and 64 parts in the tutorial.
 const PART: usize = 576;
@@ -18,13 +118,15 @@ const PART: usize = 576;
 /// Samples whose sums one task adds up.
 const FINISH: usize = 4;
 
-pub struct Dense {
+struct DenseWork {
     inputs: usize,
     units: usize,
     relu: bool,
     isa: Isa,
     /// The parts' sums, `[parts, B, units]`.
     sums: Buffer,
+    /// In the place of a bias that the layer has not.
+    zeros: Buffer,
     scratch: PerThread<Scratch>,
     training: Option<Training>,
 }
@@ -35,40 +137,44 @@ struct Training {
     dz: Buffer,
     bias: Buffer,
     scratch: PerThread<Scratch>,
+    /// Where the gradient goes of a kernel that does not change; else empty.
+    unused: Buffer,
 }
 
-impl Dense {
-    pub fn new(spec: &LayerSpec, relu: bool, how: Use) -> Result<Self> {
-        let Use { isa, batch, .. } = how;
-        let (inputs, units) = (spec.input.len(), spec.output.len());
-        let training = how.training.then(|| Training::new(units, how)).transpose()?;
-        Ok(Dense {
+impl DenseWork {
+    fn new(units: usize, site: &Site<'_>) -> Result<Self> {
+        let inputs = site.inputs[0].dims().last().copied().unwrap_or(1);
+        let (isa, batch) = (site.isa, site.batch.saturating_mul(site.input_len() / inputs));
+        let training = site.training.then(|| Training::new(inputs, units, batch, site)).transpose()?;
+        Ok(DenseWork {
             inputs,
             units,
-            relu,
+            relu: site.relu,
             isa,
-            sums: Buffer::zeros(inputs.div_ceil(PART) * batch * units)?,
-            scratch: PerThread::new(how.threads, || Scratch::forward(isa, batch))?,
+            sums: Buffer::zeros(inputs.div_ceil(PART).saturating_mul(batch).saturating_mul(units))?,
+            zeros: Buffer::zeros(units)?,
+            scratch: PerThread::new(site.threads, || Scratch::forward(isa, batch))?,
             training,
         })
     }
 }
 
 impl Training {
-    fn new(units: usize, how: Use) -> Result<Self> {
-        let Use { isa, batch, .. } = how;
+    fn new(inputs: usize, units: usize, batch: usize, site: &Site<'_>) -> Result<Self> {
         Ok(Training {
-            dz: Buffer::zeros(batch * units.next_multiple_of(isa.lanes()))?,
+            dz: Buffer::zeros(batch.saturating_mul(units.next_multiple_of(site.isa.lanes())))?,
             bias: Buffer::zeros(units)?,
-            scratch: PerThread::new(how.threads, || Scratch::backward(batch))?,
+            scratch: PerThread::new(site.threads, || Scratch::backward(batch))?,
+            unused: Buffer::zeros(if site.learns() { 0 } else { inputs * units })?,
         })
     }
 }
 
-impl Layer for Dense {
-    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()> {
-        let Dense { inputs, units, relu, isa, ref scratch, .. } = *self;
-        let &[kernel, bias] = weights else { return Err(Error::internal("a Dense has a kernel and a bias")) };
+impl Work for DenseWork {
+    fn forward(&mut self, _: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let DenseWork { inputs, units, relu, isa, ref scratch, .. } = *self;
+        let (x, kernel) = (x[0], weights[0]);
+        let bias = weights.get(1).copied().unwrap_or(&self.zeros);
         let batch = x.len() / inputs;
         let sums = &mut self.sums[..inputs.div_ceil(PART) * batch * units];
         for_each(Chunks::new(sums, batch * units), &|part, sums| {
@@ -83,29 +189,78 @@ impl Layer for Dense {
         Ok(())
     }
 
-    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()> {
-        let Dense { inputs, units, isa, .. } = *self;
-        let Backward { x, dz, dx, gated, adam } = pass;
-        let [kernel, bias] = weights else { return Err(Error::internal("a Dense has a kernel and a bias")) };
+    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let DenseWork { inputs, units, isa, .. } = *self;
+        let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
+        let Some((kernel, bias)) = weights.split_first_mut() else {
+            return Err(Error::internal("a Dense has a kernel"));
+        };
         let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        let batch = x.len() / inputs;
+        let Training { dz: wide_dz, bias: sum, scratch, unused } = training;
+        let (x, batch) = (x[0], x[0].len() / inputs);
         let wide = units.next_multiple_of(isa.lanes());
-        let wide_dz = &mut training.dz[..batch * wide];
+        let wide_dz = &mut wide_dz[..batch * wide];
         rows::pad_rows(dz, units, wide_dz, wide);
-        let all = dense::Backward { x, inputs, dz: wide_dz, units, batch, gated, adam };
-        let scratch = &training.scratch;
-        let chunk = PART * units;
-        let moments = (Chunks::new(kernel.m, chunk), Chunks::new(kernel.v, chunk));
+        let all = dense::Backward { x, inputs, dz: wide_dz, units, batch, gated };
+        let update = kernel.update.as_mut().map(reborrow).unwrap_or(Update::Store { gradient: unused, add: false });
         let dx = dx.map(|dx| ColumnBlocks::new(Columns::new(dx, batch, inputs), PART));
-        for_each((Chunks::new(kernel.w, chunk), (moments, dx)), &|part, (w, ((m, v), dx))| {
-            let part = Part { first: part * PART, w: w.into_slice(), m: m.into_slice(), v: v.into_slice() };
+        let parts = UpdateParts { update, size: PART * units };
+        for_each((Chunks::new(kernel.w, PART * units), (parts, dx)), &|part, (w, (update, dx))| {
+            let part = Part { first: part * PART, w: w.into_slice(), update: update.update };
             let dx = dx.map(ColumnBlocks::into_columns);
             scratch.lend(|scratch| all.part(isa, part, dx, scratch));
         });
-
-        training.bias.fill(0.0);
-        rows::add_rows(isa, dz, units, 0, &mut training.bias);
-        adam.update(isa, &training.bias, bias.w, bias.m, bias.v);
+        if let [bias] = bias {
+            sum.fill(0.0);
+            rows::add_rows(isa, dz, units, 0, sum);
+            bias.take(isa, sum);
+        }
         Ok(())
+    }
+
+    fn gates(&self) -> bool {
+        true
+    }
+}
+
+fn reborrow<'a>(update: &'a mut Update<'_>) -> Update<'a> {
+    match update {
+        Update::Adam { step, m, v } => Update::Adam { step: *step, m, v },
+        Update::Store { gradient, add } => Update::Store { gradient, add: *add },
+    }
+}
+
+/// An update in chunks of a size, as its weights are.
+struct UpdateParts<'a> {
+    update: Update<'a>,
+    size: usize,
+}
+
+impl Parts for UpdateParts<'_> {
+    fn count(&self) -> usize {
+        let len = match &self.update {
+            Update::Adam { m, .. } => m.len(),
+            Update::Store { gradient, .. } => gradient.len(),
+        };
+        len.div_ceil(self.size)
+    }
+
+    fn split_at(self, part: usize) -> (Self, Self) {
+        fn cut(slice: &mut [f32], at: usize) -> (&mut [f32], &mut [f32]) {
+            let at = at.min(slice.len());
+            slice.split_at_mut(at)
+        }
+        let (size, at) = (self.size, part * self.size);
+        let (left, right) = match self.update {
+            Update::Adam { step, m, v } => {
+                let ((m, more_m), (v, more_v)) = (cut(m, at), cut(v, at));
+                (Update::Adam { step, m, v }, Update::Adam { step, m: more_m, v: more_v })
+            }
+            Update::Store { gradient, add } => {
+                let (gradient, more) = cut(gradient, at);
+                (Update::Store { gradient, add }, Update::Store { gradient: more, add })
+            }
+        };
+        (UpdateParts { update: left, size }, UpdateParts { update: right, size })
     }
 }

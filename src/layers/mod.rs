@@ -1,109 +1,268 @@
-//! What each layer computes, forward and backward: one file a layer, one trait.
+//! The layers: a file each, which describes a layer and computes it, and a line in [`LAYERS`].
 //!
-//! A layer object holds the memory that its passes need, allocated once for a batch size and a number of threads; the
-//! weights are the model's and are handed in. Its passes cut the work into parts and give each part to a kernel. They
-//! run on the thread pool in whose `install` they are called.
+//! A [`Layer`] is a description: Keras's config, the shape that comes out, the parameters it has. It builds a [`Work`],
+//! which computes it: an object that holds the memory that its passes need, allocated once for a batch size and a number
+//! of threads; the weights are the model's and are handed in. Its passes cut the work into parts and give each part to a
+//! kernel. They run on the thread pool in whose `install` they are called.
 //!
-//! To add a layer: describe it in [`graph`](crate::graph), write its file here, and name it in [`build`]. A function
-//! of each element is two lines in [`activation`].
+//! What is fused with what is decided by who plans the network ([`network`](crate::train)), never by a layer that knows of
+//! another: a layer says what it could take over ([`Layer::fuses_relu`], [`Work::gates`]).
+//!
+//! To add a layer: write its file, name it in [`LAYERS`], and record Keras's numbers for it (`tests/keras/README.md`).
 
-mod activation;
+pub mod activation;
+mod activation_layer;
 mod conv2d;
 mod dense;
-mod parallel;
+pub mod elementwise;
+mod flatten;
+pub mod initializer;
+mod input;
+pub mod parallel;
+pub mod random;
+pub mod regularizer;
+mod relu;
+mod softmax;
+mod spec;
 #[cfg(test)]
 mod tests;
 
-use crate::error::Result;
-use crate::graph::{Activation, LayerKind, LayerSpec};
-use crate::kernels::{AdamStep, Isa};
-use parking_lot::Mutex;
+pub use activation::Activation;
+pub use conv2d::Conv2d;
+pub use dense::Dense;
+pub use flatten::Flatten;
+pub use initializer::Initializer;
+pub use input::Input;
+pub use regularizer::Regularizer;
+pub use spec::{Arity, Config, Entry, check_rank, entry, read};
 
-/// How a layer object is to be used.
+use crate::error::{Error, Result};
+use crate::graph::Shape;
+use crate::kernels::{Isa, Update, rule};
+use parking_lot::Mutex;
+use serde_json::{Map, Value};
+use std::fmt::Debug;
+
+/// Every layer there is.
+const LAYERS: &[Entry] = &[
+    activation_layer::ENTRY,
+    conv2d::ENTRY,
+    dense::ENTRY,
+    flatten::ENTRY,
+    input::ENTRY,
+    relu::ENTRY,
+    softmax::ENTRY,
+];
+
+/// What a layer is.
+pub trait Layer: Debug + Send + Sync {
+    /// Keras's name of the class, `Conv2D`.
+    fn class(&self) -> &'static str;
+
+    /// Keras's config, without `name`, `trainable` and `dtype`, which every layer has.
+    fn config(&self) -> Map<String, Value>;
+
+    /// The shape that comes out, without its batch; an error for inputs that do not fit.
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape>;
+
+    /// Its parameters for inputs for which [`output`](Self::output) has given no error, in Keras's order.
+    fn parameters(&self, _inputs: &[&Shape]) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// What is done to its sums after it; the network does it, or the layer itself when told to ([`Site::relu`]).
+    fn activation(&self) -> Activation {
+        Activation::Linear
+    }
+
+    /// Whether it can end in relu at no cost.
+    fn fuses_relu(&self) -> bool {
+        false
+    }
+
+    /// Whether its output is its input, number for number, under another shape: then nothing is built. `training` says
+    /// what for.
+    fn is_view(&self, _training: bool) -> bool {
+        false
+    }
+
+    /// The layer at work.
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>>;
+}
+
+/// A parameter of a layer.
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    /// Keras's name of the variable, `kernel`.
+    pub name: &'static str,
+    /// In Keras's layout.
+    pub shape: Vec<usize>,
+    /// What it is at first.
+    pub initializer: Initializer,
+    /// What it adds to the loss.
+    pub regularizer: Regularizer,
+    /// What changes it.
+    pub role: Role,
+}
+
+impl Parameter {
+    /// One that training changes.
+    pub fn trainable(name: &'static str, shape: Vec<usize>, initializer: Initializer, regularizer: Regularizer) -> Self {
+        Parameter { name, shape, initializer, regularizer, role: Role::Trainable }
+    }
+
+    /// One that the layer itself changes, in training, as moving statistics.
+    pub fn state(name: &'static str, shape: Vec<usize>, initializer: Initializer) -> Self {
+        Parameter { name, shape, initializer, regularizer: Regularizer::NONE, role: Role::State }
+    }
+}
+
+/// What changes a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Use {
+pub enum Role {
+    /// The optimizer, by its gradient.
+    Trainable,
+    /// The layer itself.
+    State,
+}
+
+/// Where a layer is to work, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Site<'a> {
+    /// The shapes that come in.
+    pub inputs: &'a [&'a Shape],
+    /// The shape that goes out.
+    pub output: &'a Shape,
     /// The instruction set its kernels run on.
     pub isa: Isa,
     /// Threads of the pool it will run on.
     pub threads: usize,
     /// The most samples a call brings.
     pub batch: usize,
-    /// Whether `backward` will be called.
+    /// Whether it is to train: `backward` may be called, and what is random is.
     pub training: bool,
-    /// Whether `backward` will be asked for the gradient to the input.
-    pub input_gradient: bool,
+    /// Whether the layer may change; a frozen one's parameters stay, and its moving statistics are used, not moved.
+    pub trainable: bool,
+    /// Which inputs' gradients `backward` will be asked for.
+    pub gradients: &'a [bool],
+    /// Whether it ends in relu ([`Layer::fuses_relu`]).
+    pub relu: bool,
+    /// Its number in the network, for what is random.
+    pub number: u64,
+}
+
+impl Site<'_> {
+    /// Elements of a sample of the first input.
+    pub fn input_len(&self) -> usize {
+        self.inputs.first().map_or(0, |shape| shape.len())
+    }
+
+    /// Whether the gradient to the first input will be wanted.
+    pub fn input_gradient(&self) -> bool {
+        self.gradients.first().is_some_and(|&wanted| wanted)
+    }
+
+    /// Whether the gradients to the layer's own parameters will be wanted.
+    pub fn learns(&self) -> bool {
+        self.training && self.trainable
+    }
+}
+
+/// A step of the network, the same for every layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// The seed of all that is random.
+    pub seed: u64,
+    /// The optimizer's steps so far.
+    pub number: u64,
 }
 
 /// A layer at work.
-pub trait Layer: Send {
-    /// Computes `y` (`[B, output]`) from `x` (`[B, input]`). `weights` are the layer's parameters in the order of
-    /// [`LayerSpec::parameters`]. Relu is applied here; softmax is
-    /// not: it belongs to the loss, or to who predicts; nor are the activations that are layers of their own.
-    fn forward(&mut self, weights: &[&[f32]], x: &[f32], y: &mut [f32]) -> Result<()>;
+pub trait Work: Send {
+    /// Computes `y` (`[B, output]`) from the inputs `x` (each `[B, input]`). `weights` are the layer's parameters.
+    fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()>;
 
-    /// Takes the gradient one layer further down, and the weights one step of the optimizer on.
-    fn backward(&mut self, weights: &mut [Trained<'_>], pass: Backward<'_>) -> Result<()>;
+    /// Takes the gradient one layer further down, and the weights a step on ([`Weight::take`]). The forward pass of the same
+    /// samples came before.
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], pass: Pass<'_, '_>) -> Result<()>;
+
+    /// Whether `backward` can leave out what relu below it made zero ([`Pass::gated`]).
+    fn gates(&self) -> bool {
+        false
+    }
+
+    /// Moves its moving statistics on, after a forward pass whose step is taken; those are among `weights`.
+    fn update_state(&mut self, _weights: &mut [Weight<'_>]) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A parameter in training.
-pub struct Trained<'a> {
+pub struct Weight<'a> {
     /// Its values.
     pub w: &'a mut [f32],
-    /// Adam's first moment.
-    pub m: &'a mut [f32],
-    /// Adam's second moment.
-    pub v: &'a mut [f32],
+    /// What becomes of its gradient; `None` for one that gradients do not change.
+    pub update: Option<Update<'a>>,
+}
+
+impl Weight<'_> {
+    /// Takes it a step on by its gradient, the sum of `parts`, each as long as it is, added in their order.
+    pub fn take(&mut self, isa: Isa, parts: &[f32]) {
+        if let Some(update) = &mut self.update {
+            rule::update(isa, parts, self.w, update);
+        }
+    }
 }
 
 /// What a backward pass starts from, and where it leaves its result.
 ///
-/// Gradients are handed on as those to a layer's *sums*, before its activation: the layer above has already taken its
-/// gradient back through it. For relu that takes no more than a look at the activation's own output, which is the upper
-/// layer's input `x`, and costs nothing where `x` is in a register anyway.
-pub struct Backward<'a> {
-    /// The input of the forward pass, `[B, input]`.
-    pub x: &'a [f32],
-    /// The gradient to this layer's sums, `[B, output]`.
+/// Where a layer ends in relu, `dz` is the gradient to its *sums*: who is above has already taken it back through relu. That
+/// takes no more than a look at relu's own output, which is the upper layer's input `x`, and costs nothing where `x` is in
+/// a register anyway.
+pub struct Pass<'a, 'b> {
+    /// The inputs of the forward pass, each `[B, input]`.
+    pub x: &'a [&'a [f32]],
+    /// Its output, `[B, output]`.
+    pub y: &'a [f32],
+    /// The gradient to the output, `[B, output]`.
     pub dz: &'a [f32],
-    /// Where the gradient to the sums of the layer below goes, `[B, input]`; `None` for the first layer.
-    pub dx: Option<&'a mut [f32]>,
-    /// Whether `x` came out of relu, so that `dx` is 0 where `x` is not positive.
+    /// For each input, where its gradient goes, `[B, input]`; `None` where it is not wanted. All of it is written.
+    pub dx: &'b mut [Option<&'a mut [f32]>],
+    /// Whether `x[0]` came out of relu, so that `dx[0]` is 0 where it is not positive. Only for a layer that
+    /// [`gates`](Work::gates).
     pub gated: bool,
-    /// The optimizer's step.
-    pub adam: AdamStep,
 }
 
-/// The layer object for a description; `None` for what computes nothing (`Input`, `Flatten`: data lie as they should).
-pub fn build(spec: &LayerSpec, how: Use) -> Result<Option<Box<dyn Layer>>> {
-    Ok(match &spec.kind {
-        LayerKind::Input | LayerKind::Flatten => None,
-        LayerKind::Conv2d { kernel_size, activation, .. } => {
-            Some(Box::new(conv2d::Conv2d::new(spec, *kernel_size, is_relu(*activation), how)?))
-        }
-        LayerKind::Dense { activation, .. } => Some(Box::new(dense::Dense::new(spec, is_relu(*activation), how)?)),
-    })
+impl<'a> Pass<'a, '_> {
+    /// Where the gradient to the only input goes.
+    pub fn take_dx(&mut self) -> Option<&'a mut [f32]> {
+        self.dx.first_mut().and_then(Option::take)
+    }
 }
 
-/// The layer object for an activation that is not part of its layer's kernel; `None` for linear, relu and softmax.
-pub fn build_activation(activation: Activation) -> Option<Box<dyn Layer>> {
-    activation::function(activation).map(|function| Box::new(function) as Box<dyn Layer>)
+/// The parameters that a layer counts on.
+pub fn weights_of<'w, 'a, const N: usize>(weights: &'w [&'a [f32]]) -> Result<&'w [&'a [f32]; N]> {
+    weights.try_into().map_err(|_| Error::internal("a layer with other parameters than it has"))
 }
 
-fn is_relu(activation: Activation) -> bool {
-    activation == Activation::Relu
+/// The same in training.
+pub fn trained<'w, 'a, const N: usize>(weights: &'w mut [Weight<'a>]) -> Result<&'w mut [Weight<'a>; N]> {
+    weights.try_into().map_err(|_| Error::internal("a layer with other parameters than it has"))
 }
 
 /// A piece of scratch memory for each thread of the pool.
-struct PerThread<S>(Vec<Mutex<S>>);
+pub struct PerThread<S>(Vec<Mutex<S>>);
 
 impl<S> PerThread<S> {
-    fn new(threads: usize, make: impl Fn() -> Result<S>) -> Result<Self> {
+    /// One for each of `threads`.
+    pub fn new(threads: usize, make: impl Fn() -> Result<S>) -> Result<Self> {
         let all: Result<_> = (0..threads.max(1)).map(|_| Ok(Mutex::new(make()?))).collect();
         Ok(PerThread(all?))
     }
 
-    /// Lends the calling thread its own.
-    fn lend<R>(&self, task: impl FnOnce(&mut S) -> R) -> R {
+    /// Lends the calling thread its own. The task must not wait for others of the pool: a thread that waits takes up
+    /// another task, which would find its own scratch memory lent.
+    pub fn lend<R>(&self, task: impl FnOnce(&mut S) -> R) -> R {
         let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
         task(&mut self.0[thread].lock())
     }

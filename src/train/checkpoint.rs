@@ -5,7 +5,6 @@ use super::options::CheckpointOptions;
 use super::saved::{self, Saved};
 use super::state::{Moments, Plan, Position, State};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::graph;
 use crate::json::difference;
 use crate::memory::Buffer;
 use crate::weights;
@@ -113,12 +112,13 @@ fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
             Err(Error::new(kind, what).expected(expected).found(found).at(format_args!("key {at}{dot}{key}")))
         }
     };
-    let compiled = |options: Option<_>| options.map_or(Value::Null, |options: super::CompileOptions| options.config());
-    let (layers, options) = (graph::config(&model.layers), compiled(model.state.read().compiled));
-    same(ErrorKind::Shape, "not this model's network", "layers", layers, graph::config(&saved.layers))
+    let compiled = |options: Option<&super::CompileOptions>| options.map_or(Value::Null, |options| options.config());
+    let (network, options) = (model.config(), compiled(model.state.read().compiled.as_ref()));
+    let layers = |network: &Value| network["config"]["layers"].clone();
+    same(ErrorKind::Shape, "not this model's network", "network.config.layers", layers(&network), layers(&saved.network()))
         .and_then(|()| {
             let what = "not what this model was compiled with";
-            same(ErrorKind::InvalidArgument, what, "compile", options, compiled(saved.compiled))
+            same(ErrorKind::InvalidArgument, what, "compile", options, compiled(saved.compiled.as_ref()))
         })
         .and_then(|()| {
             let what = "not that of this fit";
@@ -133,8 +133,9 @@ impl Resumed {
         let mut weights = Buffer::zeros(model.parameters.len())?;
         saved.weights(model.parameters.entries(), &mut weights)?;
         let mut state = saved.state(&model.parameters)?;
-        if state.moments.m.is_empty() {
-            state.moments = Moments::zeros(model.parameters.len())?;
+        if state.moments.slots.is_empty() {
+            let slots = state.compiled()?.optimizer.slots().len();
+            state.moments = Moments::zeros(slots, model.parameters.len())?;
         }
         Ok(Resumed { weights, state })
     }

@@ -1,24 +1,25 @@
 //! How a model is trained, and how far a fit has come, as JSON.
 //!
 //! ```text
-//! "compile": {"optimizer": {"class_name": "Adam", "learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999,
-//!                           "epsilon": 1e-7},
+//! "compile": {"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.001, "beta_1": 0.9, ...}},
 //!             "loss": "sparse_categorical_crossentropy", "from_logits": false, "metrics": ["accuracy"]},
 //! "fit": {"plan": {"data": {"count": 60000, "fingerprint": "..."}, "validation": null, "batch_size": 32,
 //!                  "shuffle": true, "seed": 0, "initial_epoch": 0},
 //!         "epoch": 1, "batch": 500, "correct": 15731}
 //! ```
 //!
-//! What may be NaN or has to come back to the bit is no JSON: losses and histories are tensors of the file.
+//! (Version 1 of the file had the optimizer's config and its class in one object, and Adam alone.) What may be NaN or has to come back to the bit is no JSON: losses and histories are tensors of the file.
 
 use super::evaluate::Mean;
 use super::history::History;
-use super::options::{AdamOptions, CompileOptions, Loss, Optimizer};
+use super::options::{CompileOptions, Loss};
 use super::state::{Plan, Position, Samples};
-use crate::error::{Error, ErrorKind, Result, printable};
-use crate::json::Object;
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::json::{Named, Object};
 use crate::kernels::softmax::Score;
+use crate::optimizers::{self, Adam, Optimizer};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Keras's name of the one loss there is.
 const LOSS: &str = "sparse_categorical_crossentropy";
@@ -28,16 +29,9 @@ const ACCURACY: &str = "accuracy";
 impl CompileOptions {
     /// These options as JSON.
     pub(super) fn config(&self) -> Value {
-        let Optimizer::Adam(AdamOptions { learning_rate, beta_1, beta_2, epsilon }) = self.optimizer;
         let metrics: &[&str] = if self.accuracy { &[ACCURACY] } else { &[] };
         json!({
-            "optimizer": {
-                "class_name": "Adam",
-                "learning_rate": learning_rate,
-                "beta_1": beta_1,
-                "beta_2": beta_2,
-                "epsilon": epsilon,
-            },
+            "optimizer": optimizers::config(&*self.optimizer),
             "loss": LOSS,
             "from_logits": self.loss == Loss::SparseCategoricalCrossentropyFromLogits,
             "metrics": metrics,
@@ -47,38 +41,76 @@ impl CompileOptions {
     /// The options that such an object describes. Whether they are in range is for the model to check.
     pub(super) fn from_config(object: &Object<'_>) -> Result<Self> {
         object.only(&["optimizer", "loss", "from_logits", "metrics"])?;
-        let unknown = |object: &Object<'_>, key: &str, expected: &str, found: &str| {
-            let error = Error::new(ErrorKind::Unsupported, "unknown name").expected(expected).found(printable(found));
-            Err(object.place(error, key))
+        let optimizer = object.object("optimizer")?;
+        let optimizer = match optimizer.has("config") {
+            true => object.named("optimizer")?.map(|named| optimizers::read(&named)).transpose()?,
+            false => Some(flat_adam(&optimizer)?),
         };
-        let adam = object.object("optimizer")?;
-        match adam.str("class_name")? {
-            "Adam" => adam.only(&["class_name", "learning_rate", "beta_1", "beta_2", "epsilon"])?,
-            other => return unknown(&adam, "class_name", "Adam", other),
-        }
-        let loss = match (object.str("loss")?, object.bool("from_logits")?) {
-            (LOSS, false) => Loss::SparseCategoricalCrossentropy,
-            (LOSS, true) => Loss::SparseCategoricalCrossentropyFromLogits,
-            (other, _) => return unknown(object, "loss", LOSS, other),
-        };
-        let metrics = object.get("metrics", "a list of names", |value| {
-            value.as_array()?.iter().map(Value::as_str).collect::<Option<Vec<_>>>()
-        })?;
-        if let Some(other) = metrics.iter().find(|name| **name != ACCURACY) {
-            return unknown(object, "metrics", ACCURACY, other);
-        }
-        if metrics.len() > 1 {
-            let error = Error::new(ErrorKind::Format, "a metric is named twice").found(ACCURACY);
-            return Err(object.place(error, "metrics"));
-        }
-        let optimizer = Optimizer::Adam(AdamOptions {
-            learning_rate: adam.f64("learning_rate")?,
-            beta_1: adam.f64("beta_1")?,
-            beta_2: adam.f64("beta_2")?,
-            epsilon: adam.f64("epsilon")?,
-        });
-        Ok(CompileOptions { optimizer, loss, accuracy: !metrics.is_empty() })
+        let missing = || object.place(Error::new(ErrorKind::Format, "no optimizer"), "optimizer");
+        let optimizer = optimizer.ok_or_else(missing)?;
+        let loss = Loss::of(object.bool("from_logits")?);
+        object.get("loss", LOSS, |value| (value == LOSS).then_some(()))?;
+        let accuracy = CompileOptions::read_metrics(object.value("metrics")).at("key metrics")?;
+        Ok(CompileOptions { optimizer, loss, accuracy })
     }
+}
+
+impl CompileOptions {
+    /// Whether a list of metrics, as Keras serialises it, asks for accuracy.
+    pub(crate) fn read_metrics(value: &Value) -> Result<bool> {
+        let wrong = || Error::new(ErrorKind::Format, "wrong value").expected("a list of metrics");
+        let list = match value {
+            Value::Null => return Ok(false),
+            value => value.as_array().ok_or_else(wrong)?,
+        };
+        let known = [ACCURACY, "acc", "Accuracy", "SparseCategoricalAccuracy", "sparse_categorical_accuracy"];
+        for (i, value) in list.iter().enumerate() {
+            let named = Named::read(value, format!("[{i}]"))?;
+            if !known.contains(&named.class) {
+                return Err(named.unknown("metric", &[ACCURACY]));
+            }
+        }
+        match list.len() {
+            0 | 1 => Ok(list.len() == 1),
+            _ => Err(Error::new(ErrorKind::Format, "a metric is named twice").found(ACCURACY)),
+        }
+    }
+}
+
+impl Loss {
+    fn of(from_logits: bool) -> Self {
+        match from_logits {
+            false => Loss::SparseCategoricalCrossentropy,
+            true => Loss::SparseCategoricalCrossentropyFromLogits,
+        }
+    }
+
+    /// The loss that Keras serialised so.
+    pub(crate) fn read(named: &Named<'_>) -> Result<Self> {
+        if ![LOSS, "SparseCategoricalCrossentropy"].contains(&named.class) {
+            return Err(named.unknown("loss", &[LOSS]));
+        }
+        let config = &named.config;
+        config.only(&["name", "reduction", "from_logits", "ignore_class", "dtype", "axis"])?;
+        config.idle("ignore_class", |_| false, "null")?;
+        config.idle("axis", |value| *value == -1, "-1")?;
+        config.idle("reduction", |value| value == "sum_over_batch_size", "sum_over_batch_size")?;
+        Ok(Loss::of(config.bool_or("from_logits", false)?))
+    }
+}
+
+/// Adam as version 1 wrote it.
+fn flat_adam(object: &Object<'_>) -> Result<Arc<dyn Optimizer>> {
+    object.only(&["class_name", "learning_rate", "beta_1", "beta_2", "epsilon"])?;
+    object.get("class_name", "Adam", |value| (value == "Adam").then_some(()))?;
+    let adam = Adam {
+        learning_rate: object.f64("learning_rate")?,
+        beta_1: object.f64("beta_1")?,
+        beta_2: object.f64("beta_2")?,
+        epsilon: object.f64("epsilon")?,
+        weight_decay: 0.0,
+    };
+    Ok(Arc::new(adam))
 }
 
 impl Position {

@@ -1,7 +1,9 @@
 //! Evaluate and predict: the forward pass alone.
 
 use super::model::Model;
+use super::network::PREDICTING;
 use super::options::EvaluateOptions;
+use super::plan::Purpose;
 use super::progress::ProgressLine;
 use crate::data::{Dataset, gather, order};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -133,6 +135,30 @@ impl Model {
         })??
     }
 
+    /// What the layer `name` gives for `count` samples, at its first call, into `out`, `[count, ...]` of its shape. Its
+    /// memory is asked for anew each time. `NotFound` for a name that the model does not have.
+    pub fn predict_layer(&self, name: &str, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
+        let layer = self.layer(name).at("argument `layer`")?;
+        let (input, output) = (self.input_shape().len(), self.layer_shape(name)?.len());
+        check_len("images", images.len(), count, input)?;
+        check_len("values", out.len(), count, output)?;
+        let part = self.architecture.up_to(layer);
+        let (images, out) = (&images[..count * input], &mut out[..count * output]);
+        if count == 0 {
+            return Ok(());
+        }
+        let pool = self.pool()?;
+        let all = vec![true; part.layers.len()];
+        let purpose = Purpose { training: false, trainable: &all, logits: false };
+        let mut network = self.network_of(&part, &pool, count.min(BATCH), purpose)?;
+        self.parameters.read(|weights| {
+            pool.run(|| {
+                let batches = images.chunks(BATCH * input).zip(out.chunks_mut(BATCH * output));
+                batches.into_iter().try_for_each(|(x, y)| network.predict(weights, x, y))
+            })
+        })?
+    }
+
     /// Scores all of `data` in its order, adding what was taken for what to `counts` (`[classes, classes]`). After each
     /// batch `report` is given the mean so far and says whether to go on.
     pub(super) fn score(
@@ -151,7 +177,7 @@ impl Model {
             for indices in order.chunks(batch) {
                 let (x, labels) = batches.gather(data, indices);
                 let counts = counts.as_deref_mut();
-                mean.add(pool.run(|| network.score(weights, x, labels, counts))?, labels.len());
+                mean.add(pool.run(|| network.score(&PREDICTING, weights, x, labels, counts))?, labels.len());
                 if !report(&mean) {
                     break;
                 }
@@ -232,13 +258,14 @@ fn check_len(argument: &str, len: usize, count: usize, each: usize) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Activation, Graph};
+    use crate::graph::Graph;
+    use crate::layers::Activation;
     use crate::train::Output;
 
     #[test]
     fn a_confusion_matrix_is_as_large_as_the_model_says() {
         let mut graph = Graph::new();
-        let x = graph.input(2, 2, 1).unwrap();
+        let x = graph.input(&[2, 2, 1]).unwrap();
         let y = graph.flatten(x).unwrap();
         let y = graph.dense(y, 3, Activation::Softmax).unwrap();
         let model = Model::new(&graph, x, y, "model").unwrap();

@@ -4,17 +4,17 @@ use super::checkpoint::{After, Checkpoints};
 use super::evaluate::{Batch, Mean, Metrics, check_batch_size};
 use super::history::{EpochMetrics, History};
 use super::model::Model;
-use super::network::Network;
-use super::options::{AdamOptions, Callbacks, CompileOptions, Control, FitOptions, Optimizer, Progress};
+use super::network::{Network, Optimize};
+use super::options::{Callbacks, CompileOptions, Control, FitOptions, Progress};
 use super::pool::Pool;
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::state::{Moments, Plan, Position, Samples, State};
 use super::watch::{Divergence, Place, Watch};
 use crate::data::{Dataset, order};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kernels::AdamStep;
 use crate::kernels::softmax::Score;
-use crate::layers::Trained;
+use crate::layers::Step;
+use crate::optimizers::Optimizer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -44,7 +44,7 @@ impl Model {
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
         self.cancel.store(false, Ordering::Release); // from here on there is a fit to be cancelled
-        let compiled = self.state.read().compiled.ok_or_else(|| {
+        let compiled = self.state.read().compiled.clone().ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
         })?;
         check_batch_size(options.batch_size)?;
@@ -101,7 +101,8 @@ fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Da
 struct Fit<'m, 'o> {
     model: &'m Model,
     pool: Arc<Pool>,
-    adam: AdamOptions,
+    optimizer: Arc<dyn Optimizer>,
+    seed: u64,
     accuracy: bool,
     network: Network,
     batch: Batch,
@@ -130,13 +131,15 @@ impl<'m, 'o> Fit<'m, 'o> {
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
-        let Optimizer::Adam(adam) = compiled.optimizer;
+        let mut network = model.network(&pool, batch_size, true)?;
+        network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
-            network: model.network(&pool, batch_size, true)?,
+            network,
             batch: Batch::new(model, batch_size)?,
             model,
             pool,
-            adam,
+            optimizer: compiled.optimizer,
+            seed: options.seed,
             accuracy: compiled.accuracy,
             train,
             validation,
@@ -164,8 +167,8 @@ impl<'m, 'o> Fit<'m, 'o> {
             return resumed.apply(model);
         }
         let mut state = model.state.write();
-        if state.moments.m.is_empty() {
-            state.moments = Moments::zeros(model.parameters.len())?;
+        if state.moments.slots.is_empty() {
+            state.moments = Moments::zeros(self.optimizer.slots().len(), model.parameters.len())?;
         }
         state.position = Some(Position::start(plan));
         Ok(())
@@ -291,19 +294,20 @@ impl<'m, 'o> Fit<'m, 'o> {
     /// weights or the state meanwhile waits for its end, so that nobody sees one without the other.
     fn step(&mut self, at: Place, indices: &[u32]) -> Result<Option<Metrics>> {
         let (x, labels) = self.batch.gather(&self.train, indices);
-        let AdamOptions { learning_rate, beta_1, beta_2, epsilon } = self.adam;
         let mut state = self.model.state.write();
-        let State { moments: Moments { m, v, steps }, position: Some(position), .. } = &mut *state else {
+        let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state else {
             return Err(Error::internal("a fit without a position"));
         };
         let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);
-        let adam = AdamStep::new(learning_rate, beta_1, beta_2, epsilon, *steps + 1);
+        let optimizer = &*self.optimizer;
+        let (rate, number) = (learning_rate.unwrap_or(optimizer.learning_rate()), *steps + 1);
+        let step = Step { seed: self.seed, number: *steps };
         let mut step = |w: &mut [f32]| -> Result<Option<Score>> {
-            let score = network.score(w, x, labels, None)?;
+            let score = network.score(&step, w, x, labels, None)?;
             if !watch.may_step(at, &score, network, w, x) {
                 return Ok(None);
             }
-            network.learn(Trained { w, m, v }, x, labels, adam)?;
+            network.learn(&step, w, x, labels, Optimize { optimizer, rate, number, slots })?;
             Ok(Some(score))
         };
         let Some(score) = self.model.parameters.write(|w| pool.run(|| step(w)))?? else { return Ok(None) };

@@ -4,7 +4,7 @@
 //! model       a network's description and parameters; who may do what at the same time
 //! options     what compile, fit and evaluate can be told; callbacks
 //! fit         epochs of batches      evaluate    the forward pass alone: scores and predictions
-//! network     the layers at work on a batch
+//! plan        how a network is computed    network    the layers at work on a batch
 //! parameters  all weights, in one tensor      pool      a model's threads
 //! state       how it is trained, how far      progress  Keras's progress line
 //! saved       the whole model as a file       history   the metrics of each epoch
@@ -23,6 +23,7 @@ mod named_weights;
 mod network;
 mod options;
 mod parameters;
+mod plan;
 mod pool;
 mod progress;
 mod saved;
@@ -36,7 +37,7 @@ pub use fit::Fitted;
 pub use history::{EpochMetrics, History};
 pub use model::Model;
 pub use options::{
-    AdamOptions, Callbacks, CheckpointOptions, CompileOptions, Control, EvaluateOptions, FitOptions, Loss, Optimizer,
+    Callbacks, CheckpointOptions, CompileOptions, Control, EvaluateOptions, FitOptions, Loss,
     Progress,
 };
 pub use progress::{Output, Verbose};

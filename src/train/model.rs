@@ -6,16 +6,20 @@
 //! the state's first; nobody holds one while a callback runs.
 
 use super::network::Network;
-use super::options::{CompileOptions, Loss, Optimizer};
+use super::options::{CompileOptions, Loss};
 use super::parameters::Parameters;
+use super::plan::Purpose;
 use super::pool::Pool;
 use super::saved::{self, Saved};
 use super::state::State;
-use crate::error::{At, Error, ErrorKind, Result};
-use crate::graph::{Activation, Graph, LayerSpec, Shape, Tensor, summary};
+use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::json::nearest;
+use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
 use crate::kernels::Isa;
+use crate::layers::Activation;
 use crate::weights;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +27,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A trainable network.
 pub struct Model {
     name: String,
-    pub(super) layers: Vec<LayerSpec>,
+    pub(super) architecture: Architecture,
+    /// Of each layer, whether training may change it.
+    trainable: RwLock<Vec<bool>>,
     pub(super) parameters: Parameters,
     pub(super) isa: Isa,
     /// How it is trained, and how far that has come.
@@ -47,9 +53,9 @@ const IDLE: usize = 4;
 impl Model {
     /// The model from `input` to `output`, both of `graph`, with initial weights from the graph's seed.
     pub fn new(graph: &Graph, input: Tensor, output: Tensor, name: &str) -> Result<Self> {
-        let layers = graph.chain(input, output)?;
-        let parameters = Parameters::new(&layers, graph.seed())?;
-        Model::of(name.to_string(), layers, parameters)
+        let architecture = graph.architecture(input, output)?;
+        let parameters = Parameters::new(&architecture, graph.seed())?;
+        Model::of(name.to_string(), architecture, parameters)
     }
 
     /// The model in the file `path`, as [`save`](Self::save) or a fit's checkpoint wrote it: its weights, what it was
@@ -58,9 +64,9 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         let load = || {
             let mut saved = Saved::open(path)?;
-            let parameters = Parameters::zeros(&saved.layers)?;
+            let parameters = Parameters::zeros(&saved.architecture)?;
             parameters.write(|all| saved.weights(parameters.entries(), all))??;
-            let model = Model::of(saved.name.clone(), saved.layers.clone(), parameters)?;
+            let model = Model::of(saved.name.clone(), saved.architecture.clone(), parameters)?;
             if let Some(options) = &saved.compiled {
                 model.check_compile(options).at("key compile").at("metadata model")?;
             }
@@ -71,12 +77,13 @@ impl Model {
         load().map_err(|error: Error| error.at(path.display()))
     }
 
-    fn of(name: String, layers: Vec<LayerSpec>, parameters: Parameters) -> Result<Self> {
+    fn of(name: String, architecture: Architecture, parameters: Parameters) -> Result<Self> {
         Ok(Model {
             name,
             parameters,
             isa: Isa::choose()?,
-            layers,
+            trainable: RwLock::new(architecture.layers.iter().map(|layer| layer.trainable).collect()),
+            architecture,
             state: RwLock::default(),
             session: Mutex::default(),
             pool: RwLock::new(Threads { wanted: 0, pool: None }),
@@ -92,22 +99,63 @@ impl Model {
 
     /// Keras's table of its layers.
     pub fn summary(&self) -> String {
-        summary::summary(&self.name, &self.layers)
+        summary::summary(&self.name, &self.architecture, &self.trainable.read())
     }
 
-    /// How many numbers training may change.
+    /// How many numbers its parameters are, those that training does not change included.
     pub fn count_params(&self) -> usize {
         self.parameters.entries().iter().map(|entry| entry.range.len()).sum()
     }
 
-    /// The shape of an image, `[H, W, C]`.
+    /// The network as Keras's `to_json()` would say it.
+    pub fn config(&self) -> Value {
+        keras::write(&self.architecture, &self.name, &self.trainable.read())
+    }
+
+    /// The layers, in Keras's order.
+    pub fn layers(&self) -> &[LayerSpec] {
+        &self.architecture.layers
+    }
+
+    /// The shape of what a layer gives at its first call, without the batch. `NotFound` for a name that the model does not
+    /// have.
+    pub fn layer_shape(&self, name: &str) -> Result<&Shape> {
+        let layer = self.layer(name)?;
+        let call = self.architecture.calls_of(layer).next();
+        call.map(|(_, call)| &call.output).ok_or_else(|| Error::internal("a layer without a call"))
+    }
+
+    /// The index of a layer.
+    pub(super) fn layer(&self, name: &str) -> Result<usize> {
+        self.architecture.layer(name).ok_or_else(|| {
+            let names: Vec<&str> = self.architecture.layers.iter().map(|layer| layer.name.as_str()).collect();
+            Error::new(ErrorKind::NotFound, "no such layer").expected(nearest(name, &names)).found(printable(name))
+        })
+    }
+
+    /// Says whether training may change a layer, or all of them. A frozen batch normalization takes its moving statistics,
+    /// in training too. Counts from the next fit on. Exclusive.
+    pub fn set_trainable(&self, layer: Option<&str>, trainable: bool) -> Result<()> {
+        let _session = self.exclusive()?;
+        let layer = layer.map(|name| self.layer(name)).transpose()?;
+        let mut state = self.state.write();
+        let mut all = self.trainable.write();
+        match layer {
+            Some(layer) => all[layer] = trainable,
+            None => all.fill(trainable),
+        }
+        state.position = None;
+        Ok(())
+    }
+
+    /// The shape of a sample, `[H, W, C]`, say.
     pub fn input_shape(&self) -> &Shape {
-        &self.layers[0].output
+        self.architecture.input()
     }
 
     /// Floats in a prediction: the classes.
     pub fn output_len(&self) -> usize {
-        self.last().output.len()
+        self.architecture.output().len()
     }
 
     /// Sets how many threads work for this model; 0, as at first, means all cores that the process may run on. The
@@ -124,14 +172,13 @@ impl Model {
     pub fn compile(&self, options: &CompileOptions) -> Result<()> {
         let _session = self.exclusive()?;
         self.check_compile(options)?;
-        *self.state.write() = State { compiled: Some(*options), ..State::default() };
+        *self.state.write() = State { compiled: Some(options.clone()), ..State::default() };
         Ok(())
     }
 
     /// Options in their range, and a loss that fits the last layer.
     fn check_compile(&self, options: &CompileOptions) -> Result<()> {
-        let Optimizer::Adam(adam) = options.optimizer;
-        adam.check()?;
+        options.optimizer.check()?;
         let found = self.check_classifier()?;
         let wanted = match options.loss {
             Loss::SparseCategoricalCrossentropy => Activation::Softmax,
@@ -140,8 +187,8 @@ impl Model {
         if found != wanted {
             let what = format!("the loss {:?} does not fit the last layer's activation", options.loss);
             return Err(Error::new(ErrorKind::InvalidArgument, what)
-                .expected(format_args!("{wanted:?}"))
-                .found(format_args!("{found:?}"))
+                .expected(wanted.name())
+                .found(found.name())
                 .at(format_args!("layer {}", self.last().name)));
         }
         Ok(())
@@ -184,26 +231,46 @@ impl Model {
     }
 
     fn last(&self) -> &LayerSpec {
-        &self.layers[self.layers.len() - 1]
+        &self.architecture.layers[self.architecture.calls[self.architecture.calls.len() - 1].layer]
     }
 
     /// Makes sure that the model gives a row of classes, as probabilities or as logits, and says which.
     pub(super) fn check_classifier(&self) -> Result<Activation> {
-        let last = self.last();
+        let (last, output) = (self.last(), self.architecture.output());
         let at = format!("layer {}", last.name);
-        if last.output.dims().len() != 1 {
+        if output.dims().len() != 1 {
             return Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
                 .expected("[classes]")
-                .found(&last.output)
+                .found(output)
                 .at(at));
         }
-        match last.activation() {
+        match last.layer.activation() {
             found @ (Activation::Softmax | Activation::Linear) if !self.parameters.entries().is_empty() => Ok(found),
             found => Err(Error::new(ErrorKind::Unsupported, "the last layer gives neither probabilities nor logits")
-                .expected("weights, and Softmax or Linear")
-                .found(format_args!("{found:?}"))
+                .expected("weights, and softmax or linear")
+                .found(found.name())
                 .at(at)),
         }
+    }
+
+    /// A learning rate other than the optimizer's own, from the next step on; also for a fit that is running, from a callback
+    /// or another thread. `State` before compile, `InvalidArgument` for what is no rate.
+    pub fn set_learning_rate(&self, rate: f64) -> Result<()> {
+        if !(rate >= 0.0 && rate.is_finite()) {
+            let error = Error::new(ErrorKind::InvalidArgument, "out of range").expected("0 or more, and finite");
+            return Err(error.found(rate).at("argument `learning_rate`"));
+        }
+        let mut state = self.state.write();
+        state.compiled()?;
+        state.learning_rate = Some(rate);
+        Ok(())
+    }
+
+    /// The learning rate of the next step. `State` before compile.
+    pub fn learning_rate(&self) -> Result<f64> {
+        let state = self.state.read();
+        let own = state.compiled()?.optimizer.learning_rate();
+        Ok(state.learning_rate.unwrap_or(own))
     }
 
     /// Enters an exclusive call.
@@ -249,7 +316,19 @@ impl Model {
 
     /// A network of this model.
     pub(super) fn network(&self, pool: &Pool, batch: usize, training: bool) -> Result<Network> {
-        Network::new(&self.layers, &self.parameters, self.isa, pool.threads(), batch, training)
+        let purpose = Purpose { training, trainable: &self.trainable.read(), logits: true };
+        self.network_of(&self.architecture, pool, batch, purpose)
+    }
+
+    /// A network of a part of this model.
+    pub(super) fn network_of(
+        &self,
+        architecture: &Architecture,
+        pool: &Pool,
+        batch: usize,
+        purpose: Purpose<'_>,
+    ) -> Result<Network> {
+        Network::new(architecture, &self.parameters, self.isa, pool.threads(), batch, purpose)
             .at(format_args!("a batch of {batch}"))
     }
 }

@@ -37,6 +37,24 @@ impl Model {
         self.parameters.read(|all| values.copy_from_slice(&all[range]))
     }
 
+    /// Takes those weights over from another model whose names and shapes agree, and says how many that were. What the
+    /// optimizer has gathered is kept; the position of an earlier fit is not. Exclusive.
+    pub fn copy_weights(&self, from: &Model) -> Result<usize> {
+        let theirs = from.parameters.snapshot()?;
+        let _session = self.exclusive()?;
+        let mut state = self.state.write();
+        let same = |entry: &Entry| {
+            let all = from.parameters.entries().iter();
+            all.into_iter().find(|other| other.name == entry.name && other.shape == entry.shape)
+        };
+        let copied = self.parameters.write(|all| {
+            let pairs = self.parameters.entries().iter().filter_map(|entry| Some((entry, same(entry)?)));
+            pairs.map(|(to, from)| all[to.range.clone()].copy_from_slice(&theirs[from.range.clone()])).count()
+        })?;
+        state.position = None;
+        Ok(copied)
+    }
+
     /// Sets a weight to `values`, row-major as its shape says; whether they are finite is not judged. What the optimizer
     /// has gathered is kept; the position of an earlier fit, which had other weights, is not. Exclusive.
     ///
@@ -77,11 +95,12 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Activation, Graph};
+    use crate::graph::Graph;
+    use crate::layers::Activation;
 
     fn model() -> Model {
         let mut graph = Graph::new();
-        let x = graph.input(6, 5, 2).unwrap();
+        let x = graph.input(&[6, 5, 2]).unwrap();
         let y = graph.conv2d(x, 3, 2, Activation::Relu).unwrap();
         let y = graph.flatten(y).unwrap();
         let y = graph.dense(y, 4, Activation::Softmax).unwrap();

@@ -2,14 +2,15 @@
 
 use super::progress::{Output, Verbose};
 use crate::data::Dataset;
-use crate::error::{Error, ErrorKind, Result};
+use crate::optimizers::{Adam, Optimizer};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a model is to be trained.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct CompileOptions {
     /// What turns gradients into steps. Default: Adam.
-    pub optimizer: Optimizer,
+    pub optimizer: Arc<dyn Optimizer>,
     /// What is made small. Default: [`Loss::SparseCategoricalCrossentropy`].
     pub loss: Loss,
     /// Whether accuracy, the share of samples whose most probable class is their label, is reported. Default: true.
@@ -19,55 +20,10 @@ pub struct CompileOptions {
 impl Default for CompileOptions {
     fn default() -> Self {
         CompileOptions {
-            optimizer: Optimizer::Adam(AdamOptions::default()),
+            optimizer: Arc::new(Adam::default()),
             loss: Loss::SparseCategoricalCrossentropy,
             accuracy: true,
         }
-    }
-}
-
-/// What turns gradients into steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Optimizer {
-    /// Adam, Kingma and Ba 2015, as Keras writes it (see [`kernels::adam`](crate::kernels::adam)).
-    Adam(AdamOptions),
-}
-
-/// Adam's settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct AdamOptions {
-    /// The length of a step, 0 or more. Default: 0.001.
-    pub learning_rate: f64,
-    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
-    pub beta_1: f64,
-    /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.999.
-    pub beta_2: f64,
-    /// Keeps the step finite; above 0, outside of the bias correction. Default: 1e-7.
-    pub epsilon: f64,
-}
-
-impl Default for AdamOptions {
-    fn default() -> Self {
-        AdamOptions { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7 }
-    }
-}
-
-impl AdamOptions {
-    pub(super) fn check(&self) -> Result<()> {
-        let rate = ("learning_rate", self.learning_rate, self.learning_rate >= 0.0, "0 or more");
-        let beta_1 = ("beta_1", self.beta_1, (0.0..1.0).contains(&self.beta_1), "0 or more and below 1");
-        let beta_2 = ("beta_2", self.beta_2, (0.0..1.0).contains(&self.beta_2), "0 or more and below 1");
-        // As float32 it must not vanish: it divides.
-        let epsilon = ("epsilon", self.epsilon, self.epsilon as f32 > 0.0, "above 0 (in float32)");
-        for (name, value, good, expected) in [rate, beta_1, beta_2, epsilon] {
-            if !good || !value.is_finite() {
-                return Err(Error::new(ErrorKind::InvalidArgument, "out of range")
-                    .expected(expected)
-                    .found(value)
-                    .at(format_args!("option `{name}`")));
-            }
-        }
-        Ok(())
     }
 }
 

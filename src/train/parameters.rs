@@ -5,11 +5,10 @@
 //! writing, a prediction for reading, so that a prediction sees the weights between two steps and never inside one.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::graph::{Initializer, LayerSpec};
+use crate::graph::Architecture;
+use crate::layers::Parameter;
 use crate::memory::{Buffer, LINE, aligned_zeros};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, Tensor};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{RngCore, SeedableRng};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -33,38 +32,42 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// The initial parameters: kernels Glorot uniform from `seed`, biases zero.
-    pub fn new(layers: &[LayerSpec], seed: u64) -> Result<Self> {
-        Parameters::filled(layers, |values, initializer, stream| initialize(values, initializer, seed, stream))
+    /// The initial parameters, each by its initializer, from `seed` and its number.
+    pub fn new(architecture: &Architecture, seed: u64) -> Result<Self> {
+        Parameters::filled(architecture, |values, parameter, stream| {
+            parameter.initializer.fill(values, &parameter.shape, seed, stream);
+        })
     }
 
     /// All of them zero.
-    pub fn zeros(layers: &[LayerSpec]) -> Result<Self> {
-        Parameters::filled(layers, |_, _, _| ())
+    pub fn zeros(architecture: &Architecture) -> Result<Self> {
+        Parameters::filled(architecture, |_, _, _| ())
     }
 
-    /// The parameters as `fill` makes them: it is given each one's place, which is zero, its initializer and its number.
-    fn filled(layers: &[LayerSpec], fill: impl Fn(&mut [f32], &Initializer, u64)) -> Result<Self> {
+    /// The parameters as `fill` makes them: it is given each one's place, which is zero, what it is, and its number.
+    fn filled(architecture: &Architecture, fill: impl Fn(&mut [f32], &Parameter, u64)) -> Result<Self> {
         let (mut entries, mut ranges, mut end) = (Vec::new(), Vec::new(), 0usize);
         let too_large = || Error::new(ErrorKind::OutOfMemory, "the parameters exceed what memory can address");
-        for layer in layers {
+        for layer in &architecture.layers {
             let first = entries.len();
-            for parameter in layer.parameters() {
+            for parameter in &layer.parameters {
                 let len: usize = parameter.shape.iter().product();
                 let name = format!("{}/{}", layer.name, parameter.name);
                 let next = end.checked_add(len).ok_or_else(too_large)?;
-                entries.push((Entry { name, shape: parameter.shape, range: end..next }, parameter.initializer));
+                entries.push(Entry { name, shape: parameter.shape.clone(), range: end..next });
                 end = next.checked_next_multiple_of(LINE).ok_or_else(too_large)?;
             }
             ranges.push(first..entries.len());
         }
         let (mut storage, start) = aligned_zeros(end).map_err(|e| e.at("the model's parameters"))?;
-        for (stream, (entry, initializer)) in (0..).zip(&entries) {
-            fill(&mut storage[start + entry.range.start..start + entry.range.end], initializer, stream);
+        let parameters = architecture.layers.iter().flat_map(|layer| &layer.parameters);
+        for (stream, (entry, parameter)) in (0..).zip(entries.iter().zip(parameters)) {
+            let Range { start: first, end } = entry.range;
+            fill(&mut storage[start + first..start + end], parameter, stream);
         }
         let len = storage.len();
         let tensor = Tensor::from_vec(storage, len, &Device::Cpu)?.narrow(0, start, end)?;
-        Ok(Parameters { tensor, entries: entries.into_iter().map(|(entry, _)| entry).collect(), layers: ranges })
+        Ok(Parameters { tensor, entries, layers: ranges })
     }
 
     /// Every parameter, layer by layer.
@@ -75,6 +78,11 @@ impl Parameters {
     /// The parameters of a layer, given by its index.
     pub fn of_layer(&self, layer: usize) -> &[Entry] {
         &self.entries[self.layers[layer].clone()]
+    }
+
+    /// Which of [`entries`](Self::entries) are a layer's.
+    pub fn indices_of_layer(&self, layer: usize) -> Range<usize> {
+        self.layers[layer].clone()
     }
 
     /// How many floats [`read`](Self::read) and [`write`](Self::write) lend.
@@ -139,35 +147,19 @@ fn part<'a>(values: &'a [f32], layout: &Layout) -> Result<&'a [f32]> {
     Ok(&values[start..end])
 }
 
-/// Fills a parameter. Each has a stream of random numbers of its own, so that none depends on another's size.
-fn initialize(values: &mut [f32], initializer: &Initializer, seed: u64, stream: u64) {
-    match *initializer {
-        Initializer::Zeros => values.fill(0.0),
-        // Glorot and Bengio 2010, equation 16: uniform in +-sqrt(6 / (fan_in + fan_out)).
-        Initializer::GlorotUniform { fan_in, fan_out } => {
-            let limit = (6.0 / (fan_in as f64 + fan_out as f64)).sqrt() as f32;
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            random.set_stream(stream);
-            for value in values {
-                let unit = (random.next_u32() >> 8) as f32 / (1u32 << 24) as f32; // 24 bits: all of a float's, [0, 1)
-                *value = (2.0 * unit - 1.0) * limit;
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::{Activation, Graph};
+    use crate::graph::Graph;
+    use crate::layers::Activation;
 
     fn parameters(seed: u64) -> Parameters {
         let mut graph = Graph::new();
-        let x = graph.input(28, 28, 1).unwrap();
+        let x = graph.input(&[28, 28, 1]).unwrap();
         let y = graph.conv2d(x, 7, 3, Activation::Relu).unwrap();
         let y = graph.flatten(y).unwrap();
         let y = graph.dense(y, 10, Activation::Softmax).unwrap();
-        Parameters::new(&graph.chain(x, y).unwrap(), seed).unwrap()
+        Parameters::new(&graph.architecture(x, y).unwrap(), seed).unwrap()
     }
 
     #[test]

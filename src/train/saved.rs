@@ -4,21 +4,24 @@
 //!
 //! ```text
 //! format   "mnist-model"
-//! version  "1"
-//! model    {"name": ..., "layers": [...], "compile": {...} or null, "steps": 1234, "fit": {...} or null}
+//! version  "2"
+//! model    {"network": {...}, "compile": {...} or null, "learning_rate": 0.1 or null, "steps": 1234, "fit": {...} or null}
 //! ```
 //!
-//! (`layers` is described in `graph::config`, `compile` and `fit` in `train::config`) and by these tensors:
+//! (`network` is described in `graph::keras`, `compile` and `fit` in `train::config`) and by these tensors:
 //!
 //! | tensor | there |
 //! |---|---|
 //! | `conv2d/kernel`, `conv2d/bias`, ... the weights, as in a file of weights | always |
-//! | `optimizer/conv2d/kernel/m`, `.../v`, ... Adam's moments | once a step was taken |
+//! | `optimizer/conv2d/kernel/m`, `.../v`, ... the optimizer's moments | once a step was taken |
 //! | `fit/loss`, the sum over the samples of the epoch under way | with `fit` |
 //! | `history/loss`, `history/accuracy`, ... `[epochs]`, of the fit's epochs that have ended | with `fit`, what is measured |
 //!
 //! weights and moments as float32, the others as float64. Everything is checked against the file's real length before
 //! memory is asked for; keys and tensors that are not known are refused.
+//!
+//! Version 1 had, in the place of the network, a `name` and a list of `layers`: a chain, each layer's config with its class
+//! and its name in one object, and the input's shape as `shape`. It is still read.
 
 use super::evaluate::Mean;
 use super::history::{History, METRICS};
@@ -27,8 +30,9 @@ use super::options::CompileOptions;
 use super::parameters::{Entry, Parameters};
 use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::graph::{self, LayerSpec};
-use crate::json::Object;
+use crate::graph::{Architecture, Graph, check_arity, keras};
+use crate::json::{Named, Object};
+use crate::layers::{self, Parameter, Role};
 use crate::memory::{Buffer, filled};
 use crate::weights::{self, Dtype, Expected, TensorFile, Values};
 use serde_json::{Value, json};
@@ -37,8 +41,9 @@ use std::path::Path;
 
 /// The metadata's `format`.
 const FORMAT: &str = "mnist-model";
-/// The one version there is.
-const VERSION: u64 = 1;
+/// The version that is written, and the oldest that is read.
+const VERSION: u64 = 2;
+const OLDEST: u64 = 1;
 /// The longest description that is written or believed, in bytes: some thousand layers.
 const LONGEST: usize = 1 << 20;
 /// The most steps that are believed: as many as Adam, which counts in double precision, can tell apart.
@@ -50,7 +55,7 @@ const LOSS: &str = "fit/loss";
 
 /// Writes a model with `weights` and `state` to `path`, whole or not at all.
 pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Result<()> {
-    let text = describe(model.name(), &model.layers, state).to_string();
+    let text = describe(model, state).to_string();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Unsupported, "the model's description is too long")
             .expected(format_args!("at most {LONGEST} bytes"))
@@ -60,7 +65,7 @@ pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Resu
     let columns = state.position.as_ref().map(|position| position.history.columns()).transpose()?;
     let mut entries = weight_entries(model.parameters.entries(), weights);
     if state.moments.steps > 0 {
-        entries.extend(moment_entries(model.parameters.entries(), &state.moments));
+        entries.extend(moment_entries(model, state));
     }
     if let Some(position) = &state.position {
         let loss = std::slice::from_ref(&position.mean.score.loss);
@@ -87,12 +92,20 @@ pub fn weight_entries<'a>(entries: &[Entry], weights: &'a [f32]) -> Vec<weights:
     entries.iter().map(entry).collect()
 }
 
-fn moment_entries<'a>(entries: &[Entry], moments: &'a Moments) -> Vec<weights::Entry<'a>> {
-    let of = |which: &'static str, all: &'a [f32]| {
+fn moment_entries<'a>(model: &Model, state: &'a State) -> Vec<weights::Entry<'a>> {
+    let slots = state.compiled.as_ref().map_or(Vec::new(), |compiled| compiled.optimizer.slots());
+    let learned = learned(&model.architecture, &model.parameters);
+    let of = |(which, all): (&'static str, &'a Buffer)| {
         let named = |entry: weights::Entry<'a>| weights::Entry { name: moment(&entry.name, which), ..entry };
-        weight_entries(entries, all).into_iter().map(named)
+        weight_entries(&learned, all).into_iter().map(named)
     };
-    of("m", &moments.m).chain(of("v", &moments.v)).collect()
+    slots.into_iter().zip(&state.moments.slots).flat_map(of).collect()
+}
+
+/// The parameters that an optimizer may change.
+fn learned(architecture: &Architecture, parameters: &Parameters) -> Vec<Entry> {
+    let all = architecture.layers.iter().flat_map(|layer| &layer.parameters).zip(parameters.entries());
+    all.filter(|(parameter, _)| parameter.role == Role::Trainable).map(|(_, entry)| entry.clone()).collect()
 }
 
 /// `optimizer/conv2d/kernel/m`
@@ -101,11 +114,11 @@ fn moment(parameter: &str, which: &str) -> String {
 }
 
 /// What the metadata's `model` says.
-fn describe(name: &str, layers: &[LayerSpec], state: &State) -> Value {
+fn describe(model: &Model, state: &State) -> Value {
     json!({
-        "name": name,
-        "layers": graph::config(layers),
-        "compile": state.compiled.map(|options| options.config()),
+        "network": model.config(),
+        "compile": state.compiled.as_ref().map(|options| options.config()),
+        "learning_rate": state.learning_rate,
         "steps": state.moments.steps,
         "fit": state.position.as_ref().map(Position::config),
     })
@@ -131,8 +144,9 @@ pub fn is_no_weight(file: &TensorFile<File>) -> Result<impl Fn(&str) -> bool + u
 pub struct Saved {
     file: TensorFile<File>,
     pub name: String,
-    pub layers: Vec<LayerSpec>,
+    pub architecture: Architecture,
     pub compiled: Option<CompileOptions>,
+    learning_rate: Option<f64>,
     steps: u64,
     position: Option<Position>,
 }
@@ -142,19 +156,32 @@ impl Saved {
     pub fn open(path: &Path) -> Result<Self> {
         let file = weights::open(path)?;
         check_format(&file)?;
-        check_version(&file)?;
+        let version = check_version(&file)?;
         let description = description(&file).at("metadata model")?;
-        let mut saved = Saved::read(file, &description).at("metadata model")?;
+        let mut saved = Saved::read(file, version, &description).at("metadata model")?;
         saved.file.check(&saved.expected(), |_| false)?;
         saved.read_position()?;
         Ok(saved)
     }
 
-    fn read(file: TensorFile<File>, description: &Value) -> Result<Self> {
+    fn read(file: TensorFile<File>, version: u64, description: &Value) -> Result<Self> {
         let object = Object::root(description)?;
-        object.only(&["name", "layers", "compile", "steps", "fit"])?;
-        let name = object.str("name")?.to_string();
-        let layers = graph::from_config(&object.objects("layers")?)?;
+        let (name, architecture) = match version {
+            OLDEST => {
+                object.only(&["name", "layers", "compile", "steps", "fit"])?;
+                (object.str("name")?.to_string(), chain(&object.objects("layers")?)?)
+            }
+            _ => {
+                object.only(&["network", "compile", "learning_rate", "steps", "fit"])?;
+                let network = object.get("network", "an object", Some)?;
+                let keras::Network { graph, input, output, name } = keras::read(network).at("key network")?;
+                (name, graph.architecture(input, output)?)
+            }
+        };
+        let learning_rate = object.or("learning_rate", None, "a number, 0 or more, or null", |value| match value {
+            Value::Null => Some(None),
+            value => value.as_f64().filter(|&rate| rate >= 0.0).map(Some),
+        })?;
         let compiled = object.object_or_null("compile")?;
         let compiled = compiled.map(|options| CompileOptions::from_config(&options)).transpose()?;
         let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
@@ -166,7 +193,7 @@ impl Saved {
             let error = Error::new(ErrorKind::Format, "a model that was trained has compile options");
             return Err(object.place(error.expected("an object").found("null"), "compile"));
         }
-        Ok(Saved { file, name, layers, compiled, steps, position })
+        Ok(Saved { file, name, architecture, compiled, learning_rate, steps, position })
     }
 
     /// The tensors that the description asks for.
@@ -174,13 +201,13 @@ impl Saved {
         let f32s = |name: String, shape: Vec<usize>| Expected { name, dtype: Dtype::F32, shape };
         let f64s = |name: String, shape: Vec<usize>| Expected { name, dtype: Dtype::F64, shape };
         let mut all = Vec::new();
-        for layer in &self.layers {
-            for parameter in layer.parameters() {
-                let name = format!("{}/{}", layer.name, parameter.name);
-                if self.steps > 0 {
-                    all.extend(["m", "v"].map(|which| f32s(moment(&name, which), parameter.shape.clone())));
+        for layer in &self.architecture.layers {
+            for Parameter { name, shape, role, .. } in &layer.parameters {
+                let name = format!("{}/{name}", layer.name);
+                if self.steps > 0 && *role == Role::Trainable {
+                    all.extend(self.slots().iter().map(|which| f32s(moment(&name, which), shape.clone())));
                 }
-                all.push(f32s(name, parameter.shape));
+                all.push(f32s(name, shape.clone()));
             }
         }
         if let Some(position) = &self.position {
@@ -190,6 +217,17 @@ impl Saved {
             all.extend(names.map(|name| f64s(name, vec![position.epochs_done()])));
         }
         all
+    }
+
+    /// The optimizer's moments, by name.
+    fn slots(&self) -> Vec<&'static str> {
+        self.compiled.as_ref().map_or(Vec::new(), |compiled| compiled.optimizer.slots())
+    }
+
+    /// The network, as Keras's `to_json()` would say it.
+    pub fn network(&self) -> Value {
+        let trainable: Vec<bool> = self.architecture.layers.iter().map(|layer| layer.trainable).collect();
+        keras::write(&self.architecture, &self.name, &trainable)
     }
 
     /// The position's tensors, which the file is known to have.
@@ -219,14 +257,16 @@ impl Saved {
     pub fn state(mut self, parameters: &Parameters) -> Result<State> {
         let mut moments = Moments::default();
         if self.steps > 0 {
-            moments = Moments { steps: self.steps, ..Moments::zeros(parameters.len())? };
-            for entry in parameters.entries() {
-                let range = entry.range.clone();
-                self.file.read_f32(&moment(&entry.name, "m"), &mut moments.m[range.clone()])?;
-                self.file.read_f32(&moment(&entry.name, "v"), &mut moments.v[range])?;
+            let slots = self.slots();
+            moments = Moments { steps: self.steps, ..Moments::zeros(slots.len(), parameters.len())? };
+            for entry in learned(&self.architecture, parameters) {
+                for (which, slot) in slots.iter().zip(&mut moments.slots) {
+                    self.file.read_f32(&moment(&entry.name, which), &mut slot[entry.range.clone()])?;
+                }
             }
         }
-        Ok(State { compiled: self.compiled, moments, position: self.position })
+        let Saved { compiled, learning_rate, position, .. } = self;
+        Ok(State { compiled, learning_rate, moments, position })
     }
 
     /// Where the fit was that wrote it.
@@ -257,15 +297,36 @@ fn check_format(file: &TensorFile<File>) -> Result<()> {
     }
 }
 
-fn check_version(file: &TensorFile<File>) -> Result<()> {
+/// The file's version, if it is one that can be read.
+fn check_version(file: &TensorFile<File>) -> Result<u64> {
     let found = file.metadata("version");
     let error = match found.and_then(|text| text.parse::<u64>().ok()) {
-        Some(VERSION) => return Ok(()),
-        Some(VERSION..) => Error::new(ErrorKind::Unsupported, "the file is newer than this library"),
+        Some(version @ OLDEST..=VERSION) => return Ok(version),
+        Some(version) if version > VERSION => Error::new(ErrorKind::Unsupported, "the file is newer than this library"),
         _ => Error::new(ErrorKind::Format, "no version"),
     };
     let found = found.map_or("nothing".to_string(), |found| format!("`{}`", printable(found)));
-    Err(error.expected(format_args!("`{VERSION}`")).found(found).at("metadata version"))
+    Err(error.expected(format_args!("`{OLDEST}` to `{VERSION}`")).found(found).at("metadata version"))
+}
+
+/// The chain of layers that a file of version 1 describes.
+fn chain(layers: &[Object<'_>]) -> Result<Architecture> {
+    let mut graph = Graph::new();
+    let mut ends = None;
+    for object in layers {
+        let place = object.prefix().trim_end_matches('.').to_string();
+        let entry = layers::entry(&Named::of(object.str("class_name")?, Object::empty(&place), format!("{place}.class_name")))?;
+        let name = object.str("name")?;
+        let layer = layers::read(entry, &object.without("class_name"))?;
+        let inputs: Vec<_> = ends.iter().map(|&(_, y)| y).collect();
+        check_arity(entry.arity, inputs.len()).at(format_args!("layer {}", printable(name)))?;
+        let y = graph.add(layer, Some(name), true, &inputs).at(format_args!("key {place}"))?;
+        ends = Some((ends.map_or(y, |(x, _)| x), y));
+    }
+    match ends {
+        Some((x, y)) => graph.architecture(x, y),
+        None => Err(Error::new(ErrorKind::Format, "no layers").at("key layers")),
+    }
 }
 
 fn description(file: &TensorFile<File>) -> Result<Value> {

@@ -8,7 +8,7 @@ use super::evaluate::Mean;
 use super::history::{EpochMetrics, History};
 use super::options::CompileOptions;
 use crate::data::Dataset;
-use crate::error::{At, Result};
+use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
 
@@ -17,19 +17,20 @@ use crate::memory::Buffer;
 pub struct State {
     /// Set by compile.
     pub compiled: Option<CompileOptions>,
+    /// The learning rate of the next step, once it has been set to another than the optimizer's own.
+    pub learning_rate: Option<f64>,
     /// What the optimizer has gathered since.
     pub moments: Moments,
     /// Where the last fit since is, or has ended.
     pub position: Option<Position>,
 }
 
-/// Adam's state, laid out as the parameters.
+/// What the optimizer has gathered.
 #[derive(Debug, Default)]
 pub struct Moments {
-    /// The gradients' running mean; empty, which means zeros, before the first fit.
-    pub m: Buffer,
-    /// The gradients' running mean square; likewise.
-    pub v: Buffer,
+    /// The moments of each weight, in the optimizer's order, each laid out as the parameters; none before the first fit,
+    /// which means zeros.
+    pub slots: Vec<Buffer>,
     /// Steps taken.
     pub steps: u64,
 }
@@ -77,12 +78,20 @@ pub struct Samples {
 }
 
 impl State {
+    /// What compile has set. `State` before it.
+    pub fn compiled(&self) -> Result<&CompileOptions> {
+        self.compiled.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::State, "the model is not compiled").expected("a compiled model").at("model")
+        })
+    }
+
     /// A copy, its memory asked for politely.
     pub fn copy(&self) -> Result<Self> {
-        let Moments { m, v, steps } = &self.moments;
-        let moments = Moments { m: copy(m)?, v: copy(v)?, steps: *steps };
+        let slots = self.moments.slots.iter().map(copy).collect::<Result<_>>()?;
+        let moments = Moments { slots, steps: self.moments.steps };
         let position = self.position.as_ref().map(Position::copy).transpose()?;
-        Ok(State { compiled: self.compiled, moments, position })
+        let State { compiled, learning_rate, .. } = self;
+        Ok(State { compiled: compiled.clone(), learning_rate: *learning_rate, moments, position })
     }
 }
 
@@ -93,10 +102,10 @@ fn copy(buffer: &Buffer) -> Result<Buffer> {
 }
 
 impl Moments {
-    /// Those before the first step, for `len` parameters.
-    pub fn zeros(len: usize) -> Result<Self> {
-        let zeros = || Buffer::zeros(len).at("the optimizer's state");
-        Ok(Moments { m: zeros()?, v: zeros()?, steps: 0 })
+    /// Those before the first step: `slots` for each of `len` parameters.
+    pub fn zeros(slots: usize, len: usize) -> Result<Self> {
+        let slots = (0..slots).map(|_| Buffer::zeros(len).at("the optimizer's state")).collect::<Result<_>>()?;
+        Ok(Moments { slots, steps: 0 })
     }
 }
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
-use crate::graph::{Activation, Graph};
+use crate::graph::Graph;
+use crate::layers::Activation;
 use crate::weights;
 use serde_json::{Value, json};
 use std::fs;
@@ -16,7 +17,7 @@ fn data() -> Dataset {
 
 fn model() -> Model {
     let mut graph = Graph::new();
-    let x = graph.input(6, 6, 1).unwrap();
+    let x = graph.input(&[6, 6, 1]).unwrap();
     let y = graph.conv2d(x, 2, 3, Activation::Relu).unwrap();
     let y = graph.flatten(y).unwrap();
     let y = graph.dense(y, 3, Activation::Softmax).unwrap();

@@ -208,7 +208,7 @@ static mnist_status step_compile(void)
 static mnist_fit_options fit_for(size_t epochs)
 {
     mnist_fit_options options;
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.batch_size = 8;
     options.epochs = epochs;
     options.validation_split = 0.25;
@@ -244,7 +244,7 @@ static mnist_status step_history(void)
 static mnist_status step_evaluate(void)
 {
     mnist_evaluate_options options;
-    mnist_evaluate_options_init(&options);
+    mnist_evaluate_options_init(&options, sizeof options);
     options.verbose = 1;
     options.write = no_text;
     if (CALL(mnist_model_evaluate(kept.model, kept.test, &options, &out.metrics, error)) == MNIST_OK)

@@ -164,7 +164,7 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     mnist_compile_options compile;
     FAILS(STATE, "fit before compile", mnist_model_fit(model, data, &options, &history, error));
 
-    mnist_compile_options_init(&compile);
+    mnist_compile_options_init(&compile, sizeof compile);
 #define COMPILE(field, bad, needle)                                                                                     \
     do {                                                                                                                \
         mnist_compile_options changed = compile;                                                                        \
@@ -228,10 +228,10 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     TRUE(history == NULL);
 
     mnist_evaluate_options evaluate;
-    mnist_evaluate_options_init(&evaluate);
+    mnist_evaluate_options_init(&evaluate, sizeof evaluate);
     evaluate.batch_size = 0;
     FAILS(INVALID_ARGUMENT, "`batch_size`", mnist_model_evaluate(model, data, &evaluate, &metrics, error));
-    mnist_evaluate_options_init(&evaluate);
+    mnist_evaluate_options_init(&evaluate, sizeof evaluate);
     uint64_t confusion[101] = {7};
     evaluate.confusion = confusion;
     FAILS(INVALID_ARGUMENT, "`options.confusion_capacity`: too small: expected 100 or more, found 0",

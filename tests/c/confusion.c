@@ -31,7 +31,7 @@ static void agrees(const mnist_model *model, const mnist_dataset *data, size_t b
     uint64_t expected[100], counts[102], sum = 0, right = 0;
     mnist_metrics metrics, without;
     mnist_evaluate_options options;
-    mnist_evaluate_options_init(&options);
+    mnist_evaluate_options_init(&options, sizeof options);
     TRUE(options.confusion == NULL && options.confusion_capacity == 0);
     options.batch_size = batch_size;
     WORKS(mnist_model_evaluate(model, data, &options, &without, error));
@@ -55,7 +55,7 @@ static void older_options(const mnist_model *model, const mnist_dataset *data)
 {
     mnist_metrics metrics;
     mnist_evaluate_options options;
-    mnist_evaluate_options_init(&options);
+    mnist_evaluate_options_init(&options, sizeof options);
     options.struct_size = offsetof(mnist_evaluate_options, confusion);
     options.confusion = (uint64_t *)data; /* not its field, and not looked at */
     options.confusion_capacity = SIZE_MAX;

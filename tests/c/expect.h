@@ -102,7 +102,7 @@ static mnist_model *network(size_t side, size_t filters, size_t units)
 static mnist_fit_options quiet(void)
 {
     mnist_fit_options options;
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.verbose = 0;
     return options;
 }

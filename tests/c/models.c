@@ -27,7 +27,7 @@ static void round_trip(void)
     mnist_model_free(loaded);
 
     mnist_compile_options compile;
-    mnist_compile_options_init(&compile);
+    mnist_compile_options_init(&compile, sizeof compile);
     compile.learning_rate = 0.1 + 0.2; /* has no short decimal */
     WORKS(mnist_model_compile(model, &compile, error));
     WORKS(mnist_model_fit(model, data, &options, NULL, error));
@@ -200,7 +200,7 @@ static void another_fit(void)
     WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
     TRUE(memcmp(before, after, sizeof before) == 0);
     mnist_compile_options compile;
-    mnist_compile_options_init(&compile);
+    mnist_compile_options_init(&compile, sizeof compile);
     compile.beta_1 = 0.8;
     WORKS(mnist_model_compile(model, &compile, error));
     FAILS(INVALID_ARGUMENT, "key compile.optimizer.beta_1: not what this model was compiled with: expected 0.8, found 0.9",

@@ -28,7 +28,7 @@ static int same_weights(const mnist_model *a, const mnist_model *b)
 static void compile(mnist_model *model, double learning_rate)
 {
     mnist_compile_options options;
-    mnist_compile_options_init(&options);
+    mnist_compile_options_init(&options, sizeof options);
     options.learning_rate = learning_rate;
     WORKS(mnist_model_compile(model, &options, error));
 }

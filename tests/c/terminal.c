@@ -25,7 +25,7 @@ int main(int argc, char **argv)
     fit.on_batch_end = wait_a_moment;
     WORKS(mnist_model_compile(model, NULL, error));
     WORKS(mnist_model_fit(model, data, &fit, NULL, error));
-    mnist_evaluate_options_init(&evaluate);
+    mnist_evaluate_options_init(&evaluate, sizeof evaluate);
     evaluate.verbose = fit.verbose;
     WORKS(mnist_model_evaluate(model, data, &evaluate, &metrics, error));
     TRUE(metrics.loss > 0);

@@ -27,7 +27,7 @@ int main(int argc, char **argv)
     draw();
     x = mnist_conv2d(input, 8, 3, MNIST_ACTIVATION_RELU);
     x = mnist_dense(mnist_flatten(x), CLASSES, MNIST_ACTIVATION_SOFTMAX);
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.epochs = 5;
     options.verbose = 0;
     failed = mnist_dataset_from_u8(pixels, dims, 3, labels, &data, error)

@@ -105,7 +105,7 @@ func main() {
 
 	model := build(text)
 	var options C.mnist_fit_options
-	C.mnist_fit_options_init(&options)
+	C.mnist_fit_options_init(&options, C.sizeof_mnist_fit_options)
 	options.verbose, options.seed = 0, 7
 	must(fit(model, train, &options, text, func(p *C.const_progress) bool {
 		if batch := p.batch + 1; batch%20 == 0 {

@@ -34,7 +34,7 @@ public class Tutorial {
         Pointer mnist_dense(Pointer x, long units, int activation);
         int mnist_model_new(Pointer input, Pointer output, String name, PointerByReference out, Pointer error);
         int mnist_model_compile(Pointer model, Pointer options, Pointer error);
-        void mnist_fit_options_init(FitOptions options);
+        void mnist_fit_options_init(FitOptions options, long structSize);
         int mnist_model_fit(Pointer model, Pointer dataset, FitOptions options, PointerByReference out, Pointer error);
         void mnist_model_cancel(Pointer model);
         int mnist_model_evaluate(Pointer model, Pointer dataset, Pointer options, double[] metrics, Pointer error);
@@ -111,7 +111,7 @@ public class Tutorial {
 
         Pointer model = build();
         var options = new FitOptions();
-        mnist.mnist_fit_options_init(options);
+        mnist.mnist_fit_options_init(options, options.size());
         if (options.struct_size != options.size()) throw new MnistException("FitOptions is not what the library takes");
         options.seed = 7;
         options.verbose = 0;

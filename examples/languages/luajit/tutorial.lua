@@ -31,7 +31,7 @@ end
 -- the library: it stops the fit too, and is raised again here.
 local function fit(model, data, progress, wanted)
   local options, raised = ffi.new "mnist_fit_options"
-  lib.mnist_fit_options_init(options)
+  lib.mnist_fit_options_init(options, ffi.sizeof(options))
   for name, value in pairs(wanted) do options[name] = value end
   local callback = ffi.cast("mnist_callback", function(_, found)
     local good, stop = pcall(progress, found)

@@ -48,7 +48,7 @@ for (const [declaration, name] of `
   mnist_tensor *mnist_dense(mnist_tensor *, size_t, uint32_t)
   mnist_status mnist_model_new(const mnist_tensor *, const mnist_tensor *, const char *, _Out_ mnist_model **, mnist_error *)
   mnist_status mnist_model_compile(mnist_model *, const void *, mnist_error *)
-  void mnist_fit_options_init(_Out_ mnist_fit_options *)
+  void mnist_fit_options_init(_Out_ mnist_fit_options *, size_t)
   mnist_status mnist_model_fit(mnist_model *, const mnist_dataset *, const mnist_fit_options *, void *, mnist_error *)
   void mnist_model_cancel(const mnist_model *)
   mnist_status mnist_model_evaluate(const mnist_model *, const mnist_dataset *, void *, _Out_ mnist_metrics *, mnist_error *)
@@ -88,7 +88,7 @@ async function first(count, all) {
 // through the library: it stops the fit too, and is thrown again here.
 async function fit(model, data, onBatchEnd, wanted) {
   const options = {};
-  mnist.fit_options_init(options);
+  mnist.fit_options_init(options, koffi.sizeof('mnist_fit_options'));
   if (options.struct_size !== koffi.sizeof(FitOptions)) throw new Error('FitOptions is not what the library takes');
   let thrown;
   const callback = koffi.register((_, progress) => {

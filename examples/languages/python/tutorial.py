@@ -42,7 +42,7 @@ for name, result, *arguments in [
     ("input", c_void_p, c_void_p, c_size_t, c_size_t, c_size_t), ("flatten", c_void_p, c_void_p),
     ("conv2d", c_void_p, c_void_p, c_size_t, c_size_t, c_uint32), ("dense", c_void_p, c_void_p, c_size_t, c_uint32),
     ("model_new", c_int32, c_void_p, c_void_p, c_char_p, c_void_p, c_void_p), ("model_free", None, c_void_p),
-    ("model_compile", c_int32, c_void_p, c_void_p, c_void_p), ("fit_options_init", None, POINTER(FitOptions)),
+    ("model_compile", c_int32, c_void_p, c_void_p, c_void_p), ("fit_options_init", None, POINTER(FitOptions), c_size_t),
     ("model_fit", c_int32, c_void_p, c_void_p, POINTER(FitOptions), c_void_p, c_void_p),
     ("model_evaluate", c_int32, c_void_p, c_void_p, c_void_p, POINTER(Metrics), c_void_p),
     ("model_predict", c_int32, c_void_p, floats, c_size_t, floats, c_size_t, c_void_p),
@@ -84,7 +84,7 @@ def fit(model, data, progress, **wanted):
     """Trains. `progress` sees every step and may return True to stop. What it raises stops the fit too, and is raised
     again here: an exception cannot pass through the library."""
     options, raised = FitOptions(), []
-    lib.mnist_fit_options_init(options)
+    lib.mnist_fit_options_init(options, ctypes.sizeof(options))
     assert options.struct_size == ctypes.sizeof(options), "FitOptions is not what the library takes"
     for name, value in wanted.items():
         setattr(options, name, value)

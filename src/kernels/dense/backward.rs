@@ -1,12 +1,12 @@
-//! The backward pass of a dense layer, fused with Adam: one walk over the rows of `w`.
+//! The backward pass of a dense layer, fused with the optimizer's step: one walk over the rows of `w`.
 //!
 //! ```text
-//!              block of x           row k of w               (m, v alike)
+//!              block of x           row k of w               (its moments alike)
 //!            +-----------+        +-------------------+
 //!   b        | x[b][k]   |      k |     |   |   |     |  1. dx[b][k] = sum over n of dz[b][n] * w[k][n]
 //!            |  0        |        +-------------------+     (before w changes)
 //!            | x[b'][k]  |          ^ in registers       2. g [k][n] = sum over b of x[b][k] * dz[b][n]
-//!            +-----------+                               3. at once Adam: m, v, w, and g is forgotten
+//!            +-----------+                               3. at once the step: w, its moments, and g is gone
 //! ```
 //!
 //! Samples whose `x[b][k]` is zero add nothing to 2, and where `x` came out of relu they need no 1: the gradient below it is
@@ -22,10 +22,10 @@
 #![allow(clippy::needless_range_loop)] // as in `nonzero`: an iterator that is not inlined costs a factor of ten here
 
 use super::{BLOCK, PANEL, Scratch};
-use crate::kernels::adam::{AdamStep, Weights};
 use crate::kernels::columns::Columns;
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::nonzero::{Ones, WORD, add_rows, nonzero, transpose_bits};
+use crate::kernels::rule::{Place, Rule, Store, Update};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, padded, panels};
 use crate::memory::LINE;
@@ -33,7 +33,7 @@ use crate::memory::LINE;
 /// Partial sums of an element of the gradient to the input: the lanes of the widest vector.
 pub(super) const PARTIAL: usize = 16;
 
-/// How many rows ahead w, m and v are asked for.
+/// How many rows ahead w and its moments are asked for.
 const AHEAD: usize = 8;
 
 /// What the backward pass of every part reads.
@@ -51,28 +51,24 @@ pub struct Backward<'a> {
     pub batch: usize,
     /// Whether `x` came out of relu, whose gradient is 0 where `x` is.
     pub gated: bool,
-    /// The step that the weights take.
-    pub adam: AdamStep,
 }
 
-/// A part's own weights and moments, each `[rows, units]`.
+/// A part's own weights, `[rows, units]`, and what becomes of their gradient.
 pub struct Part<'a> {
     /// The part's first k.
     pub first: usize,
     /// The weights.
     pub w: &'a mut [f32],
-    /// Adam's first moment.
-    pub m: &'a mut [f32],
-    /// Adam's second moment.
-    pub v: &'a mut [f32],
+    /// What becomes of their gradient.
+    pub update: Update<'a>,
 }
 
 impl Backward<'_> {
-    /// One part: the gradient to its columns of the input into `dx` (if wanted), then Adam on its weights.
+    /// One part: the gradient to its columns of the input into `dx` (if wanted), then the step on its weights.
     pub fn part(&self, isa: Isa, part: Part<'_>, dx: Option<Columns<'_>>, scratch: &mut Scratch) {
         let (units, batch) = (self.units, self.batch);
         let rows = part.w.len() / units;
-        assert!(part.w.len() == rows * units && part.m.len() == part.w.len() && part.v.len() == part.w.len());
+        assert_eq!(part.w.len(), rows * units);
         assert!(self.x.len() == batch * self.inputs && part.first + rows <= self.inputs);
         assert_eq!(self.dz.len(), batch * padded(units, isa.lanes()));
         assert!(dx.as_ref().is_none_or(|dx| dx.rows() == batch && dx.width() == rows));
@@ -81,13 +77,28 @@ impl Backward<'_> {
         let partial = &mut partial[..PARTIAL * (batch + 2 * PARTIAL)];
         let (masks, places) = scratch.words.split_at_mut(WORD * groups);
         let places = &mut places[..batch + PARTIAL];
-        isa.run(BackwardPart { all: self, part, dx, x, masks, partial, places, waiting: 0 });
+        let Part { first, w, mut update } = part;
+        macro_rules! run {
+            ($rule:expr, $slots:expr) => {{
+                let place = Place::new(w, $slots);
+                isa.run(BackwardPart { all: self, rule: $rule, first, rows, place, dx, x, masks, partial, places, waiting: 0 });
+            }};
+        }
+        match &mut update {
+            Update::Adam { step, m, v } => run!(*step, &mut [m, v]),
+            Update::Store { gradient, add } => run!(Store { add: *add }, &mut [gradient]),
+        }
     }
 }
 
-struct BackwardPart<'a, 'b> {
+struct BackwardPart<'a, 'b, R> {
     all: &'a Backward<'a>,
-    part: Part<'b>,
+    rule: R,
+    /// The part's first k, and how many there are.
+    first: usize,
+    rows: usize,
+    /// The part's weights.
+    place: Place,
     dx: Option<Columns<'b>>,
     /// A block of x, `[B, BLOCK]`, that becomes the gradient to it.
     x: &'a mut [f32],
@@ -101,11 +112,11 @@ struct BackwardPart<'a, 'b> {
     waiting: usize,
 }
 
-impl Kernel for BackwardPart<'_, '_> {
+impl<R: Rule> Kernel for BackwardPart<'_, '_, R> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let total = self.part.w.len() / self.all.units;
+        let total = self.rows;
         for first in (0..total).step_by(BLOCK) {
             let rows = BLOCK.min(total - first);
             self.load_block::<V>(first, rows);
@@ -130,7 +141,7 @@ impl Kernel for BackwardPart<'_, '_> {
     }
 }
 
-impl BackwardPart<'_, '_> {
+impl<R: Rule> BackwardPart<'_, '_, R> {
     /// Copies the block of x that belongs to `rows` rows from `first` on, and finds its zeros.
     #[inline(always)]
     fn load_block<V: Simd>(&mut self, first: usize, rows: usize) {
@@ -140,7 +151,7 @@ impl BackwardPart<'_, '_> {
             for (i, word) in words.iter_mut().enumerate().take(batch - group * WORD) {
                 let b = group * WORD + i;
                 let out = &mut self.x[b * BLOCK..][..rows];
-                out.copy_from_slice(&x[b * inputs + self.part.first + first..][..rows]);
+                out.copy_from_slice(&x[b * inputs + self.first + first..][..rows]);
                 // SAFETY: the slice's own length, at most BLOCK = WORD.
                 *word = unsafe { nonzero::<V>(out.as_ptr(), rows) };
             }
@@ -161,9 +172,9 @@ impl BackwardPart<'_, '_> {
     /// `C` vectors from `unit` on of row `k` of the block that starts at row `first`.
     #[inline(always)]
     fn panel<V: Simd, const C: usize>(&mut self, first: usize, k: usize, unit: usize) {
-        let Backward { units, batch, dz, adam, .. } = *self.all;
+        let Backward { units, batch, dz, .. } = *self.all;
         let stride = padded(units, V::LANES);
-        // SAFETY: row `first + k` is in w, m and v, and only units there are are loaded and updated; a one of a mask is a
+        // SAFETY: row `first + k` is in w and its moments, and only units there are are loaded and updated; a one of a mask is a
         // sample of the batch; dz has rows of whole vectors.
         unsafe {
             let mut gradient: Sums<V, 1, C> = [[V::splat(0.0); C]; 1];
@@ -177,11 +188,9 @@ impl BackwardPart<'_, '_> {
                     add_rows(&mut gradient, mask, |b| x.add(b * BLOCK), |b| dz.add(b * stride), 0);
                 }
             }
-            let part = &mut self.part;
-            let at = Weights { w: part.w.as_mut_ptr(), m: part.m.as_mut_ptr(), v: part.v.as_mut_ptr() };
-            let at = at.add((first + k) * units + unit);
+            let at = self.place.at((first + k) * units + unit);
             for (c, g) in gradient[0].into_iter().enumerate() {
-                adam.apply(g, at.add(c * V::LANES), V::LANES.min(units - unit - c * V::LANES));
+                at.at(c * V::LANES).step(&self.rule, g, V::LANES.min(units - unit - c * V::LANES));
             }
         }
     }
@@ -207,7 +216,7 @@ impl BackwardPart<'_, '_> {
             let mut w = [V::splat(0.0); C];
             for (c, w) in w.iter_mut().enumerate() {
                 let from = unit + c * V::LANES;
-                *w = V::load_up_to(self.part.w.as_ptr().add((first + k) * units + from), units - from);
+                *w = V::load_up_to(self.place.w.add((first + k) * units + from), units - from);
             }
             let mut to = self.partial.as_mut_ptr().add(self.waiting * PARTIAL);
             for group in 0..batch.div_ceil(WORD) {
@@ -294,7 +303,7 @@ impl BackwardPart<'_, '_> {
         }
     }
 
-    /// Asks for what the machine does not guess: rows of w, m and v soon to come, and row k's share of the next block of
+    /// Asks for what the machine does not guess: rows of w and its moments soon to come, and row k's share of the next block of
     /// x and of the place of this block's gradient, whose samples lie too far apart.
     #[inline(always)]
     fn prefetch<V: Simd>(&mut self, first: usize, k: usize) {
@@ -303,13 +312,14 @@ impl BackwardPart<'_, '_> {
         // SAFETY: a prefetch may name any address.
         unsafe {
             for line in (0..units).step_by(LINE) {
-                V::prefetch(self.part.w.as_ptr().wrapping_add(at + line));
-                V::prefetch(self.part.m.as_ptr().wrapping_add(at + line));
-                V::prefetch(self.part.v.as_ptr().wrapping_add(at + line));
+                V::prefetch(self.place.w.wrapping_add(at + line));
+                for slot in self.place.slots.iter().take(R::SLOTS) {
+                    V::prefetch(slot.wrapping_add(at + line));
+                }
             }
             for b in k * batch / BLOCK..(k + 1) * batch / BLOCK {
                 for line in (0..BLOCK).step_by(LINE) {
-                    V::prefetch(x.as_ptr().wrapping_add(b * inputs + self.part.first + first + BLOCK + line));
+                    V::prefetch(x.as_ptr().wrapping_add(b * inputs + self.first + first + BLOCK + line));
                     if let Some(dx) = &mut self.dx {
                         V::prefetch(dx.row(b).as_ptr().wrapping_add(first + line));
                     }

@@ -1,7 +1,7 @@
-//! A dense layer, `y[b][n] = sum over k of x[b][k] * w[k][n]`, forward, and backward fused with Adam.
+//! A dense layer, `y[b][n] = sum over k of x[b][k] * w[k][n]`, forward, and backward fused with the optimizer's step.
 //!
 //! `w` is `[K, N]` and large (19 MB in the tutorial), so that memory sets the pace: the forward pass reads `w` once, the
-//! backward pass reads and writes `w` and Adam's two moments once, and the weights' gradient never reaches memory.
+//! backward pass reads and writes `w` and its moments once, and the weights' gradient never reaches memory.
 //! Both passes are cut along K into parts, one a task; the cuts depend on K alone. A part is gone through in blocks of
 //! 64 rows of `w`, so that the zeros of as many elements of a sample fill one word ([`nonzero`](super::nonzero)).
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernels::tile::padded;
-use crate::kernels::{AdamStep, Columns, numbers, rows};
+use crate::kernels::{AdamStep, Columns, Update, numbers, rows};
 
 /// Batch, inputs, units.
 const SIZES: [(usize, usize, usize); 7] =
@@ -32,14 +32,15 @@ fn all_passes(isa: Isa, (batch, inputs, units): (usize, usize, usize), gated: bo
     rows::pad_rows(&dz, units, &mut wide_dz, wide);
     let (rate, beta_1, beta_2, epsilon) = ADAM;
     let adam = AdamStep::new(rate, beta_1, beta_2, epsilon, 1);
-    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated, adam };
+    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated };
     let (mut m, mut v) = (vec![0.0; w.len()], vec![0.0; w.len()]);
     let mut dx = vec![f32::NAN; batch * inputs];
     let mut scratch = Scratch::backward(batch).unwrap();
     let (left, right) = Columns::new(&mut dx, batch, inputs).split_at(cut);
     for (columns, range) in [(left, 0..cut * units), (right, cut * units..inputs * units)] {
         let (w, m, v) = (&mut w[range.clone()], &mut m[range.clone()], &mut v[range.clone()]);
-        all.part(isa, Part { first: range.start / units, w, m, v }, Some(columns), &mut scratch);
+        let update = Update::Adam { step: adam, m, v };
+        all.part(isa, Part { first: range.start / units, w, update }, Some(columns), &mut scratch);
     }
     [y, dx, w, m, v]
 }

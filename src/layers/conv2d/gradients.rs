@@ -13,7 +13,7 @@ use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::conv2d::{Conv2d as Size, Finish};
 use crate::kernels::{Isa, nonzero, rows};
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Backward, PerThread, Trained, Use};
+use crate::layers::{Pass as Backward, PerThread, Site, Weight};
 use crate::memory::Buffer;
 
 /// The most groups of images that a batch's gradient is summed in.
@@ -56,28 +56,29 @@ struct Shares {
 }
 
 impl Gradients {
-    pub fn new(size: &Size, how: Use) -> Result<Self> {
-        let whole = stride(size, how.isa) == size.filters;
-        let padded = if whole { 0 } else { size.output_len() / size.filters * stride(size, how.isa) };
-        let zeros = size.may_leave_zeros_out().then(|| PerThread::new(how.threads, || size.zeros_scratch()));
+    pub fn new(size: &Size, site: &Site<'_>) -> Result<Self> {
+        let whole = stride(size, site.isa) == size.filters;
+        let padded = if whole { 0 } else { size.output_len() / size.filters * stride(size, site.isa) };
+        let zeros = size.may_leave_zeros_out().then(|| PerThread::new(site.threads, || size.zeros_scratch()));
         Ok(Gradients {
-            to_input: how.input_gradient.then(|| InputRoads::new(size, how)).transpose()?,
+            to_input: site.input_gradient().then(|| InputRoads::new(size, site)).transpose()?,
             zeros: zeros.transpose()?,
-            padded: PerThread::new(how.threads, || Buffer::zeros(padded))?,
-            shares: Shares::new(size, how.batch.min(GROUPS))?,
+            padded: PerThread::new(site.threads, || Buffer::zeros(padded))?,
+            shares: Shares::new(size, site.batch.min(GROUPS))?,
         })
     }
 
     /// Computes the gradients for a batch and takes kernel and bias a step on.
-    pub fn step(&mut self, isa: Isa, size: &Size, [kernel, bias]: [&mut Trained<'_>; 2], pass: Backward<'_>) {
-        let Backward { x, dz, dx, gated, adam } = pass;
+    pub fn step(&mut self, isa: Isa, size: &Size, weights: &mut [Weight<'_>], mut pass: Backward<'_, '_>) {
+        let (dx, Backward { x, dz, gated, .. }) = (pass.take_dx(), pass);
+        let x = x[0];
         let Gradients { to_input, zeros, padded, shares } = self;
         let batch = dz.len() / size.output_len();
         let group = batch.div_ceil(GROUPS).max(1); // images
         let groups = batch.div_ceil(group);
 
         let share = nonzero::share(isa, dz, size.filters);
-        let to_input = to_input.as_mut().map(|roads| roads.choose(isa, size, kernel.w, share));
+        let to_input = to_input.as_mut().map(|roads| roads.choose(isa, size, weights[0].w, share));
         let to_kernel = match zeros {
             Some(scratch) if share < ZEROS_PAY_BELOW => ToKernel::Nonzero(scratch),
             _ => ToKernel::All(padded),
@@ -96,15 +97,17 @@ impl Gradients {
                 || images.kernel_gradients(x, dz, kernel.into_slice(), bias.into_slice()),
             );
         });
-        adam.update(isa, shares.kernel(isa, size, groups, by_filter), kernel.w, kernel.m, kernel.v);
-        adam.update(isa, &shares.biases[..groups * size.filters], bias.w, bias.m, bias.v);
+        weights[0].take(isa, shares.kernel(isa, size, groups, by_filter));
+        if let Some(bias) = weights.get_mut(1) {
+            bias.take(isa, &shares.biases[..groups * size.filters]);
+        }
     }
 }
 
 impl InputRoads {
-    fn new(size: &Size, how: Use) -> Result<Self> {
+    fn new(size: &Size, site: &Site<'_>) -> Result<Self> {
         Ok(InputRoads {
-            pass: Pass::to_input(*size, how)?,
+            pass: Pass::to_input(*size, site)?,
             turned: Buffer::zeros(size.kernel_len())?,
             by_filter: Buffer::zeros(if size.may_leave_zeros_out() { size.kernel_len() } else { 0 })?,
         })

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::{Conv2d as Size, Finish};
-use crate::layers::{PerThread, Use};
+use crate::layers::{PerThread, Site};
 use crate::memory::Buffer;
 
 /// A pass over images with one kernel, and the memory that takes.
@@ -28,31 +28,31 @@ enum Method {
 }
 
 impl Pass {
-    pub fn forward(size: Size, how: Use) -> Result<Self> {
+    pub fn forward(size: Size, site: &Site<'_>) -> Result<Self> {
         Pass::new(
             if Winograd::pays(&size) { Method::Winograd(Winograd::forward_of(&size)) } else { Method::Direct(size) },
-            how,
+            site,
         )
     }
 
-    pub fn to_input(size: Size, how: Use) -> Result<Self> {
+    pub fn to_input(size: Size, site: &Site<'_>) -> Result<Self> {
         let winograd = Winograd::pays(&size);
         Pass::new(
             if winograd { Method::Winograd(Winograd::input_gradient_of(&size)) } else { Method::Haloed(size) },
-            how,
+            site,
         )
     }
 
-    fn new(method: Method, how: Use) -> Result<Self> {
+    fn new(method: Method, site: &Site<'_>) -> Result<Self> {
         let (kernel, scratch) = match &method {
-            Method::Direct(size) => (size.packed_len(how.isa), 0),
-            Method::Haloed(size) => (size.turned().packed_len(how.isa), size.halo_len()),
-            Method::Winograd(winograd) => (winograd.transformed_len(how.isa), winograd.scratch_len(how.isa)),
+            Method::Direct(size) => (size.packed_len(site.isa), 0),
+            Method::Haloed(size) => (size.turned().packed_len(site.isa), size.halo_len()),
+            Method::Winograd(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
         };
         Ok(Pass {
             method,
             kernel: Buffer::zeros(kernel)?,
-            scratch: PerThread::new(how.threads, || Buffer::zeros(scratch))?,
+            scratch: PerThread::new(site.threads, || Buffer::zeros(scratch))?,
         })
     }
 

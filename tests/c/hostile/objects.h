@@ -108,7 +108,7 @@ static mnist_history *new_history(void)
     mnist_fit_options options;
     mnist_model *model = new_model();
     mnist_dataset *data = new_dataset();
-    mnist_fit_options_init(&options);
+    mnist_fit_options_init(&options, sizeof options);
     options.epochs = 2;
     options.verbose = 0;
     must(mnist_model_fit(model, data, &options, &history, NULL), "a history");

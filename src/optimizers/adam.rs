@@ -1,0 +1,96 @@
+//! Adam, Kingma and Ba 2015, as Keras writes it: see [`kernels::adam`](crate::kernels::adam).
+
+use super::{
+    Entry, Optimizer, check, decay, decay_in_range, epsilon_in_range, fraction, rate, rate_in_range, step_decayed,
+};
+use crate::error::Result;
+use crate::json::Object;
+use crate::kernels::{AdamStep, Isa};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = ("Adam", &["beta_1", "beta_2", "epsilon", "amsgrad"], |config| Ok(Arc::new(read(config, 0.0)?)));
+
+/// Adam's settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adam {
+    /// The length of a step, 0 or more. Default: 0.001.
+    pub learning_rate: f64,
+    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
+    pub beta_1: f64,
+    /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.999.
+    pub beta_2: f64,
+    /// Keeps the step finite; above 0, outside of the bias correction. Default: 1e-7.
+    pub epsilon: f64,
+    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    pub weight_decay: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+    }
+}
+
+/// Adam out of a config; `weight_decay` is what it has when the config does not say.
+pub(super) fn read(config: &Object<'_>, weight_decay: f64) -> Result<Adam> {
+    config.idle("amsgrad", |value| value == false, "false")?;
+    let default = Adam::default();
+    let number = |key: &str, default: f64| config.or(key, default, "a number", Value::as_f64);
+    Ok(Adam {
+        learning_rate: rate(config, default.learning_rate)?,
+        beta_1: number("beta_1", default.beta_1)?,
+        beta_2: number("beta_2", default.beta_2)?,
+        epsilon: number("epsilon", default.epsilon)?,
+        weight_decay: decay(config, weight_decay)?,
+    })
+}
+
+impl Adam {
+    fn numbers(&self, rate: f64, number: u64) -> AdamStep {
+        AdamStep::new(rate, self.beta_1, self.beta_2, self.epsilon, number)
+    }
+}
+
+impl Optimizer for Adam {
+    fn class(&self) -> &'static str {
+        "Adam"
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay } = *self;
+        let mut config = Map::new();
+        config.insert("learning_rate".into(), json!(learning_rate));
+        config.insert("beta_1".into(), json!(beta_1));
+        config.insert("beta_2".into(), json!(beta_2));
+        config.insert("epsilon".into(), json!(epsilon));
+        config.insert("weight_decay".into(), if weight_decay == 0.0 { Value::Null } else { json!(weight_decay) });
+        config
+    }
+
+    fn check(&self) -> Result<()> {
+        check(&[
+            rate_in_range(self.learning_rate),
+            fraction("beta_1", self.beta_1),
+            fraction("beta_2", self.beta_2),
+            epsilon_in_range(self.epsilon),
+            decay_in_range(self.weight_decay),
+        ])
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn slots(&self) -> Vec<&'static str> {
+        vec!["m", "v"]
+    }
+
+    fn fused(&self, rate: f64, number: u64) -> Option<AdamStep> {
+        (self.weight_decay == 0.0).then(|| self.numbers(rate, number))
+    }
+
+    fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
+        step_decayed(isa, self.numbers(rate, number), rate * self.weight_decay, gradient, w, slots);
+    }
+}

@@ -1,0 +1,123 @@
+//! Stochastic gradient descent, with momentum and Nesterov's (Sutskever et al. 2013), as Keras writes it:
+//!
+//! ```text
+//! w -= learning_rate * g                              without momentum
+//! v  = momentum * v - learning_rate * g               with it
+//! w += v                                              or, with Nesterov's,
+//! w += momentum * v - learning_rate * g
+//! ```
+
+use super::{Entry, Optimizer, check, decay, decay_in_range, rate, rate_in_range, step_decayed};
+use crate::error::Result;
+use crate::kernels::rule::{MOST_SLOTS, Rule};
+use crate::kernels::{Isa, Simd};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = ("SGD", &["momentum", "nesterov"], |config| {
+    Ok(Arc::new(Sgd {
+        learning_rate: rate(config, 0.01)?,
+        momentum: config.or("momentum", 0.0, "a number", Value::as_f64)?,
+        nesterov: config.bool_or("nesterov", false)?,
+        weight_decay: decay(config, 0.0)?,
+    }))
+});
+
+/// Its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sgd {
+    /// The length of a step, 0 or more. Default: 0.01.
+    pub learning_rate: f64,
+    /// What a step keeps of the one before, 0 to 1. Default: 0.
+    pub momentum: f64,
+    /// Whether the gradient counts once more, ahead of the momentum. Default: false.
+    pub nesterov: bool,
+    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    pub weight_decay: f64,
+}
+
+impl Default for Sgd {
+    fn default() -> Self {
+        Sgd { learning_rate: 0.01, momentum: 0.0, nesterov: false, weight_decay: 0.0 }
+    }
+}
+
+/// Without momentum.
+#[derive(Clone, Copy)]
+struct Plain {
+    minus_rate: f32,
+}
+
+impl Rule for Plain {
+    const SLOTS: usize = 0;
+    #[inline(always)]
+    unsafe fn apply<V: Simd>(&self, g: V, w: V, _: &mut [V; MOST_SLOTS]) -> V {
+        // SAFETY: the caller's.
+        unsafe { g.fma(V::splat(self.minus_rate), w) }
+    }
+}
+
+/// With momentum.
+#[derive(Clone, Copy)]
+struct Momentum {
+    minus_rate: f32,
+    momentum: f32,
+    nesterov: bool,
+}
+
+impl Rule for Momentum {
+    const SLOTS: usize = 1;
+    #[inline(always)]
+    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+        let [v, ..] = slots;
+        // SAFETY: the caller's.
+        unsafe {
+            let (rate, momentum, zero) = (V::splat(self.minus_rate), V::splat(self.momentum), V::splat(0.0));
+            *v = momentum.fma(*v, g.fma(rate, zero)).without_tiny();
+            match self.nesterov {
+                true => momentum.fma(*v, g.fma(rate, w)),
+                false => w.add(*v),
+            }
+        }
+    }
+}
+
+impl Optimizer for Sgd {
+    fn class(&self) -> &'static str {
+        "SGD"
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let Sgd { learning_rate, momentum, nesterov, weight_decay } = *self;
+        let mut config = Map::new();
+        config.insert("learning_rate".into(), json!(learning_rate));
+        config.insert("momentum".into(), json!(momentum));
+        config.insert("nesterov".into(), json!(nesterov));
+        config.insert("weight_decay".into(), if weight_decay == 0.0 { Value::Null } else { json!(weight_decay) });
+        config
+    }
+
+    fn check(&self) -> Result<()> {
+        let momentum = ("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "0 to 1");
+        check(&[rate_in_range(self.learning_rate), momentum, decay_in_range(self.weight_decay)])
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn slots(&self) -> Vec<&'static str> {
+        if self.momentum == 0.0 { Vec::new() } else { vec!["momentum"] }
+    }
+
+    fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
+        let (decay, minus_rate) = (rate * self.weight_decay, -rate as f32);
+        match self.momentum as f32 {
+            0.0 => step_decayed(isa, Plain { minus_rate }, decay, gradient, w, slots),
+            momentum => {
+                let rule = Momentum { minus_rate, momentum, nesterov: self.nesterov };
+                step_decayed(isa, rule, decay, gradient, w, slots);
+            }
+        }
+    }
+}

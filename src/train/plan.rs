@@ -1,0 +1,274 @@
+//! How a network is computed: which layers do work, in what order, and which memory holds what.
+//!
+//! It is made from the graph alone, before anything is allocated. A *value* is what a step of it gives; what only changes its
+//! input's shape gives no new one. What is fused is decided here: a relu into the layer below it that can end in one, the
+//! gate of relu's gradient into those above that can leave zeros out, a softmax at the end into the loss.
+//!
+//! Memory: values of a network that trains are all kept for the way back. Else, and for gradients, a value's memory is
+//! another's again once nobody needs it ([`slots`]).
+
+use crate::graph::{Architecture, Shape};
+use crate::layers::{Activation, Role};
+
+/// What a network is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Purpose<'a> {
+    /// Whether it trains.
+    pub training: bool,
+    /// Of each layer, whether it may change.
+    pub trainable: &'a [bool],
+    /// Whether a softmax at the end is left to who reads the output.
+    pub logits: bool,
+}
+
+/// A step of the network: a layer's work, or an activation's.
+#[derive(Clone, Debug)]
+pub struct Op {
+    /// The call it belongs to.
+    pub call: usize,
+    /// An activation that it applies; `None`: the layer's own work.
+    pub activation: Option<Activation>,
+    /// Whether the layer ends in relu.
+    pub relu: bool,
+    /// The values it takes.
+    pub inputs: Vec<usize>,
+    /// The value it gives.
+    pub output: usize,
+    /// Whether it has a way back: its own parameters change, or something below it does.
+    pub learns: bool,
+}
+
+/// What a step of the network gives, or its input (the first).
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// Its shape, as its maker sees it.
+    pub shape: Shape,
+    /// Whether it came out of a fused relu.
+    pub gated: bool,
+    /// The op that gives it; `None` for the input.
+    pub maker: Option<usize>,
+    /// The ops that take it, ascending.
+    pub takers: Vec<usize>,
+}
+
+/// How a network is computed.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The steps, in order.
+    pub ops: Vec<Op>,
+    /// The values.
+    pub values: Vec<Value>,
+    /// The value that comes out.
+    pub output: usize,
+    /// Whether a softmax is still to be taken of it.
+    pub softmax: bool,
+}
+
+impl Plan {
+    /// The plan of a network.
+    pub fn new(architecture: &Architecture, purpose: Purpose<'_>) -> Self {
+        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, softmax: false };
+        plan.values.push(Value { shape: architecture.input().clone(), gated: false, maker: None, takers: Vec::new() });
+        // Of each call, how many others take its output, and the value that holds it.
+        let mut uses = vec![0; architecture.calls.len()];
+        architecture.calls.iter().flat_map(|call| &call.inputs).for_each(|&input| uses[input] += 1);
+        let mut values = vec![0; architecture.calls.len()];
+        for (index, call) in architecture.calls.iter().enumerate().skip(1) {
+            let layer = &architecture.layers[call.layer].layer;
+            let inputs: Vec<usize> = call.inputs.iter().map(|&input| values[input]).collect();
+            // Nobody else sees the sums that an activation is taken of.
+            let mut sole = true;
+            let mut value = match layer.is_view(purpose.training) {
+                true => {
+                    sole = uses[call.inputs[0]] == 1 && call.inputs[0] > 0;
+                    inputs[0]
+                }
+                false => plan.push(index, None, inputs, &call.output),
+            };
+            let activation = layer.activation();
+            if activation != Activation::Linear && !(sole && plan.fuse_relu(architecture, value, activation)) {
+                value = plan.push(index, Some(activation), vec![value], &call.output);
+            }
+            values[index] = value;
+        }
+        plan.output = values[values.len() - 1];
+        if purpose.logits {
+            plan.leave_softmax_out(architecture);
+        }
+        plan.find_takers();
+        if purpose.training {
+            plan.find_learners(architecture, purpose.trainable);
+        }
+        plan
+    }
+
+    fn push(&mut self, call: usize, activation: Option<Activation>, inputs: Vec<usize>, shape: &Shape) -> usize {
+        let output = self.values.len();
+        let maker = Some(self.ops.len());
+        self.values.push(Value { shape: shape.clone(), gated: false, maker, takers: Vec::new() });
+        self.ops.push(Op { call, activation, relu: false, inputs, output, learns: false });
+        output
+    }
+
+    /// Lets the maker of `value`, which nobody else takes, end in relu, if it can.
+    fn fuse_relu(&mut self, architecture: &Architecture, value: usize, activation: Activation) -> bool {
+        let Some(maker) = self.values[value].maker.filter(|_| activation == Activation::Relu) else { return false };
+        let op = &mut self.ops[maker];
+        let layer = &architecture.layers[architecture.calls[op.call].layer].layer;
+        let free = op.activation.is_none() && !op.relu && layer.fuses_relu();
+        if free {
+            op.relu = true;
+            self.values[value].gated = true;
+        }
+        free
+    }
+
+    /// A softmax that gives the output, a row of classes, and nothing else, is left to the loss or to who predicts.
+    fn leave_softmax_out(&mut self, architecture: &Architecture) {
+        let last = self.ops.len().checked_sub(1).map(|last| &self.ops[last]);
+        let Some(op) = last.filter(|op| op.output == self.output && op.activation == Some(Activation::Softmax)) else {
+            return;
+        };
+        if architecture.output().dims().len() == 1 {
+            (self.output, self.softmax) = (op.inputs[0], true);
+            self.ops.pop();
+            self.values.pop();
+        }
+    }
+
+    fn find_takers(&mut self) {
+        for (index, op) in self.ops.iter().enumerate() {
+            for &input in &op.inputs {
+                let takers = &mut self.values[input].takers;
+                if takers.last() != Some(&index) {
+                    takers.push(index);
+                }
+            }
+        }
+    }
+
+    fn find_learners(&mut self, architecture: &Architecture, trainable: &[bool]) {
+        for index in 0..self.ops.len() {
+            let op = &self.ops[index];
+            let layer = architecture.calls[op.call].layer;
+            let own = trainable[layer] && op.activation.is_none();
+            let own = own && architecture.layers[layer].parameters.iter().any(|p| p.role == Role::Trainable);
+            let learns = own || op.inputs.iter().any(|&input| self.wants_gradient(input));
+            self.ops[index].learns = learns;
+        }
+    }
+
+    /// Whether the gradient to a value is wanted.
+    pub fn wants_gradient(&self, value: usize) -> bool {
+        self.values[value].maker.is_some_and(|maker| self.ops[maker].learns)
+    }
+
+    /// From when to when each value is needed in a forward pass; the output, to its end.
+    pub fn lives(&self) -> Vec<Life> {
+        let life = |(index, value): (usize, &Value)| {
+            let end = if index == self.output { self.ops.len() } else { value.takers.last().copied().unwrap_or(0) };
+            value.maker.map(|maker| Life { start: maker, end: end.max(maker), len: value.shape.len() })
+        };
+        self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
+    }
+
+    /// The same for the gradients to values in a backward pass, whose time is counted in ops from the last one on.
+    pub fn gradient_lives(&self) -> Vec<Life> {
+        let at = |op: usize| self.ops.len() - op;
+        let life = |(index, value): (usize, &Value)| {
+            let maker = value.maker.filter(|&maker| self.ops[maker].learns)?;
+            let learning = value.takers.iter().rev().find(|&&taker| self.ops[taker].learns);
+            let start = if index == self.output { 0 } else { learning.map_or(at(maker), |&taker| at(taker)) };
+            Some(Life { start, end: at(maker), len: value.shape.len() })
+        };
+        self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
+    }
+}
+
+/// From when to when memory is needed, both included, and how much.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Life {
+    /// The first time.
+    pub start: usize,
+    /// The last time.
+    pub end: usize,
+    /// How much; 0 for none.
+    pub len: usize,
+}
+
+/// Which piece of memory each life gets, and how long the pieces are. Lives that overlap get different ones.
+pub fn slots(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..lives.len()).filter(|&i| lives[i].len > 0).collect();
+    order.sort_by_key(|&i| (lives[i].start, std::cmp::Reverse(lives[i].len)));
+    let (mut assigned, mut lens, mut free_after): (Vec<usize>, Vec<usize>, Vec<usize>) =
+        (vec![usize::MAX; lives.len()], Vec::new(), Vec::new());
+    for life in order {
+        let Life { start, end, len } = lives[life];
+        // The one that would grow least, of those the one that is least too large.
+        let free = (0..lens.len()).filter(|&slot| free_after[slot] < start);
+        let best = free.min_by_key(|&slot: &usize| (len.saturating_sub(lens[slot]), lens[slot].saturating_sub(len)));
+        let slot = best.unwrap_or_else(|| {
+            lens.push(0);
+            free_after.push(0);
+            lens.len() - 1
+        });
+        lens[slot] = lens[slot].max(len);
+        free_after[slot] = end;
+        assigned[life] = slot;
+    }
+    (assigned, lens)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Graph;
+
+    fn tutorial(purpose: Purpose<'_>) -> Plan {
+        let mut graph = Graph::new();
+        let x = graph.input(&[28, 28, 1]).unwrap();
+        let y = graph.conv2d(x, 32, 3, Activation::Relu).unwrap();
+        let y = graph.conv2d(y, 64, 3, Activation::Relu).unwrap();
+        let y = graph.flatten(y).unwrap();
+        let y = graph.dense(y, 128, Activation::Relu).unwrap();
+        let y = graph.dense(y, 10, Activation::Softmax).unwrap();
+        Plan::new(&graph.architecture(x, y).unwrap(), purpose)
+    }
+
+    #[test]
+    fn the_tutorial_is_four_steps() {
+        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], logits: true });
+        let ops: Vec<_> = plan.ops.iter().map(|op| (op.call, op.relu, op.learns)).collect();
+        assert_eq!(ops, [(1, true, true), (2, true, true), (4, true, true), (5, false, true)]);
+        assert!(plan.softmax && plan.output == 4);
+        let gated: Vec<_> = plan.values.iter().map(|value| value.gated).collect();
+        assert_eq!(gated, [false, true, true, true, false]);
+        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], logits: false });
+        assert_eq!((whole.ops.len(), whole.softmax), (5, false));
+        let (_, lens) = slots(&whole.lives());
+        assert_eq!(lens, [26 * 26 * 32, 24 * 24 * 64], "two pieces of memory, in turn");
+    }
+
+    #[test]
+    fn nothing_goes_back_below_what_is_frozen() {
+        let frozen = [true, false, false, true, true, true];
+        let plan = tutorial(Purpose { training: true, trainable: &frozen, logits: true });
+        assert_eq!(plan.ops.iter().map(|op| op.learns).collect::<Vec<_>>(), [false, false, true, true]);
+        let lens: Vec<_> = plan.gradient_lives().iter().map(|life| life.len).collect();
+        assert_eq!(lens, [0, 0, 0, 128, 10]);
+    }
+
+    #[test]
+    fn lives_that_overlap_get_different_memory() {
+        let life = |start, end, len| Life { start, end, len };
+        let lives = [life(0, 1, 5), life(1, 2, 3), life(2, 3, 4), life(0, 3, 9), life(0, 0, 0)];
+        let (assigned, lens) = slots(&lives);
+        for (i, a) in lives.iter().enumerate().filter(|(_, life)| life.len > 0) {
+            assert!(lens[assigned[i]] >= a.len);
+            for (j, b) in lives.iter().enumerate().skip(i + 1).filter(|(_, life)| life.len > 0) {
+                assert!(assigned[i] != assigned[j] || a.end < b.start || b.end < a.start, "{i} {j}");
+            }
+        }
+        assert_eq!(lens.iter().sum::<usize>(), 17);
+    }
+}
