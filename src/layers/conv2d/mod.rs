@@ -29,7 +29,7 @@ impl Conv2d {
         let (&[height, width, channels], &[.., filters]) = (spec.input.dims(), spec.output.dims()) else {
             return Err(Error::internal("a Conv2D has three dimensions"));
         };
-        let size = Size { height, width, channels, filters, kernel };
+        let size = Size::new(height, width, channels, filters, [kernel, kernel]);
         let gradients = how.training.then(|| Gradients::new(&size, how)).transpose()?;
         Ok(Conv2d { size, relu, isa: how.isa, threads: how.threads, forward: Pass::forward(size, how)?, gradients })
     }
@@ -54,7 +54,7 @@ impl Layer for Conv2d {
             let x = &x[image * size.input_len()..][..size.input_len()];
             for_each(Chunks::new(y.into_slice(), band * out_row), &|i, y| {
                 let y = y.into_slice();
-                let rows = y.len() / out_row + size.kernel - 1;
+                let rows = size.rows_under(y.len() / out_row);
                 pass.run_band(isa, rows, &x[i * band * row..][..rows * row], Finish::Bias { bias, relu }, y);
             });
         });
