@@ -152,7 +152,7 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
 fn main() -> mnist::Result<()> {
     let machine = Machine::measure()?;
     println!("{machine}\n");
-    let conv = |height, channels, filters, kernel| Conv2d { height, width: height, channels, filters, kernel };
+    let conv = |height, channels, filters, kernel| Conv2d::new(height, height, channels, filters, [kernel; 2]);
     convolution(&machine, "conv 28x28x1, 3x3, 32", conv(28, 1, 32, 3));
     convolution(&machine, "conv 26x26x32, 3x3, 64", conv(26, 32, 64, 3));
     convolution(&machine, "conv 32x32x3, 5x5, 16", conv(32, 3, 16, 5));

@@ -12,8 +12,8 @@ use std::error::Error;
 use std::path::Path;
 
 pub const BATCH: usize = 32;
-pub const CONV_1: Conv2d = Conv2d { height: 28, width: 28, channels: 1, filters: 32, kernel: 3 };
-pub const CONV_2: Conv2d = Conv2d { height: 26, width: 26, channels: 32, filters: 64, kernel: 3 };
+pub const CONV_1: Conv2d = Conv2d::new(28, 28, 1, 32, [3, 3]);
+pub const CONV_2: Conv2d = Conv2d::new(26, 26, 32, 64, [3, 3]);
 pub const INPUTS: usize = 24 * 24 * 64;
 pub const UNITS: usize = 128;
 

@@ -11,20 +11,39 @@
 //! a few vectors of the other operand at a time, where every product counts; and [`nonzero`], sums of rows that leave out
 //! those whose factor is zero, where relu has made most of them so. The operations around them only say where the
 //! operands lie.
+//!
+//! | module | what it does | vectors run over |
+//! |---|---|---|
+//! | [`conv2d`] | convolution of an image, its gradients to the image and to the kernel | filters, or channels on the way back |
+//! | [`depthwise`] | the same where every channel is on its own | channels |
+//! | [`dense`] | matrix products of dense layers, with Adam on the way back | units |
+//! | [`pool`] | max and average pooling, over windows and over all pixels | channels |
+//! | [`norm`] | sums and passes of batch normalization | channels |
+//! | [`elementwise`] | what is done to elements one by one | elements |
+//! | [`rows`], [`columns`] | sums and other layouts of matrices, and how tasks share them | columns |
+//! | [`adam`], [`softmax`] | the optimizer's step; what a classifier's outputs are worth | elements; none |
+//!
+//! [`window`] says where the windows of convolution and pooling lie, and [`vectors`] are the two ways through a matrix that
+//! all but the products take.
 
 pub mod adam;
 pub mod columns;
 pub mod conv2d;
 pub mod dense;
+pub mod depthwise;
+pub mod elementwise;
 pub mod environment;
 pub mod isa;
 pub mod nonzero;
+pub mod norm;
 pub mod peak;
+pub mod pool;
 pub mod rows;
 pub mod rule;
 pub mod simd;
 pub mod softmax;
 pub mod tile;
+pub mod vectors;
 pub mod window;
 
 pub use adam::AdamStep;

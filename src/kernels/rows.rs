@@ -2,6 +2,7 @@
 
 use super::Simd;
 use super::isa::{Isa, Kernel};
+use super::vectors::{Down, down};
 
 /// Adds every row of `matrix` (`[rows, width]`) to `sum`, in order: of each row as many columns as `sum` has, from
 /// `first` on.
@@ -21,18 +22,23 @@ impl Kernel for AddRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
-        let len = self.sum.len();
-        for i in (0..len).step_by(V::LANES) {
-            let n = V::LANES.min(len - i);
-            // SAFETY: `i + n <= len`, the length of the sum and of what each row has from `first` on.
-            unsafe {
-                let mut sum = V::load_up_to(self.sum.as_ptr().add(i), n);
-                for row in self.matrix.chunks_exact(self.width) {
-                    sum = sum.add(V::load_up_to(row.as_ptr().add(self.first + i), n));
-                }
-                sum.store_up_to(self.sum.as_mut_ptr().add(i), n);
-            }
-        }
+        let AddRows { matrix, width, first, sum } = self;
+        // SAFETY: each of the rows has as many columns from `first` on as the sum.
+        unsafe { down::<V, 1>(&Rows { matrix, width, first }, matrix.len() / width.max(1), [sum]) };
+    }
+}
+
+struct Rows<'a> {
+    matrix: &'a [f32],
+    width: usize,
+    first: usize,
+}
+
+impl Down<1> for Rows<'_> {
+    #[inline(always)]
+    unsafe fn step<V: Simd>(&self, [sum]: [V; 1], row: usize, at: usize, n: usize) -> [V; 1] {
+        // SAFETY: the caller's.
+        unsafe { [sum.add(V::load_up_to(self.matrix.as_ptr().add(row * self.width + self.first + at), n))] }
     }
 }
 

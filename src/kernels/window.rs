@@ -41,6 +41,10 @@ pub struct Axis {
 }
 
 /// Some places of a window and what they meet: place `place + t * place_step` meets `at + t * step`.
+///
+/// Where two outputs, or two inputs that are a multiple of the stride apart, have the same `place` and `count`, so has each
+/// between them, and `at` is one more for the next of them ([`outputs`](Axis::outputs)) or `stride` more
+/// ([`inputs`](Axis::inputs)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
     /// How many there are.
@@ -133,7 +137,7 @@ impl Axis {
         let most = (at / dilation + 1).min(size);
         let fits = |place: &usize| stride == 1 || (at - place * dilation).is_multiple_of(stride);
         let Some(place) = (least..most).take(place_step).find(fits) else {
-            return Taps { count: 0, place: 0, place_step: 1, at: 0, step: 0 };
+            return Taps { count: 0, place: least, place_step, at: 0, step: 0 };
         };
         let count = (most - place).div_ceil(place_step);
         Taps { count, place, place_step, at: (at - place * dilation) / stride, step: -(back as isize) }
@@ -286,6 +290,20 @@ mod tests {
             pairs.sort_by_key(|&(output, place, _)| (place, output));
             let by_place = (0..axis.size).flat_map(|k| axis.outputs_at(k).map(move |o| (o, k)));
             assert!(by_place.eq(pairs.iter().map(|&(o, k, _)| (o, k))), "{axis:?}");
+
+            let steady = |taps: &dyn Fn(usize) -> Taps, count: usize, step: usize, rise: usize| {
+                for (a, b, c) in
+                    (0..count).flat_map(|a| (a..count).flat_map(move |b| (b..count).map(move |c| (a, b, c))))
+                {
+                    let same = |x: usize, y: usize| (taps(x).place, taps(x).count) == (taps(y).place, taps(y).count);
+                    if (b - a).is_multiple_of(step) && (c - b).is_multiple_of(step) && same(a, c) {
+                        assert!(same(a, b), "{axis:?} {a} {b} {c}");
+                        assert!(taps(a).count == 0 || taps(b).at == taps(a).at + (b - a) / step * rise, "{axis:?}");
+                    }
+                }
+            };
+            steady(&|output| axis.inputs(output), axis.output(), 1, axis.stride);
+            steady(&|input| axis.outputs(input), axis.input, axis.stride, 1);
 
             let mut met: Vec<usize> = pairs.iter().map(|&(.., at)| at).collect();
             met.sort_unstable();

@@ -13,7 +13,7 @@ use super::{Activation, Arity, Config, Entry, Layer, Pass, Site, Step, Weight, W
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
-use crate::kernels::Isa;
+use crate::kernels::{Isa, elementwise};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -97,21 +97,21 @@ impl Relu {
 
 impl Work for Relu {
     fn forward(&mut self, _: &Step, _: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
-        let x = x[0];
+        let (x, isa) = (x[0], self.isa);
         for_each(Chunks::new(y, CHUNK), &|chunk, y| {
             let y = y.into_slice();
-            y.iter_mut().zip(&x[chunk * CHUNK..]).for_each(|(y, &x)| *y = if x < 0.0 { 0.0 } else { x });
+            elementwise::map(isa, elementwise::Relu, [&x[chunk * CHUNK..][..y.len()]], y);
         });
         Ok(())
     }
 
     fn backward(&mut self, _: &Step, _: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
-        let (y, dz) = (pass.y, pass.dz);
+        let (y, dz, isa) = (pass.y, pass.dz, self.isa);
         let Some(dx) = pass.take_dx() else { return Ok(()) };
         for_each(Chunks::new(dx, CHUNK), &|chunk, dx| {
             let dx = dx.into_slice();
-            let here = y[chunk * CHUNK..].iter().zip(&dz[chunk * CHUNK..]);
-            dx.iter_mut().zip(here).for_each(|(dx, (&y, &dz))| *dx = if y > 0.0 { dz } else { 0.0 });
+            let here = chunk * CHUNK..chunk * CHUNK + dx.len();
+            elementwise::map(isa, elementwise::WherePositive, [&dz[here.clone()], &y[here]], dx);
         });
         Ok(())
     }

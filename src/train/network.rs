@@ -13,7 +13,7 @@ use super::plan::{Life, Op, Plan, Purpose, slots};
 use crate::error::{At, Error, Result};
 use crate::graph::{Architecture, Shape};
 use crate::kernels::softmax::{self, Score};
-use crate::kernels::{Isa, Update};
+use crate::kernels::{Isa, Update, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
 use crate::layers::{Pass, Regularizer, Role, Site, Step, Weight, Work};
@@ -247,7 +247,7 @@ impl Network {
             gradient.copy_from_slice(&self.values[values][..samples * len]);
             softmax::crossentropy_gradient(gradient, labels, len);
             if self.plan.values[self.plan.output].gated {
-                gate(&self.values[values][..samples * len], gradient);
+                gate(self.isa, &self.values[values][..samples * len], gradient);
             }
         }
         let mut begun = vec![false; self.parameters.len()];
@@ -270,7 +270,7 @@ impl Network {
         optimize: &mut Optimize<'_>,
         begun: &mut [bool],
     ) -> Result<()> {
-        let Network { plan, works, held, values, gradients, more, parameters, stored, .. } = self;
+        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, .. } = self;
         let (op, worker) = (&plan.ops[index], &mut works[index]);
         if !op.learns && !worker.moves {
             return Ok(());
@@ -320,7 +320,7 @@ impl Network {
         for (&input, target) in op.inputs.iter().zip(&worker.targets) {
             if let Target::More(_) = target {
                 let len = samples * held[input].len;
-                add(&more[at..at + len], &mut gradients[held[input].gradients][..len]);
+                add(*isa, &more[at..at + len], &mut gradients[held[input].gradients][..len]);
                 at += len;
             }
         }
@@ -329,7 +329,7 @@ impl Network {
             let Held { len, values: slot, gradients: gradient } = held[input];
             let last = plan.values[input].takers.iter().find(|&&taker| plan.ops[taker].learns) == Some(&index);
             if plan.values[input].gated && last && plan.wants_gradient(input) && !all_gate(plan, works, input) {
-                gate(&values[slot][..samples * len], &mut gradients[gradient][..samples * len]);
+                gate(*isa, &values[slot][..samples * len], &mut gradients[gradient][..samples * len]);
             }
         }
         Ok(())
@@ -395,17 +395,19 @@ fn always(plan: &Plan) -> Vec<Life> {
 }
 
 /// Adds `from` to `to`.
-fn add(from: &[f32], to: &mut [f32]) {
+fn add(isa: Isa, from: &[f32], to: &mut [f32]) {
     for_each(Chunks::new(to, CHUNK), &|chunk, to| {
-        to.into_slice().iter_mut().zip(&from[chunk * CHUNK..]).for_each(|(to, from)| *to += from);
+        let to = to.into_slice();
+        elementwise::apply_with(isa, elementwise::Add, to, &from[chunk * CHUNK..][..to.len()]);
     });
 }
 
 /// Makes a gradient 0 where relu gave 0.
-fn gate(y: &[f32], gradient: &mut [f32]) {
+fn gate(isa: Isa, y: &[f32], gradient: &mut [f32]) {
     for_each(Chunks::new(gradient, CHUNK), &|chunk, gradient| {
-        let here = gradient.into_slice().iter_mut().zip(&y[chunk * CHUNK..]);
-        here.for_each(|(g, &y)| *g = if y > 0.0 { *g } else { 0.0 });
+        let gradient = gradient.into_slice();
+        let y = &y[chunk * CHUNK..][..gradient.len()];
+        elementwise::apply_with(isa, elementwise::WherePositive, gradient, y);
     });
 }
 

@@ -1,11 +1,11 @@
-//! Convolution of one image, forward and backward: stride 1, no padding, direct (no matrix of patches is ever made).
+//! Convolution of one image, forward and backward, direct (no matrix of patches is ever made).
 //!
-//! An image is `[H, W, C]`, a kernel `[k, k, C, F]` (HWIO), the output `[H - k + 1, W - k + 1, F]`. Under one row of the
-//! kernel, an output pixel sees `k * C` numbers that lie side by side in the image, and so do the kernel's rows:
+//! An image is `[H, W, C]`, a kernel `[kh, kw, C, F]` (HWIO), the output `[H - kh + 1, W - kw + 1, F]`. Under one row of the
+//! kernel, an output pixel sees `kw * C` numbers that lie side by side in the image, and so do the kernel's rows:
 //!
 //! ```text
 //!   image row y+i   ... | p0: c c c | p1: c c c | p2: c c c | p3 ...       output pixel x reads from p_x on,
-//!                         `------ k * C steps for x = 0 ------'            its neighbour C elements further
+//!                         `------ kw * C steps for x = 0 -----'            its neighbour C elements further
 //!                                     `------ for x = 1 ------ ...
 //! ```
 //!
@@ -13,51 +13,141 @@
 //!
 //! | pass | rows of a tile | vectors run over | steps |
 //! |---|---|---|---|
-//! | forward | output pixels of a row | filters | i, then `k * C` |
+//! | forward | output pixels of a row | filters | i, then `kw * C` |
 //! | to the input | input pixels of a row | channels | the same pass over the haloed gradient with the kernel turned by 180 degrees |
-//! | to the kernel | `k * C` kernel elements of a row i | filters | output pixels |
+//! | to the kernel | `kw * C` kernel elements of a row i | filters | output pixels |
+//! | to the input, strided | input pixels of a row that see the same places of the kernel | channels | these places, then F |
+//!
+//! With strides an output pixel reads so many pixels further than its neighbour. Where the kernel is dilated, or channels and
+//! filters are cut into groups, a run is the channels of one place (of one group) and there are `kw` of them; the order of
+//! the steps stays. A kernel is `[kh, kw, C / groups, F]` then, with the filters of a group side by side.
+//!
+//! An image has its padding around it: whoever calls makes it (`valid` has none), and the passes to the input leave out what
+//! [`Conv2d::padding`] says is not of the image itself.
 //!
 //! Kernels of 3 x 3 with many channels have a faster road, [`winograd`]; and so have both passes from a gradient that is
 //! mostly zero, [`zeros`].
 //!
 //! The kernel is packed first, panel by panel, so that a step's vectors are one aligned load each whatever F is.
 
+mod direct;
+mod strided;
 pub mod winograd;
 pub mod zeros;
 
-use super::isa::{Isa, Kernel};
+use super::isa::Isa;
 use super::simd::Simd;
-use super::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use super::tile::{padded, panels};
+use super::window::{Axis, Window, span};
+use direct::{Forward, KernelGradient};
+use strided::InputGradient;
+
+/// Pixels at the edges of an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edges {
+    /// Rows above.
+    pub top: usize,
+    /// Rows below.
+    pub bottom: usize,
+    /// Pixels before each row.
+    pub left: usize,
+    /// Pixels behind each row.
+    pub right: usize,
+}
+
+impl Edges {
+    /// No pixels at all.
+    pub const NONE: Edges = Edges { top: 0, bottom: 0, left: 0, right: 0 };
+}
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conv2d {
-    /// Rows of an image, H.
+    /// Rows of an image, H, with its padding.
     pub height: usize,
-    /// Pixels in a row, W.
+    /// Pixels in a row, W, with the padding.
     pub width: usize,
     /// Channels of a pixel, C.
     pub channels: usize,
     /// Filters, F: the channels of an output pixel.
     pub filters: usize,
-    /// The kernel's side, k.
-    pub kernel: usize,
+    /// Rows and columns of the kernel.
+    pub kernel: [usize; 2],
+    /// From an output pixel's window to the next one's, down and along a row.
+    pub strides: [usize; 2],
+    /// From a place of the kernel to the next, down and along a row.
+    pub dilation: [usize; 2],
+    /// How many groups channels and filters are cut into, each of which sees nothing of the others.
+    pub groups: usize,
+    /// How much of the image is padding, to which no gradient is wanted.
+    pub padding: Edges,
 }
 
 impl Conv2d {
+    /// A convolution of images without padding, with strides of 1, no dilation and one group.
+    pub const fn new(height: usize, width: usize, channels: usize, filters: usize, kernel: [usize; 2]) -> Self {
+        let (strides, dilation, groups, padding) = ([1, 1], [1, 1], 1, Edges::NONE);
+        Conv2d { height, width, channels, filters, kernel, strides, dilation, groups, padding }
+    }
+
+    /// The convolution whose windows these are: its image is what they slide over, padding and all.
+    pub fn of(window: Window, channels: usize, filters: usize, groups: usize) -> Self {
+        let Window { rows, columns } = window;
+        Conv2d {
+            height: rows.padded(),
+            width: columns.padded(),
+            channels,
+            filters,
+            kernel: [rows.size, columns.size],
+            strides: [rows.stride, columns.stride],
+            dilation: [rows.dilation, columns.dilation],
+            groups,
+            padding: Edges { top: rows.before, bottom: rows.after, left: columns.before, right: columns.after },
+        }
+    }
+
+    /// Where its windows lie.
+    pub fn window(&self) -> Window {
+        let Edges { top, bottom, left, right } = self.padding;
+        let axis = |axis: usize, padded: usize, before: usize, after: usize| Axis {
+            input: padded - before - after,
+            size: self.kernel[axis],
+            stride: self.strides[axis],
+            dilation: self.dilation[axis],
+            before,
+            after,
+        };
+        Window { rows: axis(0, self.height, top, bottom), columns: axis(1, self.width, left, right) }
+    }
+
+    /// Whether it is one of strides 1, without dilation and groups: what [`winograd`] and [`zeros`] can do.
+    pub fn is_plain(&self) -> bool {
+        self.strides == [1, 1] && self.dilation == [1, 1] && self.groups == 1
+    }
+
     /// Rows of the output.
     pub fn out_height(&self) -> usize {
-        self.height + 1 - self.kernel
+        (self.height - span(self.kernel[0], self.dilation[0])) / self.strides[0] + 1
     }
 
     /// Pixels in a row of the output.
     pub fn out_width(&self) -> usize {
-        self.width + 1 - self.kernel
+        (self.width - span(self.kernel[1], self.dilation[1])) / self.strides[1] + 1
     }
 
-    /// Elements of an image.
+    /// Rows of an image that so many rows of the output see.
+    pub fn rows_under(&self, out_rows: usize) -> usize {
+        (out_rows - 1) * self.strides[0] + span(self.kernel[0], self.dilation[0])
+    }
+
+    /// Elements of an image with its padding.
     pub fn input_len(&self) -> usize {
         self.height * self.width * self.channels
+    }
+
+    /// Elements of an image without its padding.
+    pub fn unpadded_len(&self) -> usize {
+        self.window().inputs() * self.channels
     }
 
     /// Elements of an output image.
@@ -65,50 +155,86 @@ impl Conv2d {
         self.out_height() * self.out_width() * self.filters
     }
 
+    /// Channels that a filter sees.
+    pub fn group_channels(&self) -> usize {
+        self.channels / self.groups
+    }
+
+    /// Filters of a group.
+    pub fn group_filters(&self) -> usize {
+        self.filters / self.groups
+    }
+
+    /// Rows of the kernel as a matrix of one column a filter.
+    fn kernel_rows(&self) -> usize {
+        self.kernel[0] * self.kernel[1] * self.group_channels()
+    }
+
     /// Elements of the kernel.
     pub fn kernel_len(&self) -> usize {
-        self.kernel * self.kernel * self.channels * self.filters
+        self.kernel_rows() * self.filters
     }
 
     /// Elements of the packed kernel.
     pub fn packed_len(&self, isa: Isa) -> usize {
-        self.kernel * self.kernel * self.channels * padded(self.filters, isa.lanes())
+        self.groups * self.kernel_rows() * padded(self.group_filters(), isa.lanes())
     }
 
-    /// The convolution that takes an output's gradient, with a halo of `k - 1` zero pixels around it, to the input's.
+    /// The zero pixels that an output's gradient takes around it for [`turned`](Self::turned).
+    fn halo(&self) -> Edges {
+        let reach = |axis: usize| span(self.kernel[axis], self.dilation[axis]) - 1;
+        let Edges { top, bottom, left, right } = self.padding;
+        Edges { top: reach(0) - top, bottom: reach(0) - bottom, left: reach(1) - left, right: reach(1) - right }
+    }
+
+    /// The convolution that takes an output's gradient, with a halo of zero pixels around it, to the input's without its
+    /// padding. Of one with strides, only what it says of its kernel has a meaning.
     pub fn turned(&self) -> Conv2d {
+        let halo = self.halo();
         Conv2d {
-            height: self.height + self.kernel - 1,
-            width: self.width + self.kernel - 1,
+            height: self.out_height() + halo.top + halo.bottom,
+            width: self.out_width() + halo.left + halo.right,
             channels: self.filters,
             filters: self.channels,
-            kernel: self.kernel,
+            strides: [1, 1],
+            padding: Edges::NONE,
+            ..*self
         }
     }
 
-    /// Packs `kernel` for [`forward`](Self::forward): panels one behind the other, each `k * k * C` rows of its filters,
-    /// zeros past the last filter.
+    /// Packs `kernel` for [`forward`](Self::forward): group after group, its panels one behind the other, each with the
+    /// `kh * kw * C / groups` rows of its filters, zeros past the last filter.
     pub fn pack(&self, isa: Isa, kernel: &[f32], packed: &mut [f32]) {
-        assert_eq!(packed.len(), self.packed_len(isa));
-        let rows = self.kernel * self.kernel * self.channels;
-        for (first, vectors) in panels(self.filters, isa.lanes(), isa.tile_vectors()) {
-            let width = vectors * isa.lanes();
-            let used = width.min(self.filters - first);
-            let panel = &mut packed[rows * first..rows * (first + width)];
-            for (row, out) in panel.chunks_exact_mut(width).enumerate() {
-                out[..used].copy_from_slice(&kernel[row * self.filters + first..][..used]);
-                out[used..].fill(0.0);
+        assert!(kernel.len() == self.kernel_len() && packed.len() == self.packed_len(isa));
+        let (rows, filters) = (self.kernel_rows(), self.group_filters());
+        for (group, packed) in packed.chunks_exact_mut(rows * padded(filters, isa.lanes())).enumerate() {
+            for (first, vectors) in panels(filters, isa.lanes(), isa.tile_vectors()) {
+                let width = vectors * isa.lanes();
+                let used = width.min(filters - first);
+                let panel = &mut packed[rows * first..rows * (first + width)];
+                for (row, out) in panel.chunks_exact_mut(width).enumerate() {
+                    out[..used].copy_from_slice(&kernel[row * self.filters + group * filters + first..][..used]);
+                    out[used..].fill(0.0);
+                }
             }
         }
     }
 
     /// Writes `kernel` as the kernel of [`turned`](Self::turned): by 180 degrees, channels and filters changed over.
     pub fn turn(&self, isa: Isa, kernel: &[f32], turned: &mut [f32]) {
-        let (channels, filters, places) = (self.channels, self.filters, self.kernel * self.kernel);
+        let (channels, filters) = (self.group_channels(), self.group_filters());
         assert!(kernel.len() == self.kernel_len() && turned.len() == kernel.len());
-        for (place, turned) in turned.chunks_exact_mut(channels * filters).enumerate() {
-            let kernel = &kernel[(places - 1 - place) * channels * filters..][..channels * filters];
-            super::rows::transpose(isa, kernel, filters, turned);
+        let places = kernel.chunks_exact(channels * self.filters).rev();
+        for (kernel, turned) in places.zip(turned.chunks_exact_mut(filters * self.channels)) {
+            if self.groups == 1 {
+                super::rows::transpose(isa, kernel, filters, turned);
+                continue;
+            }
+            for (c, row) in kernel.chunks_exact(self.filters).enumerate() {
+                for (f, &weight) in row.iter().enumerate() {
+                    turned[f % filters * self.channels + f / filters * channels + c] = weight;
+                }
+            }
         }
     }
 
@@ -121,29 +247,65 @@ impl Conv2d {
         isa.run(Forward { size: *self, image, packed, finish, output });
     }
 
+    /// Writes an image into `padded`, whose border, the padding, is zero and stays so.
+    pub fn fill_padded(&self, image: &[f32], padded: &mut [f32]) {
+        let Window { rows, columns } = self.window();
+        assert!(padded.len() == self.input_len() && image.len() == self.unpadded_len());
+        fill_inner(
+            image,
+            columns.input * self.channels,
+            &mut padded[rows.before * self.width * self.channels..],
+            [self.width * self.channels, columns.before * self.channels],
+        );
+    }
+
     /// Elements of the haloed gradient of an output.
     pub fn halo_len(&self) -> usize {
         self.turned().input_len()
     }
 
-    /// Writes an output's gradient into `halo`, whose border of `k - 1` pixels is zero and stays so.
+    /// Writes an output's gradient into `halo`, whose border is zero and stays so.
     pub fn fill_halo(&self, gradient: &[f32], halo: &mut [f32]) {
-        let (row, border, wide) = (self.out_width() * self.filters, self.kernel - 1, self.turned());
-        let halo_row = wide.width * wide.channels;
-        for (y, gradient) in gradient.chunks_exact(row).enumerate() {
-            let start = (y + border) * halo_row + border * self.filters;
-            halo[start..start + row].copy_from_slice(gradient);
-        }
+        let (border, wide) = (self.halo(), self.turned().width * self.filters);
+        assert!(halo.len() == self.halo_len() && gradient.len() == self.output_len());
+        let row = self.out_width() * self.filters;
+        fill_inner(gradient, row, &mut halo[border.top * wide..], [wide, border.left * self.filters]);
     }
 
-    /// Adds an image's share to the kernel's gradient (`[k, k, C, F]`), each element's chain going on from what is there.
-    /// `gradient` is the output's, `[pixels, stride]` with `stride` a whole number of vectors, F or more.
+    /// Writes the gradient to an image, without its padding, from the output's, whatever the strides; forward, this is the
+    /// transposed convolution. `packed` is the kernel, [turned](Self::turn) and packed for [`turned`](Self::turned).
+    pub fn input_gradient_strided(
+        &self,
+        isa: Isa,
+        gradient: &[f32],
+        packed: &[f32],
+        finish: Finish<'_>,
+        input_gradient: &mut [f32],
+    ) {
+        assert_eq!(gradient.len(), self.output_len());
+        assert_eq!(packed.len(), self.turned().packed_len(isa));
+        assert_eq!(input_gradient.len(), self.unpadded_len());
+        finish.check(self.channels, input_gradient.len());
+        let (size, window) = (*self, self.window());
+        isa.run(InputGradient { size, window, gradient, packed, finish, input_gradient });
+    }
+
+    /// Adds an image's share to the kernel's gradient, laid out as the kernel, each element's chain going on from what is
+    /// there. `gradient` is the output's, `[pixels, groups, stride]` with `stride` a whole number of vectors, the filters of
+    /// a group or more.
     pub fn kernel_gradient(&self, isa: Isa, image: &[f32], gradient: &[f32], stride: usize, sum: &mut [f32]) {
         assert_eq!(image.len(), self.input_len());
-        assert_eq!(gradient.len(), self.out_height() * self.out_width() * stride);
-        assert!(stride >= self.filters && stride.is_multiple_of(isa.lanes()));
+        assert_eq!(gradient.len(), self.out_height() * self.out_width() * self.groups * stride);
+        assert!(stride >= self.group_filters() && stride.is_multiple_of(isa.lanes()));
         assert_eq!(sum.len(), self.kernel_len());
         isa.run(KernelGradient { size: *self, image, gradient, stride, sum });
+    }
+}
+
+/// Copies rows of `len` elements to `first` in rows of `wide` elements.
+fn fill_inner(rows: &[f32], len: usize, to: &mut [f32], [wide, first]: [usize; 2]) {
+    for (row, to) in rows.chunks_exact(len).zip(to.chunks_mut(wide)) {
+        to[first..first + len].copy_from_slice(row);
     }
 }
 
@@ -202,239 +364,5 @@ impl Finish<'_> {
     }
 }
 
-struct Forward<'a> {
-    size: Conv2d,
-    image: &'a [f32],
-    packed: &'a [f32],
-    finish: Finish<'a>,
-    output: &'a mut [f32],
-}
-
-impl Kernel for Forward<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<V: Simd>(mut self) {
-        let size = self.size;
-        let rows = size.kernel * size.kernel * size.channels;
-        for (first, vectors) in panels(size.filters, V::LANES, V::TILE_VECTORS) {
-            for y in 0..size.out_height() {
-                let panel = self.packed[rows * first..].as_ptr();
-                let mut row = ForwardRow { all: &mut self, panel, first, y };
-                // SAFETY: the tiles cover the pixels of output row y, whose operands lie inside the slices that
-                // `Conv2d::forward` has measured: image rows y to y + k - 1, and a panel of the packed kernel.
-                unsafe { cover::<V, _>(&mut row, size.out_width(), vectors) };
-            }
-        }
-    }
-}
-
-struct ForwardRow<'a, 'b> {
-    all: &'a mut Forward<'b>,
-    panel: *const f32,
-    first: usize,
-    y: usize,
-}
-
-impl Tiled for ForwardRow<'_, '_> {
-    #[inline(always)]
-    unsafe fn tile<V: Simd, const R: usize, const C: usize>(&mut self, x: usize) {
-        let Conv2d { width, channels, filters, kernel, .. } = self.all.size;
-        // SAFETY: the caller's pixels x to x + R - 1 are in output row y; of the C vectors of filters only those below
-        // `filters` are loaded, gated or stored.
-        unsafe {
-            let mut biases = [V::splat(0.0); C];
-            for (c, biases) in biases.iter_mut().enumerate() {
-                let filter = self.first + c * V::LANES;
-                *biases = self.all.finish.bias(filter, filters - filter);
-            }
-            let mut sums: Sums<V, R, C> = [biases; R];
-            let steps = kernel * channels;
-            for i in 0..kernel {
-                let a = self.all.image.as_ptr().add(((self.y + i) * width + x) * channels);
-                let b = self.panel.add(i * steps * C * V::LANES);
-                advance(&mut sums, steps, Operands { a, a_row: channels, a_step: 1, b, b_step: C * V::LANES });
-            }
-            let start = (self.y * self.all.size.out_width() + x) * filters + self.first;
-            for (r, row) in sums.into_iter().enumerate() {
-                for (c, sum) in row.into_iter().enumerate() {
-                    let (at, n) = (start + r * filters + c * V::LANES, filters - self.first - c * V::LANES);
-                    let sum = self.all.finish.end(sum, at, n);
-                    sum.store_up_to(self.all.output.as_mut_ptr().add(at), n);
-                }
-            }
-        }
-    }
-}
-
-struct KernelGradient<'a> {
-    size: Conv2d,
-    image: &'a [f32],
-    gradient: &'a [f32],
-    stride: usize,
-    sum: &'a mut [f32],
-}
-
-impl Kernel for KernelGradient<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<V: Simd>(mut self) {
-        let size = self.size;
-        for (first, vectors) in panels(size.filters, V::LANES, V::TILE_VECTORS) {
-            for i in 0..size.kernel {
-                let mut row = KernelRow { all: &mut self, first, i };
-                // SAFETY: the tiles cover the `k * C` elements of kernel row i; the operands lie inside the slices that
-                // `Conv2d::kernel_gradient` has measured.
-                unsafe { cover::<V, _>(&mut row, size.kernel * size.channels, vectors) };
-            }
-        }
-    }
-}
-
-struct KernelRow<'a, 'b> {
-    all: &'a mut KernelGradient<'b>,
-    first: usize,
-    i: usize,
-}
-
-impl Tiled for KernelRow<'_, '_> {
-    #[inline(always)]
-    unsafe fn tile<V: Simd, const R: usize, const C: usize>(&mut self, element: usize) {
-        let size = self.all.size;
-        let Conv2d { width, channels, filters, kernel, .. } = size;
-        let start = (self.i * kernel * channels + element) * filters + self.first;
-        // SAFETY: elements `element` to `element + R - 1` are in kernel row i; an output pixel's step reads them from
-        // image row y + i, at most `k * C` from the pixel on; the gradient's rows hold whole vectors.
-        unsafe {
-            let sum = self.all.sum.as_mut_ptr().add(start);
-            let mut sums: Sums<V, R, C> = [[V::splat(0.0); C]; R];
-            for (r, row) in sums.iter_mut().enumerate() {
-                for (c, value) in row.iter_mut().enumerate() {
-                    *value = V::load_up_to(sum.add(r * filters + c * V::LANES), filters - self.first - c * V::LANES);
-                }
-            }
-            for y in 0..size.out_height() {
-                let a = self.all.image.as_ptr().add((y + self.i) * width * channels + element);
-                let b = self.all.gradient.as_ptr().add(y * size.out_width() * self.all.stride + self.first);
-                let operands = Operands { a, a_row: 1, a_step: channels, b, b_step: self.all.stride };
-                advance(&mut sums, size.out_width(), operands);
-            }
-            for (r, row) in sums.into_iter().enumerate() {
-                for (c, value) in row.into_iter().enumerate() {
-                    value.store_up_to(sum.add(r * filters + c * V::LANES), filters - self.first - c * V::LANES);
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kernels::{numbers, rows};
-
-    const SIZES: [Conv2d; 6] = [
-        Conv2d { height: 1, width: 1, channels: 1, filters: 1, kernel: 1 },
-        Conv2d { height: 3, width: 3, channels: 3, filters: 7, kernel: 3 },
-        Conv2d { height: 9, width: 5, channels: 2, filters: 16, kernel: 5 },
-        Conv2d { height: 12, width: 31, channels: 1, filters: 33, kernel: 3 },
-        Conv2d { height: 6, width: 30, channels: 5, filters: 96, kernel: 2 },
-        Conv2d { height: 28, width: 28, channels: 4, filters: 64, kernel: 3 },
-    ];
-
-    /// Calls `visit` with the indices of image, kernel and output element of every product.
-    fn products(size: Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
-        let Conv2d { width, channels, filters, kernel, .. } = size;
-        for (y, x) in (0..size.out_height()).flat_map(|y| (0..size.out_width()).map(move |x| (y, x))) {
-            for (i, j) in (0..kernel).flat_map(|i| (0..kernel).map(move |j| (i, j))) {
-                for (c, f) in (0..channels).flat_map(|c| (0..filters).map(move |f| (c, f))) {
-                    let image = ((y + i) * width + x + j) * channels + c;
-                    let weight = ((i * kernel + j) * channels + c) * filters + f;
-                    visit(image, weight, (y * size.out_width() + x) * filters + f);
-                }
-            }
-        }
-    }
-
-    fn close(got: &[f32], exact: &[f64], what: &str) {
-        for (i, (&got, &exact)) in got.iter().zip(exact).enumerate() {
-            let error = (f64::from(got) - exact).abs();
-            assert!(error <= 1e-5 * exact.abs().max(1.0), "{what}: element {i} is {got}, not {exact}");
-        }
-    }
-
-    /// Output, input gradient and kernel gradient on an instruction set.
-    fn all_passes(isa: Isa, size: Conv2d) -> [Vec<f32>; 3] {
-        let image = numbers(1, size.input_len());
-        let (kernel, bias) = (numbers(2, size.kernel_len()), numbers(3, size.filters));
-        let gradient = numbers(4, size.output_len());
-
-        let mut packed = vec![f32::NAN; size.packed_len(isa)];
-        size.pack(isa, &kernel, &mut packed);
-        let mut output = vec![f32::NAN; size.output_len()];
-        size.forward(isa, &image, &packed, Finish::Bias { bias: &bias, relu: false }, &mut output);
-
-        let turned = size.turned();
-        let (mut packed, mut kernel_turned) = (vec![f32::NAN; turned.packed_len(isa)], vec![f32::NAN; kernel.len()]);
-        size.turn(isa, &kernel, &mut kernel_turned);
-        turned.pack(isa, &kernel_turned, &mut packed);
-        let mut halo = vec![0.0; size.halo_len()];
-        size.fill_halo(&gradient, &mut halo);
-        let mut to_input = vec![f32::NAN; size.input_len()];
-        turned.forward(isa, &halo, &packed, Finish::Gate(Some(&image)), &mut to_input);
-
-        let stride = size.filters.next_multiple_of(isa.lanes());
-        let mut padded = vec![f32::NAN; size.output_len() / size.filters * stride];
-        rows::pad_rows(&gradient, size.filters, &mut padded, stride);
-        let mut to_kernel = vec![0.0; size.kernel_len()];
-        size.kernel_gradient(isa, &image, &padded, stride, &mut to_kernel);
-        [output, to_input, to_kernel]
-    }
-
-    #[test]
-    fn passes_are_the_sums_they_should_be() {
-        for size in SIZES {
-            let image = numbers(1, size.input_len());
-            let (kernel, bias) = (numbers(2, size.kernel_len()), numbers(3, size.filters));
-            let gradient = numbers(4, size.output_len());
-            let mut output: Vec<f64> = (0..size.output_len()).map(|i| f64::from(bias[i % size.filters])).collect();
-            let (mut to_input, mut to_kernel) = (vec![0.0; image.len()], vec![0.0; kernel.len()]);
-            products(size, |i, k, o| {
-                output[o] += f64::from(image[i]) * f64::from(kernel[k]);
-                to_input[i] += f64::from(gradient[o]) * f64::from(kernel[k]);
-                to_kernel[k] += f64::from(gradient[o]) * f64::from(image[i]);
-            });
-            to_input.iter_mut().zip(&image).for_each(|(g, &x)| {
-                if x <= 0.0 {
-                    *g = 0.0
-                }
-            });
-            let got = all_passes(Isa::PORTABLE, size);
-            close(&got[0], &output, "output");
-            close(&got[1], &to_input, "gradient to the input");
-            close(&got[2], &to_kernel, "gradient to the kernel");
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_gives_the_same_bits() {
-        for size in SIZES {
-            let portable = all_passes(Isa::PORTABLE, size);
-            for isa in Isa::available() {
-                assert_eq!(all_passes(isa, size), portable, "{isa:?} {size:?}");
-            }
-        }
-    }
-
-    #[test]
-    fn relu_ends_the_forward_pass() {
-        let size = Conv2d { height: 2, width: 2, channels: 1, filters: 2, kernel: 1 };
-        for isa in Isa::available() {
-            let mut packed = vec![0.0; size.packed_len(isa)];
-            size.pack(isa, &[1.0, -1.0], &mut packed);
-            let mut output = [f32::NAN; 8];
-            let finish = Finish::Bias { bias: &[0.5, 0.5], relu: true };
-            size.forward(isa, &[1.0, -1.0, 0.0, 0.25], &packed, finish, &mut output);
-            assert_eq!(output, [1.5, 0.0, 0.0, 1.5, 0.5, 0.5, 0.75, 0.25]);
-        }
-    }
-}
+mod tests;

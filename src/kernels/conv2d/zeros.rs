@@ -1,10 +1,10 @@
 //! The two backward passes of a convolution from a gradient that is mostly zero, as relu leaves it.
 //!
-//! One element of the output's gradient, pixel p and filter f, belongs to one patch of the image: `k` runs of `k * C`
+//! One element of the output's gradient, pixel p and filter f, belongs to one patch of the image: `kh` runs of `kw * C`
 //! numbers that lie side by side. Both passes go through the elements that are not zero and leave the others out:
 //!
 //! ```text
-//!   image, or the gradient to it                kernel of filter f, [k, k * C]
+//!   image, or the gradient to it                kernel of filter f, [kh, kw * C]
 //!     ... |p: run 0 ----------| ...               | run 0 ----------|
 //!     ... |   run 1 ----------| ...    <----->    | run 1 ----------|
 //!     ... |   run 2 ----------| ...               | run 2 ----------|
@@ -17,7 +17,7 @@
 //! patch's sums take as many loads as multiply-adds, so that the direct passes are faster; the tutorial's second
 //! convolution has one element in four or fewer to do.
 //!
-//! The kernel is kept filter by filter, `[F, k, k, C]`, and the channels are whole vectors ([`Conv2d::may_leave_zeros_out`]).
+//! The kernel is kept filter by filter, `[F, kh, kw, C]`, and the channels are whole vectors ([`Conv2d::may_leave_zeros_out`]).
 
 use super::Conv2d;
 use crate::error::Result;
@@ -44,13 +44,13 @@ pub struct Scratch {
 impl Conv2d {
     /// Whether zeros may be left out of the backward passes. The sizes alone say so.
     pub fn may_leave_zeros_out(&self) -> bool {
-        self.channels.is_multiple_of(CHANNELS)
+        self.is_plain() && self.channels.is_multiple_of(CHANNELS)
     }
 
     /// Rows of the output whose patches are taken together.
     fn strip_rows(&self) -> usize {
         let rows = STRIP / (self.width * self.channels * size_of::<f32>());
-        let most = (rows + 1).saturating_sub(self.kernel).clamp(1, self.out_height());
+        let most = (rows + 1).saturating_sub(self.kernel[0]).clamp(1, self.out_height());
         self.out_height().div_ceil(self.out_height().div_ceil(most)) // strips as even as can be
     }
 
@@ -65,7 +65,7 @@ impl Conv2d {
         Ok(Scratch { masks: filled(pixels.next_multiple_of(WORD), 0)?, patches })
     }
 
-    /// Adds an image's share to the kernel's gradient, which is kept as `[F, k, k, C]`. `gradient` is the output's.
+    /// Adds an image's share to the kernel's gradient, which is kept as `[F, kh, kw, C]`. `gradient` is the output's.
     pub fn kernel_gradient_of_nonzero(
         &self,
         isa: Isa,
@@ -83,7 +83,7 @@ impl Conv2d {
         isa.run(KernelGradient { size: *self, image, gradient, sum, scratch });
     }
 
-    /// The gradient to an image from the output's. `kernel` is `[F, k, k, C]`; where there is a gate, laid out as the
+    /// The gradient to an image, with its padding, from the output's. `kernel` is `[F, kh, kw, C]`; where there is a gate, laid out as the
     /// image, the gradient counts only where it is above 0.
     pub fn input_gradient_of_nonzero(
         &self,
@@ -155,7 +155,7 @@ impl Kernel for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let Conv2d { channels, kernel, filters, .. } = self.size;
+        let Conv2d { channels, kernel: [kh, kw], filters, .. } = self.size;
         let strip = self.size.strip_rows();
         for y in (0..self.size.out_height()).step_by(strip) {
             let pixels = strip.min(self.size.out_height() - y) * self.size.out_width();
@@ -163,7 +163,7 @@ impl Kernel for KernelGradient<'_> {
                 self.find_nonzero::<V>(y, pixels, filter);
                 let mut work = KernelStrip { all: &mut self, y, pixels, filter };
                 // SAFETY: the parts cover the patches of the strip's pixels, which lie in the image.
-                unsafe { cover::<V, _>(&mut work, kernel, kernel * channels / V::LANES) };
+                unsafe { cover::<V, _>(&mut work, kh, kw * channels / V::LANES) };
             }
         }
     }
@@ -201,8 +201,8 @@ struct KernelStrip<'a, 'b> {
 impl Patch for KernelStrip<'_, '_> {
     #[inline(always)]
     unsafe fn part<V: Simd, const R: usize, const C: usize>(&mut self, run: usize, vector: usize) {
-        let Conv2d { width, channels, filters, kernel, .. } = self.all.size;
-        let (row, run_len) = (width * channels, kernel * channels);
+        let Conv2d { width, channels, filters, kernel: [kh, kw], .. } = self.all.size;
+        let (row, run_len) = (width * channels, kw * channels);
         let Scratch { masks, patches } = &*self.all.scratch;
         for f in 0..WORD.min(filters - self.filter) {
             let filter = self.filter + f;
@@ -210,7 +210,7 @@ impl Patch for KernelStrip<'_, '_> {
             // strip.
             unsafe {
                 let sum = self.all.sum.as_mut_ptr();
-                let sum = sum.add((filter * kernel + run) * run_len + vector * V::LANES);
+                let sum = sum.add((filter * kh + run) * run_len + vector * V::LANES);
                 let image = self.all.image.as_ptr().add((self.y + run) * row + vector * V::LANES);
                 let gradient = self.all.gradient.as_ptr().add(self.y * self.all.size.out_width() * filters + filter);
                 let mut sums: Sums<V, R, C> = load_runs(sum, run_len);
@@ -238,15 +238,15 @@ impl Kernel for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let Conv2d { height, width, channels, kernel, .. } = self.size;
+        let Conv2d { height, width, channels, kernel: [kh, kw], .. } = self.size;
         let row = width * channels;
-        self.input_gradient[..(kernel - 1) * row].fill(0.0);
+        self.input_gradient[..(kh - 1) * row].fill(0.0);
         for y in 0..self.size.out_height() {
-            self.input_gradient[(y + kernel - 1) * row..][..row].fill(0.0);
+            self.input_gradient[(y + kh - 1) * row..][..row].fill(0.0);
             for x in 0..self.size.out_width() {
                 let mut work = InputPatch { all: &mut self, y, x };
                 // SAFETY: the parts cover the patch of pixel (y, x), which lies in the image.
-                unsafe { cover::<V, _>(&mut work, kernel, kernel * channels / V::LANES) };
+                unsafe { cover::<V, _>(&mut work, kh, kw * channels / V::LANES) };
             }
             self.gate_row::<V>(y);
         }
@@ -279,8 +279,8 @@ struct InputPatch<'a, 'b> {
 impl Patch for InputPatch<'_, '_> {
     #[inline(always)]
     unsafe fn part<V: Simd, const R: usize, const C: usize>(&mut self, run: usize, vector: usize) {
-        let Conv2d { width, channels, filters, kernel, .. } = self.all.size;
-        let (row, run_len) = (width * channels, kernel * channels);
+        let Conv2d { width, channels, filters, kernel: [kh, kw], .. } = self.all.size;
+        let (row, run_len) = (width * channels, kw * channels);
         // SAFETY: the part lies in the pixel's patch and in every filter's kernel; a one in a mask is a filter.
         unsafe {
             let pixel = self.all.gradient.as_ptr().add((self.y * self.all.size.out_width() + self.x) * filters);
@@ -289,9 +289,9 @@ impl Patch for InputPatch<'_, '_> {
             let weights = self.all.kernel.as_ptr().add(run * run_len + vector * V::LANES);
             let mut sums: Sums<V, R, C> = load_runs(patch, row);
             for first in (0..filters).step_by(WORD) {
-                let (pixel, weights) = (pixel.add(first), weights.add(first * kernel * run_len));
+                let (pixel, weights) = (pixel.add(first), weights.add(first * kh * run_len));
                 let mask = nonzero::<V>(pixel, WORD.min(filters - first));
-                add_rows(&mut sums, mask, |f| pixel.add(f), |f| weights.add(f * kernel * run_len), run_len);
+                add_rows(&mut sums, mask, |f| pixel.add(f), |f| weights.add(f * kh * run_len), run_len);
             }
             store_runs(sums, patch, row);
         }
@@ -336,12 +336,13 @@ mod tests {
     use crate::kernels::conv2d::Finish;
     use crate::kernels::{error_of, numbers, rows};
 
-    const SIZES: [Conv2d; 5] = [
-        Conv2d { height: 1, width: 1, channels: 16, filters: 1, kernel: 1 },
-        Conv2d { height: 5, width: 9, channels: 32, filters: 7, kernel: 3 },
-        Conv2d { height: 9, width: 6, channels: 16, filters: 70, kernel: 5 },
-        Conv2d { height: 8, width: 31, channels: 96, filters: 20, kernel: 2 },
-        Conv2d { height: 26, width: 26, channels: 32, filters: 64, kernel: 3 },
+    const SIZES: [Conv2d; 6] = [
+        Conv2d::new(1, 1, 16, 1, [1, 1]),
+        Conv2d::new(5, 9, 32, 7, [3, 3]),
+        Conv2d::new(9, 6, 16, 70, [5, 5]),
+        Conv2d::new(8, 31, 96, 20, [2, 2]),
+        Conv2d::new(7, 8, 48, 9, [3, 1]),
+        Conv2d::new(26, 26, 32, 64, [3, 3]),
     ];
 
     /// A gradient of which a third is not zero.

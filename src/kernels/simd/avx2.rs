@@ -54,6 +54,10 @@ impl Simd for Avx2 {
         Avx2(unsafe { _mm256_sub_ps(self.0, b.0) })
     }
     #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        Avx2(unsafe { _mm256_mul_ps(self.0, b.0) })
+    }
+    #[inline(always)]
     unsafe fn div(self, b: Self) -> Self {
         Avx2(unsafe { _mm256_div_ps(self.0, b.0) })
     }
@@ -82,6 +86,29 @@ impl Simd for Avx2 {
         unsafe {
             let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(gate.0, _mm256_setzero_ps());
             Avx2(_mm256_and_ps(mask, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn if_positive(self, gate: Self, other: Self) -> Self {
+        unsafe {
+            let mask = _mm256_cmp_ps::<_CMP_GT_OQ>(gate.0, _mm256_setzero_ps());
+            Avx2(_mm256_blendv_ps(other.0, self.0, mask))
+        }
+    }
+    #[inline(always)]
+    unsafe fn or_greater(self, next: Self) -> Self {
+        unsafe {
+            // maxps gives its second operand when either is NaN or both are zeros.
+            let greater = _mm256_max_ps(next.0, self.0);
+            Avx2(_mm256_blendv_ps(greater, next.0, _mm256_cmp_ps::<_CMP_UNORD_Q>(next.0, next.0)))
+        }
+    }
+    #[inline(always)]
+    unsafe fn split_where_same(self, a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            let nan = _mm256_cmp_ps::<_CMP_UNORD_Q>(a.0, a.0);
+            let same = _mm256_or_ps(_mm256_cmp_ps::<_CMP_EQ_OQ>(a.0, b.0), nan);
+            (Avx2(_mm256_and_ps(same, self.0)), Avx2(_mm256_andnot_ps(same, self.0)))
         }
     }
     #[inline(always)]

@@ -56,6 +56,10 @@ impl Simd for Avx512 {
         Avx512(unsafe { _mm512_sub_ps(self.0, b.0) })
     }
     #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        Avx512(unsafe { _mm512_mul_ps(self.0, b.0) })
+    }
+    #[inline(always)]
     unsafe fn div(self, b: Self) -> Self {
         Avx512(unsafe { _mm512_div_ps(self.0, b.0) })
     }
@@ -85,6 +89,28 @@ impl Simd for Avx512 {
         unsafe {
             let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate.0, _mm512_setzero_ps());
             Avx512(_mm512_maskz_mov_ps(mask, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn if_positive(self, gate: Self, other: Self) -> Self {
+        unsafe {
+            let mask = _mm512_cmp_ps_mask::<_CMP_GT_OQ>(gate.0, _mm512_setzero_ps());
+            Avx512(_mm512_mask_mov_ps(other.0, mask, self.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn or_greater(self, next: Self) -> Self {
+        unsafe {
+            let greater = _mm512_max_ps(next.0, self.0);
+            Avx512(_mm512_mask_mov_ps(greater, _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(next.0, next.0), next.0))
+        }
+    }
+    #[inline(always)]
+    unsafe fn split_where_same(self, a: Self, b: Self) -> (Self, Self) {
+        unsafe {
+            let nan = _mm512_cmp_ps_mask::<_CMP_UNORD_Q>(a.0, a.0);
+            let same = _mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a.0, b.0) | nan;
+            (Avx512(_mm512_maskz_mov_ps(same, self.0)), Avx512(_mm512_maskz_mov_ps(!same, self.0)))
         }
     }
     #[inline(always)]

@@ -49,6 +49,8 @@ pub trait Simd: Copy {
     unsafe fn add(self, b: Self) -> Self;
     /// `self - b`
     unsafe fn sub(self, b: Self) -> Self;
+    /// `self * b`
+    unsafe fn mul(self, b: Self) -> Self;
     /// `self / b`, correctly rounded.
     unsafe fn div(self, b: Self) -> Self;
     /// The square root, correctly rounded.
@@ -63,6 +65,12 @@ pub trait Simd: Copy {
     unsafe fn relu(self) -> Self;
     /// `self` where `gate > 0`, else `0`.
     unsafe fn where_positive(self, gate: Self) -> Self;
+    /// `self` where `gate > 0`, else `other`.
+    unsafe fn if_positive(self, gate: Self, other: Self) -> Self;
+    /// The greater of the two: `next` where it is greater or NaN, else `self`, so that NaN stays and of equals the first.
+    unsafe fn or_greater(self, next: Self) -> Self;
+    /// `self` where `a` is `b` or NaN, else `0`; and the other way round.
+    unsafe fn split_where_same(self, a: Self, b: Self) -> (Self, Self);
     /// `0` where `|self| < `[`TINY`], else `self` (NaN stays).
     unsafe fn without_tiny(self) -> Self;
     /// A bit for each lane, the first one lowest: whether it is not zero. NaN is not, nor is the smallest number.
@@ -96,14 +104,14 @@ mod tests {
         [1.5, -2.5, 0.0, -0.0, 1e-40, -1e-40, 3e38, -3e38, 0.1, 0.2, 0.3, f32::INFINITY, -1.0, 7.0, 1e-7, f32::NAN];
     const B: [f32; 16] = [0.3, 0.7, -0.0, 5.0, 1.0, -1.0, 10.0, 0.5, 1e-3, -3.0, 1.0 / 3.0, 2.0, 1e9, 1e-9, 4.0, 2.0];
 
-    /// Every operation on awkward values, as bits: ten rows of sixteen.
+    /// Every operation on awkward values, as bits: fifteen rows of sixteen.
     struct Everything;
 
     impl Kernel for Everything {
         type Output = Vec<[u32; 16]>;
         #[inline(always)]
         fn run<V: Simd>(self) -> Self::Output {
-            let mut rows = vec![[0f32; 16]; 10];
+            let mut rows = vec![[0f32; 16]; 15];
             for at in (0..16).step_by(V::LANES) {
                 // SAFETY: sixteen elements stand at each pointer, and `at` leaves room for a vector.
                 unsafe {
@@ -114,6 +122,11 @@ mod tests {
                     }
                     a.where_positive(b).store(rows[7].as_mut_ptr().add(at));
                     a.without_tiny().store(rows[9].as_mut_ptr().add(at));
+                    let (same, other) = b.split_where_same(a, V::splat(-0.0));
+                    let more = [a.mul(b), a.if_positive(b, V::splat(0.5)), a.or_greater(b), same, other];
+                    for (row, v) in rows[10..].iter_mut().zip(more) {
+                        v.store(row.as_mut_ptr().add(at));
+                    }
                     let n = 11usize.saturating_sub(at).min(V::LANES);
                     V::load_up_to(A.as_ptr().add(at), n)
                         .add(V::splat(1.0))
@@ -167,6 +180,11 @@ mod tests {
         assert_eq!((f32::from_bits(portable[8][10]), portable[8][11]), (1.3, 0), "partial loads and stores");
         let kept = A.map(|x| x.is_nan() || x.abs() > 1e-39);
         assert_eq!(portable[9], std::array::from_fn(|i| if kept[i] { bits(A[i]) } else { 0 }), "tiny ones go");
+        let greater = |i: usize| if B[i] > A[i] || B[i].is_nan() { B[i] } else { A[i] };
+        assert_eq!(portable[12], std::array::from_fn(|i| bits(greater(i))), "the greater, or NaN");
+        let same = |i: usize| A[i] == 0.0 || A[i].is_nan();
+        assert_eq!(portable[13], std::array::from_fn(|i| if same(i) { bits(B[i]) } else { 0 }));
+        assert_eq!(portable[14], std::array::from_fn(|i| if same(i) { 0 } else { bits(B[i]) }));
         for isa in Isa::available() {
             assert_eq!(isa.run(Everything), portable, "{isa:?}");
         }

@@ -57,6 +57,10 @@ impl Simd for Portable {
         self.zip(b, |a, b| a - b)
     }
     #[inline(always)]
+    unsafe fn mul(self, b: Self) -> Self {
+        self.zip(b, |a, b| a * b)
+    }
+    #[inline(always)]
     unsafe fn div(self, b: Self) -> Self {
         self.zip(b, |a, b| a / b)
     }
@@ -81,6 +85,22 @@ impl Simd for Portable {
     #[inline(always)]
     unsafe fn where_positive(self, gate: Self) -> Self {
         self.zip(gate, |x, g| if g > 0.0 { x } else { 0.0 })
+    }
+    #[inline(always)]
+    unsafe fn if_positive(self, gate: Self, other: Self) -> Self {
+        Portable(std::array::from_fn(|i| if gate.0[i] > 0.0 { self.0[i] } else { other.0[i] }))
+    }
+    #[inline(always)]
+    unsafe fn or_greater(self, next: Self) -> Self {
+        self.zip(next, |a, b| if b > a || b.is_nan() { b } else { a })
+    }
+    #[inline(always)]
+    unsafe fn split_where_same(self, a: Self, b: Self) -> (Self, Self) {
+        let same = |i: usize| a.0[i] == b.0[i] || a.0[i].is_nan();
+        (
+            Portable(std::array::from_fn(|i| if same(i) { self.0[i] } else { 0.0 })),
+            Portable(std::array::from_fn(|i| if same(i) { 0.0 } else { self.0[i] })),
+        )
     }
     #[inline(always)]
     unsafe fn without_tiny(self) -> Self {

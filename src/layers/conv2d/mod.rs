@@ -16,7 +16,7 @@ use crate::graph::Shape;
 use crate::json::Object;
 use crate::kernels::Isa;
 use crate::kernels::conv2d::{Conv2d as Size, Finish, winograd};
-use crate::kernels::window::{Axis, Padding};
+use crate::kernels::window::{Axis, Padding, Window};
 use crate::memory::Buffer;
 use gradients::Gradients;
 use pass::Pass;
@@ -191,10 +191,8 @@ impl Layer for Conv2d {
     }
 
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let (&[height, width, channels], filters) = (site.inputs[0].dims(), self.filters) else {
-            return Err(Error::internal("a Conv2D has three dimensions"));
-        };
-        let size = Size { height, width, channels, filters, kernel: self.kernel_size[0] };
+        let [rows, columns] = self.axes(site.inputs[0])?;
+        let size = Size::of(Window { rows, columns }, site.inputs[0].dims()[2], self.filters, self.groups);
         Ok(Box::new(Conv2dWork::new(size, site)?))
     }
 }
@@ -237,7 +235,7 @@ impl Work for Conv2dWork {
             let x = &x[image * size.input_len()..][..size.input_len()];
             for_each(Chunks::new(y.into_slice(), band * out_row), &|i, y| {
                 let y = y.into_slice();
-                let rows = y.len() / out_row + size.kernel - 1;
+                let rows = size.rows_under(y.len() / out_row);
                 pass.run_band(isa, rows, &x[i * band * row..][..rows * row], Finish::Bias { bias, relu }, y);
             });
         });

@@ -1,0 +1,240 @@
+//! Depthwise convolution of one image: every channel on its own, so that vectors run over channels in all three passes.
+//!
+//! An image is `[H, W, C]`, a kernel `[kh, kw, C, M]`, the output has `C * M` channels, of which `c * M + m` comes from
+//! channel c. A kernel is laid out as that of `C * M` channels with one filter each, and where M is not 1 it is treated so:
+//! the image is spread first, each element M times.
+//!
+//! Forward, and back to the input, a tile is a few pixels of a row that see the same places of the window, so that a
+//! vector of the kernel is loaded once for all of them; pixels near the edge, or between the steps of a strided window,
+//! see fewer places ([`Taps`]), and no product with padding or with a place that is not there is ever formed:
+//!
+//! ```text
+//!   to the input, size 3, stride 2:    output      0     1     2
+//!                                      inputs    0  1  2  3  4  5  6       even ones meet places 0 and 2, odd ones place 1
+//! ```
+//!
+//! The gradient to the kernel keeps up to three places of a row of the kernel in registers, four vectors of channels each,
+//! and goes through all pixels.
+
+mod kernel_gradient;
+
+use super::Simd;
+use super::conv2d::Finish;
+use super::isa::{Isa, Kernel};
+use super::vectors::{Across, across};
+use super::window::{Axis, Taps, Window};
+use kernel_gradient::KernelGradient;
+
+/// The sizes of a depthwise convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Depthwise {
+    /// Where the windows lie.
+    pub window: Window,
+    /// Channels of a pixel, C.
+    pub channels: usize,
+    /// Filters of a channel, M.
+    pub multiplier: usize,
+}
+
+impl Depthwise {
+    /// Channels of an output pixel.
+    pub fn filters(&self) -> usize {
+        self.channels * self.multiplier
+    }
+
+    /// Elements of an image.
+    pub fn input_len(&self) -> usize {
+        self.window.inputs() * self.channels
+    }
+
+    /// Elements of an output image.
+    pub fn output_len(&self) -> usize {
+        self.window.outputs() * self.filters()
+    }
+
+    /// Elements of the kernel.
+    pub fn kernel_len(&self) -> usize {
+        self.window.places() * self.filters()
+    }
+
+    /// Elements of scratch that each of the passes needs.
+    pub fn scratch_len(&self) -> usize {
+        if self.multiplier == 1 { 0 } else { self.window.inputs() * self.filters() }
+    }
+
+    /// Convolves an image: `output = finish(bias + image * kernel)`.
+    pub fn forward(
+        &self,
+        isa: Isa,
+        image: &[f32],
+        kernel: &[f32],
+        finish: Finish<'_>,
+        output: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        assert!(image.len() == self.input_len() && kernel.len() == self.kernel_len());
+        assert_eq!(output.len(), self.output_len());
+        finish.check(self.filters(), output.len());
+        let (window, channels, input) = (self.window, self.filters(), self.spread(image, scratch));
+        isa.run(Pass::<true> { window, channels, input, kernel, finish, output });
+    }
+
+    /// Writes the gradient to an image from the output's. With a gate, laid out as the image, it counts only where that is
+    /// above 0.
+    pub fn input_gradient(
+        &self,
+        isa: Isa,
+        gradient: &[f32],
+        kernel: &[f32],
+        gate: Option<&[f32]>,
+        input_gradient: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        assert!(gradient.len() == self.output_len() && kernel.len() == self.kernel_len());
+        assert_eq!(input_gradient.len(), self.input_len());
+        let (window, channels, input) = (self.window, self.filters(), gradient);
+        let finish = Finish::Gate(gate);
+        finish.check(channels, self.input_len());
+        if self.multiplier == 1 {
+            isa.run(Pass::<false> { window, channels, input, kernel, finish, output: input_gradient });
+            return;
+        }
+        let output = &mut scratch[..self.scratch_len()];
+        isa.run(Pass::<false> { window, channels, input, kernel, finish: Finish::Gate(None), output });
+        for (i, (sum, shares)) in input_gradient.iter_mut().zip(scratch.chunks_exact(self.multiplier)).enumerate() {
+            let open = gate.is_none_or(|gate| gate[i] > 0.0);
+            *sum = if open { shares.iter().fold(0.0, |sum, share| sum + share) } else { 0.0 };
+        }
+    }
+
+    /// Adds an image's share to the kernel's gradient, each element's chain going on from what is there.
+    pub fn kernel_gradient(&self, isa: Isa, image: &[f32], gradient: &[f32], sum: &mut [f32], scratch: &mut [f32]) {
+        assert!(image.len() == self.input_len() && gradient.len() == self.output_len());
+        assert_eq!(sum.len(), self.kernel_len());
+        let (window, channels, image) = (self.window, self.filters(), self.spread(image, scratch));
+        isa.run(KernelGradient { window, channels, image, gradient, sum });
+    }
+
+    /// The image with each element as often as a channel has filters.
+    fn spread<'a>(&self, image: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
+        if self.multiplier == 1 {
+            return image;
+        }
+        let wide = &mut scratch[..self.scratch_len()];
+        wide.chunks_exact_mut(self.multiplier).zip(image).for_each(|(wide, &x)| wide.fill(x));
+        wide
+    }
+}
+
+/// The pass over all of an image: forward, or from the output's gradient to the input's.
+struct Pass<'a, const FORWARD: bool> {
+    window: Window,
+    channels: usize,
+    input: &'a [f32],
+    kernel: &'a [f32],
+    finish: Finish<'a>,
+    output: &'a mut [f32],
+}
+
+impl<const FORWARD: bool> Kernel for Pass<'_, FORWARD> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Simd>(mut self) {
+        let Window { rows, columns } = self.window;
+        let (height, width) = if FORWARD { (rows.output(), columns.output()) } else { (rows.input, columns.input) };
+        let step = self.pixel_step();
+        for y in 0..height {
+            let down = Self::taps(&rows, y);
+            for phase in 0..step.min(width) {
+                let mut x = phase;
+                while x < width {
+                    x += self.tile::<V>(down, y * width, x, width) * step;
+                }
+            }
+        }
+    }
+}
+
+impl<const FORWARD: bool> Pass<'_, FORWARD> {
+    /// What a pixel of what is written meets, along one axis.
+    #[inline(always)]
+    fn taps(axis: &Axis, at: usize) -> Taps {
+        if FORWARD { axis.inputs(at) } else { axis.outputs(at) }
+    }
+
+    /// From a pixel to the next that can see the same places.
+    #[inline(always)]
+    fn pixel_step(&self) -> usize {
+        if FORWARD { 1 } else { self.window.columns.stride }
+    }
+
+    /// Does as many pixels from `x` on as see the same places of the window, up to 8, and says how many.
+    #[inline(always)]
+    fn tile<V: Simd>(&mut self, down: Taps, row: usize, x: usize, width: usize) -> usize {
+        let columns = self.window.columns;
+        let along = Self::taps(&columns, x);
+        let fits = |pixels: usize| {
+            let last = x + (pixels - 1) * self.pixel_step();
+            let taps = if last < width { Self::taps(&columns, last) } else { return false };
+            (taps.count, taps.place) == (along.count, along.place)
+        };
+        macro_rules! widest {
+            ($($pixels:literal)*) => {
+                $(if $pixels == 1 || fits($pixels) {
+                    let mut tile = Tile::<FORWARD, $pixels> { all: self, down, along, pixel: row + x };
+                    let channels = tile.all.channels;
+                    // SAFETY: the pixels are in the output and meet what the taps name, which lies in the input; all have
+                    // `channels` channels, and so has each place of the kernel.
+                    unsafe { across::<V>(&mut tile, channels) };
+                    return $pixels;
+                })*
+            };
+        }
+        widest!(8 4 2 1);
+        1
+    }
+}
+
+/// `R` pixels of a row that see the same places of the window.
+struct Tile<'a, 'b, const FORWARD: bool, const R: usize> {
+    all: &'a mut Pass<'b, FORWARD>,
+    down: Taps,
+    along: Taps,
+    pixel: usize,
+}
+
+impl<const FORWARD: bool, const R: usize> Across for Tile<'_, '_, FORWARD, R> {
+    #[inline(always)]
+    unsafe fn vector<V: Simd>(&mut self, at: usize, n: usize) {
+        let Tile { all, down, along, pixel } = self;
+        let (columns, channels) = (all.window.columns, all.channels);
+        let (input_width, input_step) =
+            if FORWARD { (columns.input, columns.stride * channels) } else { (columns.output(), channels) };
+        // SAFETY: the caller's.
+        unsafe {
+            let mut sums = [all.finish.bias::<V>(at, all.channels - at); R];
+            let (mut row, mut place) = (down.at, down.place);
+            for _ in 0..down.count {
+                let mut input = all.input.as_ptr().add((row * input_width + along.at) * channels + at);
+                let mut kernel = all.kernel.as_ptr().add((place * columns.size + along.place) * channels + at);
+                for _ in 0..along.count {
+                    let weights = V::load_up_to(kernel, n);
+                    for (r, sum) in sums.iter_mut().enumerate() {
+                        *sum = V::load_up_to(input.add(r * input_step), n).fma(weights, *sum);
+                    }
+                    input = input.wrapping_offset(along.step * channels as isize);
+                    kernel = kernel.wrapping_add(along.place_step * channels);
+                }
+                row = row.wrapping_add_signed(down.step);
+                place += down.place_step;
+            }
+            for (r, sum) in sums.into_iter().enumerate() {
+                let at = (*pixel + r * all.pixel_step()) * channels + at;
+                all.finish.end(sum, at, n).store_up_to(all.output.as_mut_ptr().add(at), n);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
