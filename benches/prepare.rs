@@ -6,8 +6,8 @@
 
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
-use mnist::layers::Activation;
 use mnist::image::prepare;
+use mnist::layers::Activation;
 use mnist::train::{CompileOptions, EvaluateOptions, FitOptions, Model, Output, Verbose};
 use rayon::prelude::*;
 use std::error::Error;

@@ -142,6 +142,15 @@
 /// Adam (Kingma and Ba 2015) as Keras writes it.
 #define MNIST_OPTIMIZER_ADAM 1
 
+/// Stochastic gradient descent; learning rate 0.01, no momentum.
+#define MNIST_OPTIMIZER_SGD 2
+
+/// RMSprop (Tieleman and Hinton 2012); rho 0.9.
+#define MNIST_OPTIMIZER_RMSPROP 3
+
+/// AdamW (Loshchilov and Hutter 2019); weight decay 0.004.
+#define MNIST_OPTIMIZER_ADAMW 4
+
 /// The mean of -log(probability of the label), for a model that ends in softmax.
 #define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY 1
 
@@ -188,20 +197,29 @@ typedef void (*mnist_write_fn)(void *user_data, const char *text, size_t len);
 typedef struct mnist_compile_options {
     /// sizeof this struct.
     size_t struct_size;
-    /// MNIST_OPTIMIZER_ADAM.
+    /// A constant MNIST_OPTIMIZER_..., whose other settings are Keras's defaults. MNIST_OPTIMIZER_ADAM.
     uint32_t optimizer;
-    /// The length of a step, 0 or more. 0.001.
+    /// The length of a step, 0 or more. Left at 0.001, it is the optimizer's default: 0.01 for MNIST_OPTIMIZER_SGD. 0.001.
     double learning_rate;
-    /// The decay of the gradients' mean, from 0 to below 1. 0.9.
+    /// Adam and AdamW: the decay of the gradients' mean, from 0 to below 1. 0.9.
     double beta_1;
-    /// The decay of the gradients' mean square, from 0 to below 1. 0.999.
+    /// Adam and AdamW: the decay of the gradients' mean square, from 0 to below 1. 0.999.
     double beta_2;
-    /// Added to the root of the mean square, above 0. 1e-7.
+    /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
     double epsilon;
     /// MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
     uint32_t loss;
     /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     uint32_t metrics;
+    /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adam,
+    /// AdamW, RMSprop, SGD. NULL: those settings. NULL.
+    const char *optimizer_config;
+    /// The loss likewise: "'sparse_categorical_crossentropy'", or "{class_name: 'SparseCategoricalCrossentropy', config:
+    /// {from_logits: true}}". NULL: `loss`. NULL.
+    const char *loss_config;
+    /// The metrics likewise: "['accuracy']" or "[]". NULL: `metrics`. NULL.
+    const char *metrics_config;
 } mnist_compile_options;
 
 /// How far a fit has come.
@@ -533,9 +551,15 @@ mnist_status mnist_graph_check(const struct mnist_graph *graph,
 /// Input: images `[height, width, channels]`, each size 1 or more. NULL on failure or for a NULL graph.
 struct mnist_tensor *mnist_input(struct mnist_graph *graph, size_t height, size_t width, size_t channels);
 
+/// Input: samples of any shape: `dims` are its `rank` sizes, 1 to 3, without the batch: `[features]`, `[steps, channels]`,
+/// `[height, width, channels]`. NULL on failure or for a NULL graph.
+struct mnist_tensor *mnist_input_shape(struct mnist_graph *graph,
+                                       const size_t *dims,
+                                       size_t rank);
+
 /// Conv2D: `filters` kernels of `kernel_size` x `kernel_size`, stride 1, no padding ("valid"), with a bias:
 /// `[H, W, C]` to `[H - kernel_size + 1, W - kernel_size + 1, filters]`. Kernels start Glorot uniform, biases 0.
-/// NULL on failure (a kernel larger than its input, a size of 0, softmax here) or for a NULL tensor.
+/// NULL on failure (a kernel larger than its input, a size of 0) or for a NULL tensor.
 struct mnist_tensor *mnist_conv2d(struct mnist_tensor *x,
                                   size_t filters,
                                   size_t kernel_size,
@@ -544,11 +568,91 @@ struct mnist_tensor *mnist_conv2d(struct mnist_tensor *x,
 /// Flatten: `[H, W, C]` to `[H * W * C]`. NULL on failure or for a NULL tensor.
 struct mnist_tensor *mnist_flatten(struct mnist_tensor *x);
 
-/// Dense: `[inputs]` to `[units]`, with a bias. The kernel starts Glorot uniform, the bias 0. MNIST_ACTIVATION_SOFTMAX
-/// makes it the last layer. NULL on failure (images that were not flattened, a size of 0) or for a NULL tensor.
+/// Dense: `[..., inputs]` to `[..., units]`, with a bias. The kernel starts Glorot uniform, the bias 0. NULL on failure (a
+/// size of 0) or for a NULL tensor.
 struct mnist_tensor *mnist_dense(struct mnist_tensor *x,
                                  size_t units,
                                  mnist_activation activation);
+
+/// MaxPooling2D: the largest number of each `pool_size` x `pool_size` window, strides the same, no padding: `[H, W, C]` to
+/// `[H / pool_size, W / pool_size, C]`, rounded down. NULL on failure (a window larger than its input, a size of 0) or for a
+/// NULL tensor.
+struct mnist_tensor *mnist_max_pooling2d(struct mnist_tensor *x,
+                                         size_t pool_size);
+
+/// AveragePooling2D: the mean of each window; otherwise as mnist_max_pooling2d.
+struct mnist_tensor *mnist_average_pooling2d(struct mnist_tensor *x, size_t pool_size);
+
+/// GlobalAveragePooling2D: the mean over height and width: `[H, W, C]` to `[C]`. NULL on failure or for a NULL tensor.
+struct mnist_tensor *mnist_global_average_pooling2d(struct mnist_tensor *x);
+
+/// Dropout: in training each number is 0 with probability `rate`, from 0 to below 1, and else divided by `1 - rate`; in
+/// prediction nothing is done. Which ones is a function of the fit's seed, the step, the sample and the layer, whatever the
+/// threads. NULL on failure or for a NULL tensor.
+struct mnist_tensor *mnist_dropout(struct mnist_tensor *x,
+                                   double rate);
+
+/// BatchNormalization over the last axis, with Keras's defaults: momentum 0.99, epsilon 0.001, gamma and beta. In training
+/// the batch's mean and variance count, in prediction the moving ones. NULL on failure or for a NULL tensor.
+struct mnist_tensor *mnist_batch_normalization(struct mnist_tensor *x);
+
+/// Activation: `activation` as a layer of its own, on a tensor of any shape; softmax is over the last axis. NULL on failure
+/// or for a NULL tensor.
+struct mnist_tensor *mnist_activate(struct mnist_tensor *x,
+                                    mnist_activation activation);
+
+/// Add: the sum of two tensors of one shape. NULL on failure or for a NULL tensor.
+struct mnist_tensor *mnist_add(struct mnist_tensor *a, struct mnist_tensor *b);
+
+/// Concatenate: two tensors, one behind the other along the last axis; their other sizes are equal. NULL on failure or for
+/// a NULL tensor.
+struct mnist_tensor *mnist_concatenate(struct mnist_tensor *a,
+                                       struct mnist_tensor *b);
+
+/// Any layer that takes one tensor, by Keras's class and config: `mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3,
+/// strides: 2, padding: 'same', activation: 'relu'}")`. The config is JSON5: keys need no quotes, strings may have single
+/// ones. What Keras's get_config() gives is valid as it is; keys that are left out have Keras's defaults; `name` and
+/// `trainable` are keys too. NULL: `{}`.
+///
+/// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Cropping2D,
+/// Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
+/// GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, LayerNormalization, LeakyReLU, MaxPooling1D, MaxPooling2D,
+/// Normalization, PReLU, Permute, ReLU, Rescaling, Reshape, SeparableConv2D, Softmax, SpatialDropout2D, UpSampling2D,
+/// ZeroPadding2D.
+///
+/// NULL for a NULL tensor, and on failure, which mnist_graph_check and mnist_model_new tell: INVALID_ARGUMENT for a wrong
+/// value (named by its key), or a text that is no JSON5 (by line and column); UNSUPPORTED for an unknown class or key (the
+/// nearest known one is told), or a value that this library does not support; SHAPE for an input that does not fit.
+struct mnist_tensor *mnist_layer(struct mnist_tensor *x,
+                                 const char *class_name,
+                                 const char *config);
+
+/// Any layer that takes several tensors, by Keras's class and config: Add, Average, Concatenate, Maximum, Minimum, Multiply,
+/// Subtract (of two). `inputs` are `count` tensors of one graph, 2 or more. Otherwise as mnist_layer; NULL if one of them is.
+struct mnist_tensor *mnist_merge(struct mnist_tensor *const *inputs,
+                                 size_t count,
+                                 const char *class_name,
+                                 const char *config);
+
+/// The shape of a tensor, without the batch: writes as many of its sizes to `dims` as `capacity` has room for (`dims` may be
+/// NULL when that is 0), and returns how many there are; 0 for NULL.
+size_t mnist_tensor_shape(const struct mnist_tensor *tensor,
+                          size_t *dims,
+                          size_t capacity);
+
+/// A graph out of a network as Keras writes it: the text of `model.to_json()` of a Functional or a Sequential model with one
+/// input and one output. (JSON5 is taken, too.) On success `*graph` is a new graph, to be freed with mnist_graph_free, and
+/// `*input` and `*output`, which belong to it, are what mnist_model_new takes. At most 10,000 layers, 16 MiB of text, 64
+/// objects and lists inside each other.
+///
+/// Errors: FORMAT for a text that is no such network: line and column, or the key, are told; UNSUPPORTED for a class or a
+/// setting that this library does not have; INVALID_ARGUMENT for a name that no layer can have; SHAPE for layers that do not
+/// fit each other; OUT_OF_MEMORY.
+mnist_status mnist_graph_from_json(const char *json,
+                                   struct mnist_graph **graph,
+                                   struct mnist_tensor **input,
+                                   struct mnist_tensor **output,
+                                   struct mnist_error *error);
 
 /// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
 /// graph's seed. `name` is for the summary; NULL means "model". On success `*out` is a new model, to be freed with
@@ -575,16 +679,17 @@ mnist_status mnist_model_summary(const struct mnist_model *model,
                                  void *user_data,
                                  struct mnist_error *error);
 
-/// How many numbers training may change; 0 for NULL.
+/// How many numbers the model's weights are, those included that training does not change; 0 for NULL.
 size_t mnist_model_count_params(const struct mnist_model *model);
 
-/// The shape of an image that the model takes: writes as many of its three sizes, height, width, channels, to `dims` as
-/// `capacity` has room for (`dims` may be NULL when that is 0), and returns 3; 0 for a NULL model.
+/// The shape of a sample that the model takes, without the batch, `[height, width, channels]`, say: writes as many of its
+/// sizes to `dims` as `capacity` has room for (`dims` may be NULL when that is 0), and returns how many there are, 1 to 3; 0
+/// for a NULL model.
 size_t mnist_model_input_shape(const struct mnist_model *model,
                                size_t *dims,
                                size_t capacity);
 
-/// How many floats the model gives for an image, the classes; 0 for a NULL model.
+/// How many floats the model gives for a sample, the classes; 0 for a NULL model.
 size_t mnist_model_output_len(const struct mnist_model *model);
 
 /// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
@@ -595,20 +700,104 @@ mnist_status mnist_model_set_threads(struct mnist_model *model,
                                      size_t threads,
                                      struct mnist_error *error);
 
-/// Fills in Keras's defaults. NULL does nothing.
-void mnist_compile_options_init(struct mnist_compile_options *options);
+/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
+/// not know with zeros. NULL does nothing.
+void mnist_compile_options_init(struct mnist_compile_options *options,
+                                size_t struct_size);
 
 /// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,
 /// accuracy. What the optimizer has gathered in earlier fits is forgotten, the weights are kept.
 ///
-/// Errors: INVALID_ARGUMENT for an option out of its range, or a loss that does not fit the last layer's activation;
-/// SHAPE, UNSUPPORTED when the model does not give a row of classes; BUSY.
+/// Errors: INVALID_ARGUMENT for an option out of its range, a config that is no JSON5 or has a wrong value (its key is told),
+/// or a loss that does not fit the last layer's activation; UNSUPPORTED for an unknown class or key in a config; SHAPE,
+/// UNSUPPORTED when the model does not give a row of classes; BUSY.
 mnist_status mnist_model_compile(struct mnist_model *model,
                                  const struct mnist_compile_options *options,
                                  struct mnist_error *error);
 
-/// Fills in Keras's defaults. NULL does nothing.
-void mnist_fit_options_init(struct mnist_fit_options *options);
+/// How many layers the model has, its input included; 0 for NULL.
+size_t mnist_model_layers_len(const struct mnist_model *model);
+
+/// The name of layer `i`, "conv2d_1". They come from the input on, in Keras's order. NULL for an `i` past the end or a NULL
+/// model. The string is good as long as the model is.
+const char *mnist_model_layer_name(const struct mnist_model *model,
+                                   size_t i);
+
+/// Keras's class of layer `i`, "Conv2D". Otherwise as mnist_model_layer_name.
+const char *mnist_model_layer_class(const struct mnist_model *model, size_t i);
+
+/// The shape of what the layer called `layer` gives, without the batch: its number of dimensions in `*rank`, and in `dims`,
+/// which has room for `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0. Of a layer that is called more
+/// than once it is its first call that counts.
+///
+/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+mnist_status mnist_model_layer_shape(const struct mnist_model *model,
+                                     const char *layer,
+                                     size_t *dims,
+                                     size_t capacity,
+                                     size_t *rank,
+                                     struct mnist_error *error);
+
+/// Says whether training may change the layer called `layer`, or all of them when that is NULL; 0 freezes, any other number
+/// unfreezes. It counts from the next fit on, and is saved with the model. A frozen BatchNormalization normalizes by its
+/// moving statistics in training too, and leaves them as they are, as in Keras. Nothing is computed backward below the
+/// lowest layer that may change. The position of an earlier fit is forgotten.
+///
+/// Errors: NOT_FOUND; BUSY.
+mnist_status mnist_model_set_trainable(struct mnist_model *model,
+                                       const char *layer,
+                                       int32_t trainable,
+                                       struct mnist_error *error);
+
+/// What the layer called `layer` gives for `count` samples: `images` are `[count, ...]` of the model's input shape, `values`,
+/// which has room for `capacity` floats, becomes `[count, ...]` of the layer's (mnist_model_layer_shape). Of a layer that is
+/// called more than once it is its first call that counts. Relu and other activations of the layer are applied. All samples
+/// meet the weights of one moment. Memory is asked for at each call.
+///
+/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
+mnist_status mnist_model_predict_layer(const struct mnist_model *model,
+                                       const char *layer,
+                                       const float *images,
+                                       size_t count,
+                                       float *values,
+                                       size_t capacity,
+                                       struct mnist_error *error);
+
+/// Copies those weights of `from` to `to` whose names and shapes agree, and writes how many that were to `*copied`, which may
+/// be NULL: for a new head on an old body. The optimizer's state of `to` is kept; the position of an earlier fit is not.
+///
+/// Errors: BUSY; OUT_OF_MEMORY.
+mnist_status mnist_model_copy_weights(struct mnist_model *to,
+                                      const struct mnist_model *from,
+                                      size_t *copied,
+                                      struct mnist_error *error);
+
+/// Writes the network as Keras's `to_json()` would say it, layers' settings, names and connections, by `write`, which is given
+/// `user_data`; NULL means stdout. mnist_graph_from_json reads it, and so does Keras's model_from_json.
+mnist_status mnist_model_config(const struct mnist_model *model,
+                                mnist_write_fn write,
+                                void *user_data,
+                                struct mnist_error *error);
+
+/// The learning rate of the next step, into `*learning_rate`.
+///
+/// Errors: STATE before mnist_model_compile.
+mnist_status mnist_model_get_learning_rate(const struct mnist_model *model,
+                                           double *learning_rate,
+                                           struct mnist_error *error);
+
+/// Sets the learning rate from the next step on, 0 or more; also while a fit runs, from a callback of it or from another
+/// thread. It is saved with the model. mnist_model_compile sets the optimizer's own again.
+///
+/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile.
+mnist_status mnist_model_set_learning_rate(struct mnist_model *model,
+                                           double learning_rate,
+                                           struct mnist_error *error);
+
+/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
+/// not know with zeros. NULL does nothing.
+void mnist_fit_options_init(struct mnist_fit_options *options,
+                            size_t struct_size);
 
 /// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one
 /// channel). It goes on from the weights and the optimizer's state that an earlier fit has left. NULL options mean the
@@ -651,8 +840,10 @@ mnist_status mnist_model_fit(struct mnist_model *model,
 /// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
 void mnist_model_cancel(const struct mnist_model *model);
 
-/// Fills in the defaults. NULL does nothing.
-void mnist_evaluate_options_init(struct mnist_evaluate_options *options);
+/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
+/// not know with zeros. NULL does nothing.
+void mnist_evaluate_options_init(struct mnist_evaluate_options *options,
+                                 size_t struct_size);
 
 /// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are
 /// `[H, W, C]` as the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment, also

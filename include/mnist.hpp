@@ -289,11 +289,50 @@ public:
 
     tensor dense(std::size_t units, activation a = linear) const { return tensor(mnist_dense(tensor_, units, a)); }
 
+    tensor max_pooling2d(std::size_t pool_size) const { return tensor(mnist_max_pooling2d(tensor_, pool_size)); }
+
+    tensor average_pooling2d(std::size_t pool_size) const { return tensor(mnist_average_pooling2d(tensor_, pool_size)); }
+
+    tensor global_average_pooling2d() const { return tensor(mnist_global_average_pooling2d(tensor_)); }
+
+    tensor dropout(double rate) const { return tensor(mnist_dropout(tensor_, rate)); }
+
+    tensor batch_normalization() const { return tensor(mnist_batch_normalization(tensor_)); }
+
+    tensor activate(activation a) const { return tensor(mnist_activate(tensor_, a)); }
+
+    tensor add(const tensor &other) const { return tensor(mnist_add(tensor_, other.tensor_)); }
+
+    tensor concatenate(const tensor &other) const { return tensor(mnist_concatenate(tensor_, other.tensor_)); }
+
+    /// Any layer by Keras's class and config: x.layer("Conv2D", "{filters: 32, kernel_size: 3, strides: 2}").
+    tensor layer(const std::string &class_name, const std::string &config = "{}") const
+    {
+        return tensor(mnist_layer(tensor_, class_name.c_str(), config.c_str()));
+    }
+
+    /// The sizes without the batch; none for an empty tensor.
+    std::vector<std::size_t> shape() const
+    {
+        std::vector<std::size_t> dims(mnist_tensor_shape(tensor_, nullptr, 0));
+        mnist_tensor_shape(tensor_, dims.data(), dims.size());
+        return dims;
+    }
+
     mnist_tensor *get() const noexcept { return tensor_; }
 
 private:
     mnist_tensor *tensor_;
 };
+
+/// Any layer that takes several tensors: merge({a, b, c}, "Average").
+inline tensor merge(const std::vector<tensor> &inputs, const std::string &class_name, const std::string &config = "{}")
+{
+    std::vector<mnist_tensor *> tensors;
+    for (const tensor &input : inputs)
+        tensors.push_back(input.get());
+    return tensor(mnist_merge(tensors.data(), tensors.size(), class_name.c_str(), config.c_str()));
+}
 
 /// A network under construction.
 class graph {
@@ -315,7 +354,32 @@ public:
         return tensor(mnist_input(graph_.get(), height, width, channels));
     }
 
+    /// Samples of 1 to 3 sizes, without the batch.
+    tensor input(const std::vector<std::size_t> &dims)
+    {
+        return tensor(mnist_input_shape(graph_.get(), dims.data(), dims.size()));
+    }
+
+    /// The first failure of a layer call throws.
+    void check() const
+    {
+        detail::check([&](mnist_error *e) { return mnist_graph_check(graph_.get(), e); });
+    }
+
+    /// A network as Keras's model.to_json() says it; `input` and `output` become its ends.
+    static graph from_json(const std::string &json, tensor &input, tensor &output)
+    {
+        mnist_graph *made = nullptr;
+        mnist_tensor *ends[2] = {};
+        detail::check([&](mnist_error *e) { return mnist_graph_from_json(json.c_str(), &made, &ends[0], &ends[1], e); });
+        input = tensor(ends[0]);
+        output = tensor(ends[1]);
+        return graph(made);
+    }
+
 private:
+    explicit graph(mnist_graph *taken) : graph_(taken) {}
+
     detail::owner<mnist_graph, mnist_graph_free> graph_;
 };
 
@@ -425,6 +489,89 @@ public:
 
     std::size_t count_params() const noexcept { return mnist_model_count_params(get()); }
 
+    /// The network as Keras's to_json() would say it.
+    std::string config() const
+    {
+        std::string text;
+        const writer append = [&](const std::string &piece) { text += piece; };
+        detail::sink to{append};
+        detail::check([&](mnist_error *e) { return mnist_model_config(get(), detail::sink::take, &to, e); });
+        to.rethrow();
+        return text;
+    }
+
+    /// The layers' names, from the input on.
+    std::vector<std::string> layer_names() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < mnist_model_layers_len(get()); i++)
+            names.emplace_back(mnist_model_layer_name(get(), i));
+        return names;
+    }
+
+    /// Keras's class of layer `i`.
+    std::string layer_class(std::size_t i) const
+    {
+        const char *name = mnist_model_layer_class(get(), i);
+        return name ? name : "";
+    }
+
+    /// The shape of what a layer gives, without the batch.
+    std::vector<std::size_t> layer_shape(const std::string &layer) const
+    {
+        std::size_t rank = 0;
+        detail::check([&](mnist_error *e) {
+            return mnist_model_layer_shape(get(), layer.c_str(), nullptr, 0, &rank, e);
+        });
+        std::vector<std::size_t> dims(rank);
+        detail::check([&](mnist_error *e) {
+            return mnist_model_layer_shape(get(), layer.c_str(), dims.data(), rank, &rank, e);
+        });
+        return dims;
+    }
+
+    /// What a layer gives for samples, one behind the other.
+    std::vector<float> predict_layer(const std::string &layer, const std::vector<float> &images) const
+    {
+        const std::size_t count = count_of(images);
+        std::size_t len = count;
+        for (const std::size_t dim : layer_shape(layer))
+            len *= dim;
+        std::vector<float> values(len);
+        detail::check([&](mnist_error *e) {
+            return mnist_model_predict_layer(get(), layer.c_str(), images.data(), count, values.data(), len, e);
+        });
+        return values;
+    }
+
+    /// Freezes a layer, or lets it learn again; without a layer, all of them.
+    void set_trainable(bool trainable, const std::optional<std::string> &layer = std::nullopt)
+    {
+        detail::check([&](mnist_error *e) {
+            return mnist_model_set_trainable(get(), detail::or_null(layer), trainable, e);
+        });
+    }
+
+    /// Takes over those weights of another model whose names and shapes agree; gives how many.
+    std::size_t copy_weights(const model &from)
+    {
+        std::size_t copied = 0;
+        detail::check([&](mnist_error *e) { return mnist_model_copy_weights(get(), from.get(), &copied, e); });
+        return copied;
+    }
+
+    double learning_rate() const
+    {
+        double rate = 0;
+        detail::check([&](mnist_error *e) { return mnist_model_get_learning_rate(get(), &rate, e); });
+        return rate;
+    }
+
+    void set_learning_rate(double rate)
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_set_learning_rate(get(), rate, e); });
+    }
+
     void set_threads(std::size_t threads)
     {
         detail::check([&](mnist_error *e) { return mnist_model_set_threads(get(), threads, e); });
@@ -497,7 +644,7 @@ public:
 
     std::vector<std::size_t> input_shape() const
     {
-        std::vector<std::size_t> dims(3);
+        std::vector<std::size_t> dims(mnist_model_input_shape(get(), nullptr, 0));
         mnist_model_input_shape(get(), dims.data(), dims.size());
         return dims;
     }
@@ -508,12 +655,7 @@ public:
     /// The output for images [count, H, W, C], one behind the other: [count, classes].
     std::vector<float> predict(const std::vector<float> &images) const
     {
-        std::size_t len = 1;
-        for (const std::size_t dim : input_shape())
-            len *= dim;
-        const std::size_t count = images.size() / len;
-        if (count * len != images.size())
-            throw error(MNIST_ERROR_SHAPE, "argument `images`: not a whole number of images");
+        const std::size_t count = count_of(images);
         std::vector<float> out(count * output_len());
         if (count > 0)
             detail::check([&](mnist_error *e) {
@@ -589,6 +731,18 @@ public:
     mnist_model *get() const noexcept { return model_.get(); }
 
 private:
+    /// How many samples these are.
+    std::size_t count_of(const std::vector<float> &images) const
+    {
+        std::size_t len = 1;
+        for (const std::size_t dim : input_shape())
+            len *= dim;
+        const std::size_t count = images.size() / len;
+        if (count * len != images.size())
+            throw error(MNIST_ERROR_SHAPE, "argument `images`: not a whole number of images");
+        return count;
+    }
+
     /// A fit under way: its functions, and the first exception that one of them threw.
     struct run {
         const fit_options &options;

@@ -5,8 +5,8 @@
 use crate::machine::{Floats, time, zeros};
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
-use mnist::layers::Activation;
 use mnist::kernels::conv2d::Conv2d;
+use mnist::layers::Activation;
 use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
 use std::error::Error;
 use std::path::Path;

@@ -448,11 +448,7 @@ unsafe fn merge(
 /// The shape of a tensor, without the batch: writes as many of its sizes to `dims` as `capacity` has room for (`dims` may be
 /// NULL when that is 0), and returns how many there are; 0 for NULL.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mnist_tensor_shape(
-    tensor: *const mnist_tensor,
-    dims: *mut usize,
-    capacity: usize,
-) -> usize {
+pub unsafe extern "C" fn mnist_tensor_shape(tensor: *const mnist_tensor, dims: *mut usize, capacity: usize) -> usize {
     guard::value(0, || {
         // SAFETY: by the contract they are NULL or what the header says; a tensor's graph outlives it.
         unsafe {

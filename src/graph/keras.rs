@@ -38,7 +38,16 @@ pub struct Network {
 /// library does not have, `Shape` for layers that do not fit each other.
 pub fn read(value: &Value) -> Result<Network> {
     let root = Object::root(value)?;
-    let keys = ["class_name", "config", "module", "registered_name", "build_config", "compile_config", "keras_version", "backend"];
+    let keys = [
+        "class_name",
+        "config",
+        "module",
+        "registered_name",
+        "build_config",
+        "compile_config",
+        "keras_version",
+        "backend",
+    ];
     root.only(&keys)?;
     let config = root.object("config")?;
     match root.str("class_name")? {
@@ -137,7 +146,8 @@ fn functional(config: &Object<'_>) -> Result<Network> {
         }
     }
     if order.len() > MOST_CALLS {
-        let error = Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}"));
+        let error =
+            Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}"));
         return Err(config.place(error.found(order.len()), "layers"));
     }
     let mut made = HashMap::new();
@@ -220,7 +230,16 @@ fn missing(list: &[Listed<'_>], (layer, call): Key<'_>) -> Error {
 /// The calls of a layer: the tensors that each takes. An input has one call, without any.
 fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
     let object = &listed.object;
-    object.only(&["module", "class_name", "config", "registered_name", "name", "inbound_nodes", "build_config", "shared_object_id"])?;
+    object.only(&[
+        "module",
+        "class_name",
+        "config",
+        "registered_name",
+        "name",
+        "inbound_nodes",
+        "build_config",
+        "shared_object_id",
+    ])?;
     if listed.arity == layers::Arity::Zero {
         return Ok(vec![Vec::new()]);
     }
@@ -238,7 +257,11 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
         };
         let expected = "a tensor with class_name __keras_tensor__ and its keras_history";
         let wrong = || node.place(Error::new(ErrorKind::Format, "wrong value").expected(expected), "args");
-        tensors.iter().map(|tensor| reference(&tensor["config"]["keras_history"]).ok_or_else(wrong)).collect()
+        let tensor = |value: &'a Value| {
+            let history = &value["config"]["keras_history"];
+            (value["class_name"] == "__keras_tensor__").then(|| reference(history)).flatten().ok_or_else(wrong)
+        };
+        tensors.iter().map(tensor).collect()
     });
     calls.collect()
 }
@@ -246,9 +269,7 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
 /// `["dense", 0, 0]`
 fn reference(history: &Value) -> Option<Key<'_>> {
     match &history.as_array()?[..] {
-        [layer, call, output] if output.as_u64() == Some(0) => {
-            Some((layer.as_str()?, crate::json::count(call)?))
-        }
+        [layer, call, output] if output.as_u64() == Some(0) => Some((layer.as_str()?, crate::json::count(call)?)),
         _ => None,
     }
 }

@@ -130,7 +130,9 @@ impl Graph {
     /// The shape of what a layer gives for `inputs`, and its parameters.
     fn infer(&self, spec: &LayerSpec, inputs: &[Tensor]) -> Result<(Shape, Vec<Parameter>)> {
         if self.calls.len() >= MOST_CALLS {
-            return Err(Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}")));
+            return Err(
+                Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}"))
+            );
         }
         let shapes = inputs.iter().map(|&x| self.call(x).map(|call| &call.output)).collect::<Result<Vec<_>>>()?;
         let output = spec.layer.output(&shapes)?;
@@ -167,9 +169,7 @@ pub fn check_arity(arity: Arity, inputs: usize) -> Result<()> {
     };
     match good {
         true => Ok(()),
-        false => {
-            Err(Error::new(ErrorKind::InvalidArgument, "wrong number of inputs").expected(expected).found(inputs))
-        }
+        false => Err(Error::new(ErrorKind::InvalidArgument, "wrong number of inputs").expected(expected).found(inputs)),
     }
 }
 

@@ -36,7 +36,8 @@ impl Names {
     /// Takes a name.
     pub fn take(&mut self, name: &str) {
         self.taken.insert(name.to_string());
-        let (class, number) = match name.rsplit_once('_').and_then(|(class, n)| Some((class, n.parse::<usize>().ok()?))) {
+        let (class, number) = match name.rsplit_once('_').and_then(|(class, n)| Some((class, n.parse::<usize>().ok()?)))
+        {
             Some(parts) => parts,
             None => (name, 0),
         };

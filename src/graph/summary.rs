@@ -13,11 +13,8 @@ struct Form {
 }
 
 const CHAIN: Form = Form { width: 65, ends: &[29, 55, 65], head: &["Layer (type)", "Output Shape", "Param #"] };
-const GRAPH: Form = Form {
-    width: 98,
-    ends: &[32, 53, 65, 98],
-    head: &["Layer (type)", "Output Shape", "Param #", "Connected to"],
-};
+const GRAPH: Form =
+    Form { width: 98, ends: &[32, 53, 65, 98], head: &["Layer (type)", "Output Shape", "Param #", "Connected to"] };
 
 /// The table of a network, lines ended by `\n`; `trainable` says of each layer whether it is.
 pub fn summary(name: &str, architecture: &Architecture, trainable: &[bool]) -> String {

@@ -241,7 +241,11 @@ impl<'a> Named<'a> {
         }
         let object = match value {
             Value::Object(_) => Object::new(value, format!("{place}."))?,
-            _ => return Err(wrong("wrong value", "a name, or an object with class_name and config", value).at_key(&place)),
+            _ => {
+                return Err(
+                    wrong("wrong value", "a name, or an object with class_name and config", value).at_key(&place)
+                );
+            }
         };
         object.only(&["class_name", "config", "module", "registered_name", "build_config", "shared_object_id"])?;
         let class = object.str("class_name")?;

@@ -84,7 +84,9 @@ impl<'de> Visitor<'de> for Within {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom(format_args!("{value} is not a finite number")))
+        Number::from_f64(value)
+            .map(Value::Number)
+            .ok_or_else(|| E::custom(format_args!("{value} is not a finite number")))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -121,8 +123,12 @@ mod tests {
 
     #[test]
     fn json5_and_json_are_read() {
-        let value = parse("{filters: 32, 'strides': [1, 2,], padding: \"same\", rate: .5, n: -3, x: null, y: 1e-07}").unwrap();
-        assert_eq!(value, json!({"filters": 32, "strides": [1, 2], "padding": "same", "rate": 0.5, "n": -3, "x": null, "y": 1e-7}));
+        let value =
+            parse("{filters: 32, 'strides': [1, 2,], padding: \"same\", rate: .5, n: -3, x: null, y: 1e-07}").unwrap();
+        assert_eq!(
+            value,
+            json!({"filters": 32, "strides": [1, 2], "padding": "same", "rate": 0.5, "n": -3, "x": null, "y": 1e-7})
+        );
         assert_eq!(parse(" 'relu' ").unwrap(), json!("relu"));
         assert!(value["filters"].is_u64() && value["n"].is_i64());
     }
@@ -131,7 +137,11 @@ mod tests {
     fn what_is_no_text_has_a_place() {
         let error = |text: &str| parse(text).unwrap_err().to_string();
         for text in ["", "{", "{a", "{a:", "{a: 1", "{a: 1,", "[", "[1", "'x", "{a: 'x"] {
-            assert!(error(text).starts_with("its end: not JSON5: EOF") || error(text).contains("EOF"), "{text}: {}", error(text));
+            assert!(
+                error(text).starts_with("its end: not JSON5: EOF") || error(text).contains("EOF"),
+                "{text}: {}",
+                error(text)
+            );
         }
         assert!(error("{a: 1,\n  b; 2}").starts_with("line 2, column 4: not JSON5: "), "{}", error("{a: 1,\n  b; 2}"));
         assert!(error("{a: 1, a: 2}").contains("the key a stands twice"));

@@ -58,18 +58,42 @@ static FUNCTIONS: [Function; 23] = [
     function("leaky_relu", |x| if x > 0.0 { x } else { 0.2 * x }, |x| if x > 0.0 { 1.0 } else { 0.2 }),
     function("log_sigmoid", |x| -softplus(-x), |x| sigmoid(-x)),
     function("mish", |x| x * tanhf(softplus(x)), mish_slope),
-    function("relu6", |x| if x > 6.0 { 6.0 } else if x < 0.0 { 0.0 } else { x }, |x| one(x > 0.0 && x < 6.0)),
-    function("selu", |x| SELU.0 * if x > 0.0 { x } else { SELU.1 * expm1f(x) }, |x| {
-        SELU.0 * if x > 0.0 { 1.0 } else { SELU.1 * expf(x) }
-    }),
+    function(
+        "relu6",
+        |x| {
+            if x > 6.0 {
+                6.0
+            } else if x < 0.0 {
+                0.0
+            } else {
+                x
+            }
+        },
+        |x| one(x > 0.0 && x < 6.0),
+    ),
+    function(
+        "selu",
+        |x| SELU.0 * if x > 0.0 { x } else { SELU.1 * expm1f(x) },
+        |x| SELU.0 * if x > 0.0 { 1.0 } else { SELU.1 * expf(x) },
+    ),
     function("sigmoid", sigmoid, |x| sigmoid(x) * sigmoid(-x)),
     function("silu", |x| x * sigmoid(x), |x| sigmoid(x) * (1.0 + x * sigmoid(-x))),
     function("soft_shrink", |x| if x.abs() > 0.5 { x - 0.5f32.copysign(x) } else { 0.0 }, |x| one(x.abs() > 0.5)),
     function("softplus", softplus, sigmoid),
     function("softsign", |x| x / (1.0 + x.abs()), |x| 1.0 / ((1.0 + x.abs()) * (1.0 + x.abs()))),
-    function("sparse_plus", |x| if x <= -1.0 { 0.0 } else if x < 1.0 { 0.25 * (x + 1.0) * (x + 1.0) } else { x }, |x| {
-        (0.5 * (x + 1.0)).clamp(0.0, 1.0)
-    }),
+    function(
+        "sparse_plus",
+        |x| {
+            if x <= -1.0 {
+                0.0
+            } else if x < 1.0 {
+                0.25 * (x + 1.0) * (x + 1.0)
+            } else {
+                x
+            }
+        },
+        |x| (0.5 * (x + 1.0)).clamp(0.0, 1.0),
+    ),
     function("sparse_sigmoid", |x| (0.5 * (x + 1.0)).clamp(0.0, 1.0), |x| 0.5 * one(x.abs() < 1.0)),
     function("squareplus", |x| 0.5 * (x + (x * x + 4.0).sqrt()), |x| 0.5 * (1.0 + x / (x * x + 4.0).sqrt())),
     function("tanh", tanhf, |x| 1.0 - tanhf(x) * tanhf(x)),

@@ -21,12 +21,25 @@ pub struct Initializer {
 enum Kind {
     /// All the same; Keras's name for it.
     Constant(f64),
-    Uniform { low: f64, high: f64 },
-    Normal { mean: f64, deviation: f64 },
+    Uniform {
+        low: f64,
+        high: f64,
+    },
+    Normal {
+        mean: f64,
+        deviation: f64,
+    },
     /// Without what is further than two deviations from the mean.
-    TruncatedNormal { mean: f64, deviation: f64 },
+    TruncatedNormal {
+        mean: f64,
+        deviation: f64,
+    },
     /// Variance `scale / n` (Glorot and Bengio 2010, He et al. 2015), `n` by the mode.
-    Scaling { scale: f64, mode: Mode, distribution: Distribution },
+    Scaling {
+        scale: f64,
+        mode: Mode,
+        distribution: Distribution,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +154,8 @@ impl Initializer {
                     Some(s) => (s.0, json!({ "seed": seed })),
                     None => {
                         let (mode, distribution) = (mode.name(), distribution.name());
-                        let config = json!({ "scale": scale, "mode": mode, "distribution": distribution, "seed": seed });
+                        let config =
+                            json!({ "scale": scale, "mode": mode, "distribution": distribution, "seed": seed });
                         ("VarianceScaling", config)
                     }
                 }
@@ -286,7 +300,12 @@ mod tests {
             (json!("zeros"), 0.0, 0.0, 0.0),
             (json!("ones"), 1.0, 0.0, 1.0),
             (json!({"class_name": "Constant", "config": {"value": 0.25}}), 0.25, 0.0, 0.25),
-            (json!({"class_name": "RandomUniform", "config": {"minval": 1.0, "maxval": 3.0}}), 2.0, 2.0 / 12f64.sqrt(), 3.0),
+            (
+                json!({"class_name": "RandomUniform", "config": {"minval": 1.0, "maxval": 3.0}}),
+                2.0,
+                2.0 / 12f64.sqrt(),
+                3.0,
+            ),
             (json!({"class_name": "RandomNormal", "config": {"mean": 1.0, "stddev": 2.0}}), 1.0, 2.0, 10.0),
             (json!("truncated_normal"), 0.0, 0.05 * TRUNCATED, 0.1),
             (json!("glorot_uniform"), 0.0, (1.0 / 225f64).sqrt(), (3.0 / 225f64).sqrt()),
@@ -319,7 +338,10 @@ mod tests {
             Initializer::read(&object, "kernel_initializer", Initializer::ZEROS).unwrap_err().to_string()
         };
         let unknown = error(json!("glorot_unifrom"));
-        assert!(unknown.starts_with("key kernel_initializer: unknown initializer: expected glorot_uniform"), "{unknown}");
+        assert!(
+            unknown.starts_with("key kernel_initializer: unknown initializer: expected glorot_uniform"),
+            "{unknown}"
+        );
         let key = error(json!({"class_name": "Constant", "config": {"valeu": 1}}));
         assert!(key.starts_with("key kernel_initializer.config.valeu: unknown key: expected value"), "{key}");
         assert!(error(json!(7)).contains("expected a name"));

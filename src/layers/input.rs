@@ -37,10 +37,12 @@ fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     let sizes = |value: &[Value]| value.iter().map(count).collect::<Option<Vec<_>>>();
     let dims = match config.has("shape") {
         true => config.get("shape", "[height, width, channels]", |value| sizes(value.as_array()?))?,
-        false => config.get("batch_shape", "[null, height, width, channels]", |value| match &value.as_array()?[..] {
-            [Value::Null, dims @ ..] => sizes(dims),
-            _ => None,
-        })?,
+        false => {
+            config.get("batch_shape", "[null, height, width, channels]", |value| match &value.as_array()?[..] {
+                [Value::Null, dims @ ..] => sizes(dims),
+                _ => None,
+            })?
+        }
     };
     Ok(Arc::new(Input::new(&dims)?))
 }

@@ -44,15 +44,8 @@ use serde_json::{Map, Value};
 use std::fmt::Debug;
 
 /// Every layer there is.
-const LAYERS: &[Entry] = &[
-    activation_layer::ENTRY,
-    conv2d::ENTRY,
-    dense::ENTRY,
-    flatten::ENTRY,
-    input::ENTRY,
-    relu::ENTRY,
-    softmax::ENTRY,
-];
+const LAYERS: &[Entry] =
+    &[activation_layer::ENTRY, conv2d::ENTRY, dense::ENTRY, flatten::ENTRY, input::ENTRY, relu::ENTRY, softmax::ENTRY];
 
 /// What a layer is.
 pub trait Layer: Debug + Send + Sync {
@@ -107,7 +100,12 @@ pub struct Parameter {
 
 impl Parameter {
     /// One that training changes.
-    pub fn trainable(name: &'static str, shape: Vec<usize>, initializer: Initializer, regularizer: Regularizer) -> Self {
+    pub fn trainable(
+        name: &'static str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        regularizer: Regularizer,
+    ) -> Self {
         Parameter { name, shape, initializer, regularizer, role: Role::Trainable }
     }
 

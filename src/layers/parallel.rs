@@ -36,10 +36,12 @@ pub struct Chunks<'a> {
 }
 
 impl<'a> Chunks<'a> {
+    /// A slice, cut so.
     pub fn new(slice: &'a mut [f32], size: usize) -> Self {
         Chunks { slice, size: size.max(1) }
     }
 
+    /// The chunk, or all that is left.
     pub fn into_slice(self) -> &'a mut [f32] {
         self.slice
     }
@@ -64,10 +66,12 @@ pub struct ColumnBlocks<'a> {
 }
 
 impl<'a> ColumnBlocks<'a> {
+    /// A matrix, cut so.
     pub fn new(columns: Columns<'a>, width: usize) -> Self {
         ColumnBlocks { columns, width: width.max(1) }
     }
 
+    /// The block, or all that is left.
     pub fn into_columns(self) -> Columns<'a> {
         self.columns
     }

@@ -43,7 +43,10 @@ impl Case {
         let weight = |(seed, parameter): (u64, &Parameter)| {
             let len = parameter.shape.iter().product();
             // A moving variance is above 0.
-            numbers(10 + seed, len).into_iter().map(|w| if parameter.role == Role::State { w + 2.0 } else { w }).collect()
+            numbers(10 + seed, len)
+                .into_iter()
+                .map(|w| if parameter.role == Role::State { w + 2.0 } else { w })
+                .collect()
         };
         Case {
             weights: (0..).zip(&parameters).map(weight).collect(),
@@ -219,7 +222,10 @@ fn candle(case: &Case) -> Option<Vec<Vec<f32>>> {
     let config = case.layer.config();
     let plain = |key: &str, value: &str| config.get(key).is_none_or(|found| found.to_string() == value);
     if !["Conv2D", "Dense"].contains(&case.layer.class())
-        || !(plain("strides", "[1,1]") && plain("padding", "\"valid\"") && plain("dilation_rate", "[1,1]") && plain("groups", "1"))
+        || !(plain("strides", "[1,1]")
+            && plain("padding", "\"valid\"")
+            && plain("dilation_rate", "[1,1]")
+            && plain("groups", "1"))
     {
         return None;
     }

@@ -9,7 +9,8 @@ use crate::kernels::{AdamStep, Isa};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = ("Adam", &["beta_1", "beta_2", "epsilon", "amsgrad"], |config| Ok(Arc::new(read(config, 0.0)?)));
+pub(super) const ENTRY: Entry =
+    ("Adam", &["beta_1", "beta_2", "epsilon", "amsgrad"], |config| Ok(Arc::new(read(config, 0.0)?)));
 
 /// Adam's settings.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -103,9 +103,14 @@ fn rate(config: &Object<'_>, default: f64) -> Result<f64> {
 }
 
 fn decay(config: &Object<'_>, default: f64) -> Result<f64> {
-    config.or("weight_decay", default, "a number, or null", |value| {
-        if value.is_null() { Some(0.0) } else { value.as_f64() }
-    })
+    config.or(
+        "weight_decay",
+        default,
+        "a number, or null",
+        |value| {
+            if value.is_null() { Some(0.0) } else { value.as_f64() }
+        },
+    )
 }
 
 /// What `check` looks at: a setting's name, its value, whether it is in range, and the range.
@@ -156,13 +161,6 @@ impl<R: Rule> Rule for Decayed<R> {
 }
 
 /// Takes weights a step on by a rule, after `decay` of them at a learning rate.
-fn step_decayed<R: Rule>(
-    isa: Isa,
-    rule: R,
-    decay: f64,
-    gradient: &[f32],
-    w: &mut [f32],
-    slots: &mut [&mut [f32]],
-) {
+fn step_decayed<R: Rule>(isa: Isa, rule: R, decay: f64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
     step_by(isa, &Decayed { rule, minus: -decay as f32 }, gradient, w, slots);
 }

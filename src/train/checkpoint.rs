@@ -115,16 +115,22 @@ fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
     let compiled = |options: Option<&super::CompileOptions>| options.map_or(Value::Null, |options| options.config());
     let (network, options) = (model.config(), compiled(model.state.read().compiled.as_ref()));
     let layers = |network: &Value| network["config"]["layers"].clone();
-    same(ErrorKind::Shape, "not this model's network", "network.config.layers", layers(&network), layers(&saved.network()))
-        .and_then(|()| {
-            let what = "not what this model was compiled with";
-            same(ErrorKind::InvalidArgument, what, "compile", options, compiled(saved.compiled.as_ref()))
-        })
-        .and_then(|()| {
-            let what = "not that of this fit";
-            same(ErrorKind::InvalidArgument, what, "fit.plan", plan.config(), position.plan.config())
-        })
-        .at("metadata model")?;
+    same(
+        ErrorKind::Shape,
+        "not this model's network",
+        "network.config.layers",
+        layers(&network),
+        layers(&saved.network()),
+    )
+    .and_then(|()| {
+        let what = "not what this model was compiled with";
+        same(ErrorKind::InvalidArgument, what, "compile", options, compiled(saved.compiled.as_ref()))
+    })
+    .and_then(|()| {
+        let what = "not that of this fit";
+        same(ErrorKind::InvalidArgument, what, "fit.plan", plan.config(), position.plan.config())
+    })
+    .at("metadata model")?;
     Ok(saved)
 }
 

@@ -295,7 +295,8 @@ impl<'m, 'o> Fit<'m, 'o> {
     fn step(&mut self, at: Place, indices: &[u32]) -> Result<Option<Metrics>> {
         let (x, labels) = self.batch.gather(&self.train, indices);
         let mut state = self.model.state.write();
-        let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state else {
+        let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state
+        else {
             return Err(Error::internal("a fit without a position"));
         };
         let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);

@@ -36,9 +36,6 @@ pub use evaluate::Metrics;
 pub use fit::Fitted;
 pub use history::{EpochMetrics, History};
 pub use model::Model;
-pub use options::{
-    Callbacks, CheckpointOptions, CompileOptions, Control, EvaluateOptions, FitOptions, Loss,
-    Progress,
-};
+pub use options::{Callbacks, CheckpointOptions, CompileOptions, Control, EvaluateOptions, FitOptions, Loss, Progress};
 pub use progress::{Output, Verbose};
 pub use watch::Divergence;

@@ -6,6 +6,7 @@
 use super::model::Model;
 use super::parameters::Entry;
 use crate::error::{At, Error, ErrorKind, Result};
+use std::collections::HashMap;
 
 impl Model {
     /// The weights' names, layer by layer, a layer's kernel before its bias.
@@ -43,13 +44,14 @@ impl Model {
         let theirs = from.parameters.snapshot()?;
         let _session = self.exclusive()?;
         let mut state = self.state.write();
-        let same = |entry: &Entry| {
-            let all = from.parameters.entries().iter();
-            all.into_iter().find(|other| other.name == entry.name && other.shape == entry.shape)
-        };
+        let named = |entry: &'_ Entry| (entry.name.clone(), (entry.shape.clone(), entry.range.clone()));
+        let known: HashMap<_, _> = from.parameters.entries().iter().map(named).collect();
         let copied = self.parameters.write(|all| {
-            let pairs = self.parameters.entries().iter().filter_map(|entry| Some((entry, same(entry)?)));
-            pairs.map(|(to, from)| all[to.range.clone()].copy_from_slice(&theirs[from.range.clone()])).count()
+            let pairs = self.parameters.entries().iter().filter_map(|entry| {
+                let (shape, range) = known.get(&entry.name)?;
+                (*shape == entry.shape).then_some((entry.range.clone(), range.clone()))
+            });
+            pairs.map(|(to, from)| all[to].copy_from_slice(&theirs[from])).count()
         })?;
         state.position = None;
         Ok(copied)

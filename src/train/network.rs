@@ -412,12 +412,7 @@ fn gate(isa: Isa, y: &[f32], gradient: &mut [f32]) {
 }
 
 /// The parameters, and what is to become of each.
-fn learned(
-    architecture: &Architecture,
-    parameters: &Parameters,
-    plan: &Plan,
-    purpose: Purpose<'_>,
-) -> Vec<Learned> {
+fn learned(architecture: &Architecture, parameters: &Parameters, plan: &Plan, purpose: Purpose<'_>) -> Vec<Learned> {
     let uses = |layer: usize| {
         let own = plan.ops.iter().filter(|op| op.activation.is_none());
         own.filter(|op| architecture.calls[op.call].layer == layer).count()
@@ -480,9 +475,9 @@ impl Builder<'_> {
             number: index as u64,
         };
         let work = match op.activation {
-            Some(activation) => activation.build(&site).and_then(|work| {
-                work.ok_or_else(|| Error::internal("linear is computed"))
-            }),
+            Some(activation) => {
+                activation.build(&site).and_then(|work| work.ok_or_else(|| Error::internal("linear is computed")))
+            }
             None => spec.layer.build(&site),
         };
         let parameters = match op.activation {

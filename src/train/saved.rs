@@ -315,7 +315,8 @@ fn chain(layers: &[Object<'_>]) -> Result<Architecture> {
     let mut ends = None;
     for object in layers {
         let place = object.prefix().trim_end_matches('.').to_string();
-        let entry = layers::entry(&Named::of(object.str("class_name")?, Object::empty(&place), format!("{place}.class_name")))?;
+        let entry =
+            layers::entry(&Named::of(object.str("class_name")?, Object::empty(&place), format!("{place}.class_name")))?;
         let name = object.str("name")?;
         let layer = layers::read(entry, &object.without("class_name"))?;
         let inputs: Vec<_> = ends.iter().map(|&(_, y)| y).collect();

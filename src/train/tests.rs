@@ -128,12 +128,12 @@ fn versions_and_formats() {
     for (key, text, kind, message) in [
         (
             "version",
-            "2",
+            "3",
             ErrorKind::Unsupported,
-            "metadata version: the file is newer than this library: expected `1`, found `2`",
+            "metadata version: the file is newer than this library: expected `1` to `2`, found `3`",
         ),
         ("version", "18446744073709551616", ErrorKind::Format, "metadata version: no version"),
-        ("version", "0", ErrorKind::Format, "metadata version: no version: expected `1`, found `0`"),
+        ("version", "0", ErrorKind::Format, "metadata version: no version: expected `1` to `2`, found `0`"),
         ("format", "pt", ErrorKind::Format, "metadata format: not a whole model: expected `mnist-model`, found `pt`"),
         ("model", "{", ErrorKind::Format, "metadata model: not JSON: EOF"),
         ("model", "[]", ErrorKind::Format, "metadata model: wrong value: expected an object, found []"),
@@ -149,6 +149,24 @@ fn versions_and_formats() {
     assert!(Model::load(&to).is_ok());
 }
 
+/// `tests/data/version1.safetensors` is a checkpoint after the first of three epochs, written by the last library that wrote
+/// version 1; `version1-end.safetensors` are the weights with which it ended.
+#[test]
+fn a_checkpoint_of_version_1_goes_on_to_the_same_bits() {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    let folder = tempfile::tempdir().unwrap();
+    let (path, end) = (folder.path().join("checkpoint"), folder.path().join("end"));
+    fs::copy(data.join("version1.safetensors"), &path).unwrap();
+    let loaded = Model::load(&path).unwrap();
+    assert_eq!((loaded.name(), loaded.state.read().moments.steps), ("a \"name\"\n", 4));
+    let model = model();
+    model.compile(&CompileOptions::default()).unwrap();
+    let checkpoint = CheckpointOptions { path, batches: 0, epochs: 0, seconds: 0.0, resume: true };
+    assert_eq!(fit(&model, Some(checkpoint), &mut StopAt(99)).unwrap().history.epochs(), 3);
+    model.save_weights(&end).unwrap();
+    assert_eq!(fs::read(end).unwrap(), fs::read(data.join("version1-end.safetensors")).unwrap());
+}
+
 /// Every place of a JSON value, as pointers.
 fn places(value: &Value, at: String, found: &mut Vec<String>) {
     let children: Vec<_> = match value {
@@ -162,33 +180,14 @@ fn places(value: &Value, at: String, found: &mut Vec<String>) {
 
 #[test]
 fn every_key_damaged_is_an_error_or_another_whole_model() {
+    // What is Keras's may be left out: it has defaults.
+    let is_keras_s = |place: &str| place.starts_with("/network/") || place.starts_with("/compile/optimizer/config/");
     let folder = tempfile::tempdir().unwrap();
     let (path, to, again) = (stopped(folder.path()), folder.path().join("to"), folder.path().join("again"));
     let good = description(&path);
     let mut all = Vec::new();
     places(&good, String::new(), &mut all);
     assert!(all.len() > 40);
-    // What may be another without contradicting the rest of the file: these are for a resuming fit to compare.
-    let free = [
-        "/name",
-        "/layers/0/name",
-        "/layers/1/activation",
-        "/layers/2/name",
-        "/steps",
-        "/compile/optimizer/learning_rate",
-        "/compile/optimizer/beta_1",
-        "/compile/optimizer/beta_2",
-        "/compile/optimizer/epsilon",
-        "/fit/plan/seed",
-        "/fit/plan/shuffle",
-        "/fit/plan/data/count",
-        "/fit/plan/data/fingerprint",
-        "/fit/plan/validation/count",
-        "/fit/plan/validation/fingerprint",
-        "/fit/plan/batch_size",
-        "/fit/batch",
-        "/fit/correct",
-    ];
     let damages = [
         json!(null),
         json!(true),
@@ -208,6 +207,24 @@ fn every_key_damaged_is_an_error_or_another_whole_model() {
         json!([{}]),
     ];
     let mut refused = 0;
+    let mut load = |bad: &Value, what: &str| {
+        rewrite(&path, &to, &[("model", &bad.to_string())]);
+        match Model::load(&to) {
+            Ok(model) => {
+                // Then it is a whole model, which comes back as it is.
+                model.save(&again).unwrap();
+                let once = description(&again);
+                Model::load(&again).unwrap().save(&to).unwrap();
+                assert_eq!(description(&to), once, "{what}");
+                true
+            }
+            Err(error) => {
+                assert!(!matches!(error.kind(), ErrorKind::Internal | ErrorKind::OutOfMemory), "{error}");
+                refused += 1;
+                false
+            }
+        }
+    };
     for place in &all {
         for damage in &damages {
             let mut bad = good.clone();
@@ -216,34 +233,19 @@ fn every_key_damaged_is_an_error_or_another_whole_model() {
                 continue;
             }
             *value = damage.clone();
-            rewrite(&path, &to, &[("model", &bad.to_string())]);
-            match Model::load(&to) {
-                Ok(model) => {
-                    assert!(free.contains(&place.as_str()), "{place}: {damage} was taken");
-                    if place.starts_with("/compile/optimizer") {
-                        *bad.pointer_mut(place).unwrap() = json!(damage.as_f64()); // 1 is written 1.0
-                    }
-                    model.save(&again).unwrap();
-                    assert_eq!(description(&again), bad, "{place}: {damage}");
-                }
-                Err(error) => {
-                    assert!(!matches!(error.kind(), ErrorKind::Internal | ErrorKind::OutOfMemory), "{error}");
-                    refused += 1;
-                }
-            }
+            load(&bad, &format!("{place}: {damage}"));
         }
         let Some((above, key)) = place.rsplit_once('/') else { continue };
         let mut bad = good.clone();
         if let Some(Value::Object(map)) = bad.pointer_mut(above) {
             let value = map.remove(key);
-            rewrite(&path, &to, &[("model", &bad.to_string())]);
-            assert!(Model::load(&to).is_err(), "without {place}");
+            let taken = load(&bad, &format!("without {place}"));
+            assert!(!taken || is_keras_s(place) || key == "learning_rate", "without {place}");
             bad.pointer_mut(above).unwrap()["unheard-of"] = value.unwrap_or_default();
-            rewrite(&path, &to, &[("model", &bad.to_string())]);
-            assert!(Model::load(&to).is_err(), "{place} renamed");
+            assert!(!load(&bad, place) || place.contains("/args/"), "{place} renamed");
         }
     }
-    assert!(refused > 500, "{refused}");
+    assert!(refused > 1000, "{refused}");
 }
 
 #[test]
@@ -265,7 +267,7 @@ fn tensors_that_are_missing_or_one_too_many_are_named() {
     assert_eq!(many, "tensor history/loss: wrong shape: expected F64 [1099511627776], found F64 [1]");
     let steps = load(&|model| model["steps"] = json!(u64::MAX));
     assert!(steps.contains("key steps: wrong value: expected a whole number up to 9007199254740992"), "{steps}");
-    let units = load(&|model| model["layers"][3]["units"] = json!(1u64 << 25));
+    let units = load(&|model| model["network"]["config"]["layers"][3]["config"]["units"] = json!(1u64 << 25));
     assert!(units.contains("wrong shape: expected F32 [32, 33554432], found F32 [32, 3]"), "{units}");
     let validation = load(&|model| model["fit"]["plan"]["validation"] = json!(null));
     assert!(validation.starts_with("tensor history/val_"), "{validation}");
@@ -273,8 +275,8 @@ fn tensors_that_are_missing_or_one_too_many_are_named() {
     assert!(metrics.contains("history/accuracy: unexpected tensor"), "{metrics}");
     let loss = load(&|model| model["compile"]["from_logits"] = json!(true));
     assert!(loss.starts_with("metadata model: key compile: layer dense: the loss"), "{loss}");
-    let rate = load(&|model| model["compile"]["optimizer"]["epsilon"] = json!(0));
-    assert!(rate.starts_with("metadata model: key compile: option `epsilon`: out of range"), "{rate}");
+    let rate = load(&|model| model["compile"]["optimizer"]["config"]["epsilon"] = json!(0));
+    assert!(rate.starts_with("metadata model: option `epsilon`: out of range"), "{rate}");
 }
 
 proptest::proptest! {

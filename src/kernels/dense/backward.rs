@@ -81,7 +81,19 @@ impl Backward<'_> {
         macro_rules! run {
             ($rule:expr, $slots:expr) => {{
                 let place = Place::new(w, $slots);
-                isa.run(BackwardPart { all: self, rule: $rule, first, rows, place, dx, x, masks, partial, places, waiting: 0 });
+                isa.run(BackwardPart {
+                    all: self,
+                    rule: $rule,
+                    first,
+                    rows,
+                    place,
+                    dx,
+                    x,
+                    masks,
+                    partial,
+                    places,
+                    waiting: 0,
+                });
             }};
         }
         match &mut update {
