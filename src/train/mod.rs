@@ -17,6 +17,8 @@ mod checkpoint;
 mod config;
 mod evaluate;
 mod fit;
+#[cfg(test)]
+mod graph_tests;
 mod history;
 mod model;
 mod named_weights;

@@ -1,0 +1,168 @@
+//! Networks that are no chain: their gradients against finite differences of the loss, what is frozen, what is fused.
+
+use super::network::{Network, Optimize, PREDICTING};
+use super::parameters::Parameters;
+use super::plan::Purpose;
+use crate::graph::{Architecture, Graph, Tensor};
+use crate::json::{self, Named, Object};
+use crate::kernels::{Isa, numbers};
+use crate::layers::{self, Activation};
+use crate::memory::Buffer;
+use crate::optimizers::{Optimizer, Sgd};
+
+/// Calls a layer of Keras's class.
+fn layer(graph: &mut Graph, class: &str, config: &str, inputs: &[Tensor]) -> Tensor {
+    let value = json::parse(config).unwrap();
+    let object = Object::root(&value).unwrap();
+    let entry = layers::entry(&Named::of(class, object.clone(), String::new())).unwrap();
+    graph.add(layers::read(entry, &object).unwrap(), None, true, inputs).unwrap()
+}
+
+/// Values with several consumers, a layer that is called twice, a relu that is fused and one that cannot be, a softmax in
+/// the midst, regularizers.
+fn tangled() -> Architecture {
+    let mut graph = Graph::new();
+    let x = graph.input(&[6, 5, 2]).unwrap();
+    let a = layer(&mut graph, "Conv2D", "{filters: 3, kernel_size: 3, activation: 'relu'}", &[x]);
+    let flat = graph.flatten(a).unwrap();
+    let b = layer(&mut graph, "Dense", "{units: 6, activation: 'tanh', kernel_regularizer: 'L2'}", &[flat]);
+    let shared = layer(&mut graph, "Dense", "{units: 6, activation: 'relu', bias_regularizer: 'L1'}", &[b]);
+    let again = graph.call_again(shared, &[shared]).unwrap();
+    let soft = layer(&mut graph, "Softmax", "{}", &[again]);
+    let sigmoid = layer(&mut graph, "Activation", "{activation: 'sigmoid'}", &[shared]);
+    let c = layer(&mut graph, "Dense", "{units: 5}", &[soft]);
+    let c = layer(&mut graph, "ReLU", "{}", &[c]);
+    let d = layer(&mut graph, "Dense", "{units: 5}", &[sigmoid]);
+    let d = layer(&mut graph, "ReLU", "{max_value: 1}", &[d]);
+    let twice = graph.call_again(shared, &[b]).unwrap();
+    let e = layer(&mut graph, "Dense", "{units: 5, activation: 'relu'}", &[twice]);
+    let sum = layer(&mut graph, "Add", "{}", &[c, d, e, c]);
+    let y = graph.dense(sum, 4, Activation::Softmax).unwrap();
+    graph.architecture(x, y).unwrap()
+}
+
+/// A network of an architecture, ready to take one step of plain descent.
+struct Once<'a> {
+    architecture: &'a Architecture,
+    trainable: Vec<bool>,
+    parameters: Parameters,
+    x: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+const BATCH: usize = 7;
+const RATE: f64 = 1.0 / 64.0;
+
+impl<'a> Once<'a> {
+    fn new(architecture: &'a Architecture) -> Self {
+        Once {
+            trainable: vec![true; architecture.layers.len()],
+            parameters: Parameters::new(architecture, 5).unwrap(),
+            x: numbers(1, BATCH * architecture.input().len()),
+            labels: (0..BATCH as u32).map(|i| i % 4).collect(),
+            architecture,
+        }
+    }
+
+    fn network(&self, isa: Isa, training: bool) -> Network {
+        let purpose = Purpose { training, trainable: &self.trainable, logits: true };
+        Network::new(self.architecture, &self.parameters, isa, 2, BATCH, purpose).unwrap()
+    }
+
+    /// The mean loss with weights `w`.
+    fn loss(&self, w: &[f32]) -> f64 {
+        self.network(Isa::PORTABLE, false).score(&PREDICTING, w, &self.x, &self.labels, None).unwrap().loss
+            / BATCH as f64
+    }
+
+    /// The weights after a step of an optimizer.
+    fn step(&self, isa: Isa, optimizer: &dyn Optimizer) -> Vec<f32> {
+        let mut w = self.parameters.read(<[f32]>::to_vec).unwrap();
+        let mut slots: Vec<Buffer> = optimizer.slots().iter().map(|_| Buffer::zeros(w.len()).unwrap()).collect();
+        let mut network = self.network(isa, true);
+        network.prepare(optimizer, w.len()).unwrap();
+        let optimize = Optimize { optimizer, rate: optimizer.learning_rate(), number: 1, slots: &mut slots };
+        network.score(&PREDICTING, &w, &self.x, &self.labels, None).unwrap();
+        network.learn(&PREDICTING, &mut w, &self.x, &self.labels, optimize).unwrap();
+        w
+    }
+}
+
+fn descent() -> Sgd {
+    Sgd { learning_rate: RATE, ..Sgd::default() }
+}
+
+#[test]
+fn gradients_of_a_tangled_network_are_those_of_finite_differences() {
+    let architecture = tangled();
+    let once = Once::new(&architecture);
+    let before = once.parameters.read(<[f32]>::to_vec).unwrap();
+    let after = once.step(Isa::PORTABLE, &descent());
+    for isa in Isa::available() {
+        assert_eq!(once.step(isa, &descent()), after, "{isa:?}");
+    }
+    for entry in once.parameters.entries() {
+        for i in entry.range.clone().step_by(entry.range.len().div_ceil(5)) {
+            let at = |change: f32| {
+                let mut w = before.clone();
+                w[i] += change;
+                once.loss(&w)
+            };
+            let slope = (at(1.0 / 256.0) - at(-1.0 / 256.0)) * 128.0;
+            let gradient = f64::from(before[i] - after[i]) / RATE;
+            let corner = entry.name.ends_with("bias") && before[i] == 0.0; // |w| has no slope at 0
+            assert!(corner || (gradient - slope).abs() < 4e-3, "{} {i}: {gradient} {slope}", entry.name);
+        }
+    }
+}
+
+#[test]
+fn what_is_frozen_stays_and_nothing_else_does() {
+    let architecture = tangled();
+    let mut once = Once::new(&architecture);
+    let before = once.parameters.read(<[f32]>::to_vec).unwrap();
+    let free = once.step(Isa::PORTABLE, &descent());
+    for layer in (0..architecture.layers.len()).filter(|&layer| !architecture.layers[layer].parameters.is_empty()) {
+        once.trainable = vec![true; architecture.layers.len()];
+        once.trainable[layer] = false;
+        let after = once.step(Isa::PORTABLE, &descent());
+        for (index, entry) in once.parameters.entries().iter().enumerate() {
+            let frozen = once.parameters.indices_of_layer(layer).contains(&index);
+            let expected = if frozen { &before } else { &free };
+            assert_eq!(after[entry.range.clone()], expected[entry.range.clone()], "{}", entry.name);
+        }
+    }
+    once.trainable = vec![false; architecture.layers.len()];
+    assert_eq!(once.step(Isa::PORTABLE, &descent()), before);
+}
+
+#[test]
+fn a_fused_step_is_the_step_of_a_stored_gradient() {
+    /// Adam, never fused.
+    #[derive(Debug)]
+    struct Stored(crate::optimizers::Adam);
+    impl Optimizer for Stored {
+        fn class(&self) -> &'static str {
+            self.0.class()
+        }
+        fn config(&self) -> serde_json::Map<String, serde_json::Value> {
+            self.0.config()
+        }
+        fn check(&self) -> crate::Result<()> {
+            self.0.check()
+        }
+        fn learning_rate(&self) -> f64 {
+            self.0.learning_rate
+        }
+        fn slots(&self) -> Vec<&'static str> {
+            self.0.slots()
+        }
+        fn step(&self, isa: Isa, rate: f64, number: u64, g: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
+            self.0.step(isa, rate, number, g, w, slots);
+        }
+    }
+    let architecture = tangled();
+    let once = Once::new(&architecture);
+    let adam = crate::optimizers::Adam::default();
+    assert_eq!(once.step(Isa::PORTABLE, &adam), once.step(Isa::PORTABLE, &Stored(adam)));
+}
