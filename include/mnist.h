@@ -160,7 +160,7 @@
 /// Report the share of samples whose most probable class is their label.
 #define MNIST_METRIC_ACCURACY 1
 
-/// Images `[N, H, W]` or `[N, H, W, C]`, and a label for each.
+/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
 typedef struct mnist_dataset mnist_dataset;
 
 /// The text of an error, owned by the caller and used by one call at a time.
@@ -353,10 +353,11 @@ mnist_status mnist_error_status(const struct mnist_error *error);
 /// `error` is handed to another call or freed.
 const char *mnist_error_message(const struct mnist_error *error);
 
-/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. On success `*out` is a new
+/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. An array whose header cannot be
+/// read is listed all the same; what is wrong with it is told by the calls that ask for it. On success `*out` is a new
 /// mnist_npz, to be freed with mnist_npz_free.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; UNSUPPORTED for arrays in Fortran order.
+/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; another kind of file is named.
 mnist_status mnist_npz_open(const char *path,
                             struct mnist_npz **out,
                             struct mnist_error *error);
@@ -375,7 +376,8 @@ const char *mnist_npz_name(const struct mnist_npz *npz,
 /// The shape of the array called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
 /// `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0.
 ///
-/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+/// Errors: NOT_FOUND; FORMAT or UNSUPPORTED for an array whose header cannot be read: damaged, of structs, encrypted, packed
+/// otherwise than by deflate; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
 mnist_status mnist_npz_shape(const struct mnist_npz *npz,
                              const char *name,
                              size_t *dims,
@@ -403,32 +405,49 @@ mnist_status mnist_load_data(const char *path,
                              struct mnist_dataset **test,
                              struct mnist_error *error);
 
-/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]` or `[N, H, W, C]` of uint8, float32 or float64
-/// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
-/// freed with mnist_dataset_free.
+/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]`, `[N, H, W, C]` or `[N, W]` (see
+/// mnist_dataset_reshape), and `labels`, `[N]` or `[N, 1]`. Both may be of any type of numbers, bool, int8 to uint64 and
+/// float16 to float64, in either order of bytes, in C's order or Fortran's. Images of bool and uint8 stay bytes, others are
+/// rounded to float32; labels of floats must be whole numbers. What other arrays the archive holds does not matter. On
+/// success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
 /// Memory, whatever the file: the dataset (a byte a pixel of uint8, 4 of float; 4 a label) and as much again while it is
 /// read; and for the archive's directory 64 bytes for each byte of the file and 32 MiB. An array that claims to unpack to
 /// more than 1,032 times its bytes in the file (deflate's most), or to more than both 1 GiB and 100 times them, is refused
 /// before memory is asked for; so is what exceeds the machine's.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
-/// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
+/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which is named, and for a damaged archive or array; UNSUPPORTED
+/// for another dtype (structs, objects, texts, complex numbers) and for another compression than deflate or an encryption;
+/// SHAPE for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label that is no whole number
+/// from 0 to 4294967295.
 mnist_status mnist_dataset_from_npz(const char *path,
                                     const char *images,
                                     const char *labels,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
 
-/// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
-/// `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// As mnist_dataset_from_npz, `images` being an array of the archive at `images_path` and `labels` one of the archive at
+/// `labels_path`, as Kuzushiji-49 comes: `arr_0` of k49-train-imgs.npz and `arr_0` of k49-train-labels.npz.
+mnist_status mnist_dataset_from_npz_pair(const char *images_path,
+                                         const char *images,
+                                         const char *labels_path,
+                                         const char *labels,
+                                         struct mnist_dataset **out,
+                                         struct mnist_error *error);
+
+/// A dataset from two IDX files, plain or gzipped: images of rank 3 or 4, or 2 (see mnist_dataset_reshape), and labels of
+/// rank 1. Both may be of any of the format's six types: 0x08 unsigned and 0x09 signed bytes, 0x0b and 0x0c integers of 16
+/// and 32 bits, 0x0d and 0x0e floats of 32 and 64. Images of unsigned bytes stay bytes, others become float32; labels of
+/// floats must be whole numbers. Zeros behind the end of a gzip file are padding, as gzip itself takes them; anything else
+/// there is an error. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
-/// Memory, whatever the files: the dataset (a byte a pixel, 5 a label), as much again while it is read, and 2 MiB; it grows
+/// Memory, whatever the files: the dataset (a byte a pixel of unsigned bytes, else 4; 5 a label), as much again while it is read, and 2 MiB; it grows
 /// with what is really there. A gzipped file whose header claims more than 1,032 times its bytes (deflate's most), or more
 /// than both 1 GiB and 100 times them, is refused before memory is asked for; so is what exceeds the machine's.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
-/// images and labels that differ.
+/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which is named, and, with the byte, for a wrong magic number, too
+/// few or too many data; UNSUPPORTED for another type of elements; SHAPE for numbers of images and labels that differ;
+/// INVALID_ARGUMENT for a label that is no whole number from 0 to 4294967295.
 mnist_status mnist_dataset_from_idx(const char *images_path,
                                     const char *labels_path,
                                     struct mnist_dataset **out,
@@ -467,7 +486,7 @@ mnist_status mnist_dataset_slice(const struct mnist_dataset *dataset,
 /// How many images there are; 0 for NULL.
 size_t mnist_dataset_len(const struct mnist_dataset *dataset);
 
-/// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
+/// Returns the rank, 3 for `[N, H, W]`, 4 for `[N, H, W, C]` or 2 for `[N, W]`, and writes as many of the sizes to `dims` as `capacity`
 /// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
 size_t mnist_dataset_shape(const struct mnist_dataset *dataset,
                            size_t *dims,
@@ -488,6 +507,16 @@ mnist_status mnist_dataset_normalize(struct mnist_dataset *dataset,
 ///
 /// Errors: SHAPE when they have channels already; BUSY.
 mnist_status mnist_dataset_expand_dims(struct mnist_dataset *dataset, struct mnist_error *error);
+
+/// Gives each image another shape of as many numbers, which stay in their order: 784 to 28, 28. `dims` are the `rank` sizes
+/// of one image without N, `[H, W]`, `[H, W, C]` or `[W]`. A model sees `[W]` as one pixel with W channels, `[1, 1, W]`.
+/// Slices made before are not changed.
+///
+/// Errors: SHAPE for another rank than 1 to 3, or sizes whose product is not an image's number of pixels; BUSY.
+mnist_status mnist_dataset_reshape(struct mnist_dataset *dataset,
+                                   const size_t *dims,
+                                   size_t rank,
+                                   struct mnist_error *error);
 
 /// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
 /// ascending order. `labels` may be NULL when `capacity` is 0.
@@ -940,7 +969,8 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
 /// refused beyond 16 MiB.
 ///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
+/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file, the kind of which is
+/// named if it is a known one; IO; BUSY.
 mnist_status mnist_model_load_weights(struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);

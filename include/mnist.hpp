@@ -150,6 +150,16 @@ public:
         });
     }
 
+    /// Images and labels from two archives.
+    static dataset from_npz(const std::string &images_path, const std::string &images, const std::string &labels_path,
+                            const std::string &labels)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) {
+            return mnist_dataset_from_npz_pair(images_path.c_str(), images.c_str(), labels_path.c_str(), labels.c_str(),
+                                               out, e);
+        });
+    }
+
     static dataset from_idx(const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
@@ -201,6 +211,13 @@ public:
     dataset &expand_dims()
     {
         detail::check([&](mnist_error *e) { return mnist_dataset_expand_dims(get(), e); });
+        return *this;
+    }
+
+    /// Gives each image another shape of as many numbers: {28, 28}.
+    dataset &reshape(const std::vector<std::size_t> &dims)
+    {
+        detail::check([&](mnist_error *e) { return mnist_dataset_reshape(get(), dims.data(), dims.size(), e); });
         return *this;
     }
 

@@ -144,6 +144,38 @@ pub fn printable(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_debug).collect()
 }
 
+/// Names, some of which may come out of a file, as a list of bounded length: `a, b, c and 5 more`; `nothing` for none.
+pub fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    const MOST: usize = 600;
+    const LONGEST: usize = 40;
+    let (mut text, mut more) = (String::new(), 0usize);
+    for name in names {
+        let name = name.as_ref();
+        let short: String = name.chars().take(LONGEST).collect();
+        let dots = if short.len() < name.len() { "..." } else { "" };
+        let piece = format!("{}{dots}", printable(&short));
+        if more > 0 || text.len() + piece.len() > MOST {
+            more += 1;
+            continue;
+        }
+        text = if text.is_empty() { piece } else { format!("{text}, {piece}") };
+    }
+    match (text.is_empty(), more) {
+        (true, _) => "nothing".to_string(),
+        (false, 0) => text,
+        (false, more) => format!("{text} and {more} more"),
+    }
+}
+
+/// What would have been right where a name is asked for: `one of a, b`, and words of their own where there is no name.
+pub fn one_of(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let mut names = names.into_iter().peekable();
+    match names.peek() {
+        None => "no name at all, for there is none".to_string(),
+        Some(_) => format!("one of {}", listed(names)),
+    }
+}
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Error::io(error)
@@ -176,6 +208,19 @@ mod tests {
             .at("tensor dense/bias")
             .at("w.safetensors");
         assert_eq!(error.to_string(), "w.safetensors: tensor dense/bias: wrong shape: expected [3], found [4]");
+    }
+
+    #[test]
+    fn a_list_of_names_is_bounded_and_never_blank() {
+        let none: [&str; 0] = [];
+        assert_eq!((one_of(none), listed(none)), ("no name at all, for there is none".into(), "nothing".into()));
+        assert_eq!(one_of(["a", "b\n"]), "one of a, b\\n");
+        let long = "\u{1}".repeat(10_000);
+        for names in [vec![long.as_str(); 50], vec!["x"; 100_000]] {
+            let text = one_of(names.iter().copied());
+            assert!(text.len() < 700 && text.ends_with(" more") && !text.contains(char::is_control), "{text}");
+        }
+        assert!(one_of([long.as_str()]).ends_with("..."));
     }
 
     #[test]

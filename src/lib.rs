@@ -28,6 +28,7 @@ pub mod image;
 mod json;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
+mod kind;
 pub mod layers;
 mod memory;
 pub mod optimizers;

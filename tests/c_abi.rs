@@ -79,8 +79,9 @@ fn damaged_files(folder: &Path) {
     let images = |len| npy("|u1", "False", "(3, 2, 2)", &vec![7; len]);
     archive("good.npz", images(12), 3);
     archive("truncated.npz", images(9), 3);
-    archive("dtype.npz", npy("<i4", "False", "(3, 2, 2)", &[0; 48]), 3);
+    archive("dtype.npz", npy("<c8", "False", "(3, 2, 2)", &[0; 96]), 3);
     archive("fortran.npz", npy("|u1", "True", "(3, 2, 2)", &[0; 12]), 3);
+    archive("row.npz", npy("|u1", "False", "(3, 6)", &(0..18).collect::<Vec<_>>()), 3);
     archive("huge.npz", npy("|u1", "False", "(1048576, 1024, 1024)", &[0; 12]), 3);
     archive("lengths.npz", images(12), 4);
     let idx = |name: &str, head: &[u32], data: &[u8]| {

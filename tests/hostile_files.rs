@@ -37,7 +37,7 @@ const MIB: usize = 1 << 20;
 const GIB: u64 = 1 << 30;
 
 /// What opening an archive of `len` bytes may take.
-fn directory(len: usize) -> usize {
+fn directory_memory(len: usize) -> usize {
     32 * MIB + 64 * len
 }
 
@@ -85,22 +85,22 @@ fn ten_gigabytes_of_zeros_are_refused_however_they_are_claimed() {
     assert!(bomb.len < 11 * MIB);
     let (text, most) = load(&bomb);
     assert!(text.contains("claims to unpack to more than is believed: expected at most"), "{text}");
-    check_memory(most, directory(bomb.len));
+    check_memory(most, directory_memory(bomb.len));
     // The directory says less than the header: it is one array longer than its member.
     let (text, most) = load(&hostile(&archive(zeros(&header, 10), 1000)));
     assert!(text.contains("the array is longer than its member"), "{text}");
-    check_memory(most, directory(bomb.len));
+    check_memory(most, directory_memory(bomb.len));
     // Nobody says so: the array ends and the zeros go on.
     let header = npy("|u1", "(10, 2, 2)", &[]);
     let (text, most) = load(&hostile(&archive(zeros(&header, 10), 40 + header.len() as u64)));
     assert!(text.contains("data behind the array's end") || text.contains("damaged data"), "{text}");
-    check_memory(most, directory(bomb.len) + MIB);
+    check_memory(most, directory_memory(bomb.len) + MIB);
     // There is less than all say: memory grows with what is there.
     let header = npy("|u1", "(1, 32768, 32767)", &[]);
     let bomb = hostile(&archive([zeros(&header, 0), vec![0; 2 * MIB]].concat(), GIB - 100));
     let (text, most) = load(&bomb);
     assert!(text.contains("the data end too soon") || text.contains("damaged data"), "{text}");
-    check_memory(most, directory(bomb.len) + MIB);
+    check_memory(most, directory_memory(bomb.len) + MIB);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn many_members_take_what_their_directory_takes() {
     let open = |bytes: &[u8]| {
         let file = hostile(bytes);
         let (npz, most) = measured(|| Npz::open(&file.path).map(|npz| npz.names().len()));
-        check_memory(most, directory(file.len));
+        check_memory(most, directory_memory(file.len));
         println!("{} bytes: {most} of memory", file.len);
         npz
     };
@@ -151,7 +151,9 @@ fn many_members_take_what_their_directory_takes() {
     assert!(result.as_ref().map_or(true, |&count| count == 20_000), "{result:?}");
     // Headers of ten thousand characters that deflate packs into twenty bytes.
     let long: Vec<_> = (0..5_000).map(|i| member(i, &vec!["1"; 4900].join(","))).collect();
-    let text = open(&zip(&long)).unwrap_err().to_string();
+    let long = zip(&long);
+    assert_eq!(open(&long).unwrap(), 5_000);
+    let text = Npz::open(&hostile(&long).path).unwrap().shape("0").unwrap_err().to_string();
     assert!(text.contains("member 0: byte 10: too many dimensions: expected at most 64"), "{text}");
     // A directory that claims more than there is.
     let mut claims = zip(&[member(0, "1")]);
@@ -160,6 +162,78 @@ fn many_members_take_what_their_directory_takes() {
     claims[end + 8..end + 12].fill(0xff);
     claims[end + 12..end + 16].copy_from_slice(&u32::MAX.to_le_bytes());
     assert!(open(&claims).is_err());
+}
+
+/// How many bytes this process has read so far.
+#[cfg(target_os = "linux")]
+fn bytes_read() -> usize {
+    let text = std::fs::read_to_string("/proc/self/io").unwrap();
+    text.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn false_marks_of_an_end_are_not_looked_for_one_by_one() {
+    let _turn = turn();
+    let good = trained::archive(false);
+    let (start, count) = (good.len() - 22, 4usize);
+    let size = start - u32::from_le_bytes(good[start + 16..start + 20].try_into().unwrap()) as usize;
+    let directory = &good[start - size..start];
+    let words = |mark: &[u8; 4]| mark.repeat(MIB);
+    let end = |count: u16, size: u32, offset: u32| {
+        let [count, size, offset] = [u32::from(count) * 0x1_0001, size, offset].map(u32::to_le_bytes);
+        [&b"PK\x05\x06\0\0\0\0"[..], &count, &size, &offset, &[0; 2]].concat()
+    };
+    let locator = |place: u64| [&b"PK\x06\x07\0\0\0\0"[..], &place.to_le_bytes(), &[1, 0, 0, 0]].concat();
+    let large = end(0xffff, u32::MAX, u32::MAX);
+    let files = [
+        words(b"PK\x05\x06"),
+        [&good[..start], &words(b"PK\x05\x06")[..], &good[start..]].concat(),
+        [words(b"PK\x06\x06"), locator(0), large.clone()].concat(),
+        [words(b"PK\x06\x06"), [locator(0), large.clone()].concat().repeat(1500)].concat(),
+        [words(b"PK\x01\x02"), end(9, 4, 0)].concat(),
+        [words(b"PK\x01\x02"), end(0xfff0, 1 << 22, 1).repeat(2900)].concat(),
+        [&directory.repeat(MIB / size * 4)[..], &end(0xffff, 7, 1).repeat(2900)].concat(),
+        [&directory.repeat(MIB / size * 4)[..], &end((4 * MIB / size * count).min(65_000) as u16, size as u32, 0)]
+            .concat(),
+        [words(b"PK\x03\x04"), end(1, 46, 0)].concat(),
+    ];
+    for (i, bytes) in files.iter().enumerate() {
+        let file = hostile(bytes);
+        let before = bytes_read();
+        let (text, most) = refusal(measured(|| Npz::open(&file.path)));
+        let read = bytes_read() - before;
+        check_memory(most, directory_memory(file.len));
+        assert!(read < 2 * file.len + MIB, "file {i} of {} bytes: {read} were read ({text})", file.len);
+    }
+    // Marks inside of a comment, and one archive in another, are no trouble.
+    let inner = Member::new("inner.npz", false, &good);
+    let array = |name: &str, array: Vec<u8>| Member::new(name, true, &array);
+    let outer = zip(&[array("x.npy", npy("|u1", "(1, 1, 1)", &[5])), array("y.npy", npy("|u1", "(1,)", &[1])), inner]);
+    let mut commented = outer.clone();
+    let len = commented.len();
+    commented[len - 2] = 9;
+    commented.extend(b"a comment");
+    for sound in [outer, commented.clone(), [b"#!/bin/sh\n".repeat(99), commented].concat()] {
+        assert_eq!(Dataset::from_npz(&hostile(&sound).path, "x", "y").unwrap().labels(), [1]);
+    }
+}
+
+#[test]
+fn an_array_in_fortran_s_order_takes_no_more_than_is_promised() {
+    let _turn = turn();
+    let text = "{'descr': '|u1', 'fortran_order': True, 'shape': (3000, 40, 50), }\n";
+    let head = [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat();
+    // Of each image its number, modulo 251: the first index changes fastest.
+    let pixels: Vec<u8> = (0..3000 * 40 * 50).map(|i| (i % 3000 % 251) as u8).collect();
+    let file = hostile(&zip(&[
+        Member::new("x.npy", true, &[head, pixels].concat()),
+        Member::new("y.npy", true, &npy(">i8", "(3000,)", &[0; 24_000])),
+    ]));
+    let (data, most) = measured(|| Dataset::from_npz(&file.path, "x", "y"));
+    let content = damage::content(data.unwrap());
+    assert!(content.pixels.chunks(2000).enumerate().all(|(i, image)| image.iter().all(|&p| p == (i % 251) as f32)));
+    check_memory(most, directory_memory(file.len) + 2 * (3000 * 2000 + 4 * 3000));
 }
 
 #[test]
@@ -176,7 +250,7 @@ fn members_inside_of_members_are_read_as_their_headers_say() {
     match measured(|| Dataset::from_npz(&file.path, "x", "y")) {
         (Ok(data), most) => {
             assert_eq!((data.shape(), data.labels()), (vec![2, 1, 1], &[1, 2][..]));
-            check_memory(most, directory(file.len) + MIB);
+            check_memory(most, directory_memory(file.len) + MIB);
         }
         (Err(error), _) => files::verdict::check_error(&error),
     }

@@ -21,7 +21,7 @@ fuzz_target!(|file: &[u8]| {
     write(images_path, file);
     write(labels_path, &labels);
     let (data, most) = measured(|| Dataset::from_idx(images_path, labels_path));
-    check_memory(most, FIXED + 2 * content.len() + 5 * labels.len());
+    check_memory(most, FIXED + 8 * content.len() + 5 * labels.len());
     match data {
         Ok(data) => check_last_image(&data, &content),
         Err(error) => check_error(&error),

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["model", "saved"].map(|name| folder().join(name)));
 
 /// What loading takes, and for each byte of the file at most.
-const FIXED: usize = 1 << 16;
+const FIXED: usize = 3 << 15;
 const FILE: usize = 64;
 /// The largest network that is made to predict here.
 const LARGEST: usize = 4096;

@@ -3,6 +3,7 @@
 use crate::files::{Member, gzip, zip};
 use crate::mutate_bytes;
 use crate::random::Random;
+use flate2::bufread::GzDecoder;
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use std::io::Read;
 
@@ -24,6 +25,7 @@ pub fn mutate_gzip(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<
     let parts = if random.once_in(4) { random.below(4) + 1 } else { 1 };
     let mut changed: Vec<u8> = plain.chunks(plain.len().div_ceil(parts).max(1)).flat_map(gzip).collect();
     if random.once_in(8) {
+        changed.extend(vec![0; random.below(9)]);
         changed.extend(gzip(b""));
     }
     Some(changed)
@@ -124,8 +126,15 @@ fn member(file: &[u8], at: &mut usize) -> Option<Member> {
 pub fn content(file: &[u8]) -> Vec<u8> {
     match file {
         [0x1f, 0x8b, ..] => {
-            let mut plain = Vec::new();
-            let _ = MultiGzDecoder::new(file).read_to_end(&mut plain);
+            let (mut plain, mut rest) = (Vec::new(), file);
+            while !rest.is_empty() {
+                let mut member = GzDecoder::new(rest);
+                if member.read_to_end(&mut plain).is_err() {
+                    break;
+                }
+                rest = member.into_inner();
+                rest = &rest[rest.iter().take_while(|&&byte| byte == 0).count()..];
+            }
             plain
         }
         plain => plain.to_vec(),

@@ -12,7 +12,22 @@ fn main() -> std::io::Result<()> {
         files.iter().enumerate().try_for_each(|(i, file)| std::fs::write(folder.join(format!("seed-{i}")), file))
     };
     write("npz", archives())?;
-    let images = [idx(&[2, 1, 2], &[5, 6, 7, 8]), idx(&[1, 2, 2, 1], &[1; 4]), idx(&[0, 1, 1], &[])];
+    let typed = |number: u8, width: usize| {
+        let mut file = idx(&[1, 1, 2], &vec![0; 2 * width]);
+        file[2] = number;
+        file
+    };
+    let images = [
+        idx(&[2, 1, 2], &[5, 6, 7, 8]),
+        idx(&[1, 2, 2, 1], &[1; 4]),
+        idx(&[0, 1, 1], &[]),
+        idx(&[2, 3], &[1; 6]),
+        typed(0x09, 1),
+        typed(0x0b, 2),
+        typed(0x0c, 4),
+        typed(0x0d, 4),
+        typed(0x0e, 8),
+    ];
     write(
         "gzip",
         images.iter().map(|file| gzip(file)).chain([[gzip(&images[0][..9]), gzip(&images[0][9..])].concat()]).collect(),
@@ -27,7 +42,7 @@ fn main() -> std::io::Result<()> {
 }
 
 fn archives() -> Vec<Vec<u8>> {
-    let labels = ["|i1", "<u2", "<i2", "<u4", "<i4", "<u8"].map(|descr| {
+    let labels = ["|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "|b1", ">i4", ">u8", "<f2", ">f4", "<f8"].map(|descr| {
         let width = usize::from(descr.as_bytes()[2] - b'0');
         let array = npy(descr, "(1,)", &vec![0; width]);
         zip(&[
@@ -42,7 +57,15 @@ fn archives() -> Vec<Vec<u8>> {
         &[0; 4],
     ];
     let other = zip(&[Member::new("a.npy", true, &version_2.concat()), Member::new("note.txt", true, b"no array")]);
-    [trained::archive(true), trained::archive(false), other].into_iter().chain(labels).collect()
+    let fortran = String::from_utf8_lossy(&npy(">i2", "(2, 3, 1)", &[])[10..]).replace("False", "True ");
+    let fortran = [b"\x93NUMPY\x01\0", &(fortran.len() as u16).to_le_bytes()[..], fortran.as_bytes(), &[0; 12]];
+    let fields = b"\x93NUMPY\x01\0\x3e\0{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (0,)}\n";
+    let mixed = zip(&[
+        Member::new("x_train.npy", true, &fortran.concat()),
+        Member::new("fields.npy", true, fields),
+        Member::new("y_train.npy", true, &npy("|u1", "(2,)", &[0, 1])),
+    ]);
+    [trained::archive(true), trained::archive(false), other, mixed].into_iter().chain(labels).collect()
 }
 
 /// Files of weights, and of models before, amid and after a fit.

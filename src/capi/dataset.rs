@@ -12,7 +12,7 @@ use crate::memory;
 use parking_lot::{Mutex, RwLock};
 use std::ffi::c_char;
 
-/// Images `[N, H, W]` or `[N, H, W, C]`, and a label for each.
+/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
 pub struct mnist_dataset {
     /// Held by calls that change it.
     exclusive: Mutex<()>,
@@ -88,17 +88,21 @@ pub unsafe extern "C" fn mnist_load_data(
     })
 }
 
-/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]` or `[N, H, W, C]` of uint8, float32 or float64
-/// (rounded to float32), and `labels`, `[N]` or `[N, 1]` of an integer type. On success `*out` is a new dataset, to be
-/// freed with mnist_dataset_free.
+/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]`, `[N, H, W, C]` or `[N, W]` (see
+/// mnist_dataset_reshape), and `labels`, `[N]` or `[N, 1]`. Both may be of any type of numbers, bool, int8 to uint64 and
+/// float16 to float64, in either order of bytes, in C's order or Fortran's. Images of bool and uint8 stay bytes, others are
+/// rounded to float32; labels of floats must be whole numbers. What other arrays the archive holds does not matter. On
+/// success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
 /// Memory, whatever the file: the dataset (a byte a pixel of uint8, 4 of float; 4 a label) and as much again while it is
 /// read; and for the archive's directory 64 bytes for each byte of the file and 32 MiB. An array that claims to unpack to
 /// more than 1,032 times its bytes in the file (deflate's most), or to more than both 1 GiB and 100 times them, is refused
 /// before memory is asked for; so is what exceeds the machine's.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for a damaged archive or array; UNSUPPORTED for another dtype or Fortran order; SHAPE
-/// for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label below 0.
+/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which is named, and for a damaged archive or array; UNSUPPORTED
+/// for another dtype (structs, objects, texts, complex numbers) and for another compression than deflate or an encryption;
+/// SHAPE for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label that is no whole number
+/// from 0 to 4294967295.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_npz(
     path: *const c_char,
@@ -119,15 +123,43 @@ pub unsafe extern "C" fn mnist_dataset_from_npz(
     })
 }
 
-/// A dataset from two IDX files of unsigned bytes, plain or gzipped: images of rank 3 or 4, labels of rank 1. On success
-/// `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// As mnist_dataset_from_npz, `images` being an array of the archive at `images_path` and `labels` one of the archive at
+/// `labels_path`, as Kuzushiji-49 comes: `arr_0` of k49-train-imgs.npz and `arr_0` of k49-train-labels.npz.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_from_npz_pair(
+    images_path: *const c_char,
+    images: *const c_char,
+    labels_path: *const c_char,
+    labels: *const c_char,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let (images_path, images) = (path(images_path, "images_path")?, string(images, "images")?);
+            let (labels_path, labels) = (path(labels_path, "labels_path")?, string(labels, "labels")?);
+            let data = Dataset::from_npz_pair(&images_path, images, &labels_path, labels)?;
+            out.write(give(mnist_dataset::new(data)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// A dataset from two IDX files, plain or gzipped: images of rank 3 or 4, or 2 (see mnist_dataset_reshape), and labels of
+/// rank 1. Both may be of any of the format's six types: 0x08 unsigned and 0x09 signed bytes, 0x0b and 0x0c integers of 16
+/// and 32 bits, 0x0d and 0x0e floats of 32 and 64. Images of unsigned bytes stay bytes, others become float32; labels of
+/// floats must be whole numbers. Zeros behind the end of a gzip file are padding, as gzip itself takes them; anything else
+/// there is an error. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
-/// Memory, whatever the files: the dataset (a byte a pixel, 5 a label), as much again while it is read, and 2 MiB; it grows
+/// Memory, whatever the files: the dataset (a byte a pixel of unsigned bytes, else 4; 5 a label), as much again while it is read, and 2 MiB; it grows
 /// with what is really there. A gzipped file whose header claims more than 1,032 times its bytes (deflate's most), or more
 /// than both 1 GiB and 100 times them, is refused before memory is asked for; so is what exceeds the machine's.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT, with the byte, for a wrong magic number, too few or too many data; SHAPE for numbers of
-/// images and labels that differ.
+/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which is named, and, with the byte, for a wrong magic number, too
+/// few or too many data; UNSUPPORTED for another type of elements; SHAPE for numbers of images and labels that differ;
+/// INVALID_ARGUMENT for a label that is no whole number from 0 to 4294967295.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_idx(
     images_path: *const c_char,
@@ -253,7 +285,7 @@ pub unsafe extern "C" fn mnist_dataset_len(dataset: *const mnist_dataset) -> usi
     guard::value(0, || unsafe { peek(dataset) }.map_or(0, |dataset| dataset.current.read().len()))
 }
 
-/// Returns the rank, 3 for `[N, H, W]` or 4 for `[N, H, W, C]`, and writes as many of the sizes to `dims` as `capacity`
+/// Returns the rank, 3 for `[N, H, W]`, 4 for `[N, H, W, C]` or 2 for `[N, W]`, and writes as many of the sizes to `dims` as `capacity`
 /// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_shape(
@@ -307,6 +339,27 @@ pub unsafe extern "C" fn mnist_dataset_expand_dims(
     guard::status(error, || {
         // SAFETY: by the contract it is NULL or live.
         unsafe { borrow(dataset, "dataset") }?.change(Dataset::expand_dims)?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// Gives each image another shape of as many numbers, which stay in their order: 784 to 28, 28. `dims` are the `rank` sizes
+/// of one image without N, `[H, W]`, `[H, W, C]` or `[W]`. A model sees `[W]` as one pixel with W channels, `[1, 1, W]`.
+/// Slices made before are not changed.
+///
+/// Errors: SHAPE for another rank than 1 to 3, or sizes whose product is not an image's number of pixels; BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_reshape(
+    dataset: *mut mnist_dataset,
+    dims: *const usize,
+    rank: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        data::check_sample_rank(rank)?;
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        let (dataset, dims) = unsafe { (borrow(dataset, "dataset")?, slice(dims, rank, "dims")?) };
+        dataset.change(|data| data.reshape(dims))?;
         Ok(MNIST_OK)
     })
 }

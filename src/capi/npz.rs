@@ -17,10 +17,11 @@ impl Handle for mnist_npz {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistnpz");
 }
 
-/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. On success `*out` is a new
+/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. An array whose header cannot be
+/// read is listed all the same; what is wrong with it is told by the calls that ask for it. On success `*out` is a new
 /// mnist_npz, to be freed with mnist_npz_free.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; UNSUPPORTED for arrays in Fortran order.
+/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; another kind of file is named.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_open(
     path: *const c_char,
@@ -67,7 +68,8 @@ pub unsafe extern "C" fn mnist_npz_name(npz: *const mnist_npz, i: usize) -> *con
 /// The shape of the array called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
 /// `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0.
 ///
-/// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+/// Errors: NOT_FOUND; FORMAT or UNSUPPORTED for an array whose header cannot be read: damaged, of structs, encrypted, packed
+/// otherwise than by deflate; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_shape(
     npz: *const mnist_npz,

@@ -33,7 +33,8 @@ pub unsafe extern "C" fn mnist_model_save_weights(
 /// refused beyond 16 MiB.
 ///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file; IO; BUSY.
+/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file, the kind of which is
+/// named if it is a known one; IO; BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load_weights(
     model: *mut mnist_model,

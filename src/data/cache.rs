@@ -100,7 +100,7 @@ fn fetch(path: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::npz::Elements;
+    use super::super::element::Elements;
     use super::*;
     use sha2::{Digest, Sha256};
 

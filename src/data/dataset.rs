@@ -1,7 +1,8 @@
 //! Images and their labels.
 
-use super::idx::Idx;
-use super::npz::{Elements, Npz};
+use super::element::Elements;
+use super::idx;
+use super::npz::Npz;
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::memory;
 use std::ops::Range;
@@ -17,7 +18,7 @@ pub enum Dtype {
     F32,
 }
 
-/// Images `[N, H, W]` or `[N, H, W, C]` and a label for each.
+/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
 ///
 /// A clone or a slice shares the pixels. They stay as they came: to normalize only notes the divisor, which is applied
 /// while images are read, so that bytes stay bytes.
@@ -27,10 +28,8 @@ pub struct Dataset {
     labels: Arc<Vec<u32>>,
     /// The images of this dataset among the shared ones.
     range: Range<usize>,
-    height: usize,
-    width: usize,
-    /// `None` for images of rank 2, which count as having one channel.
-    channels: Option<usize>,
+    /// The shape of an image: `[W]`, `[H, W]` or `[H, W, C]`.
+    sample: Vec<usize>,
     divisors: Vec<f32>,
 }
 
@@ -42,7 +41,7 @@ enum Pixels {
 }
 
 impl Dataset {
-    /// A dataset of bytes. `dims` are `[N, H, W]` or `[N, H, W, C]`, each above 0; there are N labels.
+    /// A dataset of bytes. `dims` are `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, each above 0; there are N labels.
     pub fn from_u8(pixels: Vec<u8>, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
         let len = pixels.len();
         let table = Box::new(std::array::from_fn(|value| value as f32));
@@ -62,34 +61,38 @@ impl Dataset {
     }
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
-        let ((pixels, dims), labels) = (npz.pixels(images)?, npz.labels(labels)?);
+        let (pixels, labels) = (npz.pixels(images)?, npz.labels(labels)?);
+        Dataset::from_elements(pixels, labels).at(format_args!("member {}", printable(images)))
+    }
+
+    /// The array `images` of one npz archive and `labels` of another, as Kuzushiji-49 has them. Memory as
+    /// [`from_npz`](Self::from_npz).
+    pub fn from_npz_pair(images_path: &Path, images: &str, labels_path: &Path, labels: &str) -> Result<Self> {
+        let pixels = Npz::open(images_path)?.pixels(images).at(images_path.display())?;
+        let labels = Npz::open(labels_path)?.labels(labels).at(labels_path.display())?;
+        Dataset::from_elements(pixels, labels).at(both(images_path, labels_path))
+    }
+
+    /// Two IDX files, plain or gzipped: images of rank 3 or 4, or 2, labels of rank 1. Memory, whatever the files: the
+    /// dataset, as much again while it is read, and 2 MiB; a claim that is past belief is refused.
+    pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
+        Dataset::from_elements(idx::images(images)?, idx::labels(labels)?).at(both(images, labels))
+    }
+
+    fn from_elements((pixels, dims): (Elements, Vec<usize>), labels: Vec<u32>) -> Result<Self> {
         match pixels {
             Elements::U8(pixels) => Dataset::from_u8(pixels, &dims, labels),
             Elements::F32(pixels) => Dataset::from_f32(pixels, &dims, labels),
         }
-        .at(format_args!("member {}", printable(images)))
-    }
-
-    /// Two IDX files, plain or gzipped: images of rank 3 or 4, labels of rank 1. Memory, whatever the files: the dataset,
-    /// as much again while it is read, and 2 MiB; a claim that is past belief is refused.
-    pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
-        let (pixels, labels_file) = (Idx::read(images, &[3, 4])?, Idx::read(labels, &[1])?);
-        let labels_u32 = memory::collect(labels_file.bytes.into_iter().map(u32::from)).at(labels.display())?;
-        Dataset::from_u8(pixels.bytes, &pixels.dims, labels_u32).at(format_args!(
-            "{} and {}",
-            images.display(),
-            labels.display()
-        ))
     }
 
     fn new(pixels: Pixels, len: usize, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
-        let (count, height, width, channels) = match *dims {
-            [n, h, w] => (n, h, w, None),
-            [n, h, w, c] => (n, h, w, Some(c)),
+        let (count, sample) = match *dims {
+            [n, ref sample @ ..] if (1..=3).contains(&sample.len()) => (n, sample.to_vec()),
             _ => {
                 return Err(Error::new(ErrorKind::Shape, "images of a wrong rank")
-                    .expected("[N, H, W] or [N, H, W, C]")
-                    .found(format_args!("{dims:?}")));
+                    .expected("[N, H, W], [N, H, W, C] or [N, W]")
+                    .found(if dims.len() > 8 { format!("rank {}", dims.len()) } else { format!("{dims:?}") }));
             }
         };
         let product = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
@@ -107,7 +110,7 @@ impl Dataset {
             let error = Error::new(ErrorKind::Unsupported, "too many images");
             return Err(error.expected(format_args!("at most {}", u32::MAX)).found(count));
         }
-        Ok(Dataset { pixels, labels: Arc::new(labels), range: 0..count, height, width, channels, divisors: Vec::new() })
+        Ok(Dataset { pixels, labels: Arc::new(labels), range: 0..count, sample, divisors: Vec::new() })
     }
 
     /// How many images there are; never 0.
@@ -116,14 +119,19 @@ impl Dataset {
         self.range.len()
     }
 
-    /// `[N, H, W]`, or `[N, H, W, C]` for what came so or was expanded.
+    /// `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, as it came or was changed.
     pub fn shape(&self) -> Vec<usize> {
-        [self.len(), self.height, self.width].into_iter().chain(self.channels).collect()
+        [self.len()].into_iter().chain(self.sample.iter().copied()).collect()
     }
 
-    /// `[H, W, C]` of an image.
+    /// `[H, W, C]` of an image. One of rank 2 has one channel; numbers in a row are the channels of one pixel, as what a
+    /// dense layer takes is.
     pub fn image_shape(&self) -> [usize; 3] {
-        [self.height, self.width, self.channels.unwrap_or(1)]
+        match self.sample[..] {
+            [height, width, channels] => [height, width, channels],
+            [height, width] => [height, width, 1],
+            _ => [1, 1, self.sample.iter().product()],
+        }
     }
 
     fn image_len(&self) -> usize {
@@ -161,13 +169,31 @@ impl Dataset {
 
     /// `[N, H, W]` to `[N, H, W, 1]`.
     pub fn expand_dims(&mut self) -> Result<()> {
-        if self.channels.is_some() {
-            return Err(Error::new(ErrorKind::Shape, "the images have channels already")
-                .expected("[N, H, W]")
-                .found(format_args!("{:?}", self.shape()))
-                .at("argument `dataset`"));
+        let what = match self.sample.len() {
+            2 => {
+                self.sample.push(1);
+                return Ok(());
+            }
+            1 => "the images have no height and width",
+            _ => "the images have channels already",
+        };
+        Err(Error::new(ErrorKind::Shape, what)
+            .expected("[N, H, W]")
+            .found(format_args!("{:?}", self.shape()))
+            .at("argument `dataset`"))
+    }
+
+    /// Gives each image another shape of as many numbers, `[W]`, `[H, W]` or `[H, W, C]`; they stay in their order.
+    pub fn reshape(&mut self, sample: &[usize]) -> Result<()> {
+        check_sample_rank(sample.len())?;
+        let len = sample.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim));
+        if len != Some(self.image_len()) {
+            return Err(Error::new(ErrorKind::Shape, "another number of pixels than an image has")
+                .expected(format_args!("sizes whose product is {}", self.image_len()))
+                .found(format_args!("{sample:?}"))
+                .at("argument `dims`"));
         }
-        self.channels = Some(1);
+        self.sample = sample.to_vec();
         Ok(())
     }
 
@@ -223,6 +249,22 @@ impl Dataset {
     }
 }
 
+/// Makes sure that an image can have so many dimensions.
+pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
+    match (1..=3).contains(&rank) {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Shape, "images of a wrong rank")
+            .expected("1, 2 or 3")
+            .found(rank)
+            .at("argument `rank`")),
+    }
+}
+
+/// The place of an error between two files.
+fn both(images: &Path, labels: &Path) -> String {
+    format!("{} and {}", images.display(), labels.display())
+}
+
 /// `pixel`, or 0 for one below the smallest normal number.
 fn normal(pixel: f32) -> f32 {
     if pixel.is_subnormal() { 0.0 } else { pixel }
@@ -269,6 +311,25 @@ mod tests {
     }
 
     #[test]
+    fn images_take_another_shape_of_as_many_pixels() {
+        let mut data = Dataset::from_u8((0..12).collect(), &[2, 6], vec![3, 4]).unwrap();
+        assert_eq!((data.shape(), data.image_shape()), (vec![2, 6], [1, 1, 6]));
+        assert_eq!(data.expand_dims().unwrap_err().kind(), ErrorKind::Shape);
+        let before = data.slice(1, 1).unwrap();
+        for (sample, seen) in
+            [(&[2, 3][..], [2, 3, 1]), (&[1, 3, 2], [1, 3, 2]), (&[6], [1, 1, 6]), (&[3, 2], [3, 2, 1])]
+        {
+            data.reshape(sample).unwrap();
+            assert_eq!((&data.shape()[1..], data.image_shape()), (sample, seen));
+            assert_eq!(image(&data, 1), [6.0, 7.0, 8.0, 9.0, 10.0, 11.0]);
+        }
+        for wrong in [&[][..], &[6, 1, 1, 1], &[7], &[0, 6], &[usize::MAX, 2], &[2, 2]] {
+            assert_eq!(data.reshape(wrong).unwrap_err().kind(), ErrorKind::Shape, "{wrong:?}");
+        }
+        assert_eq!((data.shape(), before.shape()), (vec![2, 3, 2], vec![1, 6]));
+    }
+
+    #[test]
     fn slices_share_and_stay_themselves() {
         let mut data = bytes();
         let tail = data.slice(1, 2).unwrap();
@@ -309,7 +370,7 @@ mod tests {
         let error = |dims: &[usize], labels: usize| Dataset::from_u8(vec![0; 12], dims, vec![0; labels]).unwrap_err();
         let lengths = error(&[3, 2, 2], 2).to_string();
         assert!(lengths.contains("different lengths: expected 3 labels for 3 images, found 2 labels"), "{lengths}");
-        for dims in [&[12][..], &[3, 4], &[0, 2, 2], &[3, 2, 3], &[usize::MAX, 2, 2], &[1, 1, 1, 1, 12]] {
+        for dims in [&[12][..], &[3, 5], &[0, 2, 2], &[3, 2, 3], &[usize::MAX, 2, 2], &[1, 1, 1, 1, 12]] {
             assert_eq!(error(dims, 3).kind(), ErrorKind::Shape, "{dims:?}");
         }
     }

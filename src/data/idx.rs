@@ -4,75 +4,163 @@
 //! Memory: the array, and as much again while it is read; it grows with the bytes that are really there. A gzipped file
 //! whose header claims more than deflate can give, or more than 1 GiB and a hundred bytes out of one, is refused before.
 
+use super::element::{Element, Elements, Type, check_end};
 use crate::error::{At, Error, ErrorKind, Result};
-use flate2::read::MultiGzDecoder;
+use crate::kind::Kind;
+use flate2::bufread::GzDecoder;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// An array of bytes.
-pub struct Idx {
-    /// Its sizes.
-    pub dims: Vec<usize>,
-    /// Its elements.
-    pub bytes: Vec<u8>,
+/// The format's types of elements.
+const TYPES: [(u8, Type); 6] =
+    [(0x08, Type::U8), (0x09, Type::I8), (0x0b, Type::I16), (0x0c, Type::I32), (0x0d, Type::F32), (0x0e, Type::F64)];
+
+/// A file of images, of rank 3 or 4, or 2 for images of one row: their pixels and their sizes.
+pub fn images(path: &Path) -> Result<(Elements, Vec<usize>)> {
+    read(path, "images", &[2, 3, 4], |element, mut reader, dims, start| {
+        Ok((element.pixels(&mut reader, dims.iter().product(), start)?, dims.to_vec()))
+    })
 }
 
-/// Type 0x08 of the format: unsigned bytes.
-const U8: u8 = 0x08;
+/// A file of labels, of rank 1.
+pub fn labels(path: &Path) -> Result<Vec<u32>> {
+    read(path, "labels", &[1], |element, mut reader, dims, start| element.labels(&mut reader, dims[0], start))
+}
 
-impl Idx {
-    /// Reads a file of unsigned bytes whose rank is one of `ranks`.
-    pub fn read(path: &Path, ranks: &[u8]) -> Result<Self> {
-        (|| {
-            let file = super::open(path)?;
-            let packed = file.metadata()?.len();
-            let mut file = BufReader::new(file);
-            let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-            match gzipped {
-                true => parse(&mut MultiGzDecoder::new(file), ranks, super::most_unpacked(packed)),
-                false => parse(&mut file, ranks, u64::MAX),
+/// Lets `task` read the elements of a file of `what`, whose rank is one of `ranks`; it is given where they begin.
+fn read<R>(
+    path: &Path,
+    what: &str,
+    ranks: &[u8],
+    task: impl FnOnce(Element, &mut dyn Read, &[usize], u64) -> Result<R>,
+) -> Result<R> {
+    (|| {
+        let file = super::open(path)?;
+        let packed = file.metadata()?.len();
+        let mut file = BufReader::new(file);
+        match file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
+            true => {
+                let mut plain = BufReader::new(Gzip::new(file));
+                check_kind(&mut plain).at("what is gzipped")?;
+                parse(&mut plain, what, ranks, super::most_unpacked(packed), task)
             }
-        })()
-        .at(path.display())
-    }
+            false => {
+                check_kind(&mut file)?;
+                parse(&mut file, what, ranks, u64::MAX, task)
+            }
+        }
+    })()
+    .at(path.display())
+}
+
+/// Refuses what is known to be something else.
+fn check_kind(reader: &mut impl BufRead) -> Result<()> {
+    let begin = reader.fill_buf().map_err(|error| super::unreadable(error, 0))?;
+    Kind::Idx.other(begin).map_or(Ok(()), |error| Err(error.at("byte 0")))
 }
 
 /// Reads an array of at most `most` bytes.
-fn parse(reader: &mut impl Read, ranks: &[u8], most: u64) -> Result<Idx> {
-    let magic = word(reader, 0)?;
-    let good = |rank: &u8| magic == u32::from_be_bytes([0, 0, U8, *rank]);
-    let Some(&rank) = ranks.iter().find(|rank| good(rank)) else {
-        let expected: Vec<_> =
-            ranks.iter().map(|&rank| format!("{:#010x}", u32::from_be_bytes([0, 0, U8, rank]))).collect();
-        return Err(Error::new(ErrorKind::Format, "wrong magic number")
-            .expected(expected.join(" or "))
-            .found(format_args!("{magic:#010x}"))
-            .at("byte 0"));
-    };
+fn parse<R>(
+    reader: &mut impl Read,
+    what: &str,
+    ranks: &[u8],
+    most: u64,
+    task: impl FnOnce(Element, &mut dyn Read, &[usize], u64) -> Result<R>,
+) -> Result<R> {
+    let (element, rank) = magic(word(reader, 0)?, what, ranks).at("byte 0")?;
     let mut dims = Vec::new();
     for i in 0..u64::from(rank) {
         dims.push(word(reader, 4 + 4 * i)? as usize);
     }
     let start = 4 + 4 * u64::from(rank);
-    let len = dims.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)).ok_or_else(|| {
+    let len = dims.iter().try_fold(element.width(), |len, &dim| len.checked_mul(dim)).ok_or_else(|| {
         Error::new(ErrorKind::Format, "the array is larger than memory can be")
             .found(format_args!("{dims:?}"))
             .at("byte 4")
-    })?;
-    if len as u64 > most {
+    })? as u64;
+    if len > most {
         return Err(Error::new(ErrorKind::Format, "the array claims to unpack to more than is believed")
             .expected(format_args!("at most {most} bytes"))
             .found(format_args!("{dims:?}"))
             .at("byte 4"));
     }
-    let bytes = super::read_claimed(reader, len, start).at(format_args!("an array of {dims:?}"))?;
-    let end = start + len as u64;
-    match reader.read(&mut [0]).map_err(|error| super::unreadable(error, end))? {
-        0 => Ok(Idx { dims, bytes }),
-        _ => Err(Error::new(ErrorKind::Format, "more data than the header's counts")
+    let result = task(element, reader, &dims, start).at(format_args!("an array of {dims:?}"))?;
+    let end = start + len;
+    check_end(reader, end, || {
+        Error::new(ErrorKind::Format, "more data than the header's counts")
             .expected(format_args!("{end} bytes for {dims:?}"))
             .found("more")
-            .at(format_args!("byte {end}"))),
+            .at(format_args!("byte {end}"))
+    })?;
+    Ok(result)
+}
+
+/// What the first four bytes say: the type of the elements, and the rank.
+fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
+    let [zero, nought, number, rank] = magic.to_be_bytes();
+    let kind = TYPES.iter().find(|(known, _)| *known == number).map(|(_, kind)| *kind);
+    let fits = [zero, nought] == [0, 0] && ranks.contains(&rank);
+    match kind {
+        Some(kind) if fits => Ok((Element { kind, big_endian: true }, rank)),
+        None if fits => {
+            let known = TYPES.map(|(number, _)| format!("{number:#04x}")).join(", ");
+            Err(Error::new(ErrorKind::Unsupported, "elements of a type that is not there")
+                .expected(format_args!("one of {known}"))
+                .found(format_args!("{number:#04x}")))
+        }
+        _ => {
+            let good = ranks.iter().map(|&rank| format!("{:#010x}", u32::from_be_bytes([0, 0, 0x08, rank])));
+            let good = good.collect::<Vec<_>>().join(" or ");
+            Err(Error::new(ErrorKind::Format, "wrong magic number")
+                .expected(format_args!("{good} for {what}, or that of another type"))
+                .found(format_args!("{magic:#010x}")))
+        }
+    }
+}
+
+/// The content of a gzip file: its members, with zeros before the next one or the end, as archives on tape are padded. What
+/// follows else is no gzip file, and an error.
+///
+/// It holds the member that is read; none is left at the end.
+struct Gzip<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Gzip<R> {
+    fn new(reader: R) -> Self {
+        Gzip(Some(GzDecoder::new(reader)))
+    }
+
+    /// Goes from a member's end to the next one, if there is one.
+    fn next(&mut self) -> std::io::Result<()> {
+        let Some(mut reader) = self.0.take().map(GzDecoder::into_inner) else { return Ok(()) };
+        loop {
+            let bytes = reader.fill_buf()?;
+            let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+            match bytes.get(zeros) {
+                None if zeros == 0 => return Ok(()),
+                None => reader.consume(zeros),
+                Some(0x1f) => {
+                    reader.consume(zeros);
+                    *self = Gzip::new(reader);
+                    return Ok(());
+                }
+                Some(_) => {
+                    let what = "something follows the end of the gzip file that is neither a gzip file nor zeros";
+                    return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
+                }
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Read for Gzip<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let Some(member) = &mut self.0 else { return Ok(0) };
+            match member.read(buffer)? {
+                0 if !buffer.is_empty() => self.next()?,
+                count => return Ok(count),
+            }
+        }
     }
 }
 
@@ -112,27 +200,86 @@ mod tests {
     #[test]
     fn plain_and_gzipped() {
         for bytes in [IMAGES.to_vec(), gzip(&IMAGES), [gzip(&IMAGES[..9]), gzip(&IMAGES[9..])].concat()] {
-            let idx = Idx::read(file(&bytes).path(), &[3]).unwrap();
-            assert_eq!((idx.dims, idx.bytes), (vec![2, 1, 2], vec![5, 6, 7, 8]));
+            let found = images(file(&bytes).path()).unwrap();
+            assert_eq!(found, (Elements::U8(vec![5, 6, 7, 8]), vec![2, 1, 2]));
         }
+    }
+
+    #[test]
+    fn every_type_of_elements() {
+        let elements: [(u8, &[u8], f32); 6] = [
+            (0x08, &[200], 200.0),
+            (0x09, &[0xfe], -2.0),
+            (0x0b, &[1, 2], 258.0),
+            (0x0c, &[0, 1, 0, 0], 65536.0),
+            (0x0d, &[0x3f, 0xc0, 0, 0], 1.5),
+            (0x0e, &[0x3f, 0xe0, 0, 0, 0, 0, 0, 0], 0.5),
+        ];
+        for (number, bytes, value) in elements {
+            let pixel = [&[0, 0, number, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1], bytes].concat();
+            for pixel in [gzip(&pixel), pixel] {
+                let expected = if number == 8 { Elements::U8(vec![200]) } else { Elements::F32(vec![value]) };
+                assert_eq!(images(file(&pixel).path()).unwrap(), (expected, vec![1, 1, 1]), "{number:#x}");
+            }
+            let label = labels(file(&[&[0, 0, number, 1, 0, 0, 0, 1], bytes].concat()).path());
+            match value >= 0.0 && value.fract() == 0.0 {
+                true => assert_eq!(label.unwrap(), [value as u32]),
+                false => assert_eq!(label.unwrap_err().kind(), ErrorKind::InvalidArgument),
+            }
+        }
+        for number in [0, 7, 0x0a, 0x0f, 0xff] {
+            let error = labels(file(&[0, 0, number, 1, 0, 0, 0, 1, 5]).path()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported);
+            let text = format!(
+                "byte 0: elements of a type that is not there: expected one of 0x08, 0x09, 0x0b, 0x0c, \
+                                0x0d, 0x0e, found {number:#04x}"
+            );
+            assert!(error.to_string().ends_with(&text), "{error}");
+        }
+    }
+
+    #[test]
+    fn zeros_behind_a_gzip_file_are_padding_and_all_else_is_not() {
+        let (first, second) = (gzip(&IMAGES[..9]), gzip(&IMAGES[9..]));
+        let zeros = |n| vec![0; n];
+        for padded in [
+            [gzip(&IMAGES), zeros(1)].concat(),
+            [gzip(&IMAGES), zeros(100_000)].concat(),
+            [first.clone(), zeros(512), second.clone(), zeros(7)].concat(),
+        ] {
+            assert_eq!(images(file(&padded).path()).unwrap().1, [2, 1, 2]);
+        }
+        for garbage in [&b"garbage"[..], &[0, 0, 1], &[0x1f], &[0x1f, 0x8b, 8], &[0x1f, 0x8c, 8, 0, 0, 0, 0, 0, 0, 0]] {
+            let error = images(file(&[gzip(&IMAGES), garbage.to_vec()].concat()).path()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Format, "{error}");
+        }
+        let error = images(file(&[gzip(&IMAGES), b"tail".to_vec()].concat()).path()).unwrap_err().to_string();
+        assert!(error.contains("byte 20: damaged data: something follows the end of the gzip file"), "{error}");
+        let inside = images(file(&gzip(&[&IMAGES[..], &[0]].concat())).path()).unwrap_err().to_string();
+        assert!(inside.contains("byte 20: more data than the header's counts"), "{inside}");
     }
 
     #[test]
     fn damage_is_named_by_file_and_byte() {
         let message = |bytes: &[u8]| {
             let file = file(bytes);
-            let error = Idx::read(file.path(), &[3]).err().unwrap();
+            let error = images(file.path()).unwrap_err();
             let text = error.to_string();
             assert!(text.starts_with(file.path().to_str().unwrap()), "{text}");
             (error.kind(), text)
         };
         let magic = message(&[0, 0, 8, 1, 0, 0, 0, 0]);
-        assert!(magic.1.contains("byte 0: wrong magic number: expected 0x00000803, found 0x00000801"), "{}", magic.1);
+        assert!(
+            magic.1.contains("byte 0: wrong magic number: expected 0x00000802 or 0x00000803 or 0x00000804"),
+            "{}",
+            magic.1
+        );
+        assert!(magic.1.ends_with("for images, or that of another type, found 0x00000801"), "{}", magic.1);
         let short = message(&IMAGES[..18]);
         assert!(short.1.contains("byte 18: the data end too soon: expected 4 bytes, found 2"), "{}", short.1);
         let long = message(&[&IMAGES[..], &[1]].concat());
         assert!(long.1.contains("byte 20: more data than the header's counts"), "{}", long.1);
-        assert!(message(&[]).1.contains("byte 0: the header ends too soon"));
+        assert!(message(&[]).1.contains("byte 0: the file is empty"));
         assert!(message(&IMAGES[..10]).1.contains("byte 8: the header ends too soon"));
         let mut claims = IMAGES;
         claims[4..16].fill(0xff);
@@ -149,7 +296,7 @@ mod tests {
             let len = bytes.len();
             bytes[at % len] ^= byte;
             bytes.truncate(len - cut % len);
-            let _ = Idx::read(file(&bytes).path(), &[3, 4]);
+            let _ = images(file(&bytes).path());
         }
     }
 }

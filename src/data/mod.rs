@@ -1,10 +1,12 @@
 //! Files and memory to datasets, datasets to batches.
 
+mod archive;
 mod batches;
 mod cache;
 mod dataset;
 #[cfg(feature = "download")]
 mod download;
+mod element;
 mod fingerprint;
 mod idx;
 mod npy;
@@ -14,8 +16,8 @@ mod proxy;
 
 pub use batches::{gather, order};
 pub use cache::load_data;
-pub(crate) use dataset::check_divisor;
 pub use dataset::{Dataset, Dtype};
+pub(crate) use dataset::{check_divisor, check_sample_rank};
 pub use npz::Npz;
 
 use crate::error::{Error, ErrorKind, Result};

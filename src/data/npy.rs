@@ -12,6 +12,8 @@ use std::io::Read;
 pub struct Header {
     /// numpy's name of the dtype, `|u1`.
     pub descr: String,
+    /// Whether the first index is the one that changes fastest.
+    pub fortran_order: bool,
     /// The array's sizes; their product is known to fit.
     pub shape: Vec<usize>,
     /// The header's own length in bytes, after which the data begin.
@@ -26,7 +28,7 @@ const MOST_DIMENSIONS: usize = 64;
 const LONGEST_DESCR: usize = 64;
 
 impl Header {
-    /// Reads the header of an array in C order.
+    /// Reads the header of an array.
     pub fn read(reader: &mut impl Read) -> Result<Self> {
         let mut start = [0; 8];
         fill(reader, &mut start, 0)?;
@@ -54,10 +56,7 @@ impl Header {
         let text = String::from_utf8(text)
             .map_err(|_| format("the header is not text").at(format_args!("byte {}", 8 + width)))?;
         let (descr, fortran_order, shape) = parse(&text).at(format_args!("byte {}", 8 + width))?;
-        if fortran_order {
-            return Err(Error::new(ErrorKind::Unsupported, "the array is in Fortran order").expected("C order"));
-        }
-        Ok(Header { descr, shape, len: 8 + width + text_len })
+        Ok(Header { descr, fortran_order, shape, len: 8 + width + text_len })
     }
 
     /// How many elements there are.
@@ -183,10 +182,7 @@ mod tests {
     #[test]
     fn damage_is_named() {
         let message = |text: &str| read(text).unwrap_err().to_string();
-        assert!(
-            message("{'descr': '|u1', 'fortran_order': True, 'shape': (1,), }")
-                .contains("Fortran order: expected C order")
-        );
+        assert!(read("{'descr': '|u1', 'fortran_order': True, 'shape': (1,), }").unwrap().fortran_order);
         assert!(message("{'descr': '|u1', 'shape': (1,), }").contains("lacks a key"));
         assert!(message("{'descr': [('a', '<i4')], 'fortran_order': False}").contains("dtype with fields"));
         assert!(message("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }").contains("no tuple of sizes"));

@@ -8,16 +8,13 @@
 //!   can give (1,032 bytes out of one), or more than 1 GiB and a hundred bytes out of one, is refused before anything is
 //!   allocated for it.
 
+use super::archive::Archive;
+use super::element::{Element, Elements, check_end};
 use super::npy::Header;
-use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::memory;
+use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
-use zip::read::ZipFile;
-use zip::result::ZipError;
-use zip::{CompressionMethod, ZipArchive};
 
 /// An archive of arrays, and what is in it.
 pub struct Npz {
@@ -28,37 +25,32 @@ pub struct Npz {
 struct Member {
     /// As numpy lists it, without `.npy`.
     name: String,
-    header: Header,
+    /// What is wrong with it instead: it is told to who asks for this array, and to nobody else.
+    header: Result<Header>,
     /// Its place in the zip.
     index: usize,
 }
 
-/// An array's elements, as far as this library takes them.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Elements {
-    /// `|u1`
-    U8(Vec<u8>),
-    /// `<f4`, `>f4`, and `<f8`, `>f8` rounded to it.
-    F32(Vec<f32>),
-}
-
 impl Npz {
-    /// Opens an archive and reads the headers of all its arrays.
+    /// Opens an archive and reads the headers of all its arrays. One that is damaged, or of what is not read here, is no
+    /// trouble to the others.
     pub fn open(path: &Path) -> Result<Self> {
         (|| {
-            let (mut archive, _) = archive(path)?;
+            let mut archive = Archive::open(path)?;
             let (mut members, mut names) = (Vec::new(), HashSet::new());
             for index in 0..archive.len() {
-                let mut file = archive.by_index(index).map_err(damaged).at(format_args!("member {index}"))?;
-                let full = file.name().map_err(damaged)?.into_owned();
-                let Some(name) = full.strip_suffix(".npy").map(str::to_string) else { continue };
-                let header = Header::read(&mut file).at(place(&name))?;
-                if !names.insert(name.clone()) {
-                    return Err(Error::new(ErrorKind::Format, "two arrays of one name").at(place(&name)));
-                }
+                let Some(name) = archive.array_name(index) else { continue };
+                let header = match archive.member(index).and_then(|mut file| Header::read(&mut file)) {
+                    Err(error) if error.kind() == ErrorKind::OutOfMemory => return Err(error.at(place(&name))),
+                    _ if !names.insert(name.clone()) => Err(Error::new(ErrorKind::Format, "two arrays of one name")),
+                    header => header,
+                };
                 members.push(Member { name, header, index });
             }
-            Ok(Npz { path: path.to_path_buf(), members })
+            match members.is_empty() && archive.len() > 0 {
+                true => Err(archive.without_arrays()),
+                false => Ok(Npz { path: path.to_path_buf(), members }),
+            }
         })()
         .at(path.display())
     }
@@ -70,26 +62,19 @@ impl Npz {
 
     /// The shape of an array.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        Ok(&self.member(name).at(self.path.display())?.header.shape)
+        self.member(name).map(|(_, header)| &header.shape[..]).at(self.path.display())
     }
 
     /// An array of pixels, and its shape. Errors do not name the file: the caller does, as with labels.
     pub(super) fn pixels(&self, name: &str) -> Result<(Elements, Vec<usize>)> {
         self.read(name, |header, reader, start| {
-            let n = header.elements();
-            let elements = match header.descr.as_str() {
-                "|u1" => Elements::U8(super::read_claimed(reader, n, start)?),
-                "<f4" => Elements::F32(convert(reader, n, start, |b| Ok(f32::from_le_bytes(b)))?),
-                ">f4" => Elements::F32(convert(reader, n, start, |b| Ok(f32::from_be_bytes(b)))?),
-                "<f8" => Elements::F32(convert(reader, n, start, |b| Ok(f64::from_le_bytes(b) as f32))?),
-                ">f8" => Elements::F32(convert(reader, n, start, |b| Ok(f64::from_be_bytes(b) as f32))?),
-                _ => return Err(unsupported(header, "uint8, float32 or float64 pixels (|u1, <f4, <f8)")),
-            };
+            let elements = Element::from_descr(&header.descr)?.pixels(reader, header.elements(), start)?;
+            let elements = if header.fortran_order { elements.into_c_order(&header.shape)? } else { elements };
             Ok((elements, header.shape.clone()))
         })
     }
 
-    /// An array of labels, `[N]` or `[N, 1]`.
+    /// An array of labels, `[N]` or `[N, 1]`, for which C's order and Fortran's are the same.
     pub(super) fn labels(&self, name: &str) -> Result<Vec<u32>> {
         self.read(name, |header, reader, start| {
             if !matches!(header.shape[..], [_] | [_, 1]) {
@@ -97,28 +82,21 @@ impl Npz {
                     .expected("[N] or [N, 1]")
                     .found(format_args!("{:?}", header.shape)));
             }
-            let n = header.elements();
-            match header.descr.as_str() {
-                "|u1" => convert(reader, n, start, |b: [u8; 1]| Ok(u32::from(b[0]))),
-                "|i1" => convert(reader, n, start, |b| label(i8::from_le_bytes(b))),
-                "<u2" => convert(reader, n, start, |b| label(u16::from_le_bytes(b))),
-                "<i2" => convert(reader, n, start, |b| label(i16::from_le_bytes(b))),
-                "<u4" => convert(reader, n, start, |b| label(u32::from_le_bytes(b))),
-                "<i4" => convert(reader, n, start, |b| label(i32::from_le_bytes(b))),
-                "<u8" => convert(reader, n, start, |b| label(u64::from_le_bytes(b))),
-                "<i8" => convert(reader, n, start, |b| label(i64::from_le_bytes(b))),
-                _ => Err(unsupported(header, "integer labels (|u1, <i8, ...)")),
-            }
+            Element::from_descr(&header.descr)?.labels(reader, header.elements(), start)
         })
     }
 
-    fn member(&self, name: &str) -> Result<&Member> {
-        self.members.iter().find(|member| member.name == name).ok_or_else(|| {
-            let names: Vec<_> = self.names().take(8).map(printable).collect();
+    /// An array and its header. Of two arrays of one name the last was found to be no array.
+    fn member(&self, name: &str) -> Result<(&Member, &Header)> {
+        let member = self.members.iter().rfind(|member| member.name == name).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "no such array")
-                .expected(format_args!("one of {}", names.join(", ")))
+                .expected(one_of(self.names()))
                 .found(format_args!("`{}`", printable(name)))
-        })
+        })?;
+        match &member.header {
+            Ok(header) => Ok((member, header)),
+            Err(error) => Err(error.clone().at(place(name))),
+        }
     }
 
     /// Lets `task` read an array's data; it is given the header and where the data begin.
@@ -127,14 +105,13 @@ impl Npz {
         name: &str,
         task: impl FnOnce(&Header, &mut BufReader<&mut dyn Read>, u64) -> Result<R>,
     ) -> Result<R> {
-        let member = self.member(name)?;
+        let (member, expected) = self.member(name)?;
         (|| {
-            let (mut archive, len) = archive(&self.path)?;
-            let mut file = archive.by_index(member.index).map_err(damaged)?;
-            check_claims(&file, len)?;
-            let (claimed, size) = (file.size(), member.header.elements() as u64);
+            let mut archive = Archive::open(&self.path)?;
+            let mut file = archive.member_to_unpack(member.index)?;
+            let (claimed, size) = (file.size(), expected.elements() as u64);
             let header = Header::read(&mut file)?;
-            if header != member.header {
+            if header != *expected {
                 return Err(Error::new(ErrorKind::Format, "the file has changed since it was opened"));
             }
             // An element has a byte at least: a header that claims more than the directory has is damaged.
@@ -147,11 +124,8 @@ impl Npz {
             let mut reader = BufReader::with_capacity(1 << 16, file);
             let result = task(&header, &mut reader, header.len as u64)?;
             // The end: nothing follows, and the zip's check sum is compared.
-            let end = claimed;
-            match reader.read(&mut [0]).map_err(|error| super::unreadable(error, end))? {
-                0 => Ok(result),
-                _ => Err(Error::new(ErrorKind::Format, "data behind the array's end")),
-            }
+            check_end(&mut reader, claimed, || Error::new(ErrorKind::Format, "data behind the array's end"))?;
+            Ok(result)
         })()
         .at(place(name))
     }
@@ -160,77 +134,6 @@ impl Npz {
 /// Where in an archive something is.
 fn place(name: &str) -> String {
     format!("member {}", printable(name))
-}
-
-/// Refuses a member of an archive of `len` bytes for what the directory says of its length, whatever its bytes are.
-fn check_claims<R: Read>(file: &ZipFile<'_, R>, len: u64) -> Result<()> {
-    let packed = file.compressed_size().min(len);
-    let stored = file.compression() == CompressionMethod::Stored;
-    let most = if stored { packed } else { super::most_unpacked(packed) };
-    match file.size() <= most {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::Format, "the member claims to unpack to more than is believed")
-            .expected(format_args!("at most {most} bytes out of {packed}"))
-            .found(file.size())),
-    }
-}
-
-/// Opens the zip, and gives its length.
-fn archive(path: &Path) -> Result<(ZipArchive<BufReader<File>>, u64)> {
-    let file = super::open(path)?;
-    let len = file.metadata()?.len();
-    if len == 0 {
-        return Err(Error::new(ErrorKind::Format, "the file is empty").expected("a zip archive of arrays (npz)"));
-    }
-    let archive = ZipArchive::new(BufReader::new(file)).map_err(damaged)?;
-    Ok((archive, len))
-}
-
-fn damaged(error: ZipError) -> Error {
-    match error {
-        ZipError::Io(error) => super::unreadable(error, 0),
-        ZipError::UnsupportedArchive(what) => {
-            Error::new(ErrorKind::Unsupported, format!("not a plain zip archive: {what}"))
-        }
-        other => Error::new(ErrorKind::Format, format!("not a sound zip archive: {other}")),
-    }
-}
-
-fn unsupported(header: &Header, expected: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, "wrong dtype")
-        .expected(expected)
-        .found(format_args!("`{}`", printable(&header.descr)))
-}
-
-/// A label that fits.
-fn label<T: TryInto<u32> + std::fmt::Display + Copy>(value: T) -> Result<u32> {
-    value.try_into().map_err(|_| {
-        Error::new(ErrorKind::InvalidArgument, "a label is out of range").expected("0 to 4294967295").found(value)
-    })
-}
-
-/// Reads `n` elements of `SIZE` bytes, memory growing with what is there.
-fn convert<T, const SIZE: usize>(
-    reader: &mut impl Read,
-    n: usize,
-    start: u64,
-    element: impl Fn([u8; SIZE]) -> Result<T>,
-) -> Result<Vec<T>> {
-    const STEP: usize = 1 << 16;
-    memory::check::<T>(n)?;
-    let mut out: Vec<T> = Vec::new();
-    while out.len() < n {
-        let at = out.len();
-        let step = STEP.min(n - at);
-        let bytes = super::read_claimed(reader, step * SIZE, start + (at * SIZE) as u64)?;
-        if out.capacity() - at < step {
-            memory::grow(&mut out, at.max(step).min(n - at))?;
-        }
-        for (i, &bytes) in bytes.as_chunks().0.iter().enumerate() {
-            out.push(element(bytes).at(format_args!("element {}", at + i))?);
-        }
-    }
-    Ok(out)
 }
 
 #[cfg(test)]
@@ -293,6 +196,17 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn arrays_in_fortran_s_order() {
+        let columns = npy("|u1", true, "(2, 1, 3)", &[1, 4, 2, 5, 3, 6]);
+        let bytes =
+            npz(&[("x.npy", columns), ("y.npy", npy(">i2", true, "(2, 1)", &[0, 8, 1, 0]))], CompressionMethod::Stored);
+        let (_file, npz) = open(&bytes);
+        let npz = npz.unwrap();
+        assert_eq!(npz.pixels("x").unwrap(), (Elements::U8(vec![1, 2, 3, 4, 5, 6]), vec![2, 1, 3]));
+        assert_eq!(npz.labels("y").unwrap(), [8, 256]);
+    }
+
+    #[test]
     fn bad_arrays_name_file_member_and_what_is_wrong() {
         let file_of = |member: Vec<u8>| npz(&[("x.npy", member)], CompressionMethod::Deflated);
         let message = |member: Vec<u8>| {
@@ -307,9 +221,8 @@ pub(super) mod tests {
             short.contains("member x: byte") && short.contains("end too soon: expected 32 bytes, found 20"),
             "{short}"
         );
-        let dtype = message(npy("<i4", false, "(1, 1, 1)", &[0; 4]));
-        assert!(dtype.contains("wrong dtype") && dtype.contains("found `<i4`"), "{dtype}");
-        assert!(message(npy("|u1", true, "(1, 1, 1)", &[0])).contains("member x: the array is in Fortran order"));
+        let dtype = message(npy("<c8", false, "(1, 1, 1)", &[0; 8]));
+        assert!(dtype.contains("wrong dtype") && dtype.contains("found `<c8`"), "{dtype}");
         let huge = message(npy("|u1", false, "(1048576, 1048576)", &[0; 64]));
         assert!(huge.contains("longer than its member") && huge.contains("found 1099511627776"), "{huge}");
         assert!(message(npy("|u1", false, "(1, 1, 1)", &[0, 0])).contains("behind the array's end"));

@@ -248,7 +248,8 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
         node.only(&["args", "kwargs"])?;
         let kwargs = node.object_or_empty("kwargs")?;
         for key in kwargs.keys() {
-            kwargs.idle(key, |_| false, "null")?;
+            // Whether a model trains is said when it is called, whatever a layer was called with.
+            kwargs.idle(key, |value| key == "training" && value.is_boolean(), "null")?;
         }
         let args = node.get("args", "a list of tensors", Value::as_array)?;
         let tensors = match &args[..] {

@@ -1,6 +1,6 @@
 //! The metrics of each epoch.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, one_of, printable};
 use crate::memory;
 
 /// What an epoch came to. What was not asked for, or not measured, is `None`.
@@ -77,11 +77,10 @@ impl History {
         let values = metrics.values();
         let found = METRICS.iter().position(|&name| name == metric).and_then(|i| values[i]);
         found.ok_or_else(|| {
-            let there: Vec<_> =
-                METRICS.iter().zip(values).filter(|(_, v)| v.is_some()).map(|(name, _)| *name).collect();
+            let there = METRICS.iter().zip(values).filter(|(_, value)| value.is_some()).map(|(name, _)| *name);
             Error::new(ErrorKind::NotFound, "no such metric in this history")
-                .expected(format_args!("one of {}", there.join(", ")))
-                .found(format_args!("`{metric}`"))
+                .expected(one_of(there))
+                .found(format_args!("`{}`", printable(metric)))
                 .at("argument `metric`")
         })
     }

@@ -5,7 +5,7 @@
 
 use super::model::Model;
 use super::parameters::Entry;
-use crate::error::{At, Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
 use std::collections::HashMap;
 
 impl Model {
@@ -81,14 +81,9 @@ impl Model {
         let found = entries.iter().find(|entry| entry.name == name);
         found
             .ok_or_else(|| {
-                let names: Vec<_> = entries.iter().take(20).map(|entry| entry.name.as_str()).collect();
                 Error::new(ErrorKind::NotFound, "the model has no such weight")
-                    .expected(format_args!(
-                        "one of {}{}",
-                        names.join(", "),
-                        if entries.len() > 20 { ", ..." } else { "" }
-                    ))
-                    .found(format_args!("`{}`", crate::error::printable(name)))
+                    .expected(one_of(entries.iter().map(|entry| entry.name.as_str())))
+                    .found(format_args!("`{}`", printable(name)))
             })
             .at("argument `name`")
     }

@@ -2,7 +2,8 @@
 
 use super::values::read;
 use super::{HEADER_COST, HEADER_MOST};
-use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::error::{At, Error, ErrorKind, Result, listed, printable};
+use crate::kind::{self, Kind};
 use crate::memory::{filled, spare};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -43,9 +44,11 @@ pub fn open(path: &Path) -> Result<TensorFile<File>> {
         let found = if there.is_dir() { "a directory" } else { "something else" };
         return Err(Error::new(ErrorKind::Io, "cannot be read").expected("a file").found(found));
     }
-    let file = File::open(path)?;
+    let mut file = File::open(path)?;
     let len = file.metadata()?.len();
-    TensorFile::new(file, len)
+    let start = kind::start(&mut file)?;
+    file.rewind()?;
+    TensorFile::new(file, len).map_err(|error| Kind::Safetensors.other(&start).unwrap_or(error))
 }
 
 impl<R: Read + Seek> TensorFile<R> {
@@ -127,7 +130,7 @@ impl<R: Read + Seek> TensorFile<R> {
         let Some(info) = self.table.info(name) else {
             return Err(Error::new(ErrorKind::NotFound, "missing tensor")
                 .expected(wanted())
-                .found("none of that name"));
+                .found(format_args!("none of that name; the file has {}", listed(self.table.offset_keys()))));
         };
         let error = match shape {
             _ if info.dtype != dtype => Error::new(ErrorKind::Unsupported, "wrong dtype"),

@@ -154,7 +154,7 @@ fn what_is_no_file_is_refused() {
     assert_eq!(directory.to_string(), text);
     let empty = folder.path().join("empty");
     fs::write(&empty, "").unwrap();
-    let text = format!("{}: not safetensors: header too small: found 0 bytes", empty.display());
+    let text = format!("{}: the file is empty: expected a safetensors file", empty.display());
     assert_eq!(load(&empty, &[]).unwrap_err().to_string(), text);
 }
 
@@ -167,7 +167,7 @@ fn tensors_that_do_not_fit_are_named() {
         (
             wanted(&[kernel, ("b", &[3])]),
             NotFound,
-            "tensor b: missing tensor: expected F32 [3], found none of that name",
+            "tensor b: missing tensor: expected F32 [3], found none of that name; the file has dense/bias, dense/kernel",
         ),
         (wanted(&[kernel]), Shape, "tensor dense/bias: unexpected tensor: expected none of that name, found F32 [3]"),
         (

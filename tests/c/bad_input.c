@@ -36,10 +36,12 @@ static void files(const char *folder)
 #define ARCHIVE(name) in(0, folder, name), "images", "labels", &a, error
     FAILS(FORMAT, "truncated.npz: member images: the array is longer than its member", mnist_dataset_from_npz(ARCHIVE("truncated.npz")));
     FAILS(UNSUPPORTED, "member images: wrong dtype", mnist_dataset_from_npz(ARCHIVE("dtype.npz")));
-    FAILS(UNSUPPORTED, "member images: the array is in Fortran order", mnist_dataset_from_npz(ARCHIVE("fortran.npz")));
     FAILS(FORMAT, "found 1099511627776", mnist_dataset_from_npz(ARCHIVE("huge.npz")));
     FAILS(SHAPE, "different lengths: expected 3 labels", mnist_dataset_from_npz(ARCHIVE("lengths.npz")));
     FAILS(NOT_FOUND, "`pictures`", mnist_dataset_from_npz(in(0, folder, "good.npz"), "pictures", "labels", &a, error));
+    FAILS(NOT_FOUND, "good.npz: no such array: expected one of images, labels", mnist_dataset_from_npz_pair(in(0, folder, "good.npz"), "images", in(1, folder, "good.npz"), "label", &a, error));
+    FAILS(FORMAT, "images.idx: the wrong kind of file: expected an npz archive", mnist_dataset_from_npz_pair(in(0, folder, "good.npz"), "images", in(1, folder, "images.idx"), "labels", &a, error));
+    FAILS(SHAPE, "lengths.npz: images and labels of different lengths", mnist_dataset_from_npz_pair(in(0, folder, "good.npz"), "images", in(1, folder, "lengths.npz"), "labels", &a, error));
 #define IDX(x, y) mnist_dataset_from_idx(in(0, folder, x), in(1, folder, y), &a, error)
     FAILS(FORMAT, "magic.idx: byte 0: wrong magic number", IDX("magic.idx", "labels.idx"));
     FAILS(FORMAT, "byte ", IDX("count.idx", "labels.idx"));
@@ -52,6 +54,32 @@ static void files(const char *folder)
     WORKS(IDX("images.idx", "labels.idx"));
     TRUE(mnist_dataset_len(a) == 3);
     mnist_dataset_free(a);
+    WORKS(mnist_dataset_from_npz(ARCHIVE("fortran.npz")));
+    TRUE(mnist_dataset_len(a) == 3);
+    mnist_dataset_free(a);
+    a = NULL;
+}
+
+/* Images that are stored as rows, their labels in another archive, and the shape given after. */
+static void rows(const char *folder)
+{
+    mnist_dataset *data = NULL;
+    size_t dims[4] = {2, 3, 1, 1};
+    float pixels[6];
+    WORKS(mnist_dataset_from_npz_pair(in(0, folder, "row.npz"), "images", in(1, folder, "good.npz"), "labels", &data, error));
+    TRUE(mnist_dataset_shape(data, dims + 2, 2) == 2 && dims[2] == 3 && dims[3] == 6);
+    FAILS(SHAPE, "`dims`: another number of pixels than an image has: expected sizes whose product is 6, found [2, 3, 3]",
+          mnist_dataset_reshape(data, dims, 3, error));
+    FAILS(SHAPE, "`rank`: images of a wrong rank: expected 1, 2 or 3, found 0", mnist_dataset_reshape(data, dims, 0, error));
+    FAILS(SHAPE, "`rank`", mnist_dataset_reshape(data, dims, SIZE_MAX, error));
+    FAILS(INVALID_ARGUMENT, "`dims`", mnist_dataset_reshape(data, NULL, 2, error));
+    FAILS(SHAPE, "no height and width", mnist_dataset_expand_dims(data, error));
+    TRUE(mnist_dataset_shape(data, NULL, 0) == 2);
+    WORKS(mnist_dataset_reshape(data, dims, 2, error));
+    TRUE(mnist_dataset_shape(data, dims, 4) == 3 && dims[0] == 3 && dims[1] == 2 && dims[2] == 3);
+    WORKS(mnist_dataset_image(data, 2, pixels, 6, NULL, error));
+    TRUE(pixels[0] == 12 && pixels[5] == 17);
+    mnist_dataset_free(data);
 }
 
 /* What a failing call was given to write to stays as it was. */
@@ -291,7 +319,7 @@ static void models(const char *folder, mnist_model *model)
     mnist_model *made = NULL;
 #define LOAD(name) mnist_model_load(in(0, folder, name), &made, error)
     FAILS(FORMAT, "cut.safetensors: tensor conv2d/kernel: the file ends before it does", LOAD("cut.safetensors"));
-    FAILS(FORMAT, "empty: not safetensors", LOAD("empty"));
+    FAILS(FORMAT, "empty: the file is empty: expected a safetensors file", LOAD("empty"));
     FAILS(NOT_FOUND, "none: ", LOAD("none"));
     FAILS(IO, folder, mnist_model_load(folder, &made, error));
     FAILS(INVALID_ARGUMENT, "UTF-8", mnist_model_load("\xff\xfe", &made, error));
@@ -319,6 +347,7 @@ int main(int argc, char **argv)
     double loss;
 
     files(argv[1]);
+    rows(argv[1]);
     networks();
     pictures();
     WORKS(mnist_model_predict_dataset(model, data, before, 640, error));

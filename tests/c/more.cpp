@@ -55,6 +55,11 @@ static void confusion_matrix()
     const double accuracy = model.evaluate(data, options).accuracy;
     TRUE(counts.size() == 9 && counts[0] + counts[1] + counts[2] == 20);
     TRUE(static_cast<double>(counts[0] + counts[4] + counts[8]) / 60 == accuracy);
+    auto rows = mnist::dataset::from_memory(pixels, {60, 8, 8}, labels);
+    TRUE((rows.reshape({64}).shape() == std::vector<std::size_t>{60, 64} && rows.image(3) == data.image(3)));
+    TRUE((rows.reshape({4, 8, 2}).shape() == std::vector<std::size_t>{60, 4, 8, 2}));
+    TRUE(status_of([&] { rows.reshape({63}); }) == MNIST_ERROR_SHAPE);
+    TRUE(status_of([] { mnist::dataset::from_npz("none.npz", "arr_0", "none.npz", "arr_0"); }) == MNIST_ERROR_NOT_FOUND);
     options.batch_size = 0;
     counts = {5};
     TRUE(status_of([&] { model.evaluate(data, options); }) == MNIST_ERROR_INVALID_ARGUMENT && counts.size() == 1);

@@ -27,6 +27,7 @@ mod counted {
     }
 }
 
+#[allow(unused_imports)] // each program takes what it needs
 pub use counted::measured;
 
 /// Makes sure that no more memory was taken than is promised.

@@ -124,10 +124,13 @@ static value call(mnist_error *text)
     value arguments[MOST_PLACES];
     void *to_free = NULL;
     const struct type *owner = NULL;
+    int files = now.field && is_path(now.field);
     memset(outputs, 0xa5, sizeof outputs);
+    for (size_t i = 0; i < f->count; i++)
+        files |= !now.field && is_path(&f->places[i]);
+    if (files)
+        make_files(); /* before any path is made: these are good for eight more */
     for (size_t i = 0; i < f->count; i++) {
-        if (is_path(now.field ? now.field : &f->places[i]))
-            make_files();
         if (f->places[i].kind == OPTIONS)
             fill_in(find_options(f->places[i].type));
         arguments[i] = candidate(&f->places[i], now.chosen[i], outputs[i], options_bytes);

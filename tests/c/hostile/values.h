@@ -98,6 +98,8 @@ static size_t candidates(const struct place *place)
         return 6;
     case CONSTANT:
         return place->count;
+    case IN:
+        return strcmp(place->type, "size_t") == 0 ? 2 : 1;
     default:
         return 1;
     }
@@ -117,7 +119,7 @@ static value candidate(const struct place *place, size_t i, void *output, void *
         return (value){.p = output};
     case IN:
         if (strcmp(place->type, "size_t") == 0)
-            return (value){.p = input_sizes.sizes};
+            return (value){.p = input_sizes.sizes + i}; /* of a dataset, and of one of its images */
         if (strcmp(place->type, "float") == 0)
             return (value){.p = input_floats.floats};
         if (strcmp(place->type, "uint8_t") == 0)
