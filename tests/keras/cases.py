@@ -133,8 +133,8 @@ def dense():
 def pools():
     for kind in ("Max", "Average"):
         p, n = f"{kind}Pooling2D", f"{kind.lower()}_pooling2d"
-        yield one(n, p, (6, 8, 2))
-        yield one(f"{n}_odd_input", p, (7, 5, 2))
+        yield one(n, p, (6, 8, 2), 2)
+        yield one(f"{n}_odd_input", p, (7, 5, 2), 2)
         yield one(f"{n}_same_odd_input", p, (7, 5, 2), 2, padding="same")
         yield one(f"{n}_overlapping", p, (7, 6, 2), 3, strides=2)
         yield one(f"{n}_overlapping_same", p, (6, 7, 3), 3, strides=2, padding="same")
@@ -147,7 +147,7 @@ def pools():
         yield one(f"{n}_image_of_one", p, (1, 1, 3), 1)
         yield one(f"{n}_wide", p, (4, 4, 18), 2)
         p, n = f"{kind}Pooling1D", f"{kind.lower()}_pooling1d"
-        yield one(n, p, (9, 2))
+        yield one(n, p, (9, 2), 2)
         yield one(f"{n}_same", p, (9, 2), 2, padding="same")
         yield one(f"{n}_overlapping_same", p, (8, 2), 3, strides=2, padding="same")
         for rank, shape in ((1, (5, 3)), (2, (4, 3, 5))):

@@ -1,0 +1,117 @@
+#!/bin/sh
+''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
+"""Random networks: does the library compute and learn what Keras does?
+
+    random_models.py [--count 200] [--seed 0] [--library target/release/libmnist.so]
+    random_models.py --dry-run          Keras's half alone
+    random_models.py --count 1 --seed N to see one again, with its JSON
+
+How near is near? Each network runs in Keras twice, in single and in double precision. The library may differ from Keras in
+single precision, in each array, by 1e-4 of the array's largest number, and 1e-6, and 8 times what Keras itself differs by
+from its double: a bias below a batch normalization, say, has a gradient that is nothing but rounding, of which Adam makes a whole
+step. A network of which single precision tells less than two digits is drawn anew."""
+
+import argparse
+import collections
+import json
+import sys
+import traceback
+
+from keras_side import keras, np, optimizer, output, set_values, train, values
+from libmnist import ROOT, Library
+
+from draw import Drawn
+
+
+class Result:
+    """What a side found: predictions before, the losses of five steps, weights and predictions after."""
+
+    def __init__(self, before, losses=(), weights=None, after=None):
+        self.arrays = {"predictions before": before}
+        if weights is not None:
+            self.arrays |= {f"loss {i + 1}": np.array(loss) for i, loss in enumerate(losses)}
+            self.arrays |= weights | {"predictions after": after}
+
+
+def of_keras(drawn, double):
+    """Keras's results, in single or in double precision."""
+    keras.config.set_floatx("float64" if double else "float32")
+    text = drawn.json.replace('"float32"', '"float64"') if double else drawn.json
+    model = keras.models.model_from_json(text)
+    x = drawn.x.astype(np.float64 if double else np.float32)
+    set_values(model, drawn.weights)
+    before = output(model, x)
+    if drawn.inference:
+        return Result(before)
+    losses = train(model, optimizer(drawn.optimizer), x, drawn.labels, drawn.batch)
+    return Result(before, losses, values(model), output(model, x))
+
+
+def of_library(drawn, library):
+    model = library.model(drawn.json, drawn.weights)
+    before = model.predict(drawn.x, (drawn.classes,))
+    if drawn.inference:
+        return Result(before)
+    model.compile(json.dumps(drawn.optimizer))
+    losses = model.fit(drawn.x, drawn.labels, drawn.batch)
+    return Result(before, losses, model.weights(), model.predict(drawn.x, (drawn.classes,)))
+
+
+def largest(a):
+    return float(np.abs(a).max(initial=0))
+
+
+def draw(seed):
+    """The network of a seed, and what Keras makes of it: the first of its draws that single precision determines."""
+    for attempt in range(50):
+        drawn = Drawn([seed, attempt])
+        drawn.json = drawn.network.to_json()
+        single, double = of_keras(drawn, False), of_keras(drawn, True)
+        noise = {name: largest(a - single.arrays[name]) for name, a in double.arrays.items()}
+        keras.config.set_floatx("float32")
+        scale = {name: largest(a) for name, a in double.arrays.items()}
+        if all(np.isfinite(a).all() and noise[n] <= 0.01 * max(scale[n], 0.1) for n, a in single.arrays.items()):
+            return drawn, single, {n: 1e-6 + 1e-4 * scale[n] + 8 * noise[n] for n in noise}, attempt
+    raise RuntimeError(f"seed {seed}: no network that can be compared in 50 draws")
+
+
+def first_off(expected, found, allowed):
+    """The first array that is too far off, in the order in which they came about; None when all agree."""
+    if len(found) != len(expected):
+        return f"{len(found)} arrays, expected {len(expected)}"
+    for name, e in expected.items():
+        off = largest(np.asarray(found[name], np.float64) - e)
+        if not off <= allowed[name]:  # NaN is too far
+            return f"{name} is off by {off:.2e} (allowed {allowed[name]:.2e}); the largest of it is {largest(e):.3g}"
+    return None
+
+
+def main():
+    parse = argparse.ArgumentParser()
+    parse.add_argument("--count", type=int, default=200)
+    parse.add_argument("--seed", type=int, default=0)
+    parse.add_argument("--library", default=ROOT / "target" / "release" / "libmnist.so")
+    parse.add_argument("--dry-run", action="store_true")
+    args = parse.parse_args()
+    library = None if args.dry_run else Library(args.library)
+    used, anew, passed, failed = collections.Counter(), 0, 0, 0
+    for seed in range(args.seed, args.seed + args.count):
+        drawn, expected, allowed, attempts = draw(seed)
+        anew += attempts
+        used.update({layer.__class__.__name__ for layer in drawn.network.layers})
+        wrong = None
+        if library:
+            try:
+                wrong = first_off(expected.arrays, of_library(drawn, library).arrays, allowed)
+            except Exception:
+                wrong = traceback.format_exc(limit=-1).strip()
+        passed, failed = (passed, failed + 1) if wrong else (passed + 1, failed)
+        if wrong:
+            print(f"seed {seed}: {wrong}\n  {drawn.json}\n  {json.dumps(drawn.optimizer)}, batches of {drawn.batch}", flush=True)
+    print("networks with each layer:", ", ".join(f"{name} {n}" for name, n in sorted(used.items())))
+    print(f"{anew} draws were not to be compared and drawn anew")
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+main()
