@@ -206,7 +206,6 @@ def activations():
         ("relu_plain", "ReLU", {}), ("relu_max_value", "ReLU", dict(max_value=1.5)), ("relu_negative_slope", "ReLU", dict(negative_slope=0.1)),
         ("relu_threshold", "ReLU", dict(threshold=0.4)),
         ("relu_all", "ReLU", dict(max_value=1.4, negative_slope=0.2, threshold=0.4)),
-        ("relu_threshold_below", "ReLU", dict(threshold=-0.4)),
         ("leaky_relu", "LeakyReLU", {}), ("leaky_relu_slope", "LeakyReLU", dict(negative_slope=0.05)),
         ("elu", "ELU", {}), ("elu_alpha", "ELU", dict(alpha=0.5)),
     ]:

@@ -1,5 +1,6 @@
 """What record.py and random_models.py ask of Keras: a model's weights by name, its output, its gradients, its training."""
 
+import gc
 import json
 import os
 
@@ -12,6 +13,7 @@ import tensorflow as tf  # noqa: E402
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.get_logger().setLevel("ERROR")
+gc.freeze()  # clear_session collects garbage, and Keras itself is none
 
 RANDOM = (keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise)
 DIFFERS = (keras.layers.BatchNormalization, *RANDOM)  # the layers that do something else in training
