@@ -1,6 +1,6 @@
 """Draws networks at random: chains, branches and merges of every layer, with odd parameters; an optimizer; and data."""
 
-from keras_side import distinct, fill, keras, np, optimizer_config, set_values, values, variables  # noqa: F401
+from keras_side import distinct, fill, keras, np, optimizer_config, set_values, values, variables
 
 L = keras.layers
 LARGEST = 300  # numbers in a sample, anywhere
