@@ -17,7 +17,7 @@ class Case:
     name: str
     about: str  # the class that it is about
     shape: tuple  # of the input, without N
-    build: Callable  # from the input's tensor to the output's
+    build: Callable  # from the input's tensor to the output's, or to a whole model
     batch: int = 2
     x: object = None  # the input, where it is not drawn
     trained: bool = True  # whether gradients and a fit are recorded
@@ -342,6 +342,12 @@ def graphs():
     for name, shape, build in [("residual", (6, 5, 2), residual), ("shared", (4, 3, 3), shared), ("inception", (5, 4, 2), inception),
                                ("squeeze", (3, 3, 4), squeeze), ("mobile", (5, 4, 3), mobile), ("decode", (4, 6, 2), decode)]:
         yield Case(f"graph_{name}", "Functional", shape, build)
+
+    def sequential(x):
+        return keras.Sequential([L.Input(x.shape[1:], name="input"), L.Conv2D(3, 3, activation="relu"),
+                                 L.BatchNormalization(momentum=0.9), L.MaxPooling2D(2), L.Flatten(), L.Dense(4, "tanh")])
+
+    yield Case("graph_sequential", "Sequential", (6, 5, 2), sequential)
 
 
 def optimizers():

@@ -41,6 +41,9 @@ class Header:
 
     def declared(self, text):
         """`const char *path` as ("path", c_char_p)."""
+        function = re.match(r"[\w\s*]+\(\*(\w+)\)", text)
+        if function:
+            return function[1], c_void_p
         kind, name = re.fullmatch(r"\s*(.*?)(\w+)\s*", text, re.S).groups()
         return name, self.type(kind)
 
@@ -98,14 +101,13 @@ class Library:
         return Model(self, Owned(made, self.lib.mnist_model_free), weights)
 
     def dataset(self, x, labels):
-        class Array(ctypes.Structure):
-            _fields_ = [("data", c_void_p), ("dtype", c_uint32), ("rank", c_size_t), ("dims", c_void_p)]
-
         def array(values, dtype):
             dims = np.array(values.shape, np.uintp)
-            return Array(at(values), self.header.constants[f"MNIST_DTYPE_{dtype}"], values.ndim, at(dims)), dims
+            made = self.header.structs["mnist_array"](data=at(values), dtype=self.header.constants[f"MNIST_DTYPE_{dtype}"],
+                                                      rank=values.ndim, dims=at(dims))
+            return made, dims  # whoever takes the first keeps the second, which it points to
 
-        (first, _a), (second, _b) = array(x, "F32"), array(labels, "U8")  # the sizes live as long as their names
+        (first, _first_dims), (second, _second_dims) = array(x, "F32"), array(labels, "U8")
         made = c_void_p()
         self.call("dataset_new", ctypes.byref(first), ctypes.byref(second), None, ctypes.byref(made))
         return Owned(made, self.lib.mnist_dataset_free)

@@ -22,10 +22,12 @@ CLASSES, SAMPLES, BATCH = 3, 8, 3  # of the fits: three steps, the last of two s
 
 
 def an_optimizer(name):
-    """One of six, by the case's name alone, so that no case depends on others; the steps are long enough to be seen."""
+    """One of six, by the case's name alone, so that no case depends on others. The steps are long enough to be seen; an epsilon well
+    above what is rounded off keeps gradients of next to nothing from steps that nobody else would take."""
     o = keras.optimizers
     return [lambda: o.SGD(0.1), lambda: o.SGD(0.1, momentum=0.9), lambda: o.SGD(0.1, momentum=0.9, nesterov=True),
-            lambda: o.RMSprop(0.01), lambda: o.Adam(0.01), lambda: o.AdamW(0.01, weight_decay=0.02)][zlib.adler32(name.encode()) % 6]()
+            lambda: o.RMSprop(0.01, epsilon=1e-4), lambda: o.Adam(0.01, epsilon=1e-4),
+            lambda: o.AdamW(0.01, weight_decay=0.02, epsilon=1e-4)][zlib.adler32(name.encode()) % 6]()
 
 
 def record(case):
@@ -33,9 +35,9 @@ def record(case):
     keras.utils.clear_session()
     draw = np.random.default_rng(zlib.crc32(case.name.encode()))
     inputs = keras.Input(case.shape, name="input")
-    outputs = case.build(inputs)
-    model = keras.Model(inputs, outputs, name=case.name)
-    line = {"name": case.name, "class": case.about, "input": list(case.shape), "output": list(outputs.shape[1:]), **case.notes,
+    built = case.build(inputs)
+    model = built if isinstance(built, keras.Model) else keras.Model(inputs, built, name=case.name)
+    line = {"name": case.name, "class": case.about, "input": list(case.shape), "output": list(model.output_shape[1:]), **case.notes,
             "model": model.to_json()}
     weights = {name: fill(name, v.shape, draw) for name, v in variables(model).items()}
     set_values(model, weights)
@@ -59,8 +61,9 @@ def record(case):
 
 def record_fit(case, body, weights, draw):
     """Three steps of the same network with a head of classes upon it."""
-    end = body.output if len(body.output.shape) == 2 else L.Flatten(name="head_flatten")(body.output)
-    model = keras.Model(body.input, L.Dense(CLASSES, "softmax", name="head")(end), name=case.name)
+    start, end = body.inputs[0], body.outputs[0]
+    end = end if len(end.shape) == 2 else L.Flatten(name="head_flatten")(end)
+    model = keras.Model(start, L.Dense(CLASSES, "softmax", name="head")(end), name=case.name)
     head = {name: fill(name, v.shape, draw) for name, v in variables(model).items() if name not in weights}
     set_values(model, weights | head)
     x = distinct((SAMPLES, *case.shape), draw)
