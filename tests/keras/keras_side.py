@@ -99,9 +99,10 @@ def grid(x, steps):
 
 
 def distinct(shape, draw):
-    """Numbers on a grid of 1/16, or a finer one, no two alike, so that the largest of any window is one element."""
+    """Numbers from -2 to 2 on a grid of 1/16, or a finer one, no two alike, so that the largest of any window is one element, and
+    half a step off, so that none is where a function's slope changes."""
     count = int(np.prod(shape))
     steps = 16
     while 4 * steps < count:
         steps *= 2
-    return ((draw.permutation(4 * steps)[:count] - 2 * steps) / steps).astype(np.float32).reshape(shape)
+    return ((draw.permutation(4 * steps)[:count] - 2 * steps + 0.5) / steps).astype(np.float32).reshape(shape)
