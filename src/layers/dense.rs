@@ -107,6 +107,10 @@ impl Layer for Dense {
         true
     }
 
+    fn folds(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         Ok(Box::new(DenseWork::new(self.units, site)?))
     }

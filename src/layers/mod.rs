@@ -73,6 +73,18 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
+    /// Whether a normalization after it can be folded into its weights: the first is a kernel whose last axis, or last axes,
+    /// are the output's channels, the second, if there is one, a bias, and [`Work::forward`] takes a bias all the same.
+    fn folds(&self) -> bool {
+        false
+    }
+
+    /// When it predicts, whether it is `(x - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta` of each channel,
+    /// for parameters of these names (gamma and beta may be missing), and then its epsilon.
+    fn normalizes(&self) -> Option<f64> {
+        None
+    }
+
     /// Whether its output is its input, number for number, under another shape: then nothing is built. `training` says
     /// what for.
     fn is_view(&self, _training: bool) -> bool {
