@@ -12,8 +12,11 @@
 
 pub mod activation;
 mod activation_layer;
+mod conv1d;
 mod conv2d;
+mod conv2d_transpose;
 mod dense;
+mod depthwise_conv2d;
 pub mod elementwise;
 mod flatten;
 pub mod initializer;
@@ -22,6 +25,7 @@ pub mod parallel;
 pub mod random;
 pub mod regularizer;
 mod relu;
+mod separable_conv2d;
 mod softmax;
 mod spec;
 #[cfg(test)]
@@ -46,11 +50,15 @@ use std::fmt::Debug;
 /// Every layer there is.
 const LAYERS: &[Entry] = &[
     activation_layer::ENTRY,
+    conv1d::ENTRY,
     conv2d::ENTRY,
+    conv2d_transpose::ENTRY,
     dense::ENTRY,
+    depthwise_conv2d::ENTRY,
     flatten::ENTRY,
     input::ENTRY,
     relu::ENTRY,
+    separable_conv2d::ENTRY,
     softmax::ENTRY,
 ];
 
@@ -107,7 +115,12 @@ pub struct Parameter {
 
 impl Parameter {
     /// One that training changes.
-    pub fn trainable(name: &'static str, shape: Vec<usize>, initializer: Initializer, regularizer: Regularizer) -> Self {
+    pub fn trainable(
+        name: &'static str,
+        shape: Vec<usize>,
+        initializer: Initializer,
+        regularizer: Regularizer,
+    ) -> Self {
         Parameter { name, shape, initializer, regularizer, role: Role::Trainable }
     }
 
