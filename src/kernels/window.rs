@@ -6,6 +6,7 @@
 //! ```text
 //!   valid   no padding;   outputs = (input - span) / stride + 1, rounded down; the span must not exceed the input
 //!   same    outputs = input / stride, rounded up;   as much padding as that takes, and where it is odd one more behind
+//!   causal  outputs = input / stride, rounded up;   all of the padding before, span - 1, so that none sees what is behind it
 //!
 //!   size 3, dilation 2, stride 2, same:      .  . [0  1  2  3  4  5] .  .
 //!                                output 0    *     *     *
@@ -14,13 +15,15 @@
 
 use std::ops::Range;
 
-/// Whether there is padding.
+/// Whether there is padding, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// None.
     Valid,
     /// As much as it takes to have `input / stride` outputs, rounded up.
     Same,
+    /// Before the input only.
+    Causal,
 }
 
 /// A window along one axis.
@@ -71,18 +74,32 @@ impl Axis {
                 let padding = needed.saturating_add(span(size, dilation)).saturating_sub(input);
                 Some(Axis { before: padding / 2, after: padding.div_ceil(2), ..bare })
             }
+            Padding::Causal => Some(Axis { before: span(size, dilation) - 1, ..bare }),
         }
     }
 
     /// The window whose transposed convolution takes `output` numbers: its `input` is how many that gives, and its outputs
-    /// are `output`. (`same` gives `output * stride`, `valid` as many as the windows reach.) `None` past what can be
-    /// counted.
-    pub fn transposed(output: usize, size: usize, stride: usize, dilation: usize, padding: Padding) -> Option<Axis> {
-        let input = match padding {
-            Padding::Valid => ((output - 1).checked_mul(stride)?).checked_add(span(size, dilation).max(stride))?,
-            Padding::Same => output.checked_mul(stride)?,
+    /// are `output`. (`same` gives `output * stride`, `valid` as many as the windows reach; with `more` it is what the
+    /// windows' middles, or the windows, reach and so many more.) `None` past what can be counted, where there is no such
+    /// window, and for `causal`.
+    pub fn transposed(
+        output: usize,
+        size: usize,
+        stride: usize,
+        dilation: usize,
+        padding: Padding,
+        more: Option<usize>,
+    ) -> Option<Axis> {
+        let (reach, span) = ((output - 1).checked_mul(stride)?, span(size, dilation));
+        let last = match (padding, more) {
+            (Padding::Valid, None) => span.max(stride),
+            (Padding::Valid, Some(more)) => span.checked_add(more)?,
+            (Padding::Same, None) => stride,
+            (Padding::Same, Some(more)) => (span % 2).checked_add(more)?,
+            (Padding::Causal, _) => return None,
         };
-        Axis::new(input, size, stride, dilation, padding)
+        let input = reach.checked_add(last).filter(|&input| input > 0)?;
+        Axis::new(input, size, stride, dilation, padding).filter(|axis| axis.output() == output)
     }
 
     /// Inputs from the window's first place to its last.
@@ -221,7 +238,8 @@ pub(crate) fn small_axes() -> impl Iterator<Item = Axis> {
     let steps = move || numbers(4).flat_map(move |stride| numbers(3).map(move |dilation| (stride, dilation)));
     let all = sizes.flat_map(move |size| steps().map(move |step| (size, step)));
     all.flat_map(|((input, size), (stride, dilation))| {
-        [Padding::Valid, Padding::Same].into_iter().filter_map(move |p| Axis::new(input, size, stride, dilation, p))
+        let paddings = [Padding::Valid, Padding::Same, Padding::Causal].into_iter();
+        paddings.filter_map(move |padding| Axis::new(input, size, stride, dilation, padding))
     })
 }
 
@@ -235,7 +253,7 @@ mod tests {
 
     #[test]
     fn keras_lengths_and_padding() {
-        use Padding::{Same, Valid};
+        use Padding::{Causal, Same, Valid};
         assert_eq!(axis(28, 3, 1, 1, Valid), Some([26, 0, 0]));
         assert_eq!(axis(5, 2, 2, 1, Valid), Some([2, 0, 0]), "what is left over is not seen");
         assert_eq!(axis(5, 3, 1, 2, Valid), Some([1, 0, 0]));
@@ -249,6 +267,7 @@ mod tests {
         assert_eq!(axis(5, 2, 3, 1, Same), Some([2, 0, 0]), "windows apart take no padding");
         assert_eq!(axis(6, 3, 2, 2, Same), Some([3, 1, 2]));
         assert_eq!(axis(1, 5, 1, 1, Same), Some([1, 2, 2]), "a window may be longer than the input");
+        assert_eq!(axis(7, 3, 2, 2, Causal), Some([4, 4, 0]));
     }
 
     #[test]
@@ -256,15 +275,25 @@ mod tests {
         for padding in [Padding::Valid, Padding::Same] {
             for (output, size) in (1..9).flat_map(|n| (1..5).map(move |k| (n, k))) {
                 for (stride, dilation) in (1..5).flat_map(|s| (1..4).map(move |d| (s, d))) {
-                    let axis = Axis::transposed(output, size, stride, dilation, padding).unwrap();
+                    let axis = Axis::transposed(output, size, stride, dilation, padding, None).unwrap();
                     assert_eq!(axis.output(), output, "{axis:?}");
                 }
             }
         }
-        assert_eq!(Axis::transposed(4, 3, 2, 1, Padding::Valid).unwrap().input, 9);
-        assert_eq!(Axis::transposed(4, 1, 2, 1, Padding::Valid).unwrap().input, 8);
-        assert_eq!(Axis::transposed(4, 3, 2, 1, Padding::Same).unwrap().input, 8);
-        assert_eq!(Axis::transposed(usize::MAX, 3, 2, 1, Padding::Same), None);
+        let input = |output: usize, size: usize, padding: Padding, more: Option<usize>| {
+            Axis::transposed(output, size, 2, 1, padding, more).map(|axis| axis.input)
+        };
+        use Padding::{Same, Valid};
+        assert_eq!(
+            [input(4, 3, Valid, None), input(4, 1, Valid, None), input(4, 3, Same, None)],
+            [Some(9), Some(8), Some(8)]
+        );
+        assert_eq!(
+            [input(4, 3, Valid, Some(1)), input(4, 3, Same, Some(0)), input(4, 3, Same, Some(1))],
+            [Some(10), Some(7), Some(8)]
+        );
+        assert_eq!(input(4, 2, Same, Some(0)), None, "six inputs have three outputs");
+        assert_eq!([input(1, 2, Same, Some(0)), input(usize::MAX, 3, Same, None)], [None, None]);
     }
 
     #[test]

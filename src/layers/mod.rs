@@ -12,8 +12,11 @@
 
 pub mod activation;
 mod activation_layer;
+mod conv1d;
 mod conv2d;
+mod conv2d_transpose;
 mod dense;
+mod depthwise_conv2d;
 pub mod elementwise;
 mod flatten;
 pub mod initializer;
@@ -22,6 +25,7 @@ pub mod parallel;
 pub mod random;
 pub mod regularizer;
 mod relu;
+mod separable_conv2d;
 mod softmax;
 mod spec;
 #[cfg(test)]
@@ -44,8 +48,19 @@ use serde_json::{Map, Value};
 use std::fmt::Debug;
 
 /// Every layer there is.
-const LAYERS: &[Entry] =
-    &[activation_layer::ENTRY, conv2d::ENTRY, dense::ENTRY, flatten::ENTRY, input::ENTRY, relu::ENTRY, softmax::ENTRY];
+const LAYERS: &[Entry] = &[
+    activation_layer::ENTRY,
+    conv1d::ENTRY,
+    conv2d::ENTRY,
+    conv2d_transpose::ENTRY,
+    dense::ENTRY,
+    depthwise_conv2d::ENTRY,
+    flatten::ENTRY,
+    input::ENTRY,
+    relu::ENTRY,
+    separable_conv2d::ENTRY,
+    softmax::ENTRY,
+];
 
 /// What a layer is.
 pub trait Layer: Debug + Send + Sync {

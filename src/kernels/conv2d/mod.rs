@@ -40,6 +40,7 @@ use super::simd::Simd;
 use super::tile::{padded, panels};
 use super::window::{Axis, Window, span};
 use direct::{Forward, KernelGradient};
+use std::ops::Range;
 use strided::InputGradient;
 
 /// Pixels at the edges of an image.
@@ -123,6 +124,14 @@ impl Conv2d {
     /// Whether it is one of strides 1, without dilation and groups: what [`winograd`] and [`zeros`] can do.
     pub fn is_plain(&self) -> bool {
         self.strides == [1, 1] && self.dilation == [1, 1] && self.groups == 1
+    }
+
+    /// The same with all pixels in one row, where a window is a pixel: tiles are as long as can be then.
+    fn in_one_row(&self) -> Conv2d {
+        match self.kernel == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
+            true => Conv2d { height: 1, width: self.height * self.width, ..*self },
+            false => *self,
+        }
     }
 
     /// Rows of the output.
@@ -244,19 +253,38 @@ impl Conv2d {
         assert_eq!(packed.len(), self.packed_len(isa));
         assert_eq!(output.len(), self.output_len());
         finish.check(self.filters, output.len());
-        isa.run(Forward { size: *self, image, packed, finish, output });
+        isa.run(Forward { size: self.in_one_row(), image, packed, finish, output });
     }
 
-    /// Writes an image into `padded`, whose border, the padding, is zero and stays so.
-    pub fn fill_padded(&self, image: &[f32], padded: &mut [f32]) {
+    /// Whether an image has padding around it.
+    pub fn has_padding(&self) -> bool {
+        self.padding != Edges::NONE
+    }
+
+    /// Writes an image into `padded`, whose border, the padding, is zero and stays so: what falls in the rows `rows` of it.
+    pub fn fill_padded(&self, image: &[f32], rows: Range<usize>, padded: &mut [f32]) {
+        let Window { rows: down, columns } = self.window();
+        assert!(padded.len() == self.input_len() && image.len() == self.unpadded_len());
+        let (len, wide) = (columns.input * self.channels, self.width * self.channels);
+        let [first, end] = [rows.start, rows.end].map(|row| row.saturating_sub(down.before).min(down.input));
+        let to = &mut padded[(down.before + first) * wide..];
+        fill_inner(&image[first * len..end.max(first) * len], len, to, [wide, columns.before * self.channels]);
+    }
+
+    /// Reads an image out of `padded`.
+    pub fn read_padded(&self, padded: &[f32], image: &mut [f32]) {
         let Window { rows, columns } = self.window();
         assert!(padded.len() == self.input_len() && image.len() == self.unpadded_len());
-        fill_inner(
-            image,
-            columns.input * self.channels,
-            &mut padded[rows.before * self.width * self.channels..],
-            [self.width * self.channels, columns.before * self.channels],
-        );
+        let (len, wide) = (columns.input * self.channels, self.width * self.channels);
+        let first = columns.before * self.channels;
+        for (row, padded) in image.chunks_exact_mut(len).zip(padded[rows.before * wide..].chunks(wide)) {
+            row.copy_from_slice(&padded[first..first + len]);
+        }
+    }
+
+    /// Whether an output's gradient takes a halo for [`turned`](Self::turned).
+    pub fn has_halo(&self) -> bool {
+        self.halo() != Edges::NONE
     }
 
     /// Elements of the haloed gradient of an output.
@@ -298,7 +326,7 @@ impl Conv2d {
         assert_eq!(gradient.len(), self.out_height() * self.out_width() * self.groups * stride);
         assert!(stride >= self.group_filters() && stride.is_multiple_of(isa.lanes()));
         assert_eq!(sum.len(), self.kernel_len());
-        isa.run(KernelGradient { size: *self, image, gradient, stride, sum });
+        isa.run(KernelGradient { size: self.in_one_row(), image, gradient, stride, sum });
     }
 }
 
