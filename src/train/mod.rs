@@ -18,6 +18,8 @@ mod config;
 mod evaluate;
 mod fit;
 mod history;
+#[cfg(test)]
+mod keras_tests;
 mod model;
 mod named_weights;
 mod network;
