@@ -12,22 +12,40 @@
 
 pub mod activation;
 mod activation_layer;
+mod batch_normalization;
+mod broadcast;
+mod concatenate;
 mod conv1d;
 mod conv2d;
 mod conv2d_transpose;
 mod dense;
 mod depthwise_conv2d;
+mod dropout;
 pub mod elementwise;
 mod flatten;
+mod global_pooling;
+mod group_normalization;
 pub mod initializer;
 mod input;
+mod last_axis;
+mod leaky_relu;
+mod merge;
+mod normalization;
+mod padding;
 pub mod parallel;
+mod permute;
+mod pooling;
+mod prelu;
 pub mod random;
 pub mod regularizer;
 mod relu;
+mod rescaling;
+mod reshape;
+mod row_normalization;
 mod separable_conv2d;
 mod softmax;
 mod spec;
+mod up_sampling;
 #[cfg(test)]
 mod tests;
 
@@ -50,16 +68,47 @@ use std::fmt::Debug;
 /// Every layer there is.
 const LAYERS: &[Entry] = &[
     activation_layer::ENTRY,
+    batch_normalization::ENTRY,
+    concatenate::ENTRY,
     conv1d::ENTRY,
     conv2d::ENTRY,
     conv2d_transpose::ENTRY,
     dense::ENTRY,
     depthwise_conv2d::ENTRY,
+    dropout::DROPOUT,
+    dropout::NOISE,
+    dropout::SPATIAL,
     flatten::ENTRY,
+    global_pooling::AVERAGE_1D,
+    global_pooling::AVERAGE_2D,
+    global_pooling::MAX_1D,
+    global_pooling::MAX_2D,
+    group_normalization::GROUP,
+    group_normalization::LAYER,
     input::ENTRY,
+    leaky_relu::ELU,
+    leaky_relu::LEAKY_RELU,
+    merge::ADD,
+    merge::AVERAGE,
+    merge::MAXIMUM,
+    merge::MINIMUM,
+    merge::MULTIPLY,
+    merge::SUBTRACT,
+    normalization::ENTRY,
+    padding::CROPPING,
+    padding::ZERO_PADDING,
+    permute::ENTRY,
+    pooling::AVERAGE_1D,
+    pooling::AVERAGE_2D,
+    pooling::MAX_1D,
+    pooling::MAX_2D,
+    prelu::ENTRY,
     relu::ENTRY,
+    rescaling::ENTRY,
+    reshape::ENTRY,
     separable_conv2d::ENTRY,
     softmax::ENTRY,
+    up_sampling::ENTRY,
 ];
 
 /// What a layer is.
