@@ -223,7 +223,7 @@ pub fn span(size: usize, dilation: usize) -> usize {
 
 /// `a / b`, rounded down; without a division where it is all the same.
 #[inline(always)]
-fn divide_down(a: usize, b: usize) -> usize {
+pub fn divide_down(a: usize, b: usize) -> usize {
     if b == 1 { a } else { a / b }
 }
 

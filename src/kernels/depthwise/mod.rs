@@ -171,8 +171,8 @@ impl<const FORWARD: bool> Pass<'_, FORWARD> {
             ($($count:literal)*) => {
                 $(while pixels >= $count {
                     let mut tile = Tile::<FORWARD, $count> { all: self, down, along, pixel };
-                    // SAFETY: the pixels are in the output and meet what the taps name, which lies in the input; all have
-                    // `channels` channels, and so has each place of the kernel.
+                    // SAFETY: the pixels are in what is written and meet what the taps name, which lies in the input; all
+                    // have `channels` channels, and so has each place of the kernel.
                     unsafe { across::<V>(&mut tile, channels) };
                     pixel += $count * self.pixel_step();
                     along.at += $count * if FORWARD { self.window.columns.stride } else { 1 };
