@@ -3,6 +3,7 @@
 use super::idx::Idx;
 use super::npz::{Elements, Npz};
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::Place;
 use crate::memory;
 use std::ops::Range;
 use std::path::Path;
@@ -58,7 +59,8 @@ impl Dataset {
     /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
     /// is read, and for the directory 64 bytes for each of the file's and 32 MiB; a claim that is past belief is refused.
     pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
-        Dataset::from_archive(&Npz::open(path)?, images, labels).at(path.display())
+        let npz = Npz::open(path)?;
+        Dataset::from_archive(&npz, images, labels).at(npz.place())
     }
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
@@ -73,13 +75,10 @@ impl Dataset {
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, labels of rank 1. Memory, whatever the files: the dataset,
     /// as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
-        let (pixels, labels_file) = (Idx::read(images, &[3, 4])?, Idx::read(labels, &[1])?);
-        let labels_u32 = memory::collect(labels_file.bytes.into_iter().map(u32::from)).at(labels.display())?;
-        Dataset::from_u8(pixels.bytes, &pixels.dims, labels_u32).at(format_args!(
-            "{} and {}",
-            images.display(),
-            labels.display()
-        ))
+        let (images, labels) = (Place::of(images)?, Place::of(labels)?);
+        let (pixels, labels_file) = (Idx::read(&images, &[3, 4])?, Idx::read(&labels, &[1])?);
+        let labels_u32 = memory::collect(labels_file.bytes.into_iter().map(u32::from)).at(&labels)?;
+        Dataset::from_u8(pixels.bytes, &pixels.dims, labels_u32).at(format_args!("{images} and {labels}"))
     }
 
     fn new(pixels: Pixels, len: usize, dims: &[usize], labels: Vec<u32>) -> Result<Self> {

@@ -5,9 +5,9 @@
 //! whose header claims more than deflate can give, or more than 1 GiB and a hundred bytes out of one, is refused before.
 
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::files::{self, Place};
 use flate2::read::MultiGzDecoder;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
 
 /// An array of bytes.
 pub struct Idx {
@@ -22,10 +22,10 @@ const U8: u8 = 0x08;
 
 impl Idx {
     /// Reads a file of unsigned bytes whose rank is one of `ranks`.
-    pub fn read(path: &Path, ranks: &[u8]) -> Result<Self> {
+    pub fn read(place: &Place, ranks: &[u8]) -> Result<Self> {
         (|| {
-            let file = super::open(path)?;
-            let packed = file.metadata()?.len();
+            let file = files::open(place)?;
+            let packed = file.len()?;
             let mut file = BufReader::new(file);
             let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
             match gzipped {
@@ -33,7 +33,7 @@ impl Idx {
                 false => parse(&mut file, ranks, u64::MAX),
             }
         })()
-        .at(path.display())
+        .at(place)
     }
 }
 
@@ -95,6 +95,10 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Write;
 
+    fn read(file: &tempfile::NamedTempFile, ranks: &[u8]) -> Result<Idx> {
+        Idx::read(&Place::of(file.path())?, ranks)
+    }
+
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
@@ -112,7 +116,7 @@ mod tests {
     #[test]
     fn plain_and_gzipped() {
         for bytes in [IMAGES.to_vec(), gzip(&IMAGES), [gzip(&IMAGES[..9]), gzip(&IMAGES[9..])].concat()] {
-            let idx = Idx::read(file(&bytes).path(), &[3]).unwrap();
+            let idx = read(&file(&bytes), &[3]).unwrap();
             assert_eq!((idx.dims, idx.bytes), (vec![2, 1, 2], vec![5, 6, 7, 8]));
         }
     }
@@ -121,7 +125,7 @@ mod tests {
     fn damage_is_named_by_file_and_byte() {
         let message = |bytes: &[u8]| {
             let file = file(bytes);
-            let error = Idx::read(file.path(), &[3]).err().unwrap();
+            let error = read(&file, &[3]).err().unwrap();
             let text = error.to_string();
             assert!(text.starts_with(file.path().to_str().unwrap()), "{text}");
             (error.kind(), text)
@@ -149,7 +153,7 @@ mod tests {
             let len = bytes.len();
             bytes[at % len] ^= byte;
             bytes.truncate(len - cut % len);
-            let _ = Idx::read(file(&bytes).path(), &[3, 4]);
+            let _ = read(&file(&bytes), &[3, 4]);
         }
     }
 }

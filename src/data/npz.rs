@@ -10,18 +10,18 @@
 
 use super::npy::Header;
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::{self, Input, Place};
 use crate::memory;
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use zip::read::ZipFile;
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 /// An archive of arrays, and what is in it.
 pub struct Npz {
-    path: PathBuf,
+    place: Place,
     members: Vec<Member>,
 }
 
@@ -45,8 +45,13 @@ pub enum Elements {
 impl Npz {
     /// Opens an archive and reads the headers of all its arrays.
     pub fn open(path: &Path) -> Result<Self> {
-        (|| {
-            let (mut archive, _) = archive(path)?;
+        Npz::at(Place::of(path)?)
+    }
+
+    /// The archive at a place that was found before.
+    pub(super) fn at(path: Place) -> Result<Self> {
+        let members = (|| {
+            let (mut archive, _) = archive(&path)?;
             let (mut members, mut names) = (Vec::new(), HashSet::new());
             for index in 0..archive.len() {
                 let mut file = archive.by_index(index).map_err(damaged).at(format_args!("member {index}"))?;
@@ -58,9 +63,10 @@ impl Npz {
                 }
                 members.push(Member { name, header, index });
             }
-            Ok(Npz { path: path.to_path_buf(), members })
+            Ok(members)
         })()
-        .at(path.display())
+        .at(&path)?;
+        Ok(Npz { place: path, members })
     }
 
     /// The arrays' names in the archive's order, as numpy's `files`.
@@ -70,7 +76,12 @@ impl Npz {
 
     /// The shape of an array.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        Ok(&self.member(name).at(self.path.display())?.header.shape)
+        Ok(&self.member(name).at(&self.place)?.header.shape)
+    }
+
+    /// The archive's file.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// An array of pixels, and its shape. Errors do not name the file: the caller does, as with labels.
@@ -129,7 +140,7 @@ impl Npz {
     ) -> Result<R> {
         let member = self.member(name)?;
         (|| {
-            let (mut archive, len) = archive(&self.path)?;
+            let (mut archive, len) = archive(&self.place)?;
             let mut file = archive.by_index(member.index).map_err(damaged)?;
             check_claims(&file, len)?;
             let (claimed, size) = (file.size(), member.header.elements() as u64);
@@ -176,9 +187,9 @@ fn check_claims<R: Read>(file: &ZipFile<'_, R>, len: u64) -> Result<()> {
 }
 
 /// Opens the zip, and gives its length.
-fn archive(path: &Path) -> Result<(ZipArchive<BufReader<File>>, u64)> {
-    let file = super::open(path)?;
-    let len = file.metadata()?.len();
+fn archive(place: &Place) -> Result<(ZipArchive<BufReader<Input>>, u64)> {
+    let file = files::open(place)?;
+    let len = file.len()?;
     if len == 0 {
         return Err(Error::new(ErrorKind::Format, "the file is empty").expected("a zip archive of arrays (npz)"));
     }
@@ -329,7 +340,7 @@ pub(super) mod tests {
         assert!(open(b"").1.err().unwrap().to_string().contains("the file is empty"));
         assert_eq!(open(b"PK, or so it says").1.err().unwrap().kind(), ErrorKind::Format);
         let folder = tempfile::tempdir().unwrap();
-        assert!(Npz::open(folder.path()).err().unwrap().to_string().contains("is a directory"));
+        assert!(Npz::open(folder.path()).err().unwrap().to_string().contains("found a directory"));
         assert_eq!(Npz::open(&folder.path().join("none")).err().unwrap().kind(), ErrorKind::NotFound);
     }
 

@@ -27,13 +27,12 @@ use super::options::CompileOptions;
 use super::parameters::{Entry, Parameters};
 use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::{Input, Place};
 use crate::graph::{self, LayerSpec};
 use crate::json::Object;
 use crate::memory::{Buffer, filled};
 use crate::weights::{self, Dtype, Expected, TensorFile, Values};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::path::Path;
 
 /// The metadata's `format`.
 const FORMAT: &str = "mnist-model";
@@ -48,14 +47,14 @@ const MOMENTS: &str = "optimizer/";
 /// The name of the running loss.
 const LOSS: &str = "fit/loss";
 
-/// Writes a model with `weights` and `state` to `path`, whole or not at all.
-pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Result<()> {
+/// Writes a model with `weights` and `state` to `place`, whole or not at all.
+pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Result<()> {
     let text = describe(model.name(), &model.layers, state).to_string();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Unsupported, "the model's description is too long")
             .expected(format_args!("at most {LONGEST} bytes"))
             .found(text.len())
-            .at(path.display()));
+            .at(place));
     }
     let columns = state.position.as_ref().map(|position| position.history.columns()).transpose()?;
     let mut entries = weight_entries(model.parameters.entries(), weights);
@@ -74,7 +73,7 @@ pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Resu
         }
     }
     let version = VERSION.to_string();
-    weights::save(path, &[("format", FORMAT), ("version", &version), ("model", &text)], &entries)
+    weights::save(place, &[("format", FORMAT), ("version", &version), ("model", &text)], &entries)
 }
 
 /// The weights' tensors.
@@ -119,7 +118,7 @@ fn measured(compiled: Option<&CompileOptions>, position: &Position) -> [bool; 4]
 }
 
 /// Lets a file of a whole model pass for one of weights: says whether a tensor's name is of what else it holds.
-pub fn is_no_weight(file: &TensorFile<File>) -> Result<impl Fn(&str) -> bool + use<>> {
+pub fn is_no_weight(file: &TensorFile<Input>) -> Result<impl Fn(&str) -> bool + use<>> {
     let whole = file.metadata("format") == Some(FORMAT);
     if whole {
         check_version(file)?;
@@ -129,7 +128,7 @@ pub fn is_no_weight(file: &TensorFile<File>) -> Result<impl Fn(&str) -> bool + u
 
 /// A file's header understood and found to fit itself; the tensors are still to be read.
 pub struct Saved {
-    file: TensorFile<File>,
+    file: TensorFile<Input>,
     pub name: String,
     pub layers: Vec<LayerSpec>,
     pub compiled: Option<CompileOptions>,
@@ -139,8 +138,8 @@ pub struct Saved {
 
 impl Saved {
     /// Opens a file that [`write`] wrote. Errors do not name the file: its opener does.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = weights::open(path)?;
+    pub fn open(place: &Place) -> Result<Self> {
+        let file = weights::open(place)?;
         check_format(&file)?;
         check_version(&file)?;
         let description = description(&file).at("metadata model")?;
@@ -150,7 +149,7 @@ impl Saved {
         Ok(saved)
     }
 
-    fn read(file: TensorFile<File>, description: &Value) -> Result<Self> {
+    fn read(file: TensorFile<Input>, description: &Value) -> Result<Self> {
         let object = Object::root(description)?;
         object.only(&["name", "layers", "compile", "steps", "fit"])?;
         let name = object.str("name")?.to_string();
@@ -236,8 +235,8 @@ impl Saved {
 }
 
 /// Reads weights, and weights alone, from a file of weights or of a whole model: `entries`, and no others.
-pub fn read_weights(path: &Path, entries: &[Entry], len: usize) -> Result<Buffer> {
-    let mut file = weights::open(path)?;
+pub fn read_weights(place: &Place, entries: &[Entry], len: usize) -> Result<Buffer> {
+    let mut file = weights::open(place)?;
     let expected = |entry: &Entry| Expected { name: entry.name.clone(), dtype: Dtype::F32, shape: entry.shape.clone() };
     let expected: Vec<_> = entries.iter().map(expected).collect();
     let ignored = is_no_weight(&file)?;
@@ -247,7 +246,7 @@ pub fn read_weights(path: &Path, entries: &[Entry], len: usize) -> Result<Buffer
     Ok(all)
 }
 
-fn check_format(file: &TensorFile<File>) -> Result<()> {
+fn check_format(file: &TensorFile<Input>) -> Result<()> {
     match file.metadata("format") {
         Some(FORMAT) => Ok(()),
         found => Err(Error::new(ErrorKind::Format, "not a whole model")
@@ -257,7 +256,7 @@ fn check_format(file: &TensorFile<File>) -> Result<()> {
     }
 }
 
-fn check_version(file: &TensorFile<File>) -> Result<()> {
+fn check_version(file: &TensorFile<Input>) -> Result<()> {
     let found = file.metadata("version");
     let error = match found.and_then(|text| text.parse::<u64>().ok()) {
         Some(VERSION) => return Ok(()),
@@ -268,7 +267,7 @@ fn check_version(file: &TensorFile<File>) -> Result<()> {
     Err(error.expected(format_args!("`{VERSION}`")).found(found).at("metadata version"))
 }
 
-fn description(file: &TensorFile<File>) -> Result<Value> {
+fn description(file: &TensorFile<Input>) -> Result<Value> {
     let text = file.metadata("model").unwrap_or_default();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Format, "too long")

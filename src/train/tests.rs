@@ -3,6 +3,7 @@
 use super::*;
 use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
+use crate::files::Place;
 use crate::graph::{Activation, Graph};
 use crate::weights;
 use serde_json::{Value, json};
@@ -54,7 +55,7 @@ fn stopped(folder: &Path) -> PathBuf {
 
 /// The file's description, and the bytes around it.
 fn description(path: &Path) -> Value {
-    serde_json::from_str(weights::open(path).unwrap().metadata("model").unwrap()).unwrap()
+    serde_json::from_str(weights::open(&Place::of(path).unwrap()).unwrap().metadata("model").unwrap()).unwrap()
 }
 
 /// Writes the file again with other metadata, its tensors as they are.
