@@ -37,8 +37,9 @@ fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
         Err(damage) if is_damage(&damage) => {
             // A download that was cut short, say, Keras's own included: it would be there for ever.
             fetch(&place).map_err(|error| {
-                let what = "delete that damaged file in Keras's cache, or put a whole mnist.npz there";
-                error.at(format_args!("{damage}; {what}; it is kept, since no other could be had"))
+                let kind = if cfg!(feature = "download") { error.kind() } else { damage.kind() };
+                let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
+                Error::new(kind, format!("{damage}; {what} ({error})"))
             })?;
             read(place)
         }
@@ -141,6 +142,19 @@ mod tests {
             let sum: String = sum.chain_update(&pixels).finalize().iter().map(|b| format!("{b:02x}")).collect();
             assert!(sum.starts_with(head) && sum.ends_with(tail), "{name} {sum}");
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "download"))]
+    fn a_damaged_file_is_named_where_no_other_can_be_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mnist.npz");
+        std::fs::write(&path, "PK, and no more").unwrap();
+        let error = from_cache(&path).unwrap_err();
+        let text = error.to_string();
+        assert!(error.kind() == ErrorKind::Format && text.starts_with(path.to_str().unwrap()), "{text}");
+        assert!(text.contains("delete it, or put a whole mnist.npz there"), "{text}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"PK, and no more");
     }
 
     #[test]

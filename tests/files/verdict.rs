@@ -27,6 +27,7 @@ mod counted {
     }
 }
 
+#[allow(unused_imports)] // not every program measures
 pub use counted::measured;
 
 /// Makes sure that no more memory was taken than is promised.
