@@ -75,7 +75,7 @@ fn what_a_signal_interrupts_is_taken_up_again() {
     let text = stdout(Command::new(&program).arg(&folder));
     println!("{}", text.lines().rev().take(2).collect::<Vec<_>>().join("; "));
 
-    // More than a pipe holds, read by somebody who is slow to begin.
+    // More than a pipe holds, read by somebody who is slower than the fit.
     const EPOCHS: usize = 1500;
     let mut child = Command::new(program).arg(&folder).arg(EPOCHS.to_string()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut out, mut text) = (child.stdout.take().unwrap(), Vec::new());
@@ -86,7 +86,7 @@ fn what_a_signal_interrupts_is_taken_up_again() {
         if n == 0 {
             break;
         }
-        std::thread::sleep(std::time::Duration::from_micros(300));
+        std::thread::sleep(std::time::Duration::from_millis(5));
     }
     assert!(child.wait().unwrap().success());
     let text = String::from_utf8(text).unwrap();

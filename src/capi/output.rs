@@ -67,20 +67,14 @@ fn terminal_columns() -> Option<usize> {
     None
 }
 
-unsafe extern "C" {
-    fn flockfile(stream: *mut libc::FILE);
-    fn funlockfile(stream: *mut libc::FILE);
-}
-
 /// Writes where C's stream does, so that the text stands where the host's own `printf` would have put it. Only that stream
 /// is flushed: flushing them all would wait for a thread of the host that reads from `stdin`.
 ///
 /// When a signal interrupts a flush, the C library forgets what it had to write. So where a signal can, in a pipe, a terminal
-/// or a socket, the text goes past the stream, which is empty and locked. A regular file's writes are not interrupted.
+/// or a socket, the text goes past the stream, which is empty then. A regular file's writes are not interrupted.
 fn write_stdout(text: &str) {
     // SAFETY: C's stream lives as long as the process, the text is as long as said; a descriptor that is closed is an error.
     unsafe {
-        flockfile(stdout);
         libc::fflush(stdout);
         let file = libc::fileno(stdout);
         if file >= 0 && libc::lseek(file, 0, libc::SEEK_CUR) < 0 {
@@ -89,7 +83,6 @@ fn write_stdout(text: &str) {
             libc::fwrite(text.as_ptr().cast(), 1, text.len(), stdout);
             libc::fflush(stdout);
         }
-        funlockfile(stdout);
     }
 }
 

@@ -34,8 +34,8 @@
 // what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
 // are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
 //
-// TEXT is UTF-8, NUL-terminated; paths too. A message is one line: what a terminal would obey in a path, or in a file's name
-// for something, is shown as \u{1b}.
+// TEXT is UTF-8, NUL-terminated; paths too. A message is one line; what a terminal would obey in a path or a name is
+// shown as \u{1b}.
 //
 // FILES. A relative path means the working folder at the time of the call, also where it is written to later. What is no
 // regular file (a folder, a pipe, a socket, a device) is MNIST_ERROR_IO at once, to be read or to be replaced: nobody at its

@@ -28,7 +28,7 @@ pub fn read_text(path: &str) -> Result<String> {
 }
 
 /// For a pipe nobody is waited for, and no terminal becomes the process's own.
-pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOCTTY);
     options

@@ -116,6 +116,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_is_removed_whatever_its_number_and_nothing_of_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for slot in [0, 1, 4, 19, 30] {
+            fs::write(at(&format!(".mnist-{slot}.tmp")), "stale").unwrap();
+        }
+        let others = [".mnist-.tmp", ".mnist-1.tmp~", ".mnist-1a.tmp", ".mnist-2.TMP", "mnist-1.tmp"];
+        others.iter().for_each(|name| fs::write(at(name), "theirs").unwrap());
+        let live = File::create(at(".mnist-7.tmp")).unwrap();
+        live.lock().unwrap();
+        replace(&at("w"), text("ours")).unwrap();
+        let mut expected = [&others[..], &[".mnist-7.tmp", "w"]].concat();
+        expected.sort();
+        assert_eq!(names_in(folder.path()), expected);
+    }
+
+    #[test]
     #[cfg(unix)]
     fn what_somebody_else_put_under_a_temporary_s_name_is_stepped_around() {
         let folder = tempfile::tempdir().unwrap();

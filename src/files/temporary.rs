@@ -5,7 +5,6 @@
 //! the same time. A lock does not depend on a process's number, which another one, or one in another container, may have.
 
 use super::descriptors::{Taken, again, is_standard, opened};
-use super::open::without_waiting;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -93,18 +92,23 @@ fn remove_stale(path: &Path) -> bool {
     }
 }
 
-/// Opens what is there, without following a link or waiting for a pipe that somebody has put there.
+/// Opens what is there, without following a link or waiting for a pipe that somebody has put there. To be locked it has to be
+/// writable on some file systems, and by its mode it may be no more than readable, or writable.
 fn open_as_it_is(path: &Path) -> io::Result<File> {
-    opened(|| {
+    let open = |read, write| {
         let mut options = File::options();
-        without_waiting(options.read(true));
         #[cfg(unix)]
         {
             let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW;
             std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
         }
-        options.open(path)
-    })
+        opened(|| options.clone().read(read).write(write).open(path))
+    };
+    let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    match open(true, true) {
+        Err(error) if forbidden(&error) => open(true, false).or_else(|_| open(false, true)),
+        result => result,
+    }
 }
 
 /// Whether an open file is still the one of that name.

@@ -75,6 +75,7 @@ static void under_a_timer(const char *epochs)
     options.epochs = (size_t)atoi(epochs);
     options.verbose = 2;
     sigaction(SIGALRM, &action, NULL);
+    fcntl(1, F_SETPIPE_SZ, 4096);
     setitimer(ITIMER_REAL, &often, NULL);
     WORKS(mnist_model_fit(model, data, &options, NULL, error));
     WORKS(mnist_model_summary(model, NULL, NULL, error));
