@@ -25,7 +25,7 @@ impl Idx {
     pub fn read(place: &Place, ranks: &[u8]) -> Result<Self> {
         (|| {
             let file = files::open(place)?;
-            let packed = file.len()?;
+            let packed = file.size()?;
             let mut file = BufReader::new(file);
             let gzipped = file.fill_buf()?.starts_with(&[0x1f, 0x8b]);
             match gzipped {

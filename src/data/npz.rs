@@ -189,7 +189,7 @@ fn check_claims<R: Read>(file: &ZipFile<'_, R>, len: u64) -> Result<()> {
 /// Opens the zip, and gives its length.
 fn archive(place: &Place) -> Result<(ZipArchive<BufReader<Input>>, u64)> {
     let file = files::open(place)?;
-    let len = file.len()?;
+    let len = file.size()?;
     if len == 0 {
         return Err(Error::new(ErrorKind::Format, "the file is empty").expected("a zip archive of arrays (npz)"));
     }

@@ -59,8 +59,9 @@ mod tests {
             ".display()",
         ];
         for (path, code) in found {
-            // Folders are made and removed for the cache: neither opens anything.
-            let code = code.replace("std::fs::create_dir(", "").replace("std::fs::remove_dir", "");
+            // A type's name is no call; and folders are made and removed for the cache, which opens nothing.
+            let harmless = ["use std::fs::File;", "std::fs::create_dir_all(", "std::fs::remove_dir)"];
+            let code = harmless.iter().fold(code, |code, harmless| code.replace(harmless, ""));
             let line = code.lines().find(|line| ways.iter().any(|way| line.contains(way)));
             assert_eq!(line, None, "{}: goes past src/files", path.display());
         }

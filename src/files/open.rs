@@ -60,7 +60,7 @@ pub(super) fn kind(there: &Metadata) -> &'static str {
 
 impl Input {
     /// How many bytes it has now.
-    pub fn len(&self) -> Result<u64> {
+    pub fn size(&self) -> Result<u64> {
         Ok(self.0.metadata()?.len())
     }
 }

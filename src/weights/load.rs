@@ -37,7 +37,7 @@ pub struct TensorFile<R> {
 /// Opens the file at `place`. `NotFound` when it is missing, `Io` when it cannot be read or is no file.
 pub fn open(place: &Place) -> Result<TensorFile<Input>> {
     let file = files::open(place)?;
-    let len = file.len()?;
+    let len = file.size()?;
     TensorFile::new(file, len)
 }
 
