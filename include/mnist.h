@@ -34,7 +34,20 @@
 // what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
 // are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
 //
-// TEXT is UTF-8, NUL-terminated; paths too.
+// TEXT is UTF-8, NUL-terminated; paths too. A message is one line; what a terminal would obey in a path or a name is
+// shown as \u{1b}.
+//
+// FILES. A relative path means the working folder at the time of the call, also where it is written to later. What is no
+// regular file (a folder, a pipe, a socket, a device) is MNIST_ERROR_IO at once, to be read or to be replaced: nobody at its
+// other end is waited for. (For a disk, or a server behind a file system, that does not answer the system itself waits.)
+// A file is written beside its place, as .mnist-0.tmp or a higher number, synced, and renamed: whoever opens it finds the
+// old one or the new one, whole, as far as the file system renames in one step. What a killed process has left is removed
+// by the next write in that folder. The mode of a file that is replaced stays, and its owner and group where this process
+// may set them (where the group cannot stay, it may do no more than everybody); ACLs and other attributes do not, and
+// other hard links keep the old content. A symbolic link stays: what it leads to is replaced, or made. A file that is
+// read-only, or that this process may not write to, is not replaced: MNIST_ERROR_IO; so is a file that is itself mounted.
+// Descriptors 0, 1 and 2 are never the library's, though the program may have closed them: while something is being opened
+// they are held by what can be neither read nor written. What a signal interrupts is taken up again.
 //
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
 //
@@ -284,7 +297,7 @@ typedef struct mnist_fit_options {
     /// Handed to the callbacks.
     void *user_data;
     /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    /// is not 0, and when the fit ends or is stopped. NULL.
+    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
     const char *checkpoint_path;
     /// Written after every so many batches, counted from the fit's first one. 0.
     size_t checkpoint_batches;
@@ -387,7 +400,8 @@ mnist_status mnist_npz_shape(const struct mnist_npz *npz,
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
+/// exist, or does not hold these arrays whole, it is downloaded there, its size and SHA-256 checked before it gets its name;
+/// a damaged file stays until then, and is named when the download fails. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
 /// Memory as mnist_dataset_from_npz.
 ///
@@ -850,15 +864,16 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// or an option out of its range; BUSY; OUT_OF_MEMORY, which can come later too: the model keeps what it has learned.
 ///
 /// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
-/// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
-/// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
-/// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
-/// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+/// and batch, the metrics so far. A process that is killed at any moment leaves the file before or the next one, whole; a
+/// fit that then resumes ends with the same weights to the last bit, and the same history, as if nothing had happened,
+/// callbacks being called from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to
+/// there). Its `epochs` may be others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
 /// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
 /// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
-/// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
-/// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
-/// before, and the model, which keeps what it has learned, can be saved elsewhere.
+/// saying which key of the file, what was expected and what is there. A path that cannot be
+/// written to (see FILES above: no such folder, no right to it, a read-only file, no file, a mount point, another user's file
+/// in a sticky folder) is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file
+/// is the one before, and the model, which keeps what it has learned, can be saved elsewhere.
 mnist_status mnist_model_fit(struct mnist_model *model,
                              const struct mnist_dataset *dataset,
                              const struct mnist_fit_options *options,
@@ -954,9 +969,11 @@ mnist_status mnist_model_set_weight(struct mnist_model *model,
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
 /// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
-/// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
+/// beside its place and renamed: whoever opens `path` finds the old file or the new one, and on failure the old one (see
+/// FILES above).
 ///
-/// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
+/// Errors: IO for what cannot be written, or replaced; NOT_FOUND for a folder that is not there; INVALID_ARGUMENT for a path
+/// that does not end in a file's name; OUT_OF_MEMORY.
 mnist_status mnist_model_save_weights(const struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
@@ -982,7 +999,7 @@ mnist_status mnist_model_load_weights(struct mnist_model *model,
 /// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
 /// of the weights and the optimizer's state; a fit's checkpoint does not.
 ///
-/// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED for a network of too many layers.
 mnist_status mnist_model_save(const struct mnist_model *model,
                               const char *path,
                               struct mnist_error *error);

@@ -1,6 +1,7 @@
 //! Memory that is asked for politely: a request the machine cannot meet is an error, never an abort.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
 use memmap2::MmapMut;
 use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
@@ -88,8 +89,8 @@ pub fn filled<T: Copy>(len: usize, value: T) -> Result<Vec<T>> {
 fn machine_memory() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     let told = || {
-        let text = std::fs::read_to_string("/proc/meminfo");
-        if text.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory) {
+        let text = files::read_text("/proc/meminfo");
+        if text.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutOfMemory) {
             return None; // to be asked again when there is memory to read it
         }
         let text = text.unwrap_or_default();

@@ -55,7 +55,8 @@ impl mnist_dataset {
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
+/// exist, or does not hold these arrays whole, it is downloaded there, its size and SHA-256 checked before it gets its name;
+/// a damaged file stays until then, and is named when the download fails. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
 /// Memory as mnist_dataset_from_npz.
 ///

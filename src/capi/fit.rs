@@ -80,7 +80,7 @@ pub struct mnist_fit_options {
     /// Handed to the callbacks.
     pub user_data: *mut c_void,
     /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    /// is not 0, and when the fit ends or is stopped. NULL.
+    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
     pub checkpoint_path: *const c_char,
     /// Written after every so many batches, counted from the fit's first one. 0.
     pub checkpoint_batches: usize,
@@ -203,15 +203,16 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// or an option out of its range; BUSY; OUT_OF_MEMORY, which can come later too: the model keeps what it has learned.
 ///
 /// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
-/// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
-/// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
-/// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
-/// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+/// and batch, the metrics so far. A process that is killed at any moment leaves the file before or the next one, whole; a
+/// fit that then resumes ends with the same weights to the last bit, and the same history, as if nothing had happened,
+/// callbacks being called from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to
+/// there). Its `epochs` may be others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
 /// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
 /// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
-/// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
-/// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
-/// before, and the model, which keeps what it has learned, can be saved elsewhere.
+/// saying which key of the file, what was expected and what is there. A path that cannot be
+/// written to (see FILES above: no such folder, no right to it, a read-only file, no file, a mount point, another user's file
+/// in a sticky folder) is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file
+/// is the one before, and the model, which keeps what it has learned, can be saved elsewhere.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_fit(
     model: *mut mnist_model,

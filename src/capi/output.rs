@@ -67,12 +67,33 @@ fn terminal_columns() -> Option<usize> {
     None
 }
 
-/// Writes to C's stream and not past it, so that the text stands where the host's own `printf` would have put it. Only
-/// that stream is flushed: flushing them all would wait for a thread of the host that reads from `stdin`.
+/// Writes where C's stream does, so that the text stands where the host's own `printf` would have put it. Only that stream
+/// is flushed: flushing them all would wait for a thread of the host that reads from `stdin`.
+///
+/// When a signal interrupts a flush, the C library forgets what it had to write. So where a signal can, in a pipe, a terminal
+/// or a socket, the text goes past the stream, which is empty then. A regular file's writes are not interrupted.
 fn write_stdout(text: &str) {
-    // SAFETY: the text is as long as said, and C's stream lives as long as the process.
+    // SAFETY: C's stream lives as long as the process, the text is as long as said; a descriptor that is closed is an error.
     unsafe {
-        libc::fwrite(text.as_ptr().cast(), 1, text.len(), stdout);
         libc::fflush(stdout);
+        let file = libc::fileno(stdout);
+        if file >= 0 && libc::lseek(file, 0, libc::SEEK_CUR) < 0 {
+            write_all(file, text.as_bytes());
+        } else {
+            libc::fwrite(text.as_ptr().cast(), 1, text.len(), stdout);
+            libc::fflush(stdout);
+        }
+    }
+}
+
+/// Writes all of it, unless the descriptor takes no more.
+fn write_all(file: libc::c_int, mut text: &[u8]) {
+    while !text.is_empty() {
+        // SAFETY: the text is as long as said.
+        match unsafe { libc::write(file, text.as_ptr().cast(), text.len()) } {
+            written @ 1.. => text = &text[(written as usize).min(text.len())..],
+            _ if std::io::Error::last_os_error().kind() == std::io::ErrorKind::Interrupted => (),
+            _ => return,
+        }
     }
 }

@@ -34,7 +34,20 @@
 // what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
 // are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
 //
-// TEXT is UTF-8, NUL-terminated; paths too.
+// TEXT is UTF-8, NUL-terminated; paths too. A message is one line; what a terminal would obey in a path or a name is
+// shown as \u{1b}.
+//
+// FILES. A relative path means the working folder at the time of the call, also where it is written to later. What is no
+// regular file (a folder, a pipe, a socket, a device) is MNIST_ERROR_IO at once, to be read or to be replaced: nobody at its
+// other end is waited for. (For a disk, or a server behind a file system, that does not answer the system itself waits.)
+// A file is written beside its place, as .mnist-0.tmp or a higher number, synced, and renamed: whoever opens it finds the
+// old one or the new one, whole, as far as the file system renames in one step. What a killed process has left is removed
+// by the next write in that folder. The mode of a file that is replaced stays, and its owner and group where this process
+// may set them (where the group cannot stay, it may do no more than everybody); ACLs and other attributes do not, and
+// other hard links keep the old content. A symbolic link stays: what it leads to is replaced, or made. A file that is
+// read-only, or that this process may not write to, is not replaced: MNIST_ERROR_IO; so is a file that is itself mounted.
+// Descriptors 0, 1 and 2 are never the library's, though the program may have closed them: while something is being opened
+// they are held by what can be neither read nor written. What a signal interrupts is taken up again.
 //
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
 //

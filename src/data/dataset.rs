@@ -4,6 +4,7 @@ use super::element::Elements;
 use super::idx;
 use super::npz::Npz;
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::Place;
 use crate::memory;
 use std::ops::Range;
 use std::path::Path;
@@ -57,7 +58,8 @@ impl Dataset {
     /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
     /// is read, and for the directory 64 bytes for each of the file's and 32 MiB; a claim that is past belief is refused.
     pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
-        Dataset::from_archive(&Npz::open(path)?, images, labels).at(path.display())
+        let npz = Npz::open(path)?;
+        Dataset::from_archive(&npz, images, labels).at(npz.place())
     }
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
@@ -68,15 +70,17 @@ impl Dataset {
     /// The array `images` of one npz archive and `labels` of another, as Kuzushiji-49 has them. Memory as
     /// [`from_npz`](Self::from_npz).
     pub fn from_npz_pair(images_path: &Path, images: &str, labels_path: &Path, labels: &str) -> Result<Self> {
-        let pixels = Npz::open(images_path)?.pixels(images).at(images_path.display())?;
-        let labels = Npz::open(labels_path)?.labels(labels).at(labels_path.display())?;
-        Dataset::from_elements(pixels, labels).at(both(images_path, labels_path))
+        let (images_place, labels_place) = (Place::of(images_path)?, Place::of(labels_path)?);
+        let pixels = Npz::at(images_place.clone())?.pixels(images).at(&images_place)?;
+        let labels = Npz::at(labels_place.clone())?.labels(labels).at(&labels_place)?;
+        Dataset::from_elements(pixels, labels).at(both(&images_place, &labels_place))
     }
 
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, or 2, labels of rank 1. Memory, whatever the files: the
     /// dataset, as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
-        Dataset::from_elements(idx::images(images)?, idx::labels(labels)?).at(both(images, labels))
+        let (images, labels) = (Place::of(images)?, Place::of(labels)?);
+        Dataset::from_elements(idx::images(&images)?, idx::labels(&labels)?).at(both(&images, &labels))
     }
 
     fn from_elements((pixels, dims): (Elements, Vec<usize>), labels: Vec<u32>) -> Result<Self> {
@@ -261,8 +265,8 @@ pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
 }
 
 /// The place of an error between two files.
-fn both(images: &Path, labels: &Path) -> String {
-    format!("{} and {}", images.display(), labels.display())
+fn both(images: &Place, labels: &Place) -> String {
+    format!("{images} and {labels}")
 }
 
 /// `pixel`, or 0 for one below the smallest normal number.

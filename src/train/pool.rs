@@ -1,6 +1,7 @@
 //! A model's own threads.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::Taken;
 use crate::memory;
 use std::thread::JoinHandle;
 
@@ -27,7 +28,10 @@ impl Pool {
                 .at("argument `threads`"));
         }
         let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST),
+            0 => {
+                let _taken = Taken::now(); // it reads the cgroup's files
+                std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST)
+            }
             threads => threads,
         };
         let mut handles = memory::reserve(threads)?;
