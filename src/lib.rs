@@ -32,6 +32,7 @@ mod layers;
 mod memory;
 mod replace;
 pub mod train;
+mod variables;
 pub mod weights;
 
 pub use error::{Error, ErrorKind, Result};

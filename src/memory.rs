@@ -1,6 +1,12 @@
 //! Memory that is asked for politely: a request the machine cannot meet is an error, never an abort.
 
+mod available;
+mod measure;
+
 use crate::error::{Error, ErrorKind, Result};
+pub use available::{Available, available};
+use measure::is_only_counted;
+pub use measure::{Measured, measured, part, readable};
 use memmap2::MmapMut;
 use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
@@ -26,6 +32,9 @@ pub fn check<T>(len: usize) -> Result<()> {
 /// Gives `vec` room for `more` elements than it has, or `OutOfMemory`, likewise.
 pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<()> {
     let len = vec.len().saturating_add(more);
+    if is_only_counted(more.saturating_mul(size_of::<T>())) {
+        return Ok(());
+    }
     check::<T>(len)?;
     let before = shortages();
     // What was granted while the system refused has come from a reserve that is not meant for what can be done without.
@@ -80,7 +89,9 @@ pub fn cannot_allocate(bytes: usize) -> Error {
 /// A vector of `len` copies of `value`, or `OutOfMemory`.
 pub fn filled<T: Copy>(len: usize, value: T) -> Result<Vec<T>> {
     let mut vec = reserve(len)?;
-    vec.resize(len, value);
+    if vec.capacity() >= len {
+        vec.resize(len, value); // otherwise it is measured
+    }
     Ok(vec)
 }
 
@@ -132,6 +143,9 @@ impl Buffer {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Result<Self> {
         let bytes = len.saturating_mul(size_of::<f32>());
+        if bytes >= PAGES_FROM && is_only_counted(bytes) {
+            return Ok(Buffer::default());
+        }
         let storage = if (PAGES_FROM..=machine_memory()).contains(&bytes) {
             let pages = MmapMut::map_anon(bytes).map_err(|_| cannot_allocate(bytes))?;
             #[cfg(target_os = "linux")]
@@ -139,6 +153,9 @@ impl Buffer {
             Storage::Pages(pages)
         } else {
             let (elements, start) = aligned_zeros(len)?;
+            if elements.len() < len {
+                return Ok(Buffer::default()); // it is measured
+            }
             Storage::Heap { elements, start }
         };
         Ok(Buffer { storage, len })

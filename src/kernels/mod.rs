@@ -20,6 +20,7 @@ pub mod environment;
 pub mod isa;
 pub mod nonzero;
 pub mod peak;
+pub mod process;
 pub mod rows;
 pub mod simd;
 pub mod softmax;

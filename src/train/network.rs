@@ -13,7 +13,7 @@ use crate::graph::{Activation, LayerSpec};
 use crate::kernels::softmax::{self, Score};
 use crate::kernels::{AdamStep, Isa};
 use crate::layers::{self, Backward, Layer, Trained, Use};
-use crate::memory::Buffer;
+use crate::memory::{self, Buffer};
 use std::ops::Range;
 
 /// A network for batches up to a size.
@@ -69,6 +69,7 @@ impl Network {
     ) -> Result<Self> {
         let mut steps: Vec<Step> = Vec::new();
         for (index, spec) in specs.iter().enumerate() {
+            let _part = memory::part(format_args!("layer {}", spec.name));
             let how = Use { isa, threads, batch, training, input_gradient: !steps.is_empty() };
             let Some(layer) = layers::build(spec, how).at(format_args!("layer {}", spec.name))? else { continue };
             let parameters = parameters.of_layer(index).iter().map(|entry| entry.range.clone()).collect();

@@ -1,6 +1,7 @@
 //! A model's own threads.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::kernels::process::Process;
 use crate::memory;
 use std::thread::JoinHandle;
 
@@ -10,11 +11,16 @@ pub struct Pool {
     pool: Option<rayon::ThreadPool>,
     handles: Vec<JoinHandle<()>>,
     threads: usize,
+    /// The process that the threads are in.
+    process: Process,
 }
 
 /// Bytes that must be to spare for a thread to be started. It takes a few hundred until it is at work, but asks for some of
 /// them, in std and in the C library, where neither an error nor a reserve is possible.
 const THREAD: usize = 64 << 10;
+
+/// Bytes of a thread's stack. Said here, or the environment would be asked.
+const STACK: usize = 2 << 20;
 
 impl Pool {
     /// `threads` threads; 0 means all cores that the process may run on.
@@ -36,11 +42,12 @@ impl Pool {
             .spawn_handler(|thread| {
                 memory::spare(THREAD).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
                 let name = format!("mnist-{}", thread.index());
-                handles.push(std::thread::Builder::new().name(name).spawn(|| thread.run())?);
+                let builder = std::thread::Builder::new().name(name).stack_size(STACK);
+                handles.push(builder.spawn(|| thread.run())?);
                 Ok(())
             })
             .build();
-        let mut pool = Pool { pool: None, handles, threads };
+        let mut pool = Pool { pool: None, handles, threads, process: Process::current() };
         match built {
             Ok(built) => pool.pool = Some(built),
             // Those that were started are on their way out; with `pool` they are waited for.
@@ -52,7 +59,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// How many threads there are.
+    /// No threads: what is run is run by who asks. For where none can be started.
+    pub fn without_threads() -> Self {
+        Pool { pool: None, handles: Vec::new(), threads: 1, process: Process::current() }
+    }
+
+    /// How many threads work.
     pub fn threads(&self) -> usize {
         self.threads
     }
@@ -61,13 +73,17 @@ impl Pool {
     pub fn run<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(task),
-            None => task(), // only while it is dropped
+            None => task(),
         }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.process != Process::current() {
+            // A forked child does not have the threads, and what they held is held for ever.
+            return std::mem::forget((self.pool.take(), std::mem::take(&mut self.handles)));
+        }
         self.pool = None;
         for handle in self.handles.drain(..) {
             // A thread that panicked has told so where its task was awaited.
