@@ -53,6 +53,36 @@ fn the_shared_library_has_its_name_its_symbols_and_no_others() {
     assert!(dynamic.contains("soname: [libmnist.so.0]"), "{dynamic}");
 }
 
+/// A thread that is cancelled ends by unwinding its stack from the end of an exported function, or its beginning: there must be
+/// nothing in its frame that has a say in that ("P", a personality), as Rust's has, which would end the process.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn a_cancelled_thread_can_leave_every_exported_function() {
+    let symbols = stdout(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared()));
+    let address = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let names: std::collections::HashMap<_, _> = symbols
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .map(|fields| (address(fields[2]), fields[0]))
+        .collect();
+    let frames = stdout(Command::new("readelf").args(["--debug-dump=frames", "--wide"]).arg(shared()));
+    let (mut kinds, mut seen) = (std::collections::HashMap::new(), 0);
+    for block in frames.split("\n\n") {
+        let fields: Vec<_> = block.split_whitespace().collect();
+        if fields.get(3) == Some(&"CIE") {
+            let kind = block.split("Augmentation:").nth(1).unwrap().split('"').nth(1).unwrap();
+            kinds.insert(fields[0].to_string(), kind.to_string());
+        } else if let Some(["FDE", cie, place]) = fields.get(3..6) {
+            let start = address(place.trim_start_matches("pc=").split("..").next().unwrap());
+            let Some(name) = names.get(&start) else { continue };
+            let kind = &kinds[cie.trim_start_matches("cie=")];
+            assert!(!kind.contains('P'), "{name}: {kind}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, names.len());
+}
+
 #[test]
 fn the_shared_library_is_small() {
     let size = std::fs::metadata(shared()).unwrap().len();
@@ -194,7 +224,8 @@ fn no_name_of_the_cpp_layer_is_one_of_c_s_functions() {
     assert!(["model", "relu", "load_data", "writer"].iter().all(|name| names.iter().any(|n| n == name)), "{names:?}");
     let folder = tempfile::tempdir().unwrap();
     let source = folder.path().join("all.c");
-    let headers = ["math", "stdio", "stdlib", "string", "time", "wchar", "ctype", "signal", "complex", "unistd", "fcntl"];
+    let headers =
+        ["math", "stdio", "stdlib", "string", "time", "wchar", "ctype", "signal", "complex", "unistd", "fcntl"];
     let includes: Vec<_> = headers.iter().map(|name| format!("#include <{name}.h>\n")).collect();
     std::fs::write(&source, format!("#define _GNU_SOURCE\n{}", includes.concat())).unwrap();
     let text = stdout(compiler("all.c").arg("-E").arg(source));

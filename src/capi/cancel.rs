@@ -6,6 +6,7 @@
 //! nothing to clean up, see [`guard`](super::guard).
 
 /// Whether the thread could be cancelled before.
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Before(#[cfg_attr(not(cancels), allow(dead_code))] i32);
 
@@ -13,36 +14,49 @@ pub struct Before(#[cfg_attr(not(cancels), allow(dead_code))] i32);
 mod pthread {
     unsafe extern "C" {
         pub fn pthread_setcancelstate(state: i32, before: *mut i32) -> i32;
+        pub fn pthread_setcanceltype(kind: i32, before: *mut i32) -> i32;
     }
 
     #[cfg(target_vendor = "apple")]
     pub const DISABLE: i32 = 0;
     #[cfg(not(target_vendor = "apple"))]
     pub const DISABLE: i32 = 1;
+
+    #[cfg(target_vendor = "apple")]
+    pub const DEFERRED: i32 = 2;
+    #[cfg(not(target_vendor = "apple"))]
+    pub const DEFERRED: i32 = 0;
 }
 
 /// From here on the thread is not cancelled.
-#[inline(always)]
-pub fn disable() -> Before {
-    let mut before = 0;
+#[inline]
+pub extern "C" fn disable() -> Before {
     #[cfg(cancels)]
-    // SAFETY: writes the variable it is given.
-    let _ = unsafe { pthread::pthread_setcancelstate(pthread::DISABLE, &raw mut before) };
+    {
+        let mut before = 0;
+        // SAFETY: writes the variable it is given.
+        unsafe { pthread::pthread_setcancelstate(pthread::DISABLE, &raw mut before) };
+        Before(before)
+    }
     #[cfg(not(cancels))]
-    let _ = &mut before;
-    Before(before)
+    Before(0)
 }
 
 /// As before again: a thread that was cancelled meanwhile ends at its next cancellation point, or here.
-#[inline(always)]
-pub fn restore(before: Before) {
+#[inline]
+pub extern "C" fn restore(before: Before) {
     #[cfg(cancels)]
-    // SAFETY: the state is one that the function has given. NULL is allowed by every C library that has the function but
-    // not by POSIX, so there is a variable.
-    let _ = unsafe {
-        let mut ours = 0;
-        pthread::pthread_setcancelstate(before.0, &raw mut ours)
-    };
+    // SAFETY: the state and the type are ones that the functions have given; each writes the variable it is given.
+    unsafe {
+        let (mut disabled, mut kind, mut deferred) = (0, 0, 0);
+        if before.0 == pthread::DISABLE {
+            return; // of a call in a callback, say
+        }
+        // The type last: where glibc ends the thread as the state is set, who joins it is not told that it was cancelled.
+        pthread::pthread_setcanceltype(pthread::DEFERRED, &raw mut kind);
+        pthread::pthread_setcancelstate(before.0, &raw mut disabled);
+        pthread::pthread_setcanceltype(kind, &raw mut deferred);
+    }
     #[cfg(not(cancels))]
     let _ = before;
 }

@@ -1,9 +1,9 @@
 //! The way in and out: every exported function runs inside one of these. Panics end here, and the host's floating-point
 //! settings, and whether its thread may be cancelled, are put aside meanwhile.
 //!
-//! [`cancel::restore`] may end the thread, which unwinds the stack from there. So the functions that call it have nothing
-//! to clean up and call nothing else that could unwind: all the rest is in `extern "C"` functions, through which nothing
-//! comes. The exported functions are like that, too, since they do no more than call these.
+//! [`cancel::restore`] may end the thread, which unwinds the stack from there. So the functions that call it, and the exported
+//! ones that call these, have nothing to clean up, nor anything that says that nothing may come through: they call nothing
+//! but `extern "C"` functions, of which the compiler knows that nothing does. A test looks whether it is so.
 
 use super::cancel;
 use super::error::{MNIST_ERROR_OUT_OF_MEMORY, mnist_error, mnist_status};
@@ -25,12 +25,19 @@ fn is_ready() -> bool {
 ///
 /// State that a panic leaves behind is not looked at again in a way that could hurt: locks here do not poison, and
 /// outputs are written last.
-pub fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_status>) -> mnist_status {
-    status_and_news(error, || task().map(|status| (status, None)))
+#[inline]
+#[allow(improper_ctypes_definitions)] // no foreign type is what the ABI is for
+pub extern "C" fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_status>) -> mnist_status {
+    let before = cancel::disable();
+    let status = guarded(error, || task().map(|status| (status, None)));
+    cancel::restore(before);
+    status
 }
 
 /// As [`status`], for a function that has something to say when it has not failed.
-pub fn status_and_news(
+#[inline]
+#[allow(improper_ctypes_definitions)] // as above
+pub extern "C" fn status_and_news(
     error: *mut mnist_error,
     task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
 ) -> mnist_status {
@@ -41,7 +48,7 @@ pub fn status_and_news(
 }
 
 #[inline(never)]
-#[allow(improper_ctypes_definitions)] // it is called from here; no foreign type is what the ABI is for
+#[allow(improper_ctypes_definitions)] // as above
 extern "C" fn guarded(
     error: *mut mnist_error,
     task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
@@ -73,7 +80,9 @@ extern "C" fn guarded(
 }
 
 /// Runs a function that cannot fail; should it panic all the same, `otherwise` is returned.
-pub fn value<T: Copy>(otherwise: T, task: impl FnOnce() -> T) -> T {
+#[inline]
+#[allow(improper_ctypes_definitions)] // as above
+pub extern "C" fn value<T: Copy>(otherwise: T, task: impl FnOnce() -> T) -> T {
     let before = cancel::disable();
     let value = guarded_value(otherwise, task);
     cancel::restore(before);
@@ -88,7 +97,9 @@ extern "C" fn guarded_value<T>(otherwise: T, task: impl FnOnce() -> T) -> T {
 }
 
 /// Runs a function that makes an object; NULL when it panics, or there is no memory to fall back on.
-pub fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
+#[inline]
+#[allow(improper_ctypes_definitions)] // as above
+pub extern "C" fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
     value(std::ptr::null_mut(), || if is_ready() { task() } else { std::ptr::null_mut() })
 }
 

@@ -269,6 +269,23 @@ mod tests {
     }
 
     #[test]
+    fn pixels_that_become_infinite_are_told() {
+        let place =
+            |data: &Dataset| data.check_finite().map_err(|error| error.to_string().split(": ").next().unwrap().into());
+        let mut data = bytes();
+        data.normalize(1e-37).unwrap(); // 11 becomes 1.1e38
+        assert_eq!(place(&data), Ok(()));
+        data.normalize(0.03).unwrap();
+        assert_eq!(place(&data), Err("image 2, pixel [1, 1, 0]".to_string()));
+        assert_eq!(place(&data.slice(0, 2).unwrap()), Ok(()));
+        let mut floats = Dataset::from_f32(vec![1.0, 2.0, 3.0, 4.0], &[2, 1, 2], vec![0, 1]).unwrap();
+        floats.normalize(1e-38).unwrap();
+        assert_eq!(place(&floats), Ok(()));
+        floats.normalize(1.1e-1).unwrap();
+        assert_eq!(place(&floats), Err("image 1, pixel [0, 1, 0]".to_string()));
+    }
+
+    #[test]
     fn bytes_become_floats_when_normalized() {
         let mut data = bytes();
         assert_eq!((data.dtype(), data.shape(), image(&data, 1)), (Dtype::U8, vec![3, 2, 2], vec![4.0, 5.0, 6.0, 7.0]));

@@ -87,6 +87,16 @@ int main(void)
     write_slowly(model, 0);
     write_slowly(model, O_NONBLOCK);
     TRUE(signals > 20);
+
+    /* A fit among them. */
+    const struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
+    mnist_dataset *data = noise(320, 8);
+    mnist_fit_options options = quiet();
+    WORKS(mnist_model_compile(model, NULL, error));
+    setitimer(ITIMER_REAL, &often, NULL);
+    WORKS(mnist_model_fit(model, data, &options, NULL, error));
+    setitimer(ITIMER_REAL, &never, NULL);
+    mnist_dataset_free(data);
     mnist_model_free(model);
     return report();
 }

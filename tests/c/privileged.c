@@ -36,6 +36,7 @@ int main(void)
     mnist_graph *graph = mnist_graph_new();
     mnist_tensor *input = mnist_input(graph, 2, 2, 1);
     FAILS(INVALID_ARGUMENT, "environment variable MNIST_ISA", mnist_model_new(input, input, NULL, &none, error));
+    TRUE(none == NULL && train == NULL && test == NULL);
     mnist_graph_free(graph);
     mnist_model_free(model);
     mnist_dataset_free(data);

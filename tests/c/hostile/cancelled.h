@@ -52,16 +52,16 @@ static void from_now(void)
 /* Calls it again and again, to be cancelled at any instruction of it. */
 static void *asynchronous(void *unused)
 {
-    (void)unused;
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
     just_before = from_now;
     just_after = not_now;
-    for (;;) {
+    while (just_before) { /* for ever: it is cancelled */
         const value result = call(error);
         free_results(result);
         restore(result);
     }
+    return unused;
 }
 
 /* Runs the function on a thread and joins it: it must have ended by being cancelled. */
@@ -78,7 +78,8 @@ static void on_a_thread(void *(*run)(void *), long nanoseconds)
         nanosleep(&(struct timespec){0, nanoseconds}, NULL);
         pthread_cancel(thread);
     }
-    EXPECT(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+    if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
+        complain(nanoseconds >= 0 ? "not cancelled asynchronously" : "not cancelled after it", (value){.p = result}, "");
     just_before = just_after = NULL;
     cancelled_threads++;
 }

@@ -112,6 +112,7 @@ static void call_and_fork(const struct place *argument, const struct place *fiel
     now.place = argument;
     now.field = field;
     fill_in_more = fill_in_busy;
+    stop_at = SIZE_MAX;
     for (fork_at = 1, times = MOST_TIMES; fork_at <= times && fork_at < MOST_TIMES; fork_at++) {
         now.wrong = &forking;
         times = 0;
