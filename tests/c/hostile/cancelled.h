@@ -43,19 +43,26 @@ static void *deferred(void *unused)
 /* Set while the thread is where it may end. */
 static int open_to_it;
 
+/* The type last, for the state before it may end the thread without its result. */
 static void from_now(void)
 {
     __atomic_store_n(&open_to_it, 1, __ATOMIC_SEQ_CST);
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+}
+
+static void no_longer(void)
+{
+    not_now();
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
 }
 
 /* Calls it again and again, to be cancelled at any instruction of it. */
 static void *asynchronous(void *unused)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
-    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
     just_before = from_now;
-    just_after = not_now;
+    just_after = no_longer;
     while (just_before) { /* for ever: it is cancelled */
         const value result = call(error);
         free_results(result);
