@@ -5,10 +5,13 @@
 //! instant in which this is undone, inside [`restore`], is all right: on the stack are then only frames that have
 //! nothing to clean up, see [`guard`](super::guard).
 
-/// Whether the thread could be cancelled before.
+/// Whether the thread could be cancelled before, and of which type that was.
 #[repr(C)]
 #[derive(Clone, Copy)]
-pub struct Before(#[cfg_attr(not(cancels), allow(dead_code))] i32);
+pub struct Before {
+    state: i32,
+    kind: i32,
+}
 
 #[cfg(cancels)]
 mod pthread {
@@ -31,15 +34,19 @@ mod pthread {
 /// From here on the thread is not cancelled.
 #[inline]
 pub extern "C" fn disable() -> Before {
+    let mut before = Before { state: 0, kind: 0 };
     #[cfg(cancels)]
-    {
-        let mut before = 0;
-        // SAFETY: writes the variable it is given.
-        unsafe { pthread::pthread_setcancelstate(pthread::DISABLE, &raw mut before) };
-        Before(before)
+    // SAFETY: each writes the variable it is given.
+    unsafe {
+        pthread::pthread_setcancelstate(pthread::DISABLE, &raw mut before.state);
+        // The type too: glibc's signal that is on its way when the state changes looks at the type alone.
+        if before.state != pthread::DISABLE {
+            pthread::pthread_setcanceltype(pthread::DEFERRED, &raw mut before.kind);
+        }
     }
     #[cfg(not(cancels))]
-    Before(0)
+    let _ = &mut before;
+    before
 }
 
 /// As before again: a thread that was cancelled meanwhile ends at its next cancellation point, or here.
@@ -48,15 +55,14 @@ pub extern "C" fn restore(before: Before) {
     #[cfg(cancels)]
     // SAFETY: the state and the type are ones that the functions have given; each writes the variable it is given.
     unsafe {
-        let (mut disabled, mut kind, mut deferred) = (0, 0, 0);
-        if before.0 == pthread::DISABLE {
-            return; // of a call in a callback, say
+        // A call in a callback, say, has disabled nothing.
+        if before.state != pthread::DISABLE {
+            let (mut state, mut kind) = (0, 0);
+            // The type last: where glibc ends the thread as the state is set, who joins it is not told that it was cancelled.
+            pthread::pthread_setcancelstate(before.state, &raw mut state);
+            pthread::pthread_setcanceltype(before.kind, &raw mut kind);
         }
-        // The type last: where glibc ends the thread as the state is set, who joins it is not told that it was cancelled.
-        pthread::pthread_setcanceltype(pthread::DEFERRED, &raw mut kind);
-        pthread::pthread_setcancelstate(before.0, &raw mut disabled);
-        pthread::pthread_setcanceltype(kind, &raw mut deferred);
     }
     #[cfg(not(cancels))]
-    let _ = before;
+    let _ = (before.state, before.kind);
 }

@@ -275,13 +275,13 @@ mod tests {
         let mut data = bytes();
         data.normalize(1e-37).unwrap(); // 11 becomes 1.1e38
         assert_eq!(place(&data), Ok(()));
-        data.normalize(0.03).unwrap();
+        data.normalize(0.31).unwrap(); // and 3.5e38, past the largest float
         assert_eq!(place(&data), Err("image 2, pixel [1, 1, 0]".to_string()));
         assert_eq!(place(&data.slice(0, 2).unwrap()), Ok(()));
         let mut floats = Dataset::from_f32(vec![1.0, 2.0, 3.0, 4.0], &[2, 1, 2], vec![0, 1]).unwrap();
-        floats.normalize(1e-38).unwrap();
+        floats.normalize(2e-38).unwrap();
         assert_eq!(place(&floats), Ok(()));
-        floats.normalize(1.1e-1).unwrap();
+        floats.normalize(0.55).unwrap();
         assert_eq!(place(&floats), Err("image 1, pixel [0, 1, 0]".to_string()));
     }
 
