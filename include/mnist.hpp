@@ -80,11 +80,26 @@ struct sink {
     }
 };
 
-inline const char *or_null(const std::optional<std::string> &text) { return text ? text->c_str() : nullptr; }
+/// Text for C, which would take a NUL in it for its end and, say, write another file than was said.
+inline const char *text(const std::string &given, const char *argument)
+{
+    const std::size_t nul = given.find('\0');
+    if (nul != std::string::npos)
+        throw error(MNIST_ERROR_INVALID_ARGUMENT, "argument `" + std::string(argument) + "`: has a NUL in it: expected text, found"
+                                                      + " one at byte " + std::to_string(nul));
+    return given.c_str();
+}
+
+inline const char *text(const std::optional<std::string> &given, const char *argument)
+{
+    return given ? text(*given, argument) : nullptr;
+}
 
 } // namespace detail
 
 using activation = mnist_activation;
+
+namespace activations {
 constexpr activation linear = MNIST_ACTIVATION_LINEAR;
 constexpr activation relu = MNIST_ACTIVATION_RELU;
 constexpr activation softmax = MNIST_ACTIVATION_SOFTMAX;
@@ -93,6 +108,16 @@ constexpr activation tanh = MNIST_ACTIVATION_TANH;
 constexpr activation elu = MNIST_ACTIVATION_ELU;
 constexpr activation gelu = MNIST_ACTIVATION_GELU;
 constexpr activation swish = MNIST_ACTIVATION_SWISH;
+} // namespace activations
+
+// Without tanh, which is also a function of C's library: with `using namespace mnist` no name must mean two things.
+using activations::elu;
+using activations::gelu;
+using activations::linear;
+using activations::relu;
+using activations::sigmoid;
+using activations::softmax;
+using activations::swish;
 
 using progress = mnist_progress;
 using metrics = mnist_metrics;
@@ -109,7 +134,7 @@ public:
     explicit npz(const std::string &path)
     {
         mnist_npz *made = nullptr;
-        detail::check([&](mnist_error *e) { return mnist_npz_open(path.c_str(), &made, e); });
+        detail::check([&](mnist_error *e) { return mnist_npz_open(detail::text(path, "path"), &made, e); });
         npz_.reset(made);
     }
 
@@ -125,10 +150,12 @@ public:
     std::vector<std::size_t> shape(const std::string &name) const
     {
         std::size_t rank = 0;
-        detail::check([&](mnist_error *e) { return mnist_npz_shape(npz_.get(), name.c_str(), nullptr, 0, &rank, e); });
+        detail::check([&](mnist_error *e) {
+            return mnist_npz_shape(npz_.get(), detail::text(name, "name"), nullptr, 0, &rank, e);
+        });
         std::vector<std::size_t> dims(rank);
         detail::check([&](mnist_error *e) {
-            return mnist_npz_shape(npz_.get(), name.c_str(), dims.data(), rank, &rank, e);
+            return mnist_npz_shape(npz_.get(), detail::text(name, "name"), dims.data(), rank, &rank, e);
         });
         return dims;
     }
@@ -146,7 +173,8 @@ public:
     static dataset from_npz(const std::string &path, const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
-            return mnist_dataset_from_npz(path.c_str(), images.c_str(), labels.c_str(), out, e);
+            return mnist_dataset_from_npz(detail::text(path, "path"), detail::text(images, "images"),
+                                          detail::text(labels, "labels"), out, e);
         });
     }
 
@@ -163,7 +191,8 @@ public:
     static dataset from_idx(const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
-            return mnist_dataset_from_idx(images.c_str(), labels.c_str(), out, e);
+            return mnist_dataset_from_idx(detail::text(images, "images_path"), detail::text(labels, "labels_path"), out,
+                                          e);
         });
     }
 
@@ -288,7 +317,7 @@ inline std::vector<float> prepare_image(const std::vector<std::uint8_t> &grey, s
 inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &path = std::nullopt)
 {
     mnist_dataset *train = nullptr, *test = nullptr;
-    detail::check([&](mnist_error *e) { return mnist_load_data(detail::or_null(path), &train, &test, e); });
+    detail::check([&](mnist_error *e) { return mnist_load_data(detail::text(path, "path"), &train, &test, e); });
     return {dataset(train), dataset(test)};
 }
 
@@ -411,7 +440,7 @@ public:
     {
         double value = 0;
         detail::check([&](mnist_error *e) {
-            return mnist_history_get(history_.get(), metric.c_str(), epoch, &value, e);
+            return mnist_history_get(history_.get(), detail::text(metric, "metric"), epoch, &value, e);
         });
         return value;
     }
@@ -471,7 +500,7 @@ public:
     {
         mnist_model *made = nullptr;
         detail::check([&](mnist_error *e) {
-            return mnist_model_new(input.get(), output.get(), detail::or_null(name), &made, e);
+            return mnist_model_new(input.get(), output.get(), detail::text(name, "name"), &made, e);
         });
         model_.reset(made);
     }
@@ -483,14 +512,14 @@ public:
     static model load(const std::string &path)
     {
         mnist_model *made = nullptr;
-        detail::check([&](mnist_error *e) { return mnist_model_load(path.c_str(), &made, e); });
+        detail::check([&](mnist_error *e) { return mnist_model_load(detail::text(path, "path"), &made, e); });
         return model(made);
     }
 
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state, how far the fit is.
     void save(const std::string &path) const
     {
-        detail::check([&](mnist_error *e) { return mnist_model_save(get(), path.c_str(), e); });
+        detail::check([&](mnist_error *e) { return mnist_model_save(get(), detail::text(path, "path"), e); });
     }
 
     /// Keras's table of the layers.
@@ -620,7 +649,7 @@ public:
         c.on_epoch_begin = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_begin, *p); };
         c.on_epoch_end = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_end, *p); };
         c.user_data = &state;
-        c.checkpoint_path = detail::or_null(options.checkpoint_path);
+        c.checkpoint_path = detail::text(options.checkpoint_path, "options.checkpoint_path");
         c.checkpoint_batches = options.checkpoint_batches;
         c.checkpoint_epochs = options.checkpoint_epochs;
         c.checkpoint_seconds = options.checkpoint_seconds;
@@ -706,11 +735,11 @@ public:
     {
         std::size_t rank = 0;
         detail::check([&](mnist_error *e) {
-            return mnist_model_weight_shape(get(), name.c_str(), nullptr, 0, &rank, e);
+            return mnist_model_weight_shape(get(), detail::text(name, "name"), nullptr, 0, &rank, e);
         });
         std::vector<std::size_t> dims(rank);
         detail::check([&](mnist_error *e) {
-            return mnist_model_weight_shape(get(), name.c_str(), dims.data(), rank, &rank, e);
+            return mnist_model_weight_shape(get(), detail::text(name, "name"), dims.data(), rank, &rank, e);
         });
         return dims;
     }
@@ -723,7 +752,7 @@ public:
             len *= dim;
         std::vector<float> values(len);
         detail::check([&](mnist_error *e) {
-            return mnist_model_get_weight(get(), name.c_str(), values.data(), len, e);
+            return mnist_model_get_weight(get(), detail::text(name, "name"), values.data(), len, e);
         });
         return values;
     }
@@ -731,18 +760,18 @@ public:
     void set_weight(const std::string &name, const std::vector<float> &values)
     {
         detail::check([&](mnist_error *e) {
-            return mnist_model_set_weight(get(), name.c_str(), values.data(), values.size(), e);
+            return mnist_model_set_weight(get(), detail::text(name, "name"), values.data(), values.size(), e);
         });
     }
 
     void save_weights(const std::string &path) const
     {
-        detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), path.c_str(), e); });
+        detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), detail::text(path, "path"), e); });
     }
 
     void load_weights(const std::string &path)
     {
-        detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), path.c_str(), e); });
+        detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });
     }
 
     mnist_model *get() const noexcept { return model_.get(); }

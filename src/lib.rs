@@ -35,6 +35,7 @@ pub mod layers;
 mod memory;
 pub mod optimizers;
 pub mod train;
+mod variables;
 pub mod weights;
 
 pub use error::{Error, ErrorKind, Result};

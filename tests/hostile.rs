@@ -184,16 +184,34 @@ fn files(folder: &Path) {
     std::fs::copy(folder.join("arrays.npz"), cache.join("mnist.npz")).unwrap();
 }
 
-#[test]
-fn every_argument_of_every_function_is_tried_wrong() {
+/// Goes through the tables, in the way that the arguments say.
+fn run(how: &[&str]) {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path().to_path_buf();
     std::fs::write(folder.join("table.h"), table(&Header::committed())).unwrap();
     files(&folder);
     let include = format!("-I{}", folder.display());
     let program = program_with(&folder, "hostile/hostile.c", &[&include]);
-    let text = stdout(Command::new(program).arg(&folder).args((!watched()).then_some("freed")));
+    let text = stdout(Command::new(program).arg(&folder).args(how));
     println!("{}", text.lines().next_back().unwrap()); // before it stands what NULL for a function has written
+}
+
+#[test]
+fn every_argument_of_every_function_is_tried_wrong() {
+    run(if watched() { &[] } else { &["freed"] });
+}
+
+#[test]
+#[cfg(all(unix, not(target_os = "android")))]
+fn a_thread_is_cancelled_in_every_function() {
+    run(&["cancelled"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn children_are_forked_off_in_every_function_that_is_called_back() {
+    run(&["forked", "1"]);
+    run(&["forked", "2"]);
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use super::{Dataset, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::files::Place;
 #[cfg(feature = "download")]
 use crate::files::again;
-use crate::files::{Place, Taken};
-use std::ffi::OsString;
+use crate::variables;
 use std::path::{Path, PathBuf};
 
 /// MNIST's training and test data: the arrays `x_train`, `y_train`, `x_test` and `y_test` of the npz archive at `path`.
@@ -53,19 +53,13 @@ fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), Format | InvalidArgument | NotFound | Shape | Unsupported)
 }
 
-/// The value of an environment variable that is set to something.
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
 /// Where Keras keeps the file.
 fn cached() -> Result<PathBuf> {
-    let home = variable("KERAS_HOME").map(PathBuf::from);
-    let _taken = Taken::now(); // the list of users may be a file
-    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".keras")));
+    let home = variables::get("KERAS_HOME").map(PathBuf::from);
+    let home = home.or_else(|| variables::home().map(|home| home.join(".keras")));
     let home = home.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "no home directory to look for the data in")
-            .expected("KERAS_HOME or HOME to be set")
+            .expected("KERAS_HOME or HOME to be set, in a program with no more rights than its user")
     })?;
     Ok(home.join("datasets").join("mnist.npz"))
 }
@@ -75,7 +69,7 @@ fn fetch(place: &Place) -> Result<()> {
     use super::download::{MNIST, Source, address, download};
     const OWN: &str = "MNIST_DATA_URL";
     const ATTEMPTS: usize = 5;
-    let own = variable(OWN);
+    let own = variables::get(OWN);
     let own = own.as_ref().map(|url| url.to_string_lossy());
     if let Some(url) = &own {
         address(url).at(format_args!("environment variable {OWN}"))?;

@@ -227,30 +227,45 @@ impl Dataset {
             }
             Pixels::F32(pixels) => {
                 for (out, &pixel) in out.iter_mut().zip(&pixels[start..start + len]) {
-                    *out = normal(self.divisors.iter().fold(pixel, |pixel, divisor| pixel / divisor));
+                    *out = self.scaled(pixel);
                 }
             }
         }
     }
 
-    /// An error that names the first pixel that is NaN or infinite.
+    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`.
     pub fn check_finite(&self) -> Result<()> {
-        let Pixels::F32(pixels) = &self.pixels else { return Ok(()) };
         let len = self.image_len();
-        let pixels = &pixels[self.range.start * len..self.range.end * len];
-        match pixels.iter().position(|pixel| !pixel.is_finite()) {
-            None => Ok(()),
-            Some(at) => {
-                let [_, width, channels] = self.image_shape();
-                let (image, pixel) = (at / len, at % len);
-                let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
-                Err(Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can train on")
-                    .expected("a finite one")
-                    .found(pixels[at])
-                    .at(format_args!("image {image}, pixel {place:?}")))
-            }
-        }
+        let range = self.range.start * len..self.range.end * len;
+        let bad = match &self.pixels {
+            Pixels::U8(_, table) if table.iter().all(|value| value.is_finite()) => None,
+            Pixels::U8(pixels, table) => first_bad(pixels[range].iter().map(|&pixel| table[usize::from(pixel)])),
+            Pixels::F32(pixels) => first_bad(pixels[range].iter().map(|&pixel| self.scaled(pixel))),
+        };
+        let Some((at, found)) = bad else { return Ok(()) };
+        let [_, width, channels] = self.image_shape();
+        let (image, pixel) = (at / len, at % len);
+        let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
+        Err(Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can compute with")
+            .expected("a finite one")
+            .found(found)
+            .at(format_args!("image {image}, pixel {place:?}")))
     }
+
+    /// A float as `normalize` said.
+    fn scaled(&self, pixel: f32) -> f32 {
+        normal(self.divisors.iter().fold(pixel, |pixel, divisor| pixel / divisor))
+    }
+}
+
+/// The first number that is NaN or infinite, and where.
+fn first_bad(mut pixels: impl Iterator<Item = f32>) -> Option<(usize, f32)> {
+    let mut found = 0.0;
+    let at = pixels.position(|pixel| {
+        found = pixel;
+        !pixel.is_finite()
+    })?;
+    Some((at, found))
 }
 
 /// Makes sure that an image can have so many dimensions.
@@ -297,6 +312,23 @@ mod tests {
         let mut out = vec![f32::NAN; data.image_len()];
         data.image(i, &mut out);
         out
+    }
+
+    #[test]
+    fn pixels_that_become_infinite_are_told() {
+        let place =
+            |data: &Dataset| data.check_finite().map_err(|error| error.to_string().split(": ").next().unwrap().into());
+        let mut data = bytes();
+        data.normalize(1e-37).unwrap(); // 11 becomes 1.1e38
+        assert_eq!(place(&data), Ok(()));
+        data.normalize(0.31).unwrap(); // and 3.5e38, past the largest float
+        assert_eq!(place(&data), Err("image 2, pixel [1, 1, 0]".to_string()));
+        assert_eq!(place(&data.slice(0, 2).unwrap()), Ok(()));
+        let mut floats = Dataset::from_f32(vec![1.0, 2.0, 3.0, 4.0], &[2, 1, 2], vec![0, 1]).unwrap();
+        floats.normalize(2e-38).unwrap();
+        assert_eq!(place(&floats), Ok(()));
+        floats.normalize(0.55).unwrap();
+        assert_eq!(place(&floats), Err("image 1, pixel [0, 1, 0]".to_string()));
     }
 
     #[test]

@@ -21,9 +21,9 @@ pub fn open(place: &Place) -> Result<Input> {
 }
 
 /// The text of one of the system's own files.
-pub fn read_text(path: &str) -> Result<String> {
+pub fn read_text(path: &Path) -> Result<String> {
     let mut text = String::new();
-    open(&Place::of(Path::new(path))?)?.read_to_string(&mut text)?;
+    open(&Place::of(path)?)?.read_to_string(&mut text)?;
     Ok(text)
 }
 

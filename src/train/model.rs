@@ -166,7 +166,7 @@ impl Model {
         let _session = self.exclusive()?;
         let pool = Arc::new(Pool::new(threads)?);
         *self.pool.write() = Threads { wanted: threads, pool: Some(pool) };
-        self.idle.lock().clear();
+        self.forget_idle();
         Ok(())
     }
 
@@ -294,9 +294,11 @@ impl Model {
         if let Some(pool) = &threads.pool {
             return Ok(pool.clone());
         }
-        let pool = Arc::new(Pool::new(threads.wanted)?);
-        threads.pool = Some(pool.clone());
-        Ok(pool)
+        match Pool::new(threads.wanted) {
+            Ok(pool) => Ok(threads.pool.insert(Arc::new(pool)).clone()),
+            // A limit or a filter of the host's: the caller's thread does it all, and the next call tries again.
+            Err(_) => Ok(Arc::new(Pool::without_threads())),
+        }
     }
 
     /// Lends a network for predictions of up to `batch` samples, one that lies idle if there is.
@@ -309,14 +311,27 @@ impl Model {
         };
         let mut network = match idle {
             Some(network) => network,
-            None => self.network(&pool, batch, false)?,
+            None => {
+                self.afford(batch, |batch| self.network(&pool, batch, false).map(drop))?;
+                self.network(&pool, batch, false)?
+            }
         };
         let result = task(&pool, &mut network);
-        let mut idle = self.idle.lock();
-        if idle.len() < IDLE {
+        // Not worth waiting for: in a child that was forked off meanwhile its owner may never come back.
+        if let Some(mut idle) = self.idle.try_lock().filter(|idle| idle.len() < IDLE) {
             idle.push(network);
         }
         Ok(result)
+    }
+
+    /// Whether a network for predictions of up to `batch` samples lies idle.
+    pub(super) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
+        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads()))
+    }
+
+    /// Gives back the memory of networks that lie idle.
+    pub(super) fn forget_idle(&self) {
+        self.idle.lock().clear();
     }
 
     /// A network of this model.

@@ -40,6 +40,54 @@ static mnist::model network()
     return mnist::model(input, input.conv2d(4, 3, mnist::relu).flatten().dense(3, mnist::softmax), "small");
 }
 
+// All of C's names stay what they are beside the layer's.
+namespace everything {
+
+using namespace mnist;
+using namespace std;
+
+static double both()
+{
+    mnist::graph graph;
+    const auto input = graph.input(8, 8, 1);
+    const auto output = input.flatten().dense(3, activations::tanh).dense(3, softmax);
+    return tanh(0.5) - ::tanh(0.5) + static_cast<double>(mnist::model(input, output).count_params()) + relu;
+}
+
+} // namespace everything
+
+// Text with a NUL in it is refused wherever text is taken: C would cut it.
+static void texts(mnist::model &model, const mnist::dataset &train, const std::string &folder)
+{
+    const std::string whole = folder + "/cut", cut = whole + std::string("\0.model", 7);
+    mnist::fit_options options;
+    options.verbose = 0;
+    options.checkpoint_path = cut;
+    const auto refused = [](auto &&call) { return status_of(call) == MNIST_ERROR_INVALID_ARGUMENT; };
+    TRUE(refused([&] { model.save(cut); }) && refused([&] { model.save_weights(cut); }));
+    TRUE(refused([&] { model.fit(train, options); }));
+    std::FILE *file = std::fopen(whole.c_str(), "rb");
+    TRUE(file == nullptr);
+    model.save(whole);
+    TRUE(refused([&] { mnist::model::load(cut); }) && refused([&] { model.load_weights(cut); }));
+    TRUE(refused([&] { mnist::npz archive(cut); }) && refused([&] { mnist::load_data(cut); }));
+    TRUE(refused([&] { mnist::dataset::from_npz(cut, "a", "b"); }) && refused([&] { mnist::dataset::from_npz("a", cut, "b"); }));
+    TRUE(refused([&] { mnist::dataset::from_npz("a", "b", cut); }) && refused([&] { mnist::dataset::from_idx(cut, "b"); }));
+    TRUE(refused([&] { mnist::dataset::from_idx("a", cut); }));
+    const std::string name("conv2d/kernel\0x", 15);
+    TRUE(refused([&] { model.get_weight(name); }) && refused([&] { model.weight_shape(name); }));
+    TRUE(refused([&] { model.set_weight(name, model.get_weight("conv2d/kernel")); }));
+    TRUE(refused([&] { mnist::graph g; auto x = g.input(2, 2, 1); mnist::model(x, x.flatten(), name); }));
+    options.checkpoint_path.reset();
+    const auto history = model.fit(train, options).history;
+    TRUE(refused([&] { history.get(std::string("loss\0", 5), 0); }) && history.get("loss", 0) > 0);
+    try {
+        model.save(cut);
+    } catch (const mnist::error &e) {
+        TRUE(std::string(e.what()).find("argument `path`: has a NUL in it: ") == 0);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static_assert(!std::is_copy_constructible_v<mnist::model> && std::is_nothrow_move_constructible_v<mnist::model>);
@@ -129,6 +177,8 @@ int main(int argc, char **argv)
     const auto all = model.predict(train);
     TRUE(one.size() == 3 && std::fabs(one[0] + one[1] + one[2] - 1) < 1e-6f && one[1] == all[1]);
     TRUE(model.evaluate(train).accuracy >= 0);
+    texts(model, train, argc > 1 ? argv[1] : ".");
+    TRUE(everything::both() == 64 * 3 + 3 + 3 * 3 + 3 + 1);
     std::printf("%d failures\n", failures);
     return failures != 0;
 }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::conv2d::{Conv2d as Size, Finish};
 use crate::kernels::{Isa, nonzero, rows};
-use crate::layers::parallel::{Chunks, for_each};
+use crate::layers::parallel::{Chunks, both, for_each};
 use crate::layers::{Pass as Backward, PerThread, Site, Weight};
 use crate::memory::Buffer;
 
@@ -92,7 +92,7 @@ impl Gradients {
         for_each(((kernels, biases), dx), &|g, ((kernel, bias), dx)| {
             let images_of = |slice, len| part_of(slice, g * group * len, group * len);
             let (x, dz) = (images_of(x, size.input_len()), images_of(dz, size.output_len()));
-            rayon::join(
+            both(
                 || dx.map(|dx| images.input_gradients(x, dz, dx.into_slice())),
                 || images.kernel_gradients(x, dz, kernel.into_slice(), bias.into_slice()),
             );

@@ -21,6 +21,9 @@ static struct {
     mnist_history *history;
 } good;
 
+/* How many threads a model has. */
+static size_t threads = 1;
+
 /* What they were like at first. */
 static struct {
     float probabilities[CLASSES], pixels[IMAGES][PIXELS];
@@ -96,7 +99,7 @@ static mnist_model *new_model(void)
     mnist_tensor *tensors[VARIANTS];
     mnist_graph *graph = new_graph(tensors);
     must(mnist_model_new(tensors[0], tensors[2], NULL, &model, NULL), "a model");
-    must(mnist_model_set_threads(model, 1, NULL), "a model");
+    must(mnist_model_set_threads(model, threads, NULL), "a model");
     must(mnist_model_compile(model, NULL, NULL), "a model");
     mnist_graph_free(graph);
     return model;
