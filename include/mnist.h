@@ -803,7 +803,7 @@ mnist_status mnist_model_set_trainable(struct mnist_model *model,
 /// What the layer called `layer` gives for `count` samples: `images` are `[count, ...]` of the model's input shape, `values`,
 /// which has room for `capacity` floats, becomes `[count, ...]` of the layer's (mnist_model_layer_shape). Of a layer that is
 /// called more than once it is its first call that counts. Relu and other activations of the layer are applied. All samples
-/// meet the weights of one moment. Memory is asked for at each call.
+/// meet the weights of one moment. Memory is asked for at each call. A count of 0 does nothing; the arrays may be NULL then.
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
 mnist_status mnist_model_predict_layer(const struct mnist_model *model,
@@ -825,6 +825,8 @@ mnist_status mnist_model_copy_weights(struct mnist_model *to,
 
 /// Writes the network as Keras's `to_json()` would say it, layers' settings, names and connections, by `write`, which is given
 /// `user_data`; NULL means stdout. mnist_graph_from_json reads it, and so does Keras's model_from_json.
+///
+/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
 mnist_status mnist_model_config(const struct mnist_model *model,
                                 mnist_write_fn write,
                                 void *user_data,

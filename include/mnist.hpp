@@ -183,7 +183,8 @@ public:
                             const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
-            return mnist_dataset_from_npz_pair(images_path.c_str(), images.c_str(), labels_path.c_str(), labels.c_str(),
+            return mnist_dataset_from_npz_pair(detail::text(images_path, "images_path"), detail::text(images, "images"),
+                                               detail::text(labels_path, "labels_path"), detail::text(labels, "labels"),
                                                out, e);
         });
     }
@@ -324,7 +325,8 @@ inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &p
 /// The output of a layer; belongs to its graph. A failed call gives an empty one, and model's constructor throws.
 class tensor {
 public:
-    explicit tensor(mnist_tensor *borrowed) : tensor_(borrowed) {}
+    /// Without a tensor an empty one, for graph::from_json to fill in.
+    explicit tensor(mnist_tensor *borrowed = nullptr) : tensor_(borrowed) {}
 
     tensor conv2d(std::size_t filters, std::size_t kernel_size, activation a = linear) const
     {
@@ -354,7 +356,7 @@ public:
     /// Any layer by Keras's class and config: x.layer("Conv2D", "{filters: 32, kernel_size: 3, strides: 2}").
     tensor layer(const std::string &class_name, const std::string &config = "{}") const
     {
-        return tensor(mnist_layer(tensor_, class_name.c_str(), config.c_str()));
+        return tensor(mnist_layer(tensor_, detail::text(class_name, "class_name"), detail::text(config, "config")));
     }
 
     /// The sizes without the batch; none for an empty tensor.
@@ -377,7 +379,8 @@ inline tensor merge(const std::vector<tensor> &inputs, const std::string &class_
     std::vector<mnist_tensor *> tensors;
     for (const tensor &input : inputs)
         tensors.push_back(input.get());
-    return tensor(mnist_merge(tensors.data(), tensors.size(), class_name.c_str(), config.c_str()));
+    return tensor(mnist_merge(tensors.data(), tensors.size(), detail::text(class_name, "class_name"),
+                              detail::text(config, "config")));
 }
 
 /// A network under construction.
@@ -417,7 +420,9 @@ public:
     {
         mnist_graph *made = nullptr;
         mnist_tensor *ends[2] = {};
-        detail::check([&](mnist_error *e) { return mnist_graph_from_json(json.c_str(), &made, &ends[0], &ends[1], e); });
+        detail::check([&](mnist_error *e) {
+            return mnist_graph_from_json(detail::text(json, "json"), &made, &ends[0], &ends[1], e);
+        });
         input = tensor(ends[0]);
         output = tensor(ends[1]);
         return graph(made);
@@ -567,11 +572,11 @@ public:
     {
         std::size_t rank = 0;
         detail::check([&](mnist_error *e) {
-            return mnist_model_layer_shape(get(), layer.c_str(), nullptr, 0, &rank, e);
+            return mnist_model_layer_shape(get(), detail::text(layer, "layer"), nullptr, 0, &rank, e);
         });
         std::vector<std::size_t> dims(rank);
         detail::check([&](mnist_error *e) {
-            return mnist_model_layer_shape(get(), layer.c_str(), dims.data(), rank, &rank, e);
+            return mnist_model_layer_shape(get(), detail::text(layer, "layer"), dims.data(), rank, &rank, e);
         });
         return dims;
     }
@@ -585,7 +590,7 @@ public:
             len *= dim;
         std::vector<float> values(len);
         detail::check([&](mnist_error *e) {
-            return mnist_model_predict_layer(get(), layer.c_str(), images.data(), count, values.data(), len, e);
+            return mnist_model_predict_layer(get(), detail::text(layer, "layer"), images.data(), count, values.data(), len, e);
         });
         return values;
     }
@@ -594,7 +599,7 @@ public:
     void set_trainable(bool trainable, const std::optional<std::string> &layer = std::nullopt)
     {
         detail::check([&](mnist_error *e) {
-            return mnist_model_set_trainable(get(), detail::or_null(layer), trainable, e);
+            return mnist_model_set_trainable(get(), detail::text(layer, "layer"), trainable, e);
         });
     }
 

@@ -52,7 +52,7 @@ int main(void)
     mnist_model *model = network(28, 32, 128); /* the tutorial's */
     mnist_fit_options options = quiet();
     error = mnist_error_new();
-    mnist_evaluate_options_init(&evaluate);
+    mnist_evaluate_options_init(&evaluate, sizeof evaluate);
     WORKS(mnist_model_compile(model, NULL, error));
     WORKS(mnist_dataset_slice(data, 0, 64, &few, error));
     WORKS(mnist_model_predict_dataset(model, few, before, 640, error));

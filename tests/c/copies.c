@@ -66,7 +66,7 @@ int main(int argc, char **argv)
     WORKS(CALL(ours, mnist_model_new)(input, x, NULL, &model, NULL));
     WORKS(CALL(ours, mnist_model_compile)(model, NULL, NULL));
     mnist_fit_options options;
-    CALL(ours, mnist_fit_options_init)(&options);
+    CALL(ours, mnist_fit_options_init)(&options, sizeof options);
     options.verbose = 0;
     WORKS(CALL(ours, mnist_model_fit)(model, data, &options, &history, NULL));
 

@@ -28,7 +28,7 @@ int main(void)
     mnist_fit_options options = quiet();
     mnist_evaluate_options evaluate;
     mnist_metrics metrics;
-    mnist_evaluate_options_init(&evaluate);
+    mnist_evaluate_options_init(&evaluate, sizeof evaluate);
 
     WORKS(mnist_model_compile(model, NULL, error));
     WORKS(mnist_model_summary(model, NULL, NULL, error));

@@ -106,7 +106,7 @@ static void try_cancelled(const struct function *f)
         on_a_thread(asynchronous, (long)(random >> 8) % 300000);
         /* Whether an object was freed, or half of a test's list, is not known: another one is made. */
         for (size_t i = 0; i < f->count; i++)
-            if (f->places[i].kind == OBJECT && !f->places[i].constant && !is_text(f, i))
+            if ((f->places[i].kind == OBJECT && !f->places[i].constant && !is_text(f, i)) || f->places[i].kind == OBJECTS)
                 remake(f->places[i].type, 0);
         call_and_check(error, MUST_WORK);
     }

@@ -103,10 +103,12 @@ static void fill_in(const struct options *options)
     options->init(options_bytes);
     for (size_t i = 0; i < options->count; i++) {
         const struct place *field = &options->fields[i];
+        if (good_text("", field))
+            continue; /* it would take precedence over others */
         if (field->kind == OBJECT || field->kind == TEXT || field->kind == FUNCTION || field->kind == USER_DATA)
-            put(field, candidate(field, 0, NULL, NULL));
+            put(field, candidate("", field, 0, NULL, NULL));
         else if (field->kind == OUT || is_room(field))
-            put(field, candidate(field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
+            put(field, candidate("", field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
     }
     if (fill_in_more)
         fill_in_more(options);
@@ -144,7 +146,7 @@ static value call(mnist_error *text)
     for (size_t i = 0; i < f->count; i++) {
         if (f->places[i].kind == OPTIONS)
             fill_in(find_options(f->places[i].type));
-        arguments[i] = candidate(&f->places[i], now.chosen[i], outputs[i], options_bytes);
+        arguments[i] = candidate(f->name, &f->places[i], now.chosen[i], outputs[i], options_bytes);
         if (is_text(f, i))
             arguments[i].p = text;
     }
@@ -257,7 +259,7 @@ static void free_results(value result)
         if (f->places[i].kind == OUT_OBJECT && !(now.wrong && now.place == &f->places[i])) {
             if (outputs[i][0] == 0xa5a5a5a5a5a5a5a5u || outputs[i][0] == 0)
                 complain("no object was given", result, "");
-            else
+            else if (find_type(f->places[i].type)->free)
                 find_type(f->places[i].type)->free((void *)(uintptr_t)outputs[i][0]);
         }
     }
@@ -272,6 +274,8 @@ static void restore(value result)
     for (size_t i = 0; i < f->count; i++) {
         const struct place *place = &f->places[i];
         if (is_text(f, i) && now.place == place)
+            remake(place->type, 1);
+        if (place->kind == OBJECTS)
             remake(place->type, 1);
         if (place->kind != OBJECT || place->constant || is_text(f, i))
             continue;
