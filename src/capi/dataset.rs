@@ -3,9 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{
-    Handle, borrow, check_capacity, give, out, path, peek, slice, slice_mut, string, take, write_dims,
-};
+use super::pointers::{Handle, borrow, give, out, path, peek, room, slice, string, take, write_dims};
 use crate::data::{self, Dataset, Dtype};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
@@ -55,7 +53,8 @@ impl mnist_dataset {
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
+/// exist, or does not hold these arrays whole, it is downloaded there, its size and SHA-256 checked before it gets its name;
+/// a damaged file stays until then, and is named when the download fails. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
 /// Memory as mnist_dataset_from_npz.
 ///
@@ -382,8 +381,7 @@ pub unsafe extern "C" fn mnist_dataset_unique_labels(
             let count = out(count, "count")?;
             let unique = borrow(dataset, "dataset")?.get().unique_labels()?;
             if capacity > 0 {
-                check_capacity("capacity", capacity, unique.len())?;
-                slice_mut(labels, capacity, "labels")?[..unique.len()].copy_from_slice(&unique);
+                room(labels, "labels", (capacity, "capacity"), unique.len())?.copy_from_slice(&unique);
             }
             count.write(unique.len());
         }
@@ -415,8 +413,7 @@ pub unsafe extern "C" fn mnist_dataset_image(
                     .at("argument `i`"));
             };
             let len = data.image_shape().iter().product();
-            check_capacity("capacity", capacity, len)?;
-            data.image(i, &mut slice_mut(pixels, capacity, "pixels")?[..len]);
+            data.image(i, room(pixels, "pixels", (capacity, "capacity"), len)?);
             if !label.is_null() {
                 label.write(found);
             }

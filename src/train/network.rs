@@ -17,7 +17,7 @@ use crate::kernels::{Isa, Update, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
 use crate::layers::{Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
-use crate::memory::Buffer;
+use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use std::ops::Range;
 
@@ -134,18 +134,20 @@ impl Network {
             values: value_slots[i],
             gradients: gradient_slots.get(i).copied().unwrap_or(usize::MAX),
         });
-        let buffers = |lens: &[usize]| -> Result<Vec<Buffer>> {
-            lens.iter().map(|&len| Buffer::zeros(batch.saturating_mul(len))).collect()
+        let buffers = |what: &str, lens: &[usize]| -> Result<Vec<Buffer>> {
+            let _part = memory::part(what);
+            lens.iter().map(|&len| Buffer::zeros(batch.saturating_mul(len)).at(what)).collect()
         };
+        let (outputs, gradients) = ("the layers' outputs", "the layers' gradients");
         Ok(Network {
             batch,
             threads,
             isa,
             held: held.collect(),
             works,
-            values: buffers(&value_lens).at("the layers' outputs")?,
-            gradients: buffers(&gradient_lens).at("the layers' gradients")?,
-            more: Buffer::zeros(batch.saturating_mul(more)).at("the layers' gradients")?,
+            values: buffers(outputs, &value_lens)?,
+            gradients: buffers(gradients, &gradient_lens)?,
+            more: buffers(gradients, &[more])?.pop().unwrap_or_default(),
             parameters: learned,
             stored: Buffer::default(),
             plan,
@@ -156,6 +158,7 @@ impl Network {
     pub fn prepare(&mut self, optimizer: &dyn Optimizer, len: usize) -> Result<()> {
         let fused = optimizer.fused(0.0, 1).is_some();
         if self.parameters.iter().any(|parameter| parameter.is_stored(fused)) {
+            let _part = memory::part("the gradients");
             self.stored = Buffer::zeros(len).at("the gradients")?;
         }
         Ok(())
@@ -494,6 +497,7 @@ impl Builder<'_> {
     fn worker(&self, (index, op): (usize, &Op)) -> Result<Worker> {
         let call = &self.architecture.calls[op.call];
         let spec = &self.architecture.layers[call.layer];
+        let _part = memory::part(format_args!("layer {}", spec.name));
         let inputs: Vec<&Shape> = match op.activation {
             // An activation's input has its output's shape, whatever it had when it was made.
             Some(_) => vec![&call.output],
