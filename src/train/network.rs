@@ -357,20 +357,29 @@ impl Network {
 
     /// Takes the step on parameters whose gradients were kept.
     fn take_stored(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) {
-        let (isa, fused) = (self.isa, optimize.optimizer.fused(0.0, 1).is_some());
-        for parameter in self.parameters.iter().filter(|parameter| parameter.is_stored(fused)) {
+        let Network { isa, parameters, stored, .. } = self;
+        let fused = optimize.optimizer.fused(0.0, 1).is_some();
+        let kept = || parameters.iter().filter(|parameter| parameter.is_stored(fused));
+        for parameter in kept().filter(|parameter| parameter.regularizer.is_some()) {
             let range = parameter.range.clone();
-            let (w, gradient) = (&mut w[range.clone()], &mut self.stored[range.clone()]);
-            if parameter.regularizer.is_some() {
-                parameter.regularizer.add_gradient(w, gradient);
+            parameter.regularizer.add_gradient(&w[range.clone()], &mut stored[range]);
+        }
+        let clipping = optimize.optimizer.clipping();
+        if clipping.is_some() {
+            let squares: Vec<f64> = kept().map(|parameter| square(&stored[parameter.range.clone()])).collect();
+            let all = squares.iter().sum();
+            for (parameter, square) in kept().zip(squares) {
+                clipping.apply(&mut stored[parameter.range.clone()], square, all);
             }
-            let mut slots: Vec<&mut [f32]> = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+        }
+        for parameter in kept() {
+            let range = parameter.range.clone();
+            let slots = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
             let (optimizer, rate, number) = (optimize.optimizer, optimize.rate, optimize.number);
-            let parts = StepParts { w, slots: slots.iter_mut().map(|slot| &mut **slot).collect() };
-            let gradient = &*gradient;
-            for_each(parts, &|part, StepParts { w, mut slots }| {
+            let gradient = &stored[range.clone()];
+            for_each(StepParts { w: &mut w[range], slots }, &|part, StepParts { w, mut slots }| {
                 let gradient = &gradient[part * CHUNK..][..w.len()];
-                optimizer.step(isa, rate, number, gradient, w, &mut slots);
+                optimizer.step(*isa, rate, number, gradient, w, &mut slots);
             });
         }
     }
@@ -451,6 +460,11 @@ fn gate(isa: Isa, y: &[f32], gradient: &mut [f32]) {
         let y = &y[chunk * CHUNK..][..gradient.len()];
         elementwise::apply_with(isa, elementwise::WherePositive, gradient, y);
     });
+}
+
+/// The sum of a gradient's squares.
+fn square(gradient: &[f32]) -> f64 {
+    gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum()
 }
 
 /// The parameters, and what is to become of each.
