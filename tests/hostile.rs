@@ -130,7 +130,8 @@ fn table(header: &Header) -> String {
     list.clear();
     for Struct { name, fields } in header.structs.iter().filter(|found| found.fields[0].name == "struct_size") {
         assert!(is_function(&format!("{name}_init")), "include/mnist.h: no function fills in {name}");
-        writeln!(text, "static void init_{name}(void *options)\n{{\n    {name}_init(options, sizeof({name}));\n}}").unwrap();
+        writeln!(text, "static void init_{name}(void *options)\n{{\n    {name}_init(options, sizeof({name}));\n}}")
+            .unwrap();
         writeln!(text, "static const struct place fields_{name}[] = {{").unwrap();
         fields.iter().for_each(|field| writeln!(text, "    {},", entry(header, field, Some(name))).unwrap());
         writeln!(text, "}};").unwrap();
