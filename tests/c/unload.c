@@ -52,7 +52,7 @@ static void *use(void *unused)
     WORKS(CALL(mnist_model_new)(input, x, NULL, &model, NULL));
     CALL(mnist_graph_free)(graph);
     WORKS(CALL(mnist_model_compile)(model, NULL, NULL));
-    CALL(mnist_fit_options_init)(&options);
+    CALL(mnist_fit_options_init)(&options, sizeof options);
     options.verbose = 0;
     WORKS(CALL(mnist_model_fit)(model, data, &options, NULL, NULL));
     CALL(mnist_model_free)(model);
