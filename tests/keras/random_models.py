@@ -9,7 +9,7 @@
 How near is near? Each network runs in Keras twice, in single and in double precision. In each array the library may differ from
 Keras in single precision by the sum of
 - 1e-6, and 2e-5 of the array's largest number: what single precision is;
-- for weights, 1e-3 of the largest change that training made: what is compared is what was learned, and a step is short;
+- for weights, 1e-4 of the largest, and 1e-3 of the largest change that training made: what is compared is what was learned, and a step is short;
 - for predictions after training, 1e-4 of the largest;
 - 16 times what Keras differs by from its own double. A bias below a batch normalization, say, has a gradient that is nothing but
   rounding, of which Adam makes a whole step, and no two programs the same.
@@ -74,7 +74,7 @@ def allowed(drawn, single, double):
             return None
         out[name] = 1e-6 + 2e-5 * scale + 16 * noise
         if name in drawn.weights:
-            out[name] += 1e-3 * largest(d - drawn.weights[name])
+            out[name] += 1e-4 * scale + 1e-3 * largest(d - drawn.weights[name])
         if name == "predictions after":
             out[name] += 1e-4 * scale
     return out
