@@ -20,10 +20,11 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "error",
     "npz",
     "dataset",
+    "array",
     "image",
     "graph",
     "output",

@@ -134,6 +134,30 @@
 /// Single precision.
 #define MNIST_DTYPE_F32 2
 
+/// Double precision.
+#define MNIST_DTYPE_F64 3
+
+/// int8_t.
+#define MNIST_DTYPE_I8 4
+
+/// int16_t.
+#define MNIST_DTYPE_I16 5
+
+/// int32_t.
+#define MNIST_DTYPE_I32 6
+
+/// int64_t.
+#define MNIST_DTYPE_I64 7
+
+/// uint16_t.
+#define MNIST_DTYPE_U16 8
+
+/// uint32_t.
+#define MNIST_DTYPE_U32 9
+
+/// uint64_t.
+#define MNIST_DTYPE_U64 10
+
 /// Nothing.
 #define MNIST_ACTIVATION_LINEAR 0
 
@@ -203,8 +227,20 @@ typedef struct mnist_tensor mnist_tensor;
 /// What a call came to: 0 is success, negative an error, positive news.
 typedef int32_t mnist_status;
 
-/// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+/// The type of numbers, a constant MNIST_DTYPE_...; a dataset's are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 typedef uint32_t mnist_dtype;
+
+/// An array in the caller's memory, row-major.
+typedef struct mnist_array {
+    /// Its numbers, as many as the product of `dims`.
+    const void *data;
+    /// Their type, a constant MNIST_DTYPE_...
+    mnist_dtype dtype;
+    /// How many sizes there are.
+    size_t rank;
+    /// The sizes, outermost first.
+    const size_t *dims;
+} mnist_array;
 
 /// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
 typedef uint32_t mnist_activation;
@@ -561,6 +597,21 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 
 /// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
 void mnist_dataset_free(struct mnist_dataset *dataset);
+
+/// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
+/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each from 0 to
+/// 4294967295. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
+/// is NULL.
+///
+/// Errors: SHAPE for another rank, a size of 0, or numbers of samples and labels that differ; INVALID_ARGUMENT for an unknown
+/// type or a label out of its range; UNSUPPORTED for targets of floats and for sample weights; OUT_OF_MEMORY.
+mnist_status mnist_dataset_new(const struct mnist_array *x,
+                               const struct mnist_array *y,
+                               const struct mnist_array *sample_weight,
+                               struct mnist_dataset **out,
+                               struct mnist_error *error);
 
 /// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
 /// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers

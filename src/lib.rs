@@ -27,7 +27,8 @@ pub mod error;
 pub mod files;
 pub mod graph;
 pub mod image;
-mod json;
+#[doc(hidden)] // for the fuzzing and the tests, not for use
+pub mod json;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod kind;

@@ -38,7 +38,27 @@ fn main() -> std::io::Result<()> {
     let (weights, models) = tensors(&root);
     write("weights", weights)?;
     write("checkpoint", models.clone())?;
-    write("model", models)
+    write("model", models)?;
+    let networks = networks();
+    write("layer", networks.iter().map(|text| layer(text)).collect())?;
+    write("network", networks.into_iter().map(String::into_bytes).collect())
+}
+
+/// Networks as Keras wrote them, one of each class of layers.
+fn networks() -> Vec<String> {
+    const RECORDED: &str = include_str!("../../tests/data/keras/layers.json");
+    let recorded: serde_json::Value = serde_json::from_str(RECORDED).expect("the recorded cases");
+    let cases = recorded["cases"].as_array().expect("a list of cases");
+    let mut seen = std::collections::HashSet::new();
+    let new = cases.iter().filter(|case| seen.insert(case["class"].to_string()));
+    new.filter_map(|case| case["model"].as_str()).map(String::from).collect()
+}
+
+/// The last layer of such a network: its class, a line's end, its config.
+fn layer(network: &str) -> Vec<u8> {
+    let network: serde_json::Value = serde_json::from_str(network).expect("a network");
+    let layer = network["config"]["layers"].as_array().and_then(|layers| layers.last()).expect("a layer");
+    format!("{}\n{}", layer["class_name"].as_str().unwrap_or_default(), layer["config"]).into_bytes()
 }
 
 fn archives() -> Vec<Vec<u8>> {

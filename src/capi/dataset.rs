@@ -21,13 +21,29 @@ impl Handle for mnist_dataset {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistdat");
 }
 
-/// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+/// The type of numbers, a constant MNIST_DTYPE_...; a dataset's are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 pub type mnist_dtype = u32;
 
 /// Bytes, 0 to 255.
 pub const MNIST_DTYPE_U8: u32 = 1;
 /// Single precision.
 pub const MNIST_DTYPE_F32: u32 = 2;
+/// Double precision.
+pub const MNIST_DTYPE_F64: u32 = 3;
+/// int8_t.
+pub const MNIST_DTYPE_I8: u32 = 4;
+/// int16_t.
+pub const MNIST_DTYPE_I16: u32 = 5;
+/// int32_t.
+pub const MNIST_DTYPE_I32: u32 = 6;
+/// int64_t.
+pub const MNIST_DTYPE_I64: u32 = 7;
+/// uint16_t.
+pub const MNIST_DTYPE_U16: u32 = 8;
+/// uint32_t.
+pub const MNIST_DTYPE_U32: u32 = 9;
+/// uint64_t.
+pub const MNIST_DTYPE_U64: u32 = 10;
 
 impl mnist_dataset {
     pub(super) fn new(data: Dataset) -> Self {

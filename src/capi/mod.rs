@@ -16,6 +16,7 @@
 //! | `output` | text for the caller's function, or for C's `stdout` |
 //! | `reserve` | nothing: it is the memory that is left when the system has none |
 
+mod array;
 mod cancel;
 mod dataset;
 mod error;

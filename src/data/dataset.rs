@@ -128,6 +128,11 @@ impl Dataset {
         [self.len()].into_iter().chain(self.sample.iter().copied()).collect()
     }
 
+    /// The shape of a sample as it came or was changed: `[W]`, `[H, W]` or `[H, W, C]`.
+    pub fn sample_shape(&self) -> &[usize] {
+        &self.sample
+    }
+
     /// `[H, W, C]` of an image. One of rank 2 has one channel; numbers in a row are the channels of one pixel, as what a
     /// dense layer takes is.
     pub fn image_shape(&self) -> [usize; 3] {

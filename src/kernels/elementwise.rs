@@ -99,6 +99,19 @@ op!(Subtract, 2, |_, a, b| a.sub(b));
 pub struct Multiply;
 op!(Multiply, 2, |_, a, b| a.mul(b));
 
+/// The greater of the two, of equals the first; NaN where either is.
+#[derive(Clone, Copy, Debug)]
+pub struct Maximum;
+op!(Maximum, 2, |_, a, b| a.or_greater(b));
+
+/// The lesser of the two, likewise.
+#[derive(Clone, Copy, Debug)]
+pub struct Minimum;
+op!(Minimum, 2, |_, a, b| {
+    let minus = V::splat(-1.0);
+    a.mul(minus).or_greater(b.mul(minus)).mul(minus)
+});
+
 /// `x * scale + shift`, rounded once.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaleShift {
@@ -159,6 +172,8 @@ mod tests {
         check(Add, |[a, b]| a + b);
         check(Subtract, |[a, b]| a - b);
         check(Multiply, |[a, b]| a * b);
+        check(Maximum, |[a, b]| if b > a { b } else { a });
+        check(Minimum, |[a, b]| if b < a { b } else { a });
         check(ScaleShift { scale: 3.0, shift: 0.1 }, |[x]| x.mul_add(3.0, 0.1));
         check(WherePositive, |[a, gate]| if gate > 0.0 { a } else { 0.0 });
         check(Relu, |[x]| if x < 0.0 { 0.0 } else { x });

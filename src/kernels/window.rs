@@ -6,6 +6,7 @@
 //! ```text
 //!   valid   no padding;   outputs = (input - span) / stride + 1, rounded down; the span must not exceed the input
 //!   same    outputs = input / stride, rounded up;   as much padding as that takes, and where it is odd one more behind
+//!   causal  outputs = input / stride, rounded up;   all of the padding before, span - 1, so that none sees what is behind it
 //!
 //!   size 3, dilation 2, stride 2, same:      .  . [0  1  2  3  4  5] .  .
 //!                                output 0    *     *     *
@@ -14,13 +15,15 @@
 
 use std::ops::Range;
 
-/// Whether there is padding.
+/// Whether there is padding, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// None.
     Valid,
     /// As much as it takes to have `input / stride` outputs, rounded up.
     Same,
+    /// Before the input only.
+    Causal,
 }
 
 /// A window along one axis.
@@ -42,9 +45,8 @@ pub struct Axis {
 
 /// Some places of a window and what they meet: place `place + t * place_step` meets `at + t * step`.
 ///
-/// Where two outputs, or two inputs that are a multiple of the stride apart, have the same `place` and `count`, so has each
-/// between them, and `at` is one more for the next of them ([`outputs`](Axis::outputs)) or `stride` more
-/// ([`inputs`](Axis::inputs)).
+/// From an output to the next that is [`alike`](Taps::alike), `at` is `stride` more; from an input to the next one a stride
+/// further, one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
     /// How many there are.
@@ -59,6 +61,14 @@ pub struct Taps {
     pub step: isize,
 }
 
+impl Taps {
+    /// Whether they are at the same places.
+    #[inline(always)]
+    fn alike(&self, other: &Taps) -> bool {
+        (self.place, self.count) == (other.place, other.count)
+    }
+}
+
 impl Axis {
     /// A window over so many inputs; none of the numbers is 0. `None` where the window is longer than what it slides over:
     /// its [`span`], more than `input`.
@@ -71,18 +81,32 @@ impl Axis {
                 let padding = needed.saturating_add(span(size, dilation)).saturating_sub(input);
                 Some(Axis { before: padding / 2, after: padding.div_ceil(2), ..bare })
             }
+            Padding::Causal => Some(Axis { before: span(size, dilation) - 1, ..bare }),
         }
     }
 
     /// The window whose transposed convolution takes `output` numbers: its `input` is how many that gives, and its outputs
-    /// are `output`. (`same` gives `output * stride`, `valid` as many as the windows reach.) `None` past what can be
-    /// counted.
-    pub fn transposed(output: usize, size: usize, stride: usize, dilation: usize, padding: Padding) -> Option<Axis> {
-        let input = match padding {
-            Padding::Valid => ((output - 1).checked_mul(stride)?).checked_add(span(size, dilation).max(stride))?,
-            Padding::Same => output.checked_mul(stride)?,
+    /// are `output`. (`same` gives `output * stride`, `valid` as many as the windows reach; with `more` it is what the
+    /// windows' middles, or the windows, reach and so many more.) `None` past what can be counted, where there is no such
+    /// window, and for `causal`.
+    pub fn transposed(
+        output: usize,
+        size: usize,
+        stride: usize,
+        dilation: usize,
+        padding: Padding,
+        more: Option<usize>,
+    ) -> Option<Axis> {
+        let (reach, span) = ((output - 1).checked_mul(stride)?, span(size, dilation));
+        let last = match (padding, more) {
+            (Padding::Valid, None) => span.max(stride),
+            (Padding::Valid, Some(more)) => span.checked_add(more)?,
+            (Padding::Same, None) => stride,
+            (Padding::Same, Some(more)) => (span % 2).checked_add(more)?,
+            (Padding::Causal, _) => return None,
         };
-        Axis::new(input, size, stride, dilation, padding)
+        let input = reach.checked_add(last).filter(|&input| input > 0)?;
+        Axis::new(input, size, stride, dilation, padding).filter(|axis| axis.output() == output)
     }
 
     /// Inputs from the window's first place to its last.
@@ -97,7 +121,7 @@ impl Axis {
 
     /// Outputs.
     pub fn output(&self) -> usize {
-        (self.padded() - self.span()) / self.stride + 1
+        divide_down(self.padded() - self.span(), self.stride) + 1
     }
 
     /// The places of output `output`'s window that meet inputs. A dilated window may meet none.
@@ -134,13 +158,29 @@ impl Axis {
         };
         // The last output there is bounds the first place, the first output the last one.
         let least = divide_up(at.saturating_sub((self.output() - 1) * stride), dilation);
-        let most = (at / dilation + 1).min(size);
+        let most = (divide_down(at, dilation) + 1).min(size);
         let fits = |place: &usize| stride == 1 || (at - place * dilation).is_multiple_of(stride);
         let Some(place) = (least..most).take(place_step).find(fits) else {
             return Taps { count: 0, place: least, place_step, at: 0, step: 0 };
         };
         let count = (most - place).div_ceil(place_step);
-        Taps { count, place, place_step, at: (at - place * dilation) / stride, step: -(back as isize) }
+        Taps { count, place, place_step, at: divide_down(at - place * dilation, stride), step: -(back as isize) }
+    }
+
+    /// [`inputs`](Self::inputs) of an output, and how many outputs from it on have them at the same places.
+    #[inline(always)]
+    pub fn inputs_alike(&self, output: usize) -> (Taps, usize) {
+        let taps = self.inputs(output);
+        (taps, (output..self.output()).take_while(|&next| self.inputs(next).alike(&taps)).count())
+    }
+
+    /// [`outputs`](Self::outputs) of an input, and how many inputs from it on, each a stride further, have them at the same
+    /// places.
+    #[inline(always)]
+    pub fn outputs_alike(&self, input: usize) -> (Taps, usize) {
+        let taps = self.outputs(input);
+        let inputs = (input..self.input).step_by(self.stride);
+        (taps, inputs.take_while(|&next| self.outputs(next).alike(&taps)).count())
     }
 
     /// The outputs at whose windows place `place` meets an input.
@@ -198,6 +238,12 @@ pub fn span(size: usize, dilation: usize) -> usize {
     (size - 1).saturating_mul(dilation).saturating_add(1)
 }
 
+/// `a / b`, rounded down; without a division where it is all the same.
+#[inline(always)]
+pub fn divide_down(a: usize, b: usize) -> usize {
+    if b == 1 { a } else { a / b }
+}
+
 /// `a / b`, rounded up; without a division where it is all the same.
 #[inline(always)]
 fn divide_up(a: usize, b: usize) -> usize {
@@ -221,7 +267,8 @@ pub(crate) fn small_axes() -> impl Iterator<Item = Axis> {
     let steps = move || numbers(4).flat_map(move |stride| numbers(3).map(move |dilation| (stride, dilation)));
     let all = sizes.flat_map(move |size| steps().map(move |step| (size, step)));
     all.flat_map(|((input, size), (stride, dilation))| {
-        [Padding::Valid, Padding::Same].into_iter().filter_map(move |p| Axis::new(input, size, stride, dilation, p))
+        let paddings = [Padding::Valid, Padding::Same, Padding::Causal].into_iter();
+        paddings.filter_map(move |padding| Axis::new(input, size, stride, dilation, padding))
     })
 }
 
@@ -235,7 +282,7 @@ mod tests {
 
     #[test]
     fn keras_lengths_and_padding() {
-        use Padding::{Same, Valid};
+        use Padding::{Causal, Same, Valid};
         assert_eq!(axis(28, 3, 1, 1, Valid), Some([26, 0, 0]));
         assert_eq!(axis(5, 2, 2, 1, Valid), Some([2, 0, 0]), "what is left over is not seen");
         assert_eq!(axis(5, 3, 1, 2, Valid), Some([1, 0, 0]));
@@ -249,6 +296,7 @@ mod tests {
         assert_eq!(axis(5, 2, 3, 1, Same), Some([2, 0, 0]), "windows apart take no padding");
         assert_eq!(axis(6, 3, 2, 2, Same), Some([3, 1, 2]));
         assert_eq!(axis(1, 5, 1, 1, Same), Some([1, 2, 2]), "a window may be longer than the input");
+        assert_eq!(axis(7, 3, 2, 2, Causal), Some([4, 4, 0]));
     }
 
     #[test]
@@ -256,15 +304,25 @@ mod tests {
         for padding in [Padding::Valid, Padding::Same] {
             for (output, size) in (1..9).flat_map(|n| (1..5).map(move |k| (n, k))) {
                 for (stride, dilation) in (1..5).flat_map(|s| (1..4).map(move |d| (s, d))) {
-                    let axis = Axis::transposed(output, size, stride, dilation, padding).unwrap();
+                    let axis = Axis::transposed(output, size, stride, dilation, padding, None).unwrap();
                     assert_eq!(axis.output(), output, "{axis:?}");
                 }
             }
         }
-        assert_eq!(Axis::transposed(4, 3, 2, 1, Padding::Valid).unwrap().input, 9);
-        assert_eq!(Axis::transposed(4, 1, 2, 1, Padding::Valid).unwrap().input, 8);
-        assert_eq!(Axis::transposed(4, 3, 2, 1, Padding::Same).unwrap().input, 8);
-        assert_eq!(Axis::transposed(usize::MAX, 3, 2, 1, Padding::Same), None);
+        let input = |output: usize, size: usize, padding: Padding, more: Option<usize>| {
+            Axis::transposed(output, size, 2, 1, padding, more).map(|axis| axis.input)
+        };
+        use Padding::{Same, Valid};
+        assert_eq!(
+            [input(4, 3, Valid, None), input(4, 1, Valid, None), input(4, 3, Same, None)],
+            [Some(9), Some(8), Some(8)]
+        );
+        assert_eq!(
+            [input(4, 3, Valid, Some(1)), input(4, 3, Same, Some(0)), input(4, 3, Same, Some(1))],
+            [Some(10), Some(7), Some(8)]
+        );
+        assert_eq!(input(4, 2, Same, Some(0)), None, "six inputs have three outputs");
+        assert_eq!([input(1, 2, Same, Some(0)), input(usize::MAX, 3, Same, None)], [None, None]);
     }
 
     #[test]
@@ -291,19 +349,25 @@ mod tests {
             let by_place = (0..axis.size).flat_map(|k| axis.outputs_at(k).map(move |o| (o, k)));
             assert!(by_place.eq(pairs.iter().map(|&(o, k, _)| (o, k))), "{axis:?}");
 
-            let steady = |taps: &dyn Fn(usize) -> Taps, count: usize, step: usize, rise: usize| {
-                for (a, b, c) in
-                    (0..count).flat_map(|a| (a..count).flat_map(move |b| (b..count).map(move |c| (a, b, c))))
-                {
-                    let same = |x: usize, y: usize| (taps(x).place, taps(x).count) == (taps(y).place, taps(y).count);
-                    if (b - a).is_multiple_of(step) && (c - b).is_multiple_of(step) && same(a, c) {
-                        assert!(same(a, b), "{axis:?} {a} {b} {c}");
-                        assert!(taps(a).count == 0 || taps(b).at == taps(a).at + (b - a) / step * rise, "{axis:?}");
-                    }
+            // From one to the next that is alike, what they meet moves as it should.
+            for output in 0..axis.output() {
+                let (taps, alike) = axis.inputs_alike(output);
+                for n in 0..alike {
+                    let moved = Taps { at: if taps.count > 0 { taps.at + n * axis.stride } else { 0 }, ..taps };
+                    assert_eq!(axis.inputs(output + n), moved, "{axis:?}");
                 }
-            };
-            steady(&|output| axis.inputs(output), axis.output(), 1, axis.stride);
-            steady(&|input| axis.outputs(input), axis.input, axis.stride, 1);
+                let next = output + alike;
+                assert!(next == axis.output() || !axis.inputs(next).alike(&taps));
+            }
+            for input in 0..axis.input {
+                let (taps, alike) = axis.outputs_alike(input);
+                for n in 0..alike {
+                    let moved = Taps { at: if taps.count > 0 { taps.at + n } else { 0 }, ..taps };
+                    assert_eq!(axis.outputs(input + n * axis.stride), moved, "{axis:?}");
+                }
+                let next = input + alike * axis.stride;
+                assert!(next >= axis.input || !axis.outputs(next).alike(&taps));
+            }
 
             let mut met: Vec<usize> = pairs.iter().map(|&(.., at)| at).collect();
             met.sort_unstable();

@@ -5,6 +5,7 @@
 //! takes its own weights a step on, so that nothing is left to add.
 
 use super::parallel::{Chunks, ColumnBlocks, Parts, for_each};
+use super::spec::read_parameter;
 use super::{
     Activation, Arity, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Site, Step, Weight,
     Work,
@@ -54,16 +55,12 @@ impl Dense {
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let parameter = |name: &str, default: Initializer| -> Result<_> {
-        let initializer = Initializer::read(config, &format!("{name}_initializer"), default)?;
-        Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
-    };
     Ok(Arc::new(Dense {
         units: config.size("units")?,
         activation: Activation::read(config, "activation")?,
         use_bias: config.bool_or("use_bias", true)?,
-        kernel: parameter("kernel", Initializer::GLOROT_UNIFORM)?,
-        bias: parameter("bias", Initializer::ZEROS)?,
+        kernel: read_parameter(config, "kernel", Initializer::GLOROT_UNIFORM)?,
+        bias: read_parameter(config, "bias", Initializer::ZEROS)?,
     }))
 }
 
@@ -104,6 +101,10 @@ impl Layer for Dense {
     }
 
     fn fuses_relu(&self) -> bool {
+        true
+    }
+
+    fn folds(&self) -> bool {
         true
     }
 

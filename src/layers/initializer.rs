@@ -102,7 +102,8 @@ impl Initializer {
         let positive = |key: &str, default: f64| config.f64_or(key, default, "a number, 0 or more", |x| x >= 0.0);
         let called = |names: (&str, &str)| named.class == names.0 || named.class == names.1;
         if let Some(&(.., scale, mode, distribution)) = SCALINGS.iter().find(|s| called((s.0, s.1))) {
-            config.only(&["seed"])?;
+            config.only(&["seed", "input_axes", "output_axes"])?;
+            axes(config)?;
             return Ok(Initializer { kind: Kind::Scaling { scale, mode, distribution }, seed: seed(config)? });
         }
         let Some((class, _)) = OTHERS.into_iter().find(|&names| called(names)) else {
@@ -200,7 +201,8 @@ impl Initializer {
 }
 
 fn scaling(config: &Object<'_>) -> Result<Kind> {
-    config.only(&["scale", "mode", "distribution", "seed"])?;
+    config.only(&["scale", "mode", "distribution", "seed", "input_axes", "output_axes"])?;
+    axes(config)?;
     let scale = config.f64_or("scale", 1.0, "a number above 0", |scale| scale > 0.0)?;
     let mode = config.or("mode", Mode::In, "fan_in, fan_out or fan_avg", |value| {
         [Mode::In, Mode::Out, Mode::Average].into_iter().find(|mode| value == mode.name())
@@ -233,6 +235,11 @@ impl Distribution {
             Distribution::TruncatedNormal => "truncated_normal",
         }
     }
+}
+
+/// Which axes are inputs and outputs: the last two.
+fn axes(config: &Object<'_>) -> Result<()> {
+    ["input_axes", "output_axes"].iter().try_for_each(|key| config.idle(key, |_| false, "null"))
 }
 
 /// Keras writes no seed, a number, or a generator with one.

@@ -12,20 +12,42 @@
 
 pub mod activation;
 mod activation_layer;
+mod batch_normalization;
+mod broadcast;
+mod concatenate;
+mod conv1d;
 mod conv2d;
+mod conv2d_transpose;
 mod dense;
+mod depthwise_conv2d;
+mod dropout;
 pub mod elementwise;
 mod flatten;
+mod global_pooling;
+mod group_normalization;
 pub mod initializer;
 mod input;
+mod last_axis;
+mod leaky_relu;
+mod merge;
+mod normalization;
+mod padding;
 pub mod parallel;
+mod permute;
+mod pooling;
+mod prelu;
 pub mod random;
 pub mod regularizer;
 mod relu;
+mod rescaling;
+mod reshape;
+mod row_normalization;
+mod separable_conv2d;
 mod softmax;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod up_sampling;
 
 pub use activation::Activation;
 pub use conv2d::Conv2d;
@@ -44,8 +66,50 @@ use serde_json::{Map, Value};
 use std::fmt::Debug;
 
 /// Every layer there is.
-const LAYERS: &[Entry] =
-    &[activation_layer::ENTRY, conv2d::ENTRY, dense::ENTRY, flatten::ENTRY, input::ENTRY, relu::ENTRY, softmax::ENTRY];
+const LAYERS: &[Entry] = &[
+    activation_layer::ENTRY,
+    batch_normalization::ENTRY,
+    concatenate::ENTRY,
+    conv1d::ENTRY,
+    conv2d::ENTRY,
+    conv2d_transpose::ENTRY,
+    dense::ENTRY,
+    depthwise_conv2d::ENTRY,
+    dropout::DROPOUT,
+    dropout::NOISE,
+    dropout::SPATIAL,
+    flatten::ENTRY,
+    global_pooling::AVERAGE_1D,
+    global_pooling::AVERAGE_2D,
+    global_pooling::MAX_1D,
+    global_pooling::MAX_2D,
+    group_normalization::GROUP,
+    group_normalization::LAYER,
+    input::ENTRY,
+    leaky_relu::ELU,
+    leaky_relu::LEAKY_RELU,
+    merge::ADD,
+    merge::AVERAGE,
+    merge::MAXIMUM,
+    merge::MINIMUM,
+    merge::MULTIPLY,
+    merge::SUBTRACT,
+    normalization::ENTRY,
+    padding::CROPPING,
+    padding::ZERO_PADDING,
+    permute::ENTRY,
+    pooling::AVERAGE_1D,
+    pooling::AVERAGE_2D,
+    pooling::MAX_1D,
+    pooling::MAX_2D,
+    prelu::ENTRY,
+    relu::ENTRY,
+    rescaling::ENTRY,
+    reshape::ENTRY,
+    separable_conv2d::ENTRY,
+    softmax::ENTRY,
+    up_sampling::ENTRY,
+];
 
 /// What a layer is.
 pub trait Layer: Debug + Send + Sync {
@@ -71,6 +135,18 @@ pub trait Layer: Debug + Send + Sync {
     /// Whether it can end in relu at no cost.
     fn fuses_relu(&self) -> bool {
         false
+    }
+
+    /// Whether a normalization after it can be folded into its weights: the first is a kernel whose last axis, or last axes,
+    /// are the output's channels, the second, if there is one, a bias, and [`Work::forward`] takes a bias all the same.
+    fn folds(&self) -> bool {
+        false
+    }
+
+    /// When it predicts, whether it is `(x - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta` of each number of
+    /// the last axis, for parameters of these names (gamma and beta may be missing), and then its epsilon.
+    fn normalizes(&self, _input: &Shape) -> Option<f64> {
+        None
     }
 
     /// Whether its output is its input, number for number, under another shape: then nothing is built. `training` says

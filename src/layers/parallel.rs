@@ -50,25 +50,39 @@ fn in_turn<P: Parts>(parts: P, task: &impl Fn(usize, P)) {
     }
 }
 
+/// The most groups of samples that a sum over the batch is cut into.
+const GROUPS: usize = 32;
+
+/// Samples of a group, where a sum over the batch is cut into groups' sums that are then added in order: a size that
+/// follows from the batch alone.
+pub fn group(samples: usize) -> usize {
+    samples.div_ceil(GROUPS).max(1)
+}
+
+/// The most groups there are of up to so many samples.
+pub fn most_groups(samples: usize) -> usize {
+    samples.min(GROUPS)
+}
+
 /// A slice in chunks of a size, the last one may be shorter.
-pub struct Chunks<'a> {
-    slice: &'a mut [f32],
+pub struct Chunks<'a, T = f32> {
+    slice: &'a mut [T],
     size: usize,
 }
 
-impl<'a> Chunks<'a> {
-    /// A slice, cut so.
-    pub fn new(slice: &'a mut [f32], size: usize) -> Self {
+impl<'a, T> Chunks<'a, T> {
+    /// `slice` in chunks of `size`.
+    pub fn new(slice: &'a mut [T], size: usize) -> Self {
         Chunks { slice, size: size.max(1) }
     }
 
-    /// The chunk, or all that is left.
-    pub fn into_slice(self) -> &'a mut [f32] {
+    /// The whole of it.
+    pub fn into_slice(self) -> &'a mut [T] {
         self.slice
     }
 }
 
-impl Parts for Chunks<'_> {
+impl<T: Send> Parts for Chunks<'_, T> {
     fn count(&self) -> usize {
         self.slice.len().div_ceil(self.size)
     }
@@ -87,12 +101,12 @@ pub struct ColumnBlocks<'a> {
 }
 
 impl<'a> ColumnBlocks<'a> {
-    /// A matrix, cut so.
+    /// `columns` in blocks of `width`.
     pub fn new(columns: Columns<'a>, width: usize) -> Self {
         ColumnBlocks { columns, width: width.max(1) }
     }
 
-    /// The block, or all that is left.
+    /// The whole of it.
     pub fn into_columns(self) -> Columns<'a> {
         self.columns
     }

@@ -75,9 +75,14 @@ impl Layer for ReluLayer {
             x if x > threshold => x,
             x => below * (x - threshold),
         };
+        // Just where the slope changes, Keras's answer depends on how it computes each of these.
+        let at_most = if self.threshold == 0.0 && self.max_value == Some(6.0) { 0.0 } else { 1.0 };
+        let at_threshold = if self.threshold == 0.0 && self.max_value.is_none() { below } else { 0.0 };
         let slope = move |x: f32| match x {
-            x if x >= most => 0.0,
+            x if x > most => 0.0,
+            x if x == most => at_most,
             x if x > threshold => 1.0,
+            x if x == threshold => at_threshold,
             _ => below,
         };
         Ok(Box::new(Elementwise::new(value, slope)))

@@ -4,8 +4,9 @@
 //! `dy`, `dx = dy - p * s`.
 
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
-use crate::error::{Error, Result};
+use super::spec::axis_of;
+use super::{Activation, Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, last_axis};
+use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
 use crate::kernels::softmax::softmax;
@@ -15,11 +16,13 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry = Entry { class: "Softmax", arity: Arity::One, keys: &["axis"], read };
 
 #[derive(Debug)]
-struct SoftmaxLayer;
+struct SoftmaxLayer {
+    /// Keras's, which counts the batch.
+    axis: i64,
+}
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    config.idle("axis", |value| *value == -1, "-1, the last axis")?;
-    Ok(Arc::new(SoftmaxLayer))
+    Ok(Arc::new(SoftmaxLayer { axis: config.or("axis", -1, "a whole number", Value::as_i64)? }))
 }
 
 impl Layer for SoftmaxLayer {
@@ -28,23 +31,26 @@ impl Layer for SoftmaxLayer {
     }
 
     fn config(&self) -> Map<String, Value> {
-        Config::new().with("axis", -1).done()
+        Config::new().with("axis", self.axis).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        axis_of(self.axis, inputs[0])?;
         Ok(inputs[0].clone())
     }
 
+    /// Over the last axis it is an activation.
     fn is_view(&self, _: bool) -> bool {
-        true
+        self.axis == -1
     }
 
     fn activation(&self) -> Activation {
-        Activation::Softmax
+        if self.axis == -1 { Activation::Softmax } else { Activation::Linear }
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
-        Err(Error::internal("a softmax is an activation"))
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, site.inputs[0])?;
+        last_axis::along(axis, site, |site| Ok(Box::new(Softmax::new(site.output, false))))
     }
 }
 

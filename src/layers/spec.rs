@@ -103,3 +103,19 @@ pub fn check_rank(input: &Shape, rank: usize, expected: &str) -> Result<()> {
         false => Err(Error::new(ErrorKind::Shape, "wrong rank").expected(expected).found(input)),
     }
 }
+
+/// Which of a sample's sizes Keras's `axis` means, which counts the batch as 0 and from the end as -1.
+pub fn axis_of(axis: i64, input: &Shape) -> Result<usize> {
+    let rank = input.dims().len();
+    let at = if axis < 0 { axis + rank as i64 } else { axis - 1 };
+    usize::try_from(at).ok().filter(|&at| at < rank).ok_or_else(|| {
+        let error = Error::new(ErrorKind::Shape, "no such axis");
+        error.expected(format_args!("1 to {rank}, or -{rank} to -1, of {input}")).found(axis)
+    })
+}
+
+/// A parameter's initializer and regularizer, each under its key.
+pub fn read_parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<(Initializer, Regularizer)> {
+    let initializer = Initializer::read(config, &format!("{name}_initializer"), default)?;
+    Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
+}

@@ -222,14 +222,18 @@ impl Model {
     }
 
     fn check_images(&self, data: &Dataset, at: &str) -> Result<()> {
-        let (expected, found) = (self.input_shape(), data.image_shape());
-        if expected.dims() != found {
-            return Err(Error::new(ErrorKind::Shape, "images of another shape than the model's input")
-                .expected(expected)
-                .found(format_args!("{found:?}"))
-                .at(at));
+        let (expected, found) = (self.input_shape(), data.sample_shape());
+        if expected.dims() == found || expected.dims() == data.image_shape() {
+            return Ok(());
         }
-        Ok(())
+        let same = found.iter().product::<usize>() == expected.len();
+        let what = match same {
+            true => "samples of another shape than the model's input (mnist_dataset_reshape gives them its shape)",
+            false => "images of another shape than the model's input",
+        };
+        let image = data.image_shape();
+        let found = if found.len() == 1 && expected.dims().len() == 1 || same { found } else { &image };
+        Err(Error::new(ErrorKind::Shape, what).expected(expected).found(format_args!("{found:?}")).at(at))
     }
 }
 

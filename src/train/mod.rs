@@ -22,6 +22,8 @@ mod fit;
 #[cfg(test)]
 mod graph_tests;
 mod history;
+#[cfg(test)]
+mod keras_tests;
 mod model;
 mod named_weights;
 mod network;

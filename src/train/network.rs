@@ -11,12 +11,12 @@
 use super::parameters::Parameters;
 use super::plan::{Life, Op, Plan, Purpose, slots};
 use crate::error::{At, Error, Result};
-use crate::graph::{Architecture, Shape};
+use crate::graph::{Architecture, LayerSpec, Shape};
 use crate::kernels::softmax::{self, Score};
 use crate::kernels::{Isa, Update, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Pass, Regularizer, Role, Site, Step, Weight, Work};
+use crate::layers::{Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use std::ops::Range;
@@ -49,6 +49,20 @@ struct Worker {
     moves: bool,
     /// For each of its inputs, where the gradient goes.
     targets: Vec<Target>,
+    /// A normalization that is part of its weights.
+    folded: Option<Folded>,
+}
+
+/// A normalization that is folded into the weights of the layer below it, and these.
+struct Folded {
+    epsilon: f64,
+    /// The normalization's parameters, as indices.
+    gamma: Option<usize>,
+    beta: Option<usize>,
+    mean: usize,
+    variance: usize,
+    kernel: Buffer,
+    bias: Buffer,
 }
 
 /// Where the gradient to a worker's input goes.
@@ -184,9 +198,12 @@ impl Network {
             let slot = held[op.output].values;
             let mut y = std::mem::take(&mut values[slot]);
             let inputs: Vec<&[f32]> = op.inputs.iter().map(|&input| value(input, held, values, x, samples)).collect();
-            let parameters = &parameters[worker.parameters.clone()];
-            let weights: Vec<&[f32]> = parameters.iter().map(|parameter| &weights[parameter.range.clone()]).collect();
-            let done = worker.work.forward(step, &weights, &inputs, &mut y[..samples * held[op.output].len]);
+            let of = |index: usize| &weights[parameters[index].range.clone()];
+            let mut own: Vec<&[f32]> = worker.parameters.clone().map(of).collect();
+            if let Some(folded) = &mut worker.folded {
+                own = folded.fold(&own, of);
+            }
+            let done = worker.work.forward(step, &own, &inputs, &mut y[..samples * held[op.output].len]);
             values[slot] = y;
             done.at(format_args!("layer {}", worker.name))?;
         }
@@ -342,20 +359,29 @@ impl Network {
 
     /// Takes the step on parameters whose gradients were kept.
     fn take_stored(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) {
-        let (isa, fused) = (self.isa, optimize.optimizer.fused(0.0, 1).is_some());
-        for parameter in self.parameters.iter().filter(|parameter| parameter.is_stored(fused)) {
+        let Network { isa, parameters, stored, .. } = self;
+        let fused = optimize.optimizer.fused(0.0, 1).is_some();
+        let kept = || parameters.iter().filter(|parameter| parameter.is_stored(fused));
+        for parameter in kept().filter(|parameter| parameter.regularizer.is_some()) {
             let range = parameter.range.clone();
-            let (w, gradient) = (&mut w[range.clone()], &mut self.stored[range.clone()]);
-            if parameter.regularizer.is_some() {
-                parameter.regularizer.add_gradient(w, gradient);
+            parameter.regularizer.add_gradient(&w[range.clone()], &mut stored[range]);
+        }
+        let clipping = optimize.optimizer.clipping();
+        if clipping.is_some() {
+            let squares: Vec<f64> = kept().map(|parameter| square(&stored[parameter.range.clone()])).collect();
+            let all = squares.iter().sum();
+            for (parameter, square) in kept().zip(squares) {
+                clipping.apply(&mut stored[parameter.range.clone()], square, all);
             }
-            let mut slots: Vec<&mut [f32]> = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+        }
+        for parameter in kept() {
+            let range = parameter.range.clone();
+            let slots = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
             let (optimizer, rate, number) = (optimize.optimizer, optimize.rate, optimize.number);
-            let parts = StepParts { w, slots: slots.iter_mut().map(|slot| &mut **slot).collect() };
-            let gradient = &*gradient;
-            for_each(parts, &|part, StepParts { w, mut slots }| {
+            let gradient = &stored[range.clone()];
+            for_each(StepParts { w: &mut w[range], slots }, &|part, StepParts { w, mut slots }| {
                 let gradient = &gradient[part * CHUNK..][..w.len()];
-                optimizer.step(isa, rate, number, gradient, w, &mut slots);
+                optimizer.step(*isa, rate, number, gradient, w, &mut slots);
             });
         }
     }
@@ -375,6 +401,28 @@ impl Network {
         };
         let images = bad(x).map(|found| ("the images".to_string(), found));
         images.or_else(|| self.plan.ops.iter().zip(&self.works).find_map(layer))
+    }
+}
+
+impl Folded {
+    /// The layer's weights with the normalization in them: each channel of the kernel times its scale, and the bias moved.
+    fn fold<'a>(&'a mut self, own: &[&'a [f32]], of: impl Fn(usize) -> &'a [f32]) -> Vec<&'a [f32]> {
+        let (mean, variance) = (of(self.mean), of(self.variance));
+        let (gamma, beta) = (self.gamma.map(&of), self.beta.map(&of));
+        let scale = |c: usize| {
+            let deviation = (f64::from(variance[c]) + self.epsilon).sqrt();
+            (f64::from(gamma.map_or(1.0, |gamma| gamma[c])) / deviation) as f32
+        };
+        let channels = mean.len();
+        let scales: Vec<f32> = (0..channels).map(scale).collect();
+        for (to, from) in self.kernel.chunks_exact_mut(channels).zip(own[0].chunks_exact(channels)) {
+            to.iter_mut().zip(from.iter().zip(&scales)).for_each(|(to, (from, scale))| *to = from * scale);
+        }
+        for (c, to) in self.bias.iter_mut().enumerate() {
+            let bias = own.get(1).map_or(0.0, |bias| bias[c]);
+            *to = (bias - mean[c]) * scales[c] + beta.map_or(0.0, |beta| beta[c]);
+        }
+        vec![&self.kernel, &self.bias]
     }
 }
 
@@ -435,20 +483,25 @@ fn gate(isa: Isa, y: &[f32], gradient: &mut [f32]) {
     });
 }
 
+/// The sum of a gradient's squares.
+fn square(gradient: &[f32]) -> f64 {
+    gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum()
+}
+
 /// The parameters, and what is to become of each.
 fn learned(architecture: &Architecture, parameters: &Parameters, plan: &Plan, purpose: Purpose<'_>) -> Vec<Learned> {
     let uses = |layer: usize| {
         let own = plan.ops.iter().filter(|op| op.activation.is_none());
         own.filter(|op| architecture.calls[op.call].layer == layer).count()
     };
-    let of_layer = |(index, layer): (usize, &crate::graph::LayerSpec)| {
+    let of_layer = |(index, layer): (usize, &LayerSpec)| {
         let (trainable, uses) = (purpose.trainable[index], uses(index));
         let pairs = layer.parameters.iter().zip(parameters.of_layer(index));
-        let one = move |(parameter, entry): (&crate::layers::Parameter, &super::parameters::Entry)| Learned {
+        let one = move |(parameter, entry): (&Parameter, &super::parameters::Entry)| Learned {
             name: parameter.name,
             range: entry.range.clone(),
-            // A frozen layer's regularizers count as well, as in Keras; the step alone is left out.
-            regularizer: parameter.regularizer,
+            // What is frozen adds nothing to the loss, as in Keras.
+            regularizer: if trainable { parameter.regularizer } else { Regularizer::NONE },
             trainable: trainable && parameter.role == Role::Trainable,
             uses,
         };
@@ -516,6 +569,26 @@ impl Builder<'_> {
             moves: states && op.activation.is_none() && site.learns(),
             parameters,
             targets: Vec::new(),
+            folded: op.folded.map(|call| self.folded(spec, call)).transpose()?,
+        })
+    }
+
+    /// The normalization of a call, to be folded into a layer.
+    fn folded(&self, spec: &LayerSpec, call: usize) -> Result<Folded> {
+        let layer = self.architecture.calls[call].layer;
+        let (first, normalization) = (self.parameters.indices_of_layer(layer).start, &self.architecture.layers[layer]);
+        let find = |name: &str| normalization.parameters.iter().position(|p| p.name == name).map(|i| first + i);
+        let needed = |name: &str| find(name).ok_or_else(|| Error::internal("a normalization without statistics"));
+        let len = |parameter: &Parameter| parameter.shape.iter().product();
+        let kernel = spec.parameters.first().map_or(0, len);
+        Ok(Folded {
+            epsilon: normalization.layer.normalizes(&self.architecture.calls[call].output).unwrap_or_default(),
+            gamma: find("gamma"),
+            beta: find("beta"),
+            mean: needed("moving_mean")?,
+            variance: needed("moving_variance")?,
+            kernel: Buffer::zeros(kernel)?,
+            bias: Buffer::zeros(normalization.parameters.first().map_or(0, len))?,
         })
     }
 }

@@ -30,6 +30,8 @@ pub struct Op {
     pub activation: Option<Activation>,
     /// Whether the layer ends in relu.
     pub relu: bool,
+    /// The call of a normalization that is folded into the layer's weights.
+    pub folded: Option<usize>,
     /// The values it takes.
     pub inputs: Vec<usize>,
     /// The value it gives.
@@ -78,11 +80,13 @@ impl Plan {
             let inputs: Vec<usize> = call.inputs.iter().map(|&input| values[input]).collect();
             // Nobody else sees the sums that an activation is taken of.
             let mut sole = true;
+            let alone = call.inputs.len() == 1 && uses[call.inputs[0]] == 1;
             let mut value = match layer.is_view(purpose.training) {
                 true => {
-                    sole = uses[call.inputs[0]] == 1 && call.inputs[0] > 0;
+                    sole = alone;
                     inputs[0]
                 }
+                false if alone && !purpose.training && plan.fold(architecture, inputs[0], index) => inputs[0],
                 false => plan.push(index, None, inputs, &call.output),
             };
             let activation = layer.activation();
@@ -106,8 +110,22 @@ impl Plan {
         let output = self.values.len();
         let maker = Some(self.ops.len());
         self.values.push(Value { shape: shape.clone(), gated: false, maker, takers: Vec::new() });
-        self.ops.push(Op { call, activation, relu: false, inputs, output, learns: false });
+        self.ops.push(Op { call, activation, relu: false, folded: None, inputs, output, learns: false });
         output
+    }
+
+    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done.
+    fn fold(&mut self, architecture: &Architecture, value: usize, normalization: usize) -> bool {
+        let layer = |call: usize| &architecture.layers[architecture.calls[call].layer].layer;
+        let shape = &architecture.calls[normalization].output;
+        let normalizes = layer(normalization).normalizes(shape).is_some();
+        let Some(maker) = self.values[value].maker.filter(|_| normalizes) else { return false };
+        let op = &mut self.ops[maker];
+        let free = op.activation.is_none() && !op.relu && op.folded.is_none() && layer(op.call).folds();
+        if free {
+            op.folded = Some(normalization);
+        }
+        free
     }
 
     /// Lets the maker of `value`, which nobody else takes, end in relu, if it can.

@@ -38,8 +38,9 @@ pub mod zeros;
 use super::isa::Isa;
 use super::simd::Simd;
 use super::tile::{padded, panels};
-use super::window::{Axis, Window, span};
+use super::window::{Axis, Window, divide_down, span};
 use direct::{Forward, KernelGradient};
+use std::ops::Range;
 use strided::InputGradient;
 
 /// Pixels at the edges of an image.
@@ -125,14 +126,30 @@ impl Conv2d {
         self.strides == [1, 1] && self.dilation == [1, 1] && self.groups == 1
     }
 
+    /// The same with all pixels in one row, where a window is a pixel: tiles are as long as can be then.
+    fn in_one_row(&self) -> Conv2d {
+        match self.kernel == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
+            true => Conv2d { height: 1, width: self.height * self.width, ..*self },
+            false => *self,
+        }
+    }
+
     /// Rows of the output.
+    #[inline(always)]
     pub fn out_height(&self) -> usize {
-        (self.height - span(self.kernel[0], self.dilation[0])) / self.strides[0] + 1
+        self.outputs(self.height, 0)
     }
 
     /// Pixels in a row of the output.
+    #[inline(always)]
     pub fn out_width(&self) -> usize {
-        (self.width - span(self.kernel[1], self.dilation[1])) / self.strides[1] + 1
+        self.outputs(self.width, 1)
+    }
+
+    /// Outputs of so many inputs along an axis. Loops ask for it, so that it divides only where it must.
+    #[inline(always)]
+    fn outputs(&self, inputs: usize, axis: usize) -> usize {
+        divide_down(inputs - (self.kernel[axis] - 1) * self.dilation[axis] - 1, self.strides[axis]) + 1
     }
 
     /// Rows of an image that so many rows of the output see.
@@ -244,19 +261,38 @@ impl Conv2d {
         assert_eq!(packed.len(), self.packed_len(isa));
         assert_eq!(output.len(), self.output_len());
         finish.check(self.filters, output.len());
-        isa.run(Forward { size: *self, image, packed, finish, output });
+        isa.run(Forward { size: self.in_one_row(), image, packed, finish, output });
     }
 
-    /// Writes an image into `padded`, whose border, the padding, is zero and stays so.
-    pub fn fill_padded(&self, image: &[f32], padded: &mut [f32]) {
+    /// Whether an image has padding around it.
+    pub fn has_padding(&self) -> bool {
+        self.padding != Edges::NONE
+    }
+
+    /// Writes an image into `padded`, whose border, the padding, is zero and stays so: what falls in the rows `rows` of it.
+    pub fn fill_padded(&self, image: &[f32], rows: Range<usize>, padded: &mut [f32]) {
+        let Window { rows: down, columns } = self.window();
+        assert!(padded.len() == self.input_len() && image.len() == self.unpadded_len());
+        let (len, wide) = (columns.input * self.channels, self.width * self.channels);
+        let [first, end] = [rows.start, rows.end].map(|row| row.saturating_sub(down.before).min(down.input));
+        let to = &mut padded[(down.before + first) * wide..];
+        fill_inner(&image[first * len..end.max(first) * len], len, to, [wide, columns.before * self.channels]);
+    }
+
+    /// Reads an image out of `padded`.
+    pub fn read_padded(&self, padded: &[f32], image: &mut [f32]) {
         let Window { rows, columns } = self.window();
         assert!(padded.len() == self.input_len() && image.len() == self.unpadded_len());
-        fill_inner(
-            image,
-            columns.input * self.channels,
-            &mut padded[rows.before * self.width * self.channels..],
-            [self.width * self.channels, columns.before * self.channels],
-        );
+        let (len, wide) = (columns.input * self.channels, self.width * self.channels);
+        let first = columns.before * self.channels;
+        for (row, padded) in image.chunks_exact_mut(len).zip(padded[rows.before * wide..].chunks(wide)) {
+            row.copy_from_slice(&padded[first..first + len]);
+        }
+    }
+
+    /// Whether an output's gradient takes a halo for [`turned`](Self::turned).
+    pub fn has_halo(&self) -> bool {
+        self.halo() != Edges::NONE
     }
 
     /// Elements of the haloed gradient of an output.
@@ -298,7 +334,7 @@ impl Conv2d {
         assert_eq!(gradient.len(), self.out_height() * self.out_width() * self.groups * stride);
         assert!(stride >= self.group_filters() && stride.is_multiple_of(isa.lanes()));
         assert_eq!(sum.len(), self.kernel_len());
-        isa.run(KernelGradient { size: *self, image, gradient, stride, sum });
+        isa.run(KernelGradient { size: self.in_one_row(), image, gradient, stride, sum });
     }
 }
 

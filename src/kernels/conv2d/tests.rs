@@ -58,7 +58,13 @@ fn close(got: &[f32], exact: &[f64], what: &str) {
 /// An image with padding of zeros.
 fn image(size: Conv2d) -> Vec<f32> {
     let mut image = vec![0.0; size.input_len()];
-    size.fill_padded(&numbers(1, size.unpadded_len()), &mut image);
+    let unpadded = numbers(1, size.unpadded_len());
+    // In two bands of rows.
+    size.fill_padded(&unpadded, 0..size.height / 2, &mut image);
+    size.fill_padded(&unpadded, size.height / 2..size.height, &mut image);
+    let mut again = vec![f32::NAN; unpadded.len()];
+    size.read_padded(&image, &mut again);
+    assert_eq!(again, unpadded, "{size:?}");
     image
 }
 

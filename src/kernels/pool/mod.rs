@@ -332,10 +332,45 @@ pub fn global_average_gradient(isa: Isa, dy: &[f32], gate: Option<&[f32]>, dx: &
     isa.run(GlobalBackward { op: AverageGradient { gate }, dy, dx });
 }
 
-/// The gradient to the input of [`global_max`], gated as [`Pool::max_gradient`].
+/// The gradient to the input of [`global_max`], gated as [`Pool::max_gradient`]. Equals share it evenly, as in Keras, which
+/// takes this for a reduction and no pooling.
 pub fn global_max_gradient(isa: Isa, x: &[f32], y: &[f32], dy: &[f32], gate: bool, dx: &mut [f32]) {
     assert!(dx.len().is_multiple_of(dy.len()) && x.len() == dx.len() && y.len() == dy.len());
-    isa.run(GlobalBackward { op: MaxGradient { x, y, gate }, dy, dx });
+    isa.run(GlobalMaxBackward { op: MaxGradient { x, y, gate }, dy, dx });
+}
+
+struct GlobalMaxBackward<'a> {
+    op: MaxGradient<'a>,
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl Kernel for GlobalMaxBackward<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<V: Simd>(mut self) {
+        let channels = self.dy.len();
+        // SAFETY: each pixel of `x` and `dx` has as many channels as `y` and `dy`.
+        unsafe { across::<V>(&mut self, channels) };
+    }
+}
+
+impl Across for GlobalMaxBackward<'_> {
+    #[inline(always)]
+    unsafe fn vector<V: Simd>(&mut self, at: usize, n: usize) {
+        let channels = self.dy.len();
+        // SAFETY: the caller's.
+        unsafe {
+            let mut equals = V::splat(0.0);
+            for pixel in (at..self.dx.len()).step_by(channels) {
+                equals = equals.add(self.op.share(V::splat(1.0), pixel, at, n).0);
+            }
+            let dy = self.op.begin(V::load_up_to(self.dy.as_ptr().add(at), n), at, n, 1).div(equals);
+            for pixel in (at..self.dx.len()).step_by(channels) {
+                self.op.share(dy, pixel, at, n).0.store_up_to(self.dx.as_mut_ptr().add(pixel), n);
+            }
+        }
+    }
 }
 
 struct GlobalForward<'a, O> {

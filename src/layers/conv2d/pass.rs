@@ -1,4 +1,4 @@
-//! A pass over all of an image: forward, or from the output's gradient back to the input's.
+//! The passes over all of an image: forward, and from the output's gradient back to the input's.
 //!
 //! Kernels of 3 x 3 with many channels take Winograd's filtering, the others the direct sums; the sizes alone decide.
 
@@ -9,92 +9,133 @@ use crate::kernels::conv2d::{Conv2d as Size, Finish};
 use crate::layers::{PerThread, Site};
 use crate::memory::Buffer;
 
-/// A pass over images with one kernel, and the memory that takes.
-pub struct Pass {
+/// The pass forward with one kernel, and the memory that takes.
+pub struct Forward {
+    size: Size,
+    winograd: Option<Winograd>,
+    /// The kernel as the pass takes it.
+    kernel: Buffer,
+    scratch: PerThread<Scratch>,
+}
+
+struct Scratch {
+    /// An image with its padding; empty where it has none.
+    padded: Buffer,
+    tiles: Buffer,
+}
+
+impl Forward {
+    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+        let winograd = Winograd::pays(&size).then(|| Winograd::forward_of(&size));
+        let (kernel, tiles) = match &winograd {
+            Some(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
+            None => (size.packed_len(site.isa), 0),
+        };
+        let padded = if size.has_padding() { size.input_len() } else { 0 };
+        let scratch = || Ok(Scratch { padded: Buffer::zeros(padded)?, tiles: Buffer::zeros(tiles)? });
+        Ok(Forward { size, winograd, kernel: Buffer::zeros(kernel)?, scratch: PerThread::new(site.threads, scratch)? })
+    }
+
+    /// Takes the kernel of the next runs, `[kh, kw, C / groups, F]`.
+    pub fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
+        match &self.winograd {
+            Some(winograd) => winograd.transform_kernel(isa, kernel, &mut self.kernel),
+            None => self.size.pack(isa, kernel, &mut self.kernel),
+        }
+    }
+
+    /// Writes rows of the output, as many as `output` holds from row `first` on, of an image without its padding: the band
+    /// under them is an image of its own.
+    pub fn run(&self, isa: Isa, first: usize, image: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+        let size = self.size;
+        let height = size.rows_under(output.len() / (size.out_width() * size.filters));
+        let (first, row) = (first * size.strides[0], size.width * size.channels);
+        self.scratch.lend(|Scratch { padded, tiles }| {
+            let image = match size.has_padding() {
+                true => {
+                    size.fill_padded(image, first..first + height, padded);
+                    &**padded
+                }
+                false => image,
+            };
+            let band = &image[first * row..][..height * row];
+            match &self.winograd {
+                Some(winograd) => winograd.with_height(height).run(isa, band, &self.kernel, finish, output, tiles),
+                None => Size { height, ..size }.forward(isa, band, &self.kernel, finish, output),
+            }
+        });
+    }
+}
+
+/// The pass to the input with one kernel, and the memory that takes. Forward, it is the transposed convolution.
+pub struct ToInput {
+    size: Size,
     method: Method,
-    /// The kernel as the method takes it.
+    turned: Buffer,
+    /// The turned kernel as the method takes it.
     kernel: Buffer,
     scratch: PerThread<Buffer>,
 }
 
-/// How a pass is computed.
 enum Method {
-    /// Straight from the image.
-    Direct(Size),
-    /// Straight from the output's gradient, which gets a halo of zeros first, to the input's.
-    Haloed(Size),
-    /// By Winograd's filtering, either way.
+    /// A convolution of the output's gradient, which gets a halo of zeros first.
+    Haloed,
+    /// Over the places of the kernel that an input pixel meets.
+    Strided,
     Winograd(Winograd),
 }
 
-impl Pass {
-    pub fn forward(size: Size, site: &Site<'_>) -> Result<Self> {
-        Pass::new(
-            if Winograd::pays(&size) { Method::Winograd(Winograd::forward_of(&size)) } else { Method::Direct(size) },
-            site,
-        )
-    }
-
-    pub fn to_input(size: Size, site: &Site<'_>) -> Result<Self> {
-        let winograd = Winograd::pays(&size);
-        Pass::new(
-            if winograd { Method::Winograd(Winograd::input_gradient_of(&size)) } else { Method::Haloed(size) },
-            site,
-        )
-    }
-
-    fn new(method: Method, site: &Site<'_>) -> Result<Self> {
+impl ToInput {
+    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+        let method = match size.strides {
+            _ if Winograd::pays(&size) => Method::Winograd(Winograd::input_gradient_of(&size)),
+            [1, 1] => Method::Haloed,
+            _ => Method::Strided,
+        };
+        let packed = size.turned().packed_len(site.isa);
         let (kernel, scratch) = match &method {
-            Method::Direct(size) => (size.packed_len(site.isa), 0),
-            Method::Haloed(size) => (size.turned().packed_len(site.isa), size.halo_len()),
+            Method::Haloed => (packed, if size.has_halo() { size.halo_len() } else { 0 }),
+            Method::Strided => (packed, 0),
             Method::Winograd(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
         };
-        Ok(Pass {
+        Ok(ToInput {
+            size,
             method,
+            turned: Buffer::zeros(size.kernel_len())?,
             kernel: Buffer::zeros(kernel)?,
             scratch: PerThread::new(site.threads, || Buffer::zeros(scratch))?,
         })
     }
 
-    /// The share of its input that is not zero below which it pays to leave zeros out instead. On AVX-512, 0.15 of it take
-    /// 0.6 of Winograd's time and a quarter of the direct one, 0.5 of it 1.9 and 0.8.
+    /// The share of the gradient that is not zero below which it pays to leave zeros out instead. On AVX-512, 0.15 of it
+    /// take 0.6 of Winograd's time and a quarter of the direct one, 0.5 of it 1.9 and 0.8.
     pub fn zeros_pay_below(&self) -> f32 {
         match self.method {
             Method::Winograd(_) => 0.27,
-            Method::Direct(_) | Method::Haloed(_) => 0.5,
+            Method::Haloed | Method::Strided => 0.5,
         }
     }
 
-    /// Takes the kernel of the next runs, `[k, k, C, F]` as the pass sees it.
+    /// Takes the convolution's kernel for the next runs.
     pub fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
+        self.size.turn(isa, kernel, &mut self.turned);
         match &self.method {
-            Method::Direct(size) => size.pack(isa, kernel, &mut self.kernel),
-            Method::Haloed(size) => size.turned().pack(isa, kernel, &mut self.kernel),
-            Method::Winograd(winograd) => winograd.transform_kernel(isa, kernel, &mut self.kernel),
+            Method::Winograd(winograd) => winograd.transform_kernel(isa, &self.turned, &mut self.kernel),
+            Method::Haloed | Method::Strided => self.size.turned().pack(isa, &self.turned, &mut self.kernel),
         }
     }
 
-    /// One image.
-    pub fn run(&self, isa: Isa, image: &[f32], finish: Finish<'_>, output: &mut [f32]) {
+    /// Writes the gradient to an image, without its padding, from its output's.
+    pub fn run(&self, isa: Isa, gradient: &[f32], finish: Finish<'_>, to_input: &mut [f32]) {
+        let (size, kernel) = (self.size, &self.kernel);
         self.scratch.lend(|scratch| match &self.method {
-            Method::Direct(size) => size.forward(isa, image, &self.kernel, finish, output),
-            Method::Haloed(size) => {
-                size.fill_halo(image, scratch);
-                size.turned().forward(isa, scratch, &self.kernel, finish, output);
+            Method::Winograd(winograd) => winograd.run(isa, gradient, kernel, finish, to_input, scratch),
+            Method::Strided => size.input_gradient_strided(isa, gradient, kernel, finish, to_input),
+            Method::Haloed if size.has_halo() => {
+                size.fill_halo(gradient, scratch);
+                size.turned().forward(isa, scratch, kernel, finish, to_input);
             }
-            Method::Winograd(winograd) => winograd.run(isa, image, &self.kernel, finish, output, scratch),
-        });
-    }
-
-    /// A band of `rows` rows of an image, for a pass that needs no border: the band is an image of its own.
-    pub fn run_band(&self, isa: Isa, rows: usize, band: &[f32], finish: Finish<'_>, output: &mut [f32]) {
-        self.scratch.lend(|scratch| match &self.method {
-            Method::Direct(size) | Method::Haloed(size) => {
-                Size { height: rows, ..*size }.forward(isa, band, &self.kernel, finish, output);
-            }
-            Method::Winograd(winograd) => {
-                winograd.with_height(rows).run(isa, band, &self.kernel, finish, output, scratch);
-            }
+            Method::Haloed => size.turned().forward(isa, gradient, kernel, finish, to_input),
         });
     }
 }

@@ -1,0 +1,195 @@
+//! What the configs of all convolutions have in common: how windows slide, and what ends a layer.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Shape;
+use crate::json::Object;
+use crate::kernels::window::{Axis, Padding};
+use crate::layers::{Activation, Config, Initializer, Parameter, Regularizer, check_rank};
+use serde_json::json;
+
+/// The keys of a convolution: its own, and those that all have.
+macro_rules! keys {
+    ($($own:literal),*) => {
+        &[
+            $($own,)*
+            "kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation", "use_bias",
+            "bias_initializer", "bias_regularizer", "bias_constraint",
+        ]
+    };
+}
+pub(in crate::layers) use keys;
+
+/// How windows slide along `N` axes.
+#[derive(Clone, Copy, Debug)]
+pub struct Sliding<const N: usize> {
+    pub size: [usize; N],
+    pub strides: [usize; N],
+    pub padding: Padding,
+    pub dilation: [usize; N],
+}
+
+impl<const N: usize> Sliding<N> {
+    /// By 1, without padding.
+    pub fn plain(size: [usize; N]) -> Self {
+        Sliding { size, strides: [1; N], padding: Padding::Valid, dilation: [1; N] }
+    }
+
+    pub fn read(config: &Object<'_>, padding: Padding) -> Result<Self> {
+        Ok(Sliding {
+            size: config.sizes_or("kernel_size", None)?,
+            strides: config.sizes_or("strides", Some([1; N]))?,
+            padding,
+            dilation: config.sizes_or("dilation_rate", Some([1; N]))?,
+        })
+    }
+
+    /// The same for layers which Keras lets either stride or dilate.
+    pub fn read_either(config: &Object<'_>, padding: Padding) -> Result<Self> {
+        let sliding = Self::read(config, padding)?;
+        let above_1 = |sizes: [usize; N]| sizes.iter().any(|&size| size > 1);
+        if above_1(sliding.strides) && above_1(sliding.dilation) {
+            let error = Error::new(ErrorKind::Unsupported, "strides and dilation_rate are both above 1");
+            let found = format!("{:?} with strides {:?}", sliding.dilation, sliding.strides);
+            return Err(config.place(error.expected("one of them").found(found), "dilation_rate"));
+        }
+        Ok(sliding)
+    }
+
+    pub fn write(&self, config: Config) -> Config {
+        config
+            .with("kernel_size", json!(self.size.as_slice()))
+            .with("strides", json!(self.strides.as_slice()))
+            .with("padding", padding_name(self.padding))
+            .with("data_format", "channels_last")
+            .with("dilation_rate", json!(self.dilation.as_slice()))
+    }
+}
+
+impl Sliding<2> {
+    /// The windows along height and width of `[height, width, channels]`; an error where they do not fit.
+    pub fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
+        windows(input, self.size, self.strides, self.dilation, self.padding)
+    }
+}
+
+/// The windows along height and width of `[height, width, channels]`; an error where one is longer than its input.
+pub fn windows(
+    input: &Shape,
+    sizes: [usize; 2],
+    strides: [usize; 2],
+    dilation: [usize; 2],
+    padding: Padding,
+) -> Result<[Axis; 2]> {
+    check_rank(input, 3, "[height, width, channels]")?;
+    let axis = |i: usize| axis(input.dims()[i], sizes[i], strides[i], dilation[i], padding);
+    let axes = [axis(0)?, axis(1)?];
+    check_padded(axes, input.dims()[2])?;
+    Ok(axes)
+}
+
+/// The window along one axis; an error where it is longer than its input.
+pub fn axis(input: usize, size: usize, stride: usize, dilation: usize, padding: Padding) -> Result<Axis> {
+    // A stride past the end is one to the end, and a window of one place has no next: so that no product is too large.
+    let (stride, dilation) = (stride.min(input), if size == 1 { 1 } else { dilation });
+    Axis::new(input, size, stride, dilation, padding).ok_or_else(|| {
+        let error = Error::new(ErrorKind::Shape, "the kernel does not fit its input");
+        error.expected(format_args!("a kernel_size from 1 to {input}")).found(size)
+    })
+}
+
+/// Makes sure that the elements of an image with its padding can be counted.
+pub fn check_padded(axes: [Axis; 2], channels: usize) -> Result<()> {
+    let [height, width] = axes.map(|axis| axis.before.saturating_add(axis.input).saturating_add(axis.after));
+    Shape::new(&[height, width, channels]).map(|_| ())
+}
+
+/// Makes sure that a number of channels or filters can be cut into groups.
+pub fn check_groups(what: &str, size: usize, groups: usize) -> Result<()> {
+    match size.is_multiple_of(groups) {
+        true => Ok(()),
+        false => {
+            let error = Error::new(ErrorKind::Shape, format!("the {what} are not divided by the groups"));
+            Err(error.expected(format_args!("a multiple of {groups}")).found(size))
+        }
+    }
+}
+
+/// `padding` of a config.
+pub fn padding(config: &Object<'_>) -> Result<Padding> {
+    one_of(config, &[Padding::Valid, Padding::Same])
+}
+
+/// The same, where all of it may be before the input.
+pub fn padding_or_causal(config: &Object<'_>) -> Result<Padding> {
+    one_of(config, &[Padding::Valid, Padding::Same, Padding::Causal])
+}
+
+fn one_of(config: &Object<'_>, paddings: &[Padding]) -> Result<Padding> {
+    let names: Vec<&str> = paddings.iter().map(|&padding| padding_name(padding)).collect();
+    config.or("padding", Padding::Valid, &names.join(" or "), |value| {
+        let name = value.as_str()?.to_ascii_lowercase();
+        paddings.iter().copied().find(|&padding| padding_name(padding) == name)
+    })
+}
+
+/// Keras's word for it.
+pub fn padding_name(padding: Padding) -> &'static str {
+    match padding {
+        Padding::Valid => "valid",
+        Padding::Same => "same",
+        Padding::Causal => "causal",
+    }
+}
+
+/// What a kernel is at first, and what it adds to the loss.
+pub type Kernel = (Initializer, Regularizer);
+
+/// A kernel with Keras's defaults.
+pub const KERNEL: Kernel = (Initializer::GLOROT_UNIFORM, Regularizer::NONE);
+
+/// The kernel whose keys begin with `name`.
+pub fn kernel(config: &Object<'_>, name: &str) -> Result<Kernel> {
+    parameter(config, name, Initializer::GLOROT_UNIFORM)
+}
+
+fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<Kernel> {
+    let initializer = Initializer::read(config, &format!("{name}_initializer"), default)?;
+    Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
+}
+
+/// What ends a convolution.
+#[derive(Debug)]
+pub struct Ending {
+    pub activation: Activation,
+    use_bias: bool,
+    bias: Kernel,
+}
+
+impl Ending {
+    /// A bias, and an activation.
+    pub fn new(activation: Activation) -> Self {
+        Ending { activation, use_bias: true, bias: (Initializer::ZEROS, Regularizer::NONE) }
+    }
+
+    pub fn read(config: &Object<'_>) -> Result<Self> {
+        Ok(Ending {
+            activation: Activation::read(config, "activation")?,
+            use_bias: config.bool_or("use_bias", true)?,
+            bias: parameter(config, "bias", Initializer::ZEROS)?,
+        })
+    }
+
+    pub fn write(&self, config: Config) -> Config {
+        config.activation(self.activation).with("use_bias", self.use_bias).parameter("bias", &self.bias.0, self.bias.1)
+    }
+
+    /// `kernels`, each with its name and shape, and behind them the bias, if there is one.
+    pub fn parameters(&self, kernels: &[(&'static str, Vec<usize>, &Kernel)], filters: usize) -> Vec<Parameter> {
+        let kernels = kernels.iter().map(|(name, shape, (initializer, regularizer))| {
+            Parameter::trainable(name, shape.clone(), initializer.clone(), *regularizer)
+        });
+        let (initializer, regularizer) = self.bias.clone();
+        let bias = || Parameter::trainable("bias", vec![filters], initializer, regularizer);
+        kernels.chain(self.use_bias.then(bias)).collect()
+    }
+}

@@ -1,0 +1,108 @@
+//! The backward pass of a batch of images, in groups of them.
+//!
+//! A task is a group: for each of its images the gradient to the input, and beside it the group's share of the gradient to
+//! kernel and bias, one chain through all its images; then the shares are added in order. There are at most [`GROUPS`]
+//! groups, however many threads there are.
+
+use crate::error::Result;
+use crate::kernels::{Isa, rows};
+use crate::layers::Weight;
+use crate::layers::parallel::{Chunks, both, for_each};
+use crate::memory::Buffer;
+
+/// The most groups of images that a batch's gradient is summed in.
+const GROUPS: usize = 32;
+
+/// Floats of the kernel's gradient whose shares one task adds up.
+const SUM: usize = 1 << 10;
+
+/// The backward passes of an image.
+pub trait Passes: Sync {
+    /// Writes the gradient to the input; with a gate, laid out as the input, it counts only where that is above 0.
+    fn to_input(&self, x: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]);
+    /// Adds to the gradient to the kernel.
+    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]);
+}
+
+/// A batch of images on its way back.
+pub struct Batch<'a> {
+    pub x: &'a [f32],
+    pub dz: &'a [f32],
+    pub dx: Option<&'a mut [f32]>,
+    /// Elements of an image and of its output.
+    pub lens: [usize; 2],
+    /// Whether the gradient to the input is 0 where `x` is not positive.
+    pub gated: bool,
+    /// Whether the gradients to kernel and bias are wanted.
+    pub learns: bool,
+}
+
+/// The groups' shares of the gradients.
+pub struct Groups {
+    kernels: Buffer,
+    biases: Buffer,
+    /// The sum of the kernels' shares.
+    kernel: Buffer,
+    kernel_len: usize,
+    filters: usize,
+}
+
+impl Groups {
+    /// For a kernel of so many elements, a bias of `filters`, and batches of so many images at most.
+    pub fn new(kernel_len: usize, filters: usize, batch: usize) -> Result<Self> {
+        let groups = batch.min(GROUPS);
+        Ok(Groups {
+            kernels: Buffer::zeros(groups.saturating_mul(kernel_len))?,
+            biases: Buffer::zeros(groups.saturating_mul(filters))?,
+            kernel: Buffer::zeros(kernel_len)?,
+            kernel_len,
+            filters,
+        })
+    }
+
+    /// Computes the gradients for a batch: gives the kernel's, and the shares of the bias's.
+    pub fn run(&mut self, isa: Isa, passes: &impl Passes, batch: Batch<'_>) -> (&[f32], &[f32]) {
+        let Groups { kernels, biases, kernel: sum, kernel_len, filters } = self;
+        let (kernel_len, filters) = (*kernel_len, *filters);
+        let Batch { x, dz, dx, lens: [len, out_len], gated, learns } = batch;
+        let images = dz.len() / out_len;
+        let group = images.div_ceil(GROUPS).max(1); // images
+        let groups = images.div_ceil(group);
+        let (kernels, biases) = (&mut kernels[..groups * kernel_len], &mut biases[..groups * filters]);
+        let shares = (Chunks::new(kernels, kernel_len), Chunks::new(biases, filters));
+        let dx = dx.map(|dx| Chunks::new(dx, group * len));
+        for_each((shares, dx), &|g, ((kernel, bias), dx)| {
+            let x = part_of(x, g * group * len, group * len).chunks_exact(len);
+            let dz = part_of(dz, g * group * out_len, group * out_len);
+            let images = x.zip(dz.chunks_exact(out_len));
+            let to_input = || {
+                let dx = dx.into_iter().flat_map(|dx| dx.into_slice().chunks_exact_mut(len));
+                images.clone().zip(dx).for_each(|((x, dz), dx)| passes.to_input(x, dz, gated.then_some(x), dx));
+            };
+            let to_weights = || {
+                let (kernel, bias) = (kernel.into_slice(), bias.into_slice());
+                kernel.fill(0.0);
+                bias.fill(0.0);
+                rows::add_rows(isa, dz, filters, 0, bias);
+                images.clone().for_each(|(x, dz)| passes.to_kernel(x, dz, kernel));
+            };
+            match learns {
+                true => drop(both(to_input, to_weights)),
+                false => to_input(),
+            }
+        });
+        sum.fill(0.0);
+        for_each(Chunks::new(sum, SUM), &|i, sum| rows::add_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
+        (sum, biases)
+    }
+}
+
+/// Whether one of the weights is changed by its gradient.
+pub fn learn(weights: &[Weight<'_>]) -> bool {
+    weights.iter().any(|weight| weight.update.is_some())
+}
+
+/// `len` elements from `start` on, fewer at the slice's end.
+fn part_of(slice: &[f32], start: usize, len: usize) -> &[f32] {
+    &slice[start..(start + len).min(slice.len())]
+}

@@ -1,0 +1,211 @@
+//! `Conv2DTranspose`: images `[B, H, W, C]`, kernel `[kh, kw, F, C]`, bias `[F]`: the pass from a convolution's output back to
+//! its input.
+//!
+//! That convolution has this layer's output for its input, and F channels and C filters. So forward is its pass to the
+//! input, and the way back is its pass forward; of the gradient to the kernel, image and gradient have changed places.
+
+use super::conv2d::config::{Ending, Kernel, Sliding, check_padded, kernel, keys, padding};
+use super::conv2d::groups::{Batch, Groups, Passes, learn};
+use super::conv2d::pass::{Forward, ToInput};
+use super::conv2d::to_kernel::ToKernel;
+use super::parallel::{Chunks, for_each};
+use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work, check_rank};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Shape;
+use crate::json::{Object, count};
+use crate::kernels::conv2d::{Conv2d as Size, Finish};
+use crate::kernels::window::{Axis, Window};
+use crate::kernels::{Isa, nonzero};
+use crate::memory::Buffer;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = Entry {
+    class: "Conv2DTranspose",
+    arity: Arity::One,
+    keys: keys!["filters", "output_padding", "kernel_initializer", "kernel_regularizer", "kernel_constraint"],
+    read,
+};
+
+/// The layer.
+#[derive(Debug)]
+struct Conv2dTranspose {
+    filters: usize,
+    sliding: Sliding<2>,
+    output_padding: Option<[usize; 2]>,
+    kernel: Kernel,
+    ending: Ending,
+}
+
+fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
+    let sliding = Sliding::read_either(config, padding(config)?)?;
+    Ok(Arc::new(Conv2dTranspose {
+        filters: config.size("filters")?,
+        output_padding: output_padding(config, sliding.strides)?,
+        sliding,
+        kernel: kernel(config, "kernel")?,
+        ending: Ending::read(config)?,
+    }))
+}
+
+/// `output_padding` of a config.
+fn output_padding(config: &Object<'_>, strides: [usize; 2]) -> Result<Option<[usize; 2]>> {
+    let expected = format!("null, a number below the strides {strides:?}, or a list of two");
+    config.or("output_padding", None, &expected, |value| {
+        let padding = match value {
+            Value::Null => return Some(None),
+            Value::Array(list) if list.len() == 2 => [count(&list[0])?, count(&list[1])?],
+            value => [count(value)?; 2],
+        };
+        (padding[0] < strides[0] && padding[1] < strides[1]).then_some(Some(padding))
+    })
+}
+
+impl Conv2dTranspose {
+    /// The windows over the output, each of which belongs to a pixel of the input.
+    fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
+        check_rank(input, 3, "[height, width, channels]")?;
+        let Sliding { size, strides, padding, dilation } = self.sliding;
+        let axis = |i: usize| {
+            let dilation = if size[i] == 1 { 1 } else { dilation[i] };
+            let more = self.output_padding.map(|more| more[i]);
+            Axis::transposed(input.dims()[i], size[i], strides[i], dilation, padding, more).ok_or_else(|| {
+                let error = Error::new(ErrorKind::Shape, "no output has this input under such windows");
+                error.expected("another output_padding, kernel_size or strides").found(input)
+            })
+        };
+        let axes = [axis(0)?, axis(1)?];
+        check_padded(axes, self.filters)?;
+        Ok(axes)
+    }
+}
+
+impl Layer for Conv2dTranspose {
+    fn class(&self) -> &'static str {
+        ENTRY.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let config = self.sliding.write(Config::new().with("filters", self.filters));
+        let config = config.with("output_padding", json!(self.output_padding));
+        self.ending.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        let [height, width] = self.axes(inputs[0])?;
+        Shape::new(&[height.input, width.input, self.filters])
+    }
+
+    fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
+        let [height, width] = self.sliding.size;
+        let kernel = vec![height, width, self.filters, inputs[0].dims()[2]];
+        self.ending.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
+    }
+
+    fn activation(&self) -> Activation {
+        self.ending.activation
+    }
+
+    fn fuses_relu(&self) -> bool {
+        true
+    }
+
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        let [rows, columns] = self.axes(site.inputs[0])?;
+        let size = Size::of(Window { rows, columns }, self.filters, site.inputs[0].dims()[2], 1);
+        Ok(Box::new(TransposeWork {
+            size,
+            relu: site.relu,
+            isa: site.isa,
+            forward: ToInput::new(size, site)?,
+            gradients: site.training.then(|| Gradients::new(size, site)).transpose()?,
+            zeros: Buffer::zeros(self.filters)?,
+        }))
+    }
+}
+
+/// The layer at work: a task is an image forward, a group of images backward.
+struct TransposeWork {
+    /// The convolution.
+    size: Size,
+    relu: bool,
+    isa: Isa,
+    forward: ToInput,
+    gradients: Option<Gradients>,
+    /// In the place of a bias that the layer has not.
+    zeros: Buffer,
+}
+
+/// The backward pass, and the memory that takes.
+struct Gradients {
+    /// `None` where no gradient to the input is wanted.
+    to_input: Option<Forward>,
+    to_kernel: ToKernel,
+    groups: Groups,
+}
+
+impl Gradients {
+    fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+        Ok(Gradients {
+            to_input: site.input_gradient().then(|| Forward::new(size, site)).transpose()?,
+            to_kernel: ToKernel::new(size, site)?,
+            groups: Groups::new(size.kernel_len(), size.channels, site.batch)?,
+        })
+    }
+}
+
+impl Work for TransposeWork {
+    fn forward(&mut self, _: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let (size, isa, x) = (self.size, self.isa, x[0]);
+        let bias = weights.get(1).copied().unwrap_or(&self.zeros);
+        self.forward.prepare(isa, weights[0]);
+        let (pass, finish) = (&self.forward, Finish::Bias { bias, relu: self.relu });
+        for_each(Chunks::new(y, size.unpadded_len()), &|image, y| {
+            pass.run(isa, &x[image * size.output_len()..][..size.output_len()], finish, y.into_slice());
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let (size, isa) = (self.size, self.isa);
+        let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
+        let gradients = self.gradients.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
+        let Gradients { to_input, to_kernel, groups } = gradients;
+        if let Some(pass) = to_input {
+            pass.prepare(isa, weights[0].w);
+        }
+        to_kernel.choose(nonzero::share(isa, x[0], size.filters));
+        let lens = [size.output_len(), size.unpadded_len()];
+        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
+        let images = Images { isa, to_input: to_input.as_ref(), to_kernel };
+        let (kernel, biases) = groups.run(isa, &images, batch);
+        weights[0].take(isa, to_kernel.in_order(isa, kernel));
+        if let Some(bias) = weights.get_mut(1) {
+            bias.take(isa, biases);
+        }
+        Ok(())
+    }
+
+    fn gates(&self) -> bool {
+        true
+    }
+}
+
+/// The backward passes of an image.
+struct Images<'a> {
+    isa: Isa,
+    to_input: Option<&'a Forward>,
+    to_kernel: &'a ToKernel,
+}
+
+impl Passes for Images<'_> {
+    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+        if let Some(pass) = self.to_input {
+            pass.run(self.isa, 0, dz, Finish::Gate(gate), dx);
+        }
+    }
+
+    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+        self.to_kernel.add(self.isa, dz, x, sum);
+    }
+}

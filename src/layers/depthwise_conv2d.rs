@@ -1,0 +1,189 @@
+//! `DepthwiseConv2D`: images `[B, H, W, C]`, every channel by kernels of its own, `[kh, kw, C, M]`, bias `[C * M]`.
+
+use super::conv2d::config::{Ending, Kernel, Sliding, kernel, keys, padding};
+use super::conv2d::groups::{Batch, Groups, Passes, learn};
+use super::parallel::{Chunks, for_each};
+use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, PerThread, Site, Step, Weight, Work};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Shape;
+use crate::json::Object;
+use crate::kernels::Isa;
+use crate::kernels::conv2d::Finish;
+use crate::kernels::depthwise::Depthwise;
+use crate::kernels::window::Window;
+use crate::memory::Buffer;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = Entry {
+    class: "DepthwiseConv2D",
+    arity: Arity::One,
+    keys: keys!["depth_multiplier", "depthwise_initializer", "depthwise_regularizer", "depthwise_constraint"],
+    read,
+};
+
+/// The layer.
+#[derive(Debug)]
+struct DepthwiseConv2d {
+    slices: Slices,
+    kernel: Kernel,
+    ending: Ending,
+}
+
+/// Which windows there are, and how many filters a channel has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slices {
+    pub multiplier: usize,
+    pub sliding: Sliding<2>,
+}
+
+impl Slices {
+    pub fn read(config: &Object<'_>) -> Result<Self> {
+        let sliding = Sliding::read(config, padding(config)?)?;
+        let [down, along] = sliding.strides;
+        if down != along && sliding.dilation == [1, 1] {
+            let error = Error::new(ErrorKind::Unsupported, "a depthwise convolution whose strides differ");
+            return Err(config.place(error.expected("one number").found(format!("{:?}", sliding.strides)), "strides"));
+        }
+        Ok(Slices { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], sliding })
+    }
+
+    pub fn write(&self, config: Config) -> Config {
+        self.sliding.write(config.with("depth_multiplier", self.multiplier))
+    }
+
+    /// The shape that comes out; an error where the windows do not fit.
+    pub fn output(&self, input: &Shape) -> Result<Shape> {
+        let [height, width] = self.sliding.axes(input)?;
+        Shape::new(&[height.output(), width.output(), input.dims()[2].saturating_mul(self.multiplier)])
+    }
+
+    /// The shape of the kernel.
+    pub fn kernel(&self, input: &Shape) -> Vec<usize> {
+        let [height, width] = self.sliding.size;
+        vec![height, width, input.dims()[2], self.multiplier]
+    }
+
+    pub fn build(&self, site: &Site<'_>) -> Result<DepthwiseWork> {
+        let [rows, columns] = self.sliding.axes(site.inputs[0])?;
+        let channels = site.inputs[0].dims()[2];
+        DepthwiseWork::new(Depthwise { window: Window { rows, columns }, channels, multiplier: self.multiplier }, site)
+    }
+}
+
+fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
+    let (slices, kernel) = (Slices::read(config)?, kernel(config, "depthwise")?);
+    Ok(Arc::new(DepthwiseConv2d { slices, kernel, ending: Ending::read(config)? }))
+}
+
+impl Layer for DepthwiseConv2d {
+    fn class(&self) -> &'static str {
+        ENTRY.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let config = self.slices.write(Config::new()).parameter("depthwise", &self.kernel.0, self.kernel.1);
+        self.ending.write(config).done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        self.slices.output(inputs[0])
+    }
+
+    fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
+        let kernel = self.slices.kernel(inputs[0]);
+        let filters = inputs[0].dims()[2] * self.slices.multiplier;
+        self.ending.parameters(&[("kernel", kernel, &self.kernel)], filters)
+    }
+
+    fn activation(&self) -> Activation {
+        self.ending.activation
+    }
+
+    fn fuses_relu(&self) -> bool {
+        true
+    }
+
+    fn folds(&self) -> bool {
+        true
+    }
+
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(self.slices.build(site)?))
+    }
+}
+
+/// The layer at work: a task is an image forward, a group of images backward.
+pub(super) struct DepthwiseWork {
+    size: Depthwise,
+    relu: bool,
+    isa: Isa,
+    scratch: PerThread<Buffer>,
+    /// For training.
+    groups: Option<Groups>,
+    /// In the place of a bias that the layer has not.
+    zeros: Buffer,
+}
+
+impl DepthwiseWork {
+    fn new(size: Depthwise, site: &Site<'_>) -> Result<Self> {
+        let groups = site.training.then(|| Groups::new(size.kernel_len(), size.filters(), site.batch));
+        Ok(DepthwiseWork {
+            size,
+            relu: site.relu,
+            isa: site.isa,
+            scratch: PerThread::new(site.threads, || Buffer::zeros(size.scratch_len()))?,
+            groups: groups.transpose()?,
+            zeros: Buffer::zeros(size.filters())?,
+        })
+    }
+}
+
+impl Work for DepthwiseWork {
+    fn forward(&mut self, _: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let (size, isa, x, kernel) = (self.size, self.isa, x[0], weights[0]);
+        let bias = weights.get(1).copied().unwrap_or(&self.zeros);
+        let (finish, scratch) = (Finish::Bias { bias, relu: self.relu }, &self.scratch);
+        for_each(Chunks::new(y, size.output_len()), &|image, y| {
+            let x = &x[image * size.input_len()..][..size.input_len()];
+            scratch.lend(|scratch| size.forward(isa, x, kernel, finish, y.into_slice(), scratch));
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
+        let groups = self.groups.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
+        let lens = [self.size.input_len(), self.size.output_len()];
+        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
+        let images = Images { size: self.size, isa: self.isa, kernel: weights[0].w, scratch: &self.scratch };
+        let (kernel, biases) = groups.run(self.isa, &images, batch);
+        weights[0].take(self.isa, kernel);
+        if let Some(bias) = weights.get_mut(1) {
+            bias.take(self.isa, biases);
+        }
+        Ok(())
+    }
+
+    fn gates(&self) -> bool {
+        true
+    }
+}
+
+/// The backward passes of an image.
+struct Images<'a> {
+    size: Depthwise,
+    isa: Isa,
+    kernel: &'a [f32],
+    scratch: &'a PerThread<Buffer>,
+}
+
+impl Passes for Images<'_> {
+    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+        self.scratch.lend(|scratch| self.size.input_gradient(self.isa, dz, self.kernel, gate, dx, scratch));
+    }
+
+    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+        self.scratch.lend(|scratch| self.size.kernel_gradient(self.isa, x, dz, sum, scratch));
+    }
+}

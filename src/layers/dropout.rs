@@ -1,0 +1,210 @@
+//! `Dropout`, `SpatialDropout2D` and `GaussianNoise`: what is random in training, and nothing else.
+//!
+//! Each element's number is a function of the seed, the layer, the step, the sample and the element alone
+//! ([`random`](super::random)).
+
+use super::parallel::{Chunks, for_each};
+use super::random::{generator, normal};
+use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use crate::error::Result;
+use crate::graph::Shape;
+use crate::json::Object;
+use crate::memory::filled;
+use rand_chacha::rand_core::RngCore;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const DROPOUT: Entry = Entry {
+    class: "Dropout",
+    arity: Arity::One,
+    keys: &["rate", "seed", "noise_shape"],
+    read: |config| {
+        config.idle("noise_shape", |_| false, "null")?;
+        dropout(&DROPOUT, config, false)
+    },
+};
+
+pub(super) const SPATIAL: Entry = Entry {
+    class: "SpatialDropout2D",
+    arity: Arity::One,
+    keys: &["rate", "seed", "data_format"],
+    read: |config| dropout(&SPATIAL, config, true),
+};
+
+pub(super) const NOISE: Entry = Entry {
+    class: "GaussianNoise",
+    arity: Arity::One,
+    keys: &["stddev", "seed"],
+    read: |config| {
+        let stddev = config.get("stddev", "a number, 0 or more", |value| value.as_f64().filter(|&x| x >= 0.0))?;
+        Ok(Arc::new(GaussianNoise { stddev, seed: seed(config)? }))
+    },
+};
+
+/// A seed of the layer's own, if it has one.
+fn seed(config: &Object<'_>) -> Result<Option<u64>> {
+    config.or("seed", None, "a whole number, or null", |value| match value {
+        Value::Null => Some(None),
+        value => value.as_u64().map(Some),
+    })
+}
+
+fn dropout(entry: &Entry, config: &Object<'_>, whole_channels: bool) -> Result<Arc<dyn Layer>> {
+    let in_range = |value: &Value| value.as_f64().filter(|rate| (0.0..=1.0).contains(rate));
+    let rate = config.get("rate", "a number from 0 to 1", in_range)?;
+    Ok(Arc::new(Dropout { class: entry.class, rate, seed: seed(config)?, whole_channels }))
+}
+
+#[derive(Debug)]
+struct Dropout {
+    class: &'static str,
+    rate: f64,
+    seed: Option<u64>,
+    /// Whether a channel of an image is dropped as one.
+    whole_channels: bool,
+}
+
+impl Layer for Dropout {
+    fn class(&self) -> &'static str {
+        self.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let config = Config::new().with("rate", self.rate).with("seed", json!(self.seed));
+        match self.whole_channels {
+            true => config.with("data_format", "channels_last").done(),
+            false => config.with("noise_shape", Value::Null).done(),
+        }
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        if self.whole_channels {
+            check_rank(inputs[0], 3, "[height, width, channels]")?;
+        }
+        Ok(inputs[0].clone())
+    }
+
+    fn is_view(&self, training: bool) -> bool {
+        !training || self.rate == 0.0
+    }
+
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        let len = site.input_len();
+        let drawn = if self.whole_channels { site.output.dims()[2] } else { len };
+        Ok(Box::new(DropoutWork {
+            // A number of 32 bits that is below this drops.
+            below: (self.rate * 2f64.powi(32)) as u64,
+            scale: if self.rate < 1.0 { (1.0 / (1.0 - self.rate)) as f32 } else { 0.0 },
+            seed: self.seed,
+            layer: site.number,
+            len,
+            drawn,
+            kept: filled(site.batch.saturating_mul(drawn), false)?,
+        }))
+    }
+}
+
+struct DropoutWork {
+    below: u64,
+    /// What is kept is multiplied by this.
+    scale: f32,
+    seed: Option<u64>,
+    layer: u64,
+    /// Elements of a sample.
+    len: usize,
+    /// Numbers drawn for a sample: `len`, or its channels.
+    drawn: usize,
+    /// What is kept, `[B, drawn]`.
+    kept: Vec<bool>,
+}
+
+/// The elements of `x` that are kept, times `scale`.
+fn keep(x: &[f32], kept: &[bool], scale: f32, y: &mut [f32]) {
+    for (x, y) in x.chunks_exact(kept.len()).zip(y.chunks_exact_mut(kept.len())) {
+        for (y, (&x, &kept)) in y.iter_mut().zip(x.iter().zip(kept)) {
+            *y = if kept { x * scale } else { 0.0 };
+        }
+    }
+}
+
+impl Work for DropoutWork {
+    fn forward(&mut self, step: &Step, _: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let DropoutWork { below, scale, seed, layer, len, drawn, .. } = *self;
+        let (x, seed) = (x[0], seed.unwrap_or(step.seed));
+        let kept = &mut self.kept[..y.len() / len * drawn];
+        for_each((Chunks::new(y, len), Chunks::new(kept, drawn)), &|sample, (y, kept)| {
+            let mut random = generator(seed, layer, step.number, sample as u64);
+            let kept = kept.into_slice();
+            kept.iter_mut().for_each(|kept| *kept = u64::from(random.next_u32()) >= below);
+            keep(&x[sample * len..][..len], kept, scale, y.into_slice());
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &Step, _: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let DropoutWork { scale, len, drawn, .. } = *self;
+        let (kept, dz) = (&self.kept, pass.dz);
+        let Some(dx) = pass.take_dx() else { return Ok(()) };
+        for_each(Chunks::new(dx, len), &|sample, dx| {
+            keep(&dz[sample * len..][..len], &kept[sample * drawn..][..drawn], scale, dx.into_slice());
+        });
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct GaussianNoise {
+    stddev: f64,
+    seed: Option<u64>,
+}
+
+impl Layer for GaussianNoise {
+    fn class(&self) -> &'static str {
+        NOISE.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        Config::new().with("stddev", self.stddev).with("seed", json!(self.seed)).done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        Ok(inputs[0].clone())
+    }
+
+    fn is_view(&self, training: bool) -> bool {
+        !training || self.stddev == 0.0
+    }
+
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(NoiseWork { stddev: self.stddev, seed: self.seed, layer: site.number, len: site.input_len() }))
+    }
+}
+
+struct NoiseWork {
+    stddev: f64,
+    seed: Option<u64>,
+    layer: u64,
+    /// Elements of a sample.
+    len: usize,
+}
+
+impl Work for NoiseWork {
+    fn forward(&mut self, step: &Step, _: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let NoiseWork { stddev, seed, layer, len } = *self;
+        let (x, seed) = (x[0], seed.unwrap_or(step.seed));
+        for_each(Chunks::new(y, len), &|sample, y| {
+            let mut random = generator(seed, layer, step.number, sample as u64);
+            for (y, x) in y.into_slice().iter_mut().zip(&x[sample * len..]) {
+                *y = x + (stddev * normal(random.next_u32(), random.next_u32())) as f32;
+            }
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &Step, _: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        if let Some(dx) = pass.take_dx() {
+            dx.copy_from_slice(pass.dz);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,86 @@
+//! An axis made the last one, for layers whose kernels work along that: samples are turned on their way in and back on
+//! their way out. It costs a copy each, and is rare.
+
+use super::parallel::{Chunks, for_each};
+use super::{Pass, Site, Step, Weight, Work};
+use crate::error::{Error, Result};
+use crate::graph::Shape;
+use crate::kernels::{Isa, rows};
+use crate::memory::Buffer;
+
+/// The work of a layer along `axis` of its only input, whose output has the same shape; `build` makes that along the last
+/// axis.
+pub fn along(
+    axis: usize,
+    site: &Site<'_>,
+    build: impl FnOnce(&Site<'_>) -> Result<Box<dyn Work>>,
+) -> Result<Box<dyn Work>> {
+    let dims = site.inputs[0].dims();
+    let behind: usize = dims[axis + 1..].iter().product();
+    if behind == 1 {
+        return build(site);
+    }
+    let turned = Shape::new(&[&dims[..axis], &dims[axis + 1..], &[dims[axis]]].concat())?;
+    let work = build(&Site { inputs: &[&turned], output: &turned, ..*site })?;
+    let buffer = |wanted: bool| Buffer::zeros(if wanted { site.batch.saturating_mul(turned.len()) } else { 0 });
+    let training = site.training;
+    Ok(Box::new(Turned {
+        work,
+        size: dims[axis],
+        behind,
+        isa: site.isa,
+        x: buffer(true)?,
+        y: buffer(true)?,
+        dz: buffer(training)?,
+        dx: buffer(training)?,
+    }))
+}
+
+/// A layer's work on turned samples, each `[before, size, behind]`.
+struct Turned {
+    work: Box<dyn Work>,
+    size: usize,
+    behind: usize,
+    isa: Isa,
+    x: Buffer,
+    y: Buffer,
+    dz: Buffer,
+    dx: Buffer,
+}
+
+/// Turns matrices of so many rows and columns.
+fn turn(isa: Isa, from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32]) {
+    let len = rows * columns;
+    for_each(Chunks::new(to, len), &|i, to| rows::transpose(isa, &from[i * len..][..len], columns, to.into_slice()));
+}
+
+impl Work for Turned {
+    fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let (size, turned) = ([self.size, self.behind], [self.behind, self.size]);
+        let (own_x, own_y) = (&mut self.x[..y.len()], &mut self.y[..y.len()]);
+        turn(self.isa, x[0], size, own_x);
+        self.work.forward(step, weights, &[own_x], own_y)?;
+        turn(self.isa, own_y, turned, y);
+        Ok(())
+    }
+
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let (size, turned, len) = ([self.size, self.behind], [self.behind, self.size], pass.dz.len());
+        if self.dz.len() < len {
+            return Err(Error::internal("not built for training"));
+        }
+        let to = pass.take_dx();
+        turn(self.isa, pass.dz, size, &mut self.dz[..len]);
+        let dx = to.is_some().then_some(&mut self.dx[..len]);
+        let own = Pass { x: &[&self.x[..len]], y: &self.y[..len], dz: &self.dz[..len], dx: &mut [dx], gated: false };
+        self.work.backward(step, weights, own)?;
+        if let Some(to) = to {
+            turn(self.isa, &self.dx[..len], turned, to);
+        }
+        Ok(())
+    }
+
+    fn update_state(&mut self, weights: &mut [Weight<'_>]) -> Result<()> {
+        self.work.update_state(weights)
+    }
+}

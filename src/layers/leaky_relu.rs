@@ -1,0 +1,75 @@
+//! `LeakyReLU`: `x` above 0, `negative_slope * x` below; and `ELU`: `alpha * (exp(x) - 1)` below.
+
+use super::elementwise::Elementwise;
+use super::{Arity, Config, Entry, Layer, Site, Work};
+use crate::error::Result;
+use crate::graph::Shape;
+use libm::{expf, expm1f};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub(super) const LEAKY_RELU: Entry = Entry {
+    class: "LeakyReLU",
+    arity: Arity::One,
+    keys: &["negative_slope"],
+    read: |config| {
+        Ok(Arc::new(LeakyRelu { slope: config.f64_or("negative_slope", 0.3, "a number, 0 or more", |x| x >= 0.0)? }))
+    },
+};
+
+pub(super) const ELU: Entry = Entry {
+    class: "ELU",
+    arity: Arity::One,
+    keys: &["alpha"],
+    read: |config| Ok(Arc::new(Elu { alpha: config.f64_or("alpha", 1.0, "a number", |_| true)? })),
+};
+
+#[derive(Debug)]
+struct LeakyRelu {
+    slope: f64,
+}
+
+impl Layer for LeakyRelu {
+    fn class(&self) -> &'static str {
+        LEAKY_RELU.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        Config::new().with("negative_slope", self.slope).done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        Ok(inputs[0].clone())
+    }
+
+    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+        let below = self.slope as f32;
+        let slope = move |x: f32| if x > 0.0 { 1.0 } else { below };
+        Ok(Box::new(Elementwise::new(move |x| if x > 0.0 { x } else { below * x }, slope)))
+    }
+}
+
+#[derive(Debug)]
+struct Elu {
+    alpha: f64,
+}
+
+impl Layer for Elu {
+    fn class(&self) -> &'static str {
+        ELU.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        Config::new().with("alpha", self.alpha).done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        Ok(inputs[0].clone())
+    }
+
+    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+        let alpha = self.alpha as f32;
+        let slope = move |x: f32| if x > 0.0 { 1.0 } else { alpha * expf(x) };
+        Ok(Box::new(Elementwise::new(move |x| if x > 0.0 { x } else { alpha * expm1f(x) }, slope)))
+    }
+}

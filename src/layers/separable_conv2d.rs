@@ -1,0 +1,131 @@
+//! `SeparableConv2D`: a depthwise convolution, and a convolution of 1 x 1 upon it; kernels `[kh, kw, C, M]` and
+//! `[1, 1, C * M, F]`, bias `[F]`.
+
+use super::conv2d::config::{Ending, Kernel, kernel, keys};
+use super::conv2d::work::Convolution;
+use super::depthwise_conv2d::{DepthwiseWork, Slices};
+use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work};
+use crate::error::Result;
+use crate::graph::Shape;
+use crate::json::Object;
+use crate::kernels::conv2d::Conv2d as Size;
+use crate::memory::Buffer;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = Entry {
+    class: "SeparableConv2D",
+    arity: Arity::One,
+    keys: keys![
+        "filters",
+        "depth_multiplier",
+        "depthwise_initializer",
+        "depthwise_regularizer",
+        "depthwise_constraint",
+        "pointwise_initializer",
+        "pointwise_regularizer",
+        "pointwise_constraint"
+    ],
+    read,
+};
+
+/// The layer.
+#[derive(Debug)]
+struct SeparableConv2d {
+    filters: usize,
+    slices: Slices,
+    depthwise: Kernel,
+    pointwise: Kernel,
+    ending: Ending,
+}
+
+fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
+    Ok(Arc::new(SeparableConv2d {
+        filters: config.size("filters")?,
+        slices: Slices::read(config)?,
+        depthwise: kernel(config, "depthwise")?,
+        pointwise: kernel(config, "pointwise")?,
+        ending: Ending::read(config)?,
+    }))
+}
+
+impl Layer for SeparableConv2d {
+    fn class(&self) -> &'static str {
+        ENTRY.class
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let config = self.slices.write(Config::new().with("filters", self.filters));
+        let config = config.parameter("depthwise", &self.depthwise.0, self.depthwise.1);
+        self.ending.write(config.parameter("pointwise", &self.pointwise.0, self.pointwise.1)).done()
+    }
+
+    fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
+        let middle = self.slices.output(inputs[0])?;
+        Shape::new(&[middle.dims()[0], middle.dims()[1], self.filters])
+    }
+
+    fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
+        let depthwise = self.slices.kernel(inputs[0]);
+        let pointwise = vec![1, 1, inputs[0].dims()[2] * self.slices.multiplier, self.filters];
+        let kernels =
+            [("depthwise_kernel", depthwise, &self.depthwise), ("pointwise_kernel", pointwise, &self.pointwise)];
+        self.ending.parameters(&kernels, self.filters)
+    }
+
+    fn activation(&self) -> Activation {
+        self.ending.activation
+    }
+
+    fn fuses_relu(&self) -> bool {
+        true
+    }
+
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        let middle = self.slices.output(site.inputs[0])?;
+        let dims = middle.dims();
+        let size = Size::new(dims[0], dims[1], dims[2], self.filters, [1, 1]);
+        let len = site.batch.saturating_mul(middle.len());
+        Ok(Box::new(SeparableWork {
+            depthwise: self.slices.build(&Site { output: &middle, relu: false, ..*site })?,
+            pointwise: Convolution::new(size, &Site { inputs: &[&middle], gradients: &[true], ..*site })?,
+            middle: Buffer::zeros(len)?,
+            gradient: Buffer::zeros(if site.training { len } else { 0 })?,
+            middle_len: middle.len(),
+            output_len: site.output.len(),
+        }))
+    }
+}
+
+struct SeparableWork {
+    depthwise: DepthwiseWork,
+    pointwise: Convolution,
+    /// What is between the two, and the gradient to it.
+    middle: Buffer,
+    gradient: Buffer,
+    /// Elements of a sample there, and of the output.
+    middle_len: usize,
+    output_len: usize,
+}
+
+impl Work for SeparableWork {
+    fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let middle = &mut self.middle[..y.len() / self.output_len * self.middle_len];
+        self.depthwise.forward(step, &weights[..1], x, middle)?;
+        self.pointwise.forward(step, &weights[1..], &[middle], y)
+    }
+
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let (dx, Pass { x, y, dz, gated, .. }) = (pass.take_dx(), pass);
+        let len = dz.len() / self.output_len * self.middle_len;
+        let (middle, gradient) = (&self.middle[..len], &mut self.gradient[..len]);
+        let (depthwise, pointwise) = weights.split_at_mut(1);
+        let upper = Pass { x: &[middle], y, dz, dx: &mut [Some(&mut *gradient)], gated: false };
+        self.pointwise.backward(step, pointwise, upper)?;
+        self.depthwise.backward(step, depthwise, Pass { x, y: middle, dz: gradient, dx: &mut [dx], gated })
+    }
+
+    fn gates(&self) -> bool {
+        true
+    }
+}
