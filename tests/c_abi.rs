@@ -133,7 +133,7 @@ fn damaged_files(folder: &Path) {
         let file = safetensors::serialize(Vec::<(&str, safetensors::tensor::TensorView)>::new(), Some(texts)).unwrap();
         std::fs::write(folder.join(name), file).unwrap();
     };
-    model("newer.model", "2", "{}");
+    model("newer.model", "3", "{}");
     model("text.model", "1", "a network");
     let layers = r#"{"class_name": "InputLayer", "name": "input_1", "shape": [1024, 1024, 1]},
         {"class_name": "Flatten", "name": "flatten"},

@@ -33,6 +33,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         (_, 2) if opaque && bare.ends_with("* const *") => "OBJECTS",
         (_, 2) if opaque => "OUT_OBJECT",
         (_, 1) if opaque => "OBJECT",
+        (_, 1) if constant && pointee == "mnist_array" => "ARRAY",
         ("char *", _) if constant => "TEXT",
         ("void *", _) => "USER_DATA",
         (_, 1) if constant && options == Some(true) => "OPTIONS",
@@ -50,7 +51,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         ),
     };
     let size = match kind {
-        "OUT" | "IN" | "OPTIONS" => format!("sizeof({pointee})"),
+        "OUT" | "IN" | "OPTIONS" | "ARRAY" => format!("sizeof({pointee})"),
         _ => format!("sizeof({})", place.kind),
     };
     let mut entry = format!(

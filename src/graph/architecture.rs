@@ -51,7 +51,7 @@ impl Architecture {
         let last = self.calls_of(layer).next().map_or(0, |(index, _)| index);
         let mut wanted = vec![false; last + 1];
         wanted[last] = true;
-        for i in (0..=last).rev().filter(|&i| i == last || wanted[i]).collect::<Vec<_>>() {
+        for i in (0..=last).rev() {
             if wanted[i] {
                 self.calls[i].inputs.iter().for_each(|&input| wanted[input] = true);
             }

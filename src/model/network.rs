@@ -134,20 +134,22 @@ impl Network {
             values: value_slots[i],
             gradients: gradient_slots.get(i).copied().unwrap_or(usize::MAX),
         });
-        let buffers = |what: &str, lens: &[usize]| -> Result<Vec<Buffer>> {
-            let _part = memory::part(what);
-            lens.iter().map(|&len| Buffer::zeros(batch.saturating_mul(len)).at(what)).collect()
+        let more = {
+            let _part = memory::part("the layers' gradients");
+            Buffer::zeros(batch.saturating_mul(more)).at("the layers' gradients")?
         };
-        let (outputs, gradients) = ("the layers' outputs", "the layers' gradients");
+        let values = buffers(batch, &value_lens, &makers(&plan, &works, &value_slots)).at("the layers' outputs")?;
+        let names = makers(&plan, &works, &gradient_slots);
+        let gradients = buffers(batch, &gradient_lens, &names).at("the layers' gradients")?;
         Ok(Network {
             batch,
             threads,
             isa,
             held: held.collect(),
             works,
-            values: buffers(outputs, &value_lens)?,
-            gradients: buffers(gradients, &gradient_lens)?,
-            more: buffers(gradients, &[more])?.pop().unwrap_or_default(),
+            values,
+            gradients,
+            more,
             parameters: learned,
             stored: Buffer::default(),
             plan,
@@ -443,6 +445,25 @@ fn value<'a>(input: usize, held: &[Held], values: &'a [Buffer], x: &'a [f32], sa
 /// Whether all that take a value leave out what relu made zero.
 fn all_gate(plan: &Plan, works: &[Worker], value: usize) -> bool {
     plan.values[value].takers.iter().all(|&taker| works[taker].work.gates())
+}
+
+/// Memory for `batch` samples of each of `lens`, for which the layers of such names ask.
+fn buffers(batch: usize, lens: &[usize], names: &[&str]) -> Result<Vec<Buffer>> {
+    let buffer = |(&len, name): (&usize, &&str)| {
+        let _part = memory::part(format_args!("layer {name}"));
+        Buffer::zeros(batch.saturating_mul(len))
+    };
+    lens.iter().zip(names).map(buffer).collect()
+}
+
+/// Of each piece of memory, the name of the layer that gives the largest value in it.
+fn makers<'a>(plan: &Plan, works: &'a [Worker], slots: &[usize]) -> Vec<&'a str> {
+    let pieces = slots.iter().filter(|&&slot| slot != usize::MAX).max().map_or(0, |&last| last + 1);
+    let largest = |piece: usize| {
+        let held = plan.values.iter().zip(slots).filter(|(_, slot)| **slot == piece);
+        held.map(|(value, _)| value).max_by_key(|value| value.shape.len()).and_then(|value| value.maker)
+    };
+    (0..pieces).map(|piece| largest(piece).map_or("", |maker| &works[maker].name)).collect()
 }
 
 /// Every value kept: a life from the first step to the last.

@@ -40,7 +40,7 @@ static void expect(int is, int line, const char *what, const char *step)
 /* What calls write to: filled with a pattern before a step, and kept when it has succeeded. */
 static struct outputs {
     mnist_npz *npz;
-    mnist_dataset *train, *test, *slice, *idx, *copy;
+    mnist_dataset *train, *test, *slice, *idx, *copy, *wide;
     mnist_model *model, *loaded;
     mnist_history *history;
     mnist_metrics metrics;
@@ -133,6 +133,17 @@ static mnist_status step_copy(void)
     static const size_t dims[4] = {2, 8, 8, 1};
     if (CALL(mnist_dataset_from_f32(pixels, dims, 4, labels, &out.copy, error)) == MNIST_OK)
         kept.copy = out.copy;
+    return came_to;
+}
+
+static mnist_status step_wide(void)
+{
+    static const double pixels[2 * 8] = {1.0};
+    static const int64_t labels[2] = {3, 4};
+    static const size_t dims[2] = {2, 8};
+    const mnist_array x = {pixels, MNIST_DTYPE_F64, 2, dims}, y = {labels, MNIST_DTYPE_I64, 1, dims};
+    if (CALL(mnist_dataset_new(&x, &y, NULL, &out.wide, error)) == MNIST_OK)
+        kept.wide = out.wide;
     return came_to;
 }
 
@@ -344,7 +355,7 @@ static const struct step {
 } steps[] = {
 #define STEP(name) {#name, step_##name}
     STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
-    STEP(copy),    STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
+    STEP(copy),    STEP(wide), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
     STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(save_weights), STEP(save),
     STEP(load_model), STEP(load_weights), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
@@ -355,7 +366,7 @@ static void free_all(void)
 {
     mnist_npz_free(kept.npz);
     mnist_dataset_free(kept.train), mnist_dataset_free(kept.test), mnist_dataset_free(kept.slice);
-    mnist_dataset_free(kept.idx), mnist_dataset_free(kept.copy);
+    mnist_dataset_free(kept.idx), mnist_dataset_free(kept.copy), mnist_dataset_free(kept.wide);
     mnist_graph_free(graph), mnist_graph_free(kept.graph);
     mnist_model_free(kept.model), mnist_model_free(kept.loaded);
     mnist_history_free(kept.history);

@@ -35,6 +35,24 @@ static mnist_status from_npz(const char *path)
     return status;
 }
 
+static mnist_status from_pair(const char *images, const char *labels)
+{
+    mnist_dataset *loaded = NULL;
+    const mnist_status status = mnist_dataset_from_npz_pair(images, "x_train", labels, "y_train", &loaded, error);
+    mnist_dataset_free(loaded);
+    return status;
+}
+
+static mnist_status images_from_pair(const char *path)
+{
+    return from_pair(path, in("arrays.npz"));
+}
+
+static mnist_status labels_from_pair(const char *path)
+{
+    return from_pair(in("arrays.npz"), path);
+}
+
 static mnist_status from_idx(const char *images, const char *labels)
 {
     mnist_dataset *loaded = NULL;
@@ -116,6 +134,8 @@ static const struct call {
     {"mnist_npz_open path", open_npz, 0, "arrays.npz"},
     {"mnist_load_data path", load_data, 0, "arrays.npz"},
     {"mnist_dataset_from_npz path", from_npz, 0, "arrays.npz"},
+    {"mnist_dataset_from_npz_pair images_path", images_from_pair, 0, "arrays.npz"},
+    {"mnist_dataset_from_npz_pair labels_path", labels_from_pair, 0, "arrays.npz"},
     {"mnist_dataset_from_idx images_path", images_from_idx, 0, "images.idx"},
     {"mnist_dataset_from_idx labels_path", labels_from_idx, 0, "labels.idx"},
     {"mnist_model_load_weights path", load_weights, 0, "weights"},

@@ -26,6 +26,7 @@ enum kind {
     OUT_OBJECT,  /* mnist_X ** */
     OUT,         /* an array or variable that is written */
     IN,          /* an array that is read */
+    ARRAY,       /* const mnist_array * */
     TEXT,        /* const char * */
     OPTIONS,     /* a struct that begins with struct_size */
     STRUCT_SIZE, /* that field */

@@ -16,6 +16,7 @@ static const char *const may_be_null[][2] = {
     {"mnist_merge", "config"},
     {"mnist_model_set_trainable", "layer"}, /* all of them */
     {"mnist_model_copy_weights", "copied"}, /* no number wanted */
+    {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
 };
 
 /* Text that is good where only few are. */
@@ -56,7 +57,7 @@ struct wrong {
     int tail;          /* of a struct: a byte behind what the library knows */
 };
 
-enum { MOST_WRONG = 512, ROOM = 16 << 10, INPUT = 1 << 20, MOST_OBJECTS = 1024 };
+enum { MOST_WRONG = 512, ROOM = 16 << 10, INPUT = 1 << 20, MOST_OBJECTS = 1024, MOST_ARRAYS = 32 };
 
 /* Arrays that are read, larger than any good call says they are. */
 static union {
@@ -143,6 +144,17 @@ static void *many_objects(const char *type, int variant)
     return objects;
 }
 
+/* Samples, or as many labels. */
+static mnist_array *good_array(const struct place *place)
+{
+    static mnist_array samples = {.dtype = MNIST_DTYPE_U8, .rank = 3}, labels = {.dtype = MNIST_DTYPE_U8, .rank = 1};
+    if (strcmp(place->name, "sample_weight") == 0)
+        return NULL;
+    samples.data = labels.data = input_bytes.bytes;
+    samples.dims = labels.dims = input_sizes.sizes;
+    return strcmp(place->name, "x") == 0 ? &samples : &labels;
+}
+
 /* One of them for a function; `output` is where an output may be written, `options` a struct that is filled in. */
 static value candidate(const char *function, const struct place *place, size_t i, void *output, void *options)
 {
@@ -154,6 +166,8 @@ static value candidate(const char *function, const struct place *place, size_t i
         return (value){.p = object(place->type, (int)i)};
     case OBJECTS:
         return (value){.p = many_objects(place->type, (int)i)};
+    case ARRAY:
+        return (value){.p = good_array(place)};
     case OUT_OBJECT:
     case OUT:
         return (value){.p = output};
@@ -221,6 +235,40 @@ static size_t wrong_many_objects(struct wrong *list)
     ADD("misaligned", MUST_FAIL, 1, {.p = (char *)wild + 1});
     ADD("an array of NULL", MUST_FAIL, 1, {.p = none});
     ADD("an array of no objects", MUST_FAIL, 1, {.p = wild});
+    return n;
+}
+
+/* Each field of it wrong in turn, and every type there is. */
+static size_t wrong_array(const struct place *place, struct wrong *list)
+{
+    static size_t sizes[3][4] = {{0, 0, 0, 0}, {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX}, {4, SIZE_MAX / 2 + 1, 8, 1}};
+    static mnist_array arrays[MOST_ARRAYS];
+    const mnist_array *good = good_array(place);
+    size_t n = 0, used = 0;
+#define ARRAY_WITH(text, outcome, field, wrong)                                                                         \
+    do {                                                                                                                \
+        arrays[used] = good ? *good : (mnist_array){input_floats.floats, MNIST_DTYPE_F32, 1, input_sizes.sizes};        \
+        arrays[used].field = wrong;                                                                                     \
+        ADD(text, good ? outcome : MUST_FAIL, 1, {.p = &arrays[used++]});                                               \
+    } while (0)
+    ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+    ADD("misaligned", MUST_FAIL, 1, {.p = (char *)arrays + 1});
+    for (uint32_t dtype = MNIST_DTYPE_U8; dtype <= MNIST_DTYPE_U64; dtype++)
+        ARRAY_WITH("another type", MAY_WORK, dtype, dtype);
+    ARRAY_WITH("type 0", MUST_FAIL, dtype, 0);
+    ARRAY_WITH("the next type", MUST_FAIL, dtype, MNIST_DTYPE_U64 + 1);
+    ARRAY_WITH("type UINT32_MAX", MUST_FAIL, dtype, UINT32_MAX);
+    ARRAY_WITH("rank 0", MUST_FAIL, rank, 0);
+    ARRAY_WITH("rank 5", MUST_FAIL, rank, 5);
+    ARRAY_WITH("rank SIZE_MAX", MUST_FAIL, rank, SIZE_MAX);
+    ARRAY_WITH("no sizes", MUST_FAIL, dims, NULL);
+    ARRAY_WITH("misaligned sizes", MUST_FAIL, dims, (const size_t *)(const void *)(input_sizes.misaligned + 1));
+    for (size_t i = 0; i < 3; i++)
+        ARRAY_WITH("other sizes", i < 2 || (good && good->rank > 1) ? MUST_FAIL : MAY_WORK, dims, sizes[i]);
+    ARRAY_WITH("no numbers", MUST_FAIL, data, NULL);
+    ARRAY_WITH("misaligned numbers", MUST_FAIL, data, input_bytes.misaligned + 1);
+    arrays[used - 1].dtype = MNIST_DTYPE_I32;
+#undef ARRAY_WITH
     return n;
 }
 
@@ -347,6 +395,8 @@ static size_t wrong_values(const struct place *place, const struct options *opti
         return wrong_objects(place, argument, list);
     case OBJECTS:
         return wrong_many_objects(list);
+    case ARRAY:
+        return wrong_array(place, list);
     case OUT_OBJECT:
     case OUT:
         ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* of an option it is unwanted then */
