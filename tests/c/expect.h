@@ -85,7 +85,7 @@ static mnist_dataset *noise(size_t count, size_t side)
 }
 
 /* A network of the tutorial's layers on side x side images. */
-static mnist_model *network(size_t side, size_t filters, size_t units)
+static inline mnist_model *network(size_t side, size_t filters, size_t units)
 {
     mnist_model *model = NULL;
     mnist_graph *graph = mnist_graph_new();
