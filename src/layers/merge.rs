@@ -68,6 +68,10 @@ impl Layer for Merge {
         })
     }
 
+    fn fuses_relu(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let input = |shape: &&Shape| match *shape == site.output {
             true => Ok(Input::Same),
@@ -76,7 +80,7 @@ impl Layer for Merge {
                 .ok_or_else(|| Error::internal("inputs that do not go together")),
         };
         let inputs = site.inputs.iter().map(input).collect::<Result<_>>()?;
-        Ok(Box::new(MergeWork { kind: self.kind, inputs, output: site.output.len(), isa: site.isa }))
+        Ok(Box::new(MergeWork { kind: self.kind, inputs, output: site.output.len(), relu: site.relu, isa: site.isa }))
     }
 }
 
@@ -85,6 +89,7 @@ struct MergeWork {
     inputs: Vec<Input>,
     /// Elements of a sample.
     output: usize,
+    relu: bool,
     isa: Isa,
 }
 
@@ -127,9 +132,13 @@ impl MergeWork {
             let inputs = x.len() as f32;
             y.iter_mut().for_each(|y| *y /= inputs);
         }
+        if self.relu {
+            elementwise::apply(self.isa, elementwise::Relu, y);
+        }
     }
 
-    /// The gradient to an input where it stands at `here`, into `dx`, which is that of the output.
+    /// The gradient to an input where it stands at `here`, into `dx`, which is that of the output. (Where relu has made the
+    /// output another than the maximum, that gradient is 0.)
     fn slope(&self, input: usize, x: &[&[f32]], y: &[f32], here: &Range<usize>, dx: &mut [f32]) {
         let mut gathered = [0.0; PIECE];
         match self.kind {
