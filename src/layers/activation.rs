@@ -47,7 +47,7 @@ const fn function(name: &'static str, value: fn(f32) -> f32, slope: fn(f32) -> f
 
 /// Name, value and slope. Parameters are the defaults of Keras's functions.
 static FUNCTIONS: [Function; 23] = [
-    function("celu", elu, elu_slope),
+    function("celu", elu, celu_slope),
     function("elu", elu, elu_slope),
     function("exponential", expf, expf),
     function("gelu", |x| x * normal(x), |x| normal(x) + x * expf(-0.5 * x * x) / TAU.sqrt()),
@@ -74,7 +74,8 @@ static FUNCTIONS: [Function; 23] = [
     function(
         "selu",
         |x| SELU.0 * if x > 0.0 { x } else { SELU.1 * expm1f(x) },
-        |x| SELU.0 * if x > 0.0 { 1.0 } else { SELU.1 * expf(x) },
+        // Which side of the corner counts by the function's value, as in TensorFlow.
+        |x| SELU.0 * if expf(x) >= 1.0 { 1.0 } else { SELU.1 * expf(x) },
     ),
     function("sigmoid", sigmoid, |x| sigmoid(x) * sigmoid(-x)),
     function("silu", |x| x * sigmoid(x), |x| sigmoid(x) * (1.0 + x * sigmoid(-x))),
@@ -122,6 +123,11 @@ fn elu(x: f32) -> f32 {
 
 fn elu_slope(x: f32) -> f32 {
     if x > 0.0 { 1.0 } else { expf(x) }
+}
+
+/// Keras writes it as a sum of two parts, both of which have a slope at 0.
+fn celu_slope(x: f32) -> f32 {
+    if x == 0.0 { 2.0 } else { elu_slope(x) }
 }
 
 fn mish_slope(x: f32) -> f32 {

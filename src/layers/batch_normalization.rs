@@ -118,6 +118,11 @@ impl Layer for BatchNormalization {
         true
     }
 
+    fn normalizes(&self, input: &Shape) -> Option<f64> {
+        let last = axis_of(self.axis, input).is_ok_and(|axis| axis + 1 == input.dims().len());
+        last.then_some(self.epsilon)
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let axis = axis_of(self.axis, site.inputs[0])?;
         last_axis::along(axis, site, |site| Ok(Box::new(NormalizationWork::new(self, site)?)))

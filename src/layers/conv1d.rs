@@ -82,6 +82,10 @@ impl Layer for Conv1d {
         true
     }
 
+    fn folds(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let window = self.window(site.inputs[0])?;
         let size = Size::of(window, site.inputs[0].dims()[1], self.filters, self.groups);

@@ -104,6 +104,10 @@ impl Layer for DepthwiseConv2d {
         true
     }
 
+    fn folds(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         Ok(Box::new(self.slices.build(site)?))
     }

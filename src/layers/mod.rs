@@ -45,9 +45,9 @@ mod row_normalization;
 mod separable_conv2d;
 mod softmax;
 mod spec;
-mod up_sampling;
 #[cfg(test)]
 mod tests;
+mod up_sampling;
 
 pub use activation::Activation;
 pub use conv2d::Conv2d;
@@ -143,9 +143,9 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
-    /// When it predicts, whether it is `(x - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta` of each channel,
-    /// for parameters of these names (gamma and beta may be missing), and then its epsilon.
-    fn normalizes(&self) -> Option<f64> {
+    /// When it predicts, whether it is `(x - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta` of each number of
+    /// the last axis, for parameters of these names (gamma and beta may be missing), and then its epsilon.
+    fn normalizes(&self, _input: &Shape) -> Option<f64> {
         None
     }
 

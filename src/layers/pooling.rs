@@ -1,7 +1,7 @@
 //! `MaxPooling2D`, `AveragePooling2D`, `MaxPooling1D`, `AveragePooling1D`: windows over images `[H, W, C]`, or over rows
 //! `[W, C]`, which are images of one row. A task is an image.
 
-use super::conv2d::{padding, padding_name};
+use super::conv2d::config::{padding, padding_name};
 use super::parallel::{Chunks, for_each};
 use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};

@@ -99,6 +99,7 @@ pub fn config(optimizer: &dyn Optimizer) -> Value {
 
 /// Keras's learning rate and weight decay, as most optimizers have them.
 fn rate(config: &Object<'_>, default: f64) -> Result<f64> {
+    config.idle("learning_rate", |value| !value.is_object(), "a number; there are no schedules yet")?;
     config.or("learning_rate", default, "a number", Value::as_f64)
 }
 

@@ -106,8 +106,9 @@ impl Case<'_> {
         assert_eq!(found.len(), expected.len(), "{}/{name}", self.name());
         self.compared += 1;
         let largest = expected.iter().fold(SMALL, |m, &x| m.max(f64::from(x.abs())));
-        // Where numbers are as far apart as can be, each is looked at by itself.
-        let scale = |x: f32| if self.line["extremes"] == true { f64::from(x.abs()).max(1e-30) } else { largest };
+        // Where numbers are as far apart as can be, each is looked at by itself; but a function that goes to 1 is rounded
+        // there, and its slope is what is left of that.
+        let scale = |x: f32| if self.line["extremes"] == true { f64::from(x.abs()).max(10.0 * SMALL) } else { largest };
         let off = |(&found, &expected): (&f32, &f32)| (f64::from(found) - f64::from(expected)).abs() / scale(expected);
         let errors = found.iter().zip(&expected).map(off);
         let worst = errors.enumerate().max_by(|a, b| a.1.total_cmp(&b.1));

@@ -462,8 +462,8 @@ fn learned(architecture: &Architecture, parameters: &Parameters, plan: &Plan, pu
         let one = move |(parameter, entry): (&Parameter, &super::parameters::Entry)| Learned {
             name: parameter.name,
             range: entry.range.clone(),
-            // A frozen layer's regularizers count as well, as in Keras; the step alone is left out.
-            regularizer: parameter.regularizer,
+            // What is frozen adds nothing to the loss, as in Keras.
+            regularizer: if trainable { parameter.regularizer } else { Regularizer::NONE },
             trainable: trainable && parameter.role == Role::Trainable,
             uses,
         };
@@ -543,7 +543,7 @@ impl Builder<'_> {
         let len = |parameter: &Parameter| parameter.shape.iter().product();
         let kernel = spec.parameters.first().map_or(0, len);
         Ok(Folded {
-            epsilon: normalization.layer.normalizes().unwrap_or_default(),
+            epsilon: normalization.layer.normalizes(&self.architecture.calls[call].output).unwrap_or_default(),
             gamma: find("gamma"),
             beta: find("beta"),
             mean: needed("moving_mean")?,

@@ -117,9 +117,9 @@ impl Plan {
     /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done.
     fn fold(&mut self, architecture: &Architecture, value: usize, normalization: usize) -> bool {
         let layer = |call: usize| &architecture.layers[architecture.calls[call].layer].layer;
-        let Some(maker) = self.values[value].maker.filter(|_| layer(normalization).normalizes().is_some()) else {
-            return false;
-        };
+        let shape = &architecture.calls[normalization].output;
+        let normalizes = layer(normalization).normalizes(shape).is_some();
+        let Some(maker) = self.values[value].maker.filter(|_| normalizes) else { return false };
         let op = &mut self.ops[maker];
         let free = op.activation.is_none() && !op.relu && op.folded.is_none() && layer(op.call).folds();
         if free {

@@ -86,6 +86,10 @@ impl Layer for Conv2d {
         true
     }
 
+    fn folds(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let [rows, columns] = self.sliding.axes(site.inputs[0])?;
         let size = Size::of(Window { rows, columns }, site.inputs[0].dims()[2], self.filters, self.groups);

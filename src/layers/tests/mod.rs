@@ -1,8 +1,8 @@
 //! Every layer against finite differences, against candle's autograd where it has the layer, and against itself on other
 //! instruction sets and numbers of threads. Keras's own numbers are in `train/keras_tests.rs`.
 
-mod cases;
 mod candle;
+mod cases;
 mod random;
 mod refusals;
 
