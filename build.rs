@@ -11,6 +11,8 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     header(&root, &out.join("mnist.h"));
     soname(&out);
+    stays();
+    cancels();
     for path in ["src/capi", "cbindgen.toml", "build.rs"] {
         println!("cargo::rerun-if-changed={path}");
     }
@@ -18,10 +20,11 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 13] = [
+const FILES: [&str; 14] = [
     "error",
     "npz",
     "dataset",
+    "array",
     "image",
     "graph",
     "output",
@@ -58,6 +61,24 @@ fn soname(out: &Path) {
         }
         Ok("macos") => println!("cargo::rustc-cdylib-link-arg=-Wl,-install_name,@rpath/libmnist.{major}.dylib"),
         _ => (),
+    }
+}
+
+/// Whoever closes the shared library does not unload it. Its threads and those of its host that were in a call have
+/// destructors in it that run when they end, for each round there would be another set of them and of the keys they are
+/// found by, of which a process has 1,024; and a handler for forked children may be in it.
+fn stays() {
+    if let Ok("linux" | "android" | "freebsd" | "netbsd" | "openbsd") = env::var("CARGO_CFG_TARGET_OS").as_deref() {
+        println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+    }
+}
+
+/// Tells the sources whether there is a `pthread_cancel` to be guarded against, which Android and Windows do not have.
+fn cancels() {
+    println!("cargo::rustc-check-cfg=cfg(cancels)");
+    let systems = ["linux", "macos", "ios", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos"];
+    if env::var("CARGO_CFG_TARGET_OS").is_ok_and(|system| systems.contains(&system.as_str())) {
+        println!("cargo::rustc-cfg=cancels");
     }
 }
 

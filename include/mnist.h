@@ -9,7 +9,7 @@
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
 // text is not wanted. Outputs are written only on success, and a call that fails changes nothing. No call ends the
-// process, prints (unless asked to), or lets a panic, a signal or an exception out.
+// process (but see MEMORY and NOT CAUGHT), prints (unless asked to), or lets a panic or an exception out.
 //
 // OWNERSHIP. Objects are opaque. What a call gives through `mnist_X **out`, or returns from mnist_X_new, is yours:
 //
@@ -26,15 +26,31 @@
 // THREADS. A call that takes `const mnist_X *` may run on many threads at once, also while another thread is inside a
 // call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY; only on a graph,
 // whose calls are short, it waits. Only _free must not race with anything. Different objects have nothing in common. An
-// mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads); callbacks and
-// writes happen on the thread that called.
+// mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads), or on the
+// caller's where none can be started; callbacks and writes happen on the thread that called. No call is a cancellation
+// point: a thread that is cancelled (pthread_cancel) in one ends after it. Nor are callbacks, until they return.
 //
 // MEMORY. A call for which there is not enough returns MNIST_ERROR_OUT_OF_MEMORY, mnist_X_new and the layer calls NULL; it
-// changes nothing, except that a fit that has begun to train stops between two steps and keeps what it has learned. For
-// what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
-// are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
+// changes nothing, except that a fit that has begun to train stops between two steps and keeps what it has learned. What
+// fit, evaluate and predict take is compared with what the machine, the process's limits and its containers' have left
+// before the first of it is taken; the message says which batch would fit. For what can only be asked for in small pieces
+// the library has 2 MiB of its own to fall back on. What it has no power over: some hundred bytes that a thread takes while
+// it starts (refused those, Rust or the C library ends the process), and a system that has promised more than it has.
 //
-// TEXT is UTF-8, NUL-terminated; paths too.
+// TEXT is UTF-8, NUL-terminated; paths too. A message is one line; what a terminal would obey in a path or a name is
+// shown as \u{1b}.
+//
+// FILES. A relative path means the working folder at the time of the call, also where it is written to later. What is no
+// regular file (a folder, a pipe, a socket, a device) is MNIST_ERROR_IO at once, to be read or to be replaced: nobody at its
+// other end is waited for. (For a disk, or a server behind a file system, that does not answer the system itself waits.)
+// A file is written beside its place, as .mnist-0.tmp or a higher number, synced, and renamed: whoever opens it finds the
+// old one or the new one, whole, as far as the file system renames in one step. What a killed process has left is removed
+// by the next write in that folder. The mode of a file that is replaced stays, and its owner and group where this process
+// may set them (where the group cannot stay, it may do no more than everybody); ACLs and other attributes do not, and
+// other hard links keep the old content. A symbolic link stays: what it leads to is replaced, or made. A file that is
+// read-only, or that this process may not write to, is not replaced: MNIST_ERROR_IO; so is a file that is itself mounted.
+// Descriptors 0, 1 and 2 are never the library's, though the program may have closed them: while something is being opened
+// they are held by what can be neither read nor written. What a signal interrupts is taken up again.
 //
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
 //
@@ -48,9 +64,12 @@
 //
 // AFTER FORK a model of the parent's gives MNIST_ERROR_STATE in the child, which may free it, and make or load models of
 // its own. A child that was forked while another thread was inside a call with a dataset or a graph leaves that one alone.
+// In a child that a callback or a writer has forked off, the call around it returns MNIST_ERROR_STATE as well, and has
+// written nothing since.
 //
 // CAUGHT, since every object begins with a word that says what it is: an object of another type, and one that was freed,
-// as long as its memory is not used again. It is MNIST_ERROR_INVALID_ARGUMENT; a function without a status does nothing.
+// as long as its memory is not used again, and one of another copy of the library in the process. They are
+// MNIST_ERROR_INVALID_ARGUMENT; a function without a status does nothing.
 //
 // NOT CAUGHT: a pointer to where nothing can be read, a freed object whose memory has become another of its type, an array
 // shorter than said, an output array that overlaps an input.
@@ -114,6 +133,30 @@
 
 /// Single precision.
 #define MNIST_DTYPE_F32 2
+
+/// Double precision.
+#define MNIST_DTYPE_F64 3
+
+/// int8_t.
+#define MNIST_DTYPE_I8 4
+
+/// int16_t.
+#define MNIST_DTYPE_I16 5
+
+/// int32_t.
+#define MNIST_DTYPE_I32 6
+
+/// int64_t.
+#define MNIST_DTYPE_I64 7
+
+/// uint16_t.
+#define MNIST_DTYPE_U16 8
+
+/// uint32_t.
+#define MNIST_DTYPE_U32 9
+
+/// uint64_t.
+#define MNIST_DTYPE_U64 10
 
 /// Nothing.
 #define MNIST_ACTIVATION_LINEAR 0
@@ -184,8 +227,20 @@ typedef struct mnist_tensor mnist_tensor;
 /// What a call came to: 0 is success, negative an error, positive news.
 typedef int32_t mnist_status;
 
-/// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+/// The type of numbers, a constant MNIST_DTYPE_...; a dataset's are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 typedef uint32_t mnist_dtype;
+
+/// An array in the caller's memory, row-major.
+typedef struct mnist_array {
+    /// Its numbers, as many as the product of `dims`.
+    const void *data;
+    /// Their type, a constant MNIST_DTYPE_...
+    mnist_dtype dtype;
+    /// How many sizes there are.
+    size_t rank;
+    /// The sizes, outermost first.
+    const size_t *dims;
+} mnist_array;
 
 /// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
 typedef uint32_t mnist_activation;
@@ -247,7 +302,7 @@ typedef struct mnist_progress {
 
 /// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
 /// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
-/// longjmp and no C++ exception may pass through the library.
+/// longjmp, no C++ exception and no pthread_exit may pass through the library. Its thread cannot be cancelled meanwhile.
 typedef int32_t (*mnist_callback)(void *user_data, const struct mnist_progress *progress);
 
 /// How to fit; fill it in with mnist_fit_options_init.
@@ -284,7 +339,7 @@ typedef struct mnist_fit_options {
     /// Handed to the callbacks.
     void *user_data;
     /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    /// is not 0, and when the fit ends or is stopped. NULL.
+    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
     const char *checkpoint_path;
     /// Written after every so many batches, counted from the fit's first one. 0.
     size_t checkpoint_batches;
@@ -387,7 +442,8 @@ mnist_status mnist_npz_shape(const struct mnist_npz *npz,
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
+/// exist, or does not hold these arrays whole, it is downloaded there, its size and SHA-256 checked before it gets its name;
+/// a damaged file stays until then, and is named when the download fails. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
 /// Memory as mnist_dataset_from_npz.
 ///
@@ -542,6 +598,21 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 /// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
 void mnist_dataset_free(struct mnist_dataset *dataset);
 
+/// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
+/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each from 0 to
+/// 4294967295. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
+/// is NULL.
+///
+/// Errors: SHAPE for another rank, a size of 0, or numbers of samples and labels that differ; INVALID_ARGUMENT for an unknown
+/// type or a label out of its range; UNSUPPORTED for targets of floats and for sample weights; OUT_OF_MEMORY.
+mnist_status mnist_dataset_new(const struct mnist_array *x,
+                               const struct mnist_array *y,
+                               const struct mnist_array *sample_weight,
+                               struct mnist_dataset **out,
+                               struct mnist_error *error);
+
 /// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
 /// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers
 /// from 0 to 255, each divided by `divisor` in single precision. 255 gives what mnist_model_predict wants of a model that
@@ -688,9 +759,9 @@ mnist_status mnist_graph_from_json(const char *json,
 /// mnist_model_free; the graph is not needed any more.
 ///
 /// Errors: the first failure of a layer call of the graph; INVALID_ARGUMENT for tensors that do not belong together;
-/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable") forces the instruction set that the
-/// model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The results are the
-/// same with each.)
+/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable"; empty: unset) forces the instruction
+/// set that the model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The
+/// results are the same with each.)
 mnist_status mnist_model_new(const struct mnist_tensor *input,
                              const struct mnist_tensor *output,
                              const char *name,
@@ -703,6 +774,8 @@ void mnist_model_free(struct mnist_model *model);
 
 /// Writes Keras's table of the layers, their output shapes and numbers of parameters, by `write`, which is given
 /// `user_data`; NULL means stdout.
+///
+/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
 mnist_status mnist_model_summary(const struct mnist_model *model,
                                  mnist_write_fn write,
                                  void *user_data,
@@ -781,7 +854,7 @@ mnist_status mnist_model_set_trainable(struct mnist_model *model,
 /// What the layer called `layer` gives for `count` samples: `images` are `[count, ...]` of the model's input shape, `values`,
 /// which has room for `capacity` floats, becomes `[count, ...]` of the layer's (mnist_model_layer_shape). Of a layer that is
 /// called more than once it is its first call that counts. Relu and other activations of the layer are applied. All samples
-/// meet the weights of one moment. Memory is asked for at each call.
+/// meet the weights of one moment. Memory is asked for at each call. A count of 0 does nothing; the arrays may be NULL then.
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
 mnist_status mnist_model_predict_layer(const struct mnist_model *model,
@@ -803,6 +876,8 @@ mnist_status mnist_model_copy_weights(struct mnist_model *to,
 
 /// Writes the network as Keras's `to_json()` would say it, layers' settings, names and connections, by `write`, which is given
 /// `user_data`; NULL means stdout. mnist_graph_from_json reads it, and so does Keras's model_from_json.
+///
+/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
 mnist_status mnist_model_config(const struct mnist_model *model,
                                 mnist_write_fn write,
                                 void *user_data,
@@ -846,19 +921,22 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
-/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
-/// or an option out of its range; BUSY; OUT_OF_MEMORY, which can come later too: the model keeps what it has learned.
+/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
+/// mnist_dataset_normalize (the message says which), or an option out of its range; BUSY; IO for a stdout that is to be
+/// written to and is wide-oriented (fwide); OUT_OF_MEMORY for a batch that there is no memory for (the message says what
+/// takes how much, and which batch would fit), and it can come later too: the model keeps what it has learned.
 ///
 /// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
-/// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
-/// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
-/// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
-/// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+/// and batch, the metrics so far. A process that is killed at any moment leaves the file before or the next one, whole; a
+/// fit that then resumes ends with the same weights to the last bit, and the same history, as if nothing had happened,
+/// callbacks being called from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to
+/// there). Its `epochs` may be others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
 /// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
 /// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
-/// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
-/// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
-/// before, and the model, which keeps what it has learned, can be saved elsewhere.
+/// saying which key of the file, what was expected and what is there. A path that cannot be
+/// written to (see FILES above: no such folder, no right to it, a read-only file, no file, a mount point, another user's file
+/// in a sticky folder) is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file
+/// is the one before, and the model, which keeps what it has learned, can be saved elsewhere.
 mnist_status mnist_model_fit(struct mnist_model *model,
                              const struct mnist_dataset *dataset,
                              const struct mnist_fit_options *options,
@@ -880,8 +958,9 @@ void mnist_evaluate_options_init(struct mnist_evaluate_options *options,
 /// logits. NULL options mean the defaults.
 ///
 /// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-/// infinite, an option out of its range, too little room for the confusion matrix; UNSUPPORTED for another last layer;
-/// OUT_OF_MEMORY.
+/// infinite, or made so by mnist_dataset_normalize, an option out of its range, too little room for the confusion matrix;
+/// UNSUPPORTED for another last layer; IO for a stdout that is to be written to and is wide-oriented (fwide);
+/// OUT_OF_MEMORY, the message saying which batch there would be memory for.
 mnist_status mnist_model_evaluate(const struct mnist_model *model,
                                   const struct mnist_dataset *dataset,
                                   const struct mnist_evaluate_options *options,
@@ -891,7 +970,7 @@ mnist_status mnist_model_evaluate(const struct mnist_model *model,
 /// The model's output for `count` images: `images` are `[count, H, W, C]` floats in the scale the model was trained on
 /// (what mnist_dataset_image gives), the probabilities `[count, classes]` floats; `capacity` says how many floats
 /// `probabilities` has room for. An image's result does not depend on the others, nor on threads. While a fit is under
-/// way the weights are those between two of its steps. A count of 0 does nothing.
+/// way the weights are those between two of its steps. A count of 0 does nothing; the arrays may be NULL then.
 ///
 /// Errors: INVALID_ARGUMENT when `capacity` is below count * classes; OUT_OF_MEMORY.
 mnist_status mnist_model_predict(const struct mnist_model *model,
@@ -954,9 +1033,11 @@ mnist_status mnist_model_set_weight(struct mnist_model *model,
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
 /// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
-/// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
+/// beside its place and renamed: whoever opens `path` finds the old file or the new one, and on failure the old one (see
+/// FILES above).
 ///
-/// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
+/// Errors: IO for what cannot be written, or replaced; NOT_FOUND for a folder that is not there; INVALID_ARGUMENT for a path
+/// that does not end in a file's name; OUT_OF_MEMORY.
 mnist_status mnist_model_save_weights(const struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
@@ -982,7 +1063,7 @@ mnist_status mnist_model_load_weights(struct mnist_model *model,
 /// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
 /// of the weights and the optimizer's state; a fit's checkpoint does not.
 ///
-/// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED for a network of too many layers.
 mnist_status mnist_model_save(const struct mnist_model *model,
                               const char *path,
                               struct mnist_error *error);

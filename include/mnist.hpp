@@ -80,11 +80,26 @@ struct sink {
     }
 };
 
-inline const char *or_null(const std::optional<std::string> &text) { return text ? text->c_str() : nullptr; }
+/// Text for C, which would take a NUL in it for its end and, say, write another file than was said.
+inline const char *text(const std::string &given, const char *argument)
+{
+    const std::size_t nul = given.find('\0');
+    if (nul != std::string::npos)
+        throw error(MNIST_ERROR_INVALID_ARGUMENT, "argument `" + std::string(argument) + "`: has a NUL in it: expected text, found"
+                                                      + " one at byte " + std::to_string(nul));
+    return given.c_str();
+}
+
+inline const char *text(const std::optional<std::string> &given, const char *argument)
+{
+    return given ? text(*given, argument) : nullptr;
+}
 
 } // namespace detail
 
 using activation = mnist_activation;
+
+namespace activations {
 constexpr activation linear = MNIST_ACTIVATION_LINEAR;
 constexpr activation relu = MNIST_ACTIVATION_RELU;
 constexpr activation softmax = MNIST_ACTIVATION_SOFTMAX;
@@ -93,6 +108,16 @@ constexpr activation tanh = MNIST_ACTIVATION_TANH;
 constexpr activation elu = MNIST_ACTIVATION_ELU;
 constexpr activation gelu = MNIST_ACTIVATION_GELU;
 constexpr activation swish = MNIST_ACTIVATION_SWISH;
+} // namespace activations
+
+// Without tanh, which is also a function of C's library: with `using namespace mnist` no name must mean two things.
+using activations::elu;
+using activations::gelu;
+using activations::linear;
+using activations::relu;
+using activations::sigmoid;
+using activations::softmax;
+using activations::swish;
 
 using progress = mnist_progress;
 using metrics = mnist_metrics;
@@ -109,7 +134,7 @@ public:
     explicit npz(const std::string &path)
     {
         mnist_npz *made = nullptr;
-        detail::check([&](mnist_error *e) { return mnist_npz_open(path.c_str(), &made, e); });
+        detail::check([&](mnist_error *e) { return mnist_npz_open(detail::text(path, "path"), &made, e); });
         npz_.reset(made);
     }
 
@@ -125,10 +150,12 @@ public:
     std::vector<std::size_t> shape(const std::string &name) const
     {
         std::size_t rank = 0;
-        detail::check([&](mnist_error *e) { return mnist_npz_shape(npz_.get(), name.c_str(), nullptr, 0, &rank, e); });
+        detail::check([&](mnist_error *e) {
+            return mnist_npz_shape(npz_.get(), detail::text(name, "name"), nullptr, 0, &rank, e);
+        });
         std::vector<std::size_t> dims(rank);
         detail::check([&](mnist_error *e) {
-            return mnist_npz_shape(npz_.get(), name.c_str(), dims.data(), rank, &rank, e);
+            return mnist_npz_shape(npz_.get(), detail::text(name, "name"), dims.data(), rank, &rank, e);
         });
         return dims;
     }
@@ -146,7 +173,8 @@ public:
     static dataset from_npz(const std::string &path, const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
-            return mnist_dataset_from_npz(path.c_str(), images.c_str(), labels.c_str(), out, e);
+            return mnist_dataset_from_npz(detail::text(path, "path"), detail::text(images, "images"),
+                                          detail::text(labels, "labels"), out, e);
         });
     }
 
@@ -155,7 +183,8 @@ public:
                             const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
-            return mnist_dataset_from_npz_pair(images_path.c_str(), images.c_str(), labels_path.c_str(), labels.c_str(),
+            return mnist_dataset_from_npz_pair(detail::text(images_path, "images_path"), detail::text(images, "images"),
+                                               detail::text(labels_path, "labels_path"), detail::text(labels, "labels"),
                                                out, e);
         });
     }
@@ -163,7 +192,8 @@ public:
     static dataset from_idx(const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
-            return mnist_dataset_from_idx(images.c_str(), labels.c_str(), out, e);
+            return mnist_dataset_from_idx(detail::text(images, "images_path"), detail::text(labels, "labels_path"), out,
+                                          e);
         });
     }
 
@@ -288,14 +318,15 @@ inline std::vector<float> prepare_image(const std::vector<std::uint8_t> &grey, s
 inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &path = std::nullopt)
 {
     mnist_dataset *train = nullptr, *test = nullptr;
-    detail::check([&](mnist_error *e) { return mnist_load_data(detail::or_null(path), &train, &test, e); });
+    detail::check([&](mnist_error *e) { return mnist_load_data(detail::text(path, "path"), &train, &test, e); });
     return {dataset(train), dataset(test)};
 }
 
 /// The output of a layer; belongs to its graph. A failed call gives an empty one, and model's constructor throws.
 class tensor {
 public:
-    explicit tensor(mnist_tensor *borrowed) : tensor_(borrowed) {}
+    /// Without a tensor an empty one, for graph::from_json to fill in.
+    explicit tensor(mnist_tensor *borrowed = nullptr) : tensor_(borrowed) {}
 
     tensor conv2d(std::size_t filters, std::size_t kernel_size, activation a = linear) const
     {
@@ -325,7 +356,7 @@ public:
     /// Any layer by Keras's class and config: x.layer("Conv2D", "{filters: 32, kernel_size: 3, strides: 2}").
     tensor layer(const std::string &class_name, const std::string &config = "{}") const
     {
-        return tensor(mnist_layer(tensor_, class_name.c_str(), config.c_str()));
+        return tensor(mnist_layer(tensor_, detail::text(class_name, "class_name"), detail::text(config, "config")));
     }
 
     /// The sizes without the batch; none for an empty tensor.
@@ -348,7 +379,8 @@ inline tensor merge(const std::vector<tensor> &inputs, const std::string &class_
     std::vector<mnist_tensor *> tensors;
     for (const tensor &input : inputs)
         tensors.push_back(input.get());
-    return tensor(mnist_merge(tensors.data(), tensors.size(), class_name.c_str(), config.c_str()));
+    return tensor(mnist_merge(tensors.data(), tensors.size(), detail::text(class_name, "class_name"),
+                              detail::text(config, "config")));
 }
 
 /// A network under construction.
@@ -388,7 +420,9 @@ public:
     {
         mnist_graph *made = nullptr;
         mnist_tensor *ends[2] = {};
-        detail::check([&](mnist_error *e) { return mnist_graph_from_json(json.c_str(), &made, &ends[0], &ends[1], e); });
+        detail::check([&](mnist_error *e) {
+            return mnist_graph_from_json(detail::text(json, "json"), &made, &ends[0], &ends[1], e);
+        });
         input = tensor(ends[0]);
         output = tensor(ends[1]);
         return graph(made);
@@ -411,7 +445,7 @@ public:
     {
         double value = 0;
         detail::check([&](mnist_error *e) {
-            return mnist_history_get(history_.get(), metric.c_str(), epoch, &value, e);
+            return mnist_history_get(history_.get(), detail::text(metric, "metric"), epoch, &value, e);
         });
         return value;
     }
@@ -471,7 +505,7 @@ public:
     {
         mnist_model *made = nullptr;
         detail::check([&](mnist_error *e) {
-            return mnist_model_new(input.get(), output.get(), detail::or_null(name), &made, e);
+            return mnist_model_new(input.get(), output.get(), detail::text(name, "name"), &made, e);
         });
         model_.reset(made);
     }
@@ -483,14 +517,14 @@ public:
     static model load(const std::string &path)
     {
         mnist_model *made = nullptr;
-        detail::check([&](mnist_error *e) { return mnist_model_load(path.c_str(), &made, e); });
+        detail::check([&](mnist_error *e) { return mnist_model_load(detail::text(path, "path"), &made, e); });
         return model(made);
     }
 
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state, how far the fit is.
     void save(const std::string &path) const
     {
-        detail::check([&](mnist_error *e) { return mnist_model_save(get(), path.c_str(), e); });
+        detail::check([&](mnist_error *e) { return mnist_model_save(get(), detail::text(path, "path"), e); });
     }
 
     /// Keras's table of the layers.
@@ -538,11 +572,11 @@ public:
     {
         std::size_t rank = 0;
         detail::check([&](mnist_error *e) {
-            return mnist_model_layer_shape(get(), layer.c_str(), nullptr, 0, &rank, e);
+            return mnist_model_layer_shape(get(), detail::text(layer, "layer"), nullptr, 0, &rank, e);
         });
         std::vector<std::size_t> dims(rank);
         detail::check([&](mnist_error *e) {
-            return mnist_model_layer_shape(get(), layer.c_str(), dims.data(), rank, &rank, e);
+            return mnist_model_layer_shape(get(), detail::text(layer, "layer"), dims.data(), rank, &rank, e);
         });
         return dims;
     }
@@ -556,7 +590,7 @@ public:
             len *= dim;
         std::vector<float> values(len);
         detail::check([&](mnist_error *e) {
-            return mnist_model_predict_layer(get(), layer.c_str(), images.data(), count, values.data(), len, e);
+            return mnist_model_predict_layer(get(), detail::text(layer, "layer"), images.data(), count, values.data(), len, e);
         });
         return values;
     }
@@ -565,7 +599,7 @@ public:
     void set_trainable(bool trainable, const std::optional<std::string> &layer = std::nullopt)
     {
         detail::check([&](mnist_error *e) {
-            return mnist_model_set_trainable(get(), detail::or_null(layer), trainable, e);
+            return mnist_model_set_trainable(get(), detail::text(layer, "layer"), trainable, e);
         });
     }
 
@@ -620,7 +654,7 @@ public:
         c.on_epoch_begin = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_begin, *p); };
         c.on_epoch_end = [](void *s, const mnist_progress *p) { return as_run(s).call(as_run(s).options.on_epoch_end, *p); };
         c.user_data = &state;
-        c.checkpoint_path = detail::or_null(options.checkpoint_path);
+        c.checkpoint_path = detail::text(options.checkpoint_path, "options.checkpoint_path");
         c.checkpoint_batches = options.checkpoint_batches;
         c.checkpoint_epochs = options.checkpoint_epochs;
         c.checkpoint_seconds = options.checkpoint_seconds;
@@ -706,11 +740,11 @@ public:
     {
         std::size_t rank = 0;
         detail::check([&](mnist_error *e) {
-            return mnist_model_weight_shape(get(), name.c_str(), nullptr, 0, &rank, e);
+            return mnist_model_weight_shape(get(), detail::text(name, "name"), nullptr, 0, &rank, e);
         });
         std::vector<std::size_t> dims(rank);
         detail::check([&](mnist_error *e) {
-            return mnist_model_weight_shape(get(), name.c_str(), dims.data(), rank, &rank, e);
+            return mnist_model_weight_shape(get(), detail::text(name, "name"), dims.data(), rank, &rank, e);
         });
         return dims;
     }
@@ -723,7 +757,7 @@ public:
             len *= dim;
         std::vector<float> values(len);
         detail::check([&](mnist_error *e) {
-            return mnist_model_get_weight(get(), name.c_str(), values.data(), len, e);
+            return mnist_model_get_weight(get(), detail::text(name, "name"), values.data(), len, e);
         });
         return values;
     }
@@ -731,18 +765,18 @@ public:
     void set_weight(const std::string &name, const std::vector<float> &values)
     {
         detail::check([&](mnist_error *e) {
-            return mnist_model_set_weight(get(), name.c_str(), values.data(), values.size(), e);
+            return mnist_model_set_weight(get(), detail::text(name, "name"), values.data(), values.size(), e);
         });
     }
 
     void save_weights(const std::string &path) const
     {
-        detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), path.c_str(), e); });
+        detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), detail::text(path, "path"), e); });
     }
 
     void load_weights(const std::string &path)
     {
-        detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), path.c_str(), e); });
+        detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });
     }
 
     mnist_model *get() const noexcept { return model_.get(); }

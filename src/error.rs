@@ -112,11 +112,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Whatever a message is made of, it is one line that a terminal can show.
         for place in self.places.iter().rev() {
-            write!(f, "{place}: ")?;
+            write!(f, "{}: ", escaped(place))?;
         }
-        f.write_str(&self.what)?;
-        match (&self.expected, &self.found) {
+        f.write_str(&escaped(&self.what))?;
+        let [expected, found] = [&self.expected, &self.found].map(|text| text.as_deref().map(escaped));
+        match (expected, found) {
             (Some(expected), Some(found)) => write!(f, ": expected {expected}, found {found}"),
             (Some(expected), None) => write!(f, ": expected {expected}"),
             (None, Some(found)) => write!(f, ": found {found}"),
@@ -176,6 +178,24 @@ pub fn one_of(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     }
 }
 
+/// Text with what a terminal would obey, or would show in another order, escaped: `\u{1b}`. The rest is as it was.
+pub fn escaped(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| {
+        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match obeyed(c) {
+            true => shown.extend(c.escape_debug()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Error::io(error)
@@ -189,7 +209,7 @@ impl From<candle_core::Error> for Error {
         match error {
             Candle::WithBacktrace { inner, .. } => Error::from(*inner),
             Candle::Context { inner, context } => Error::from(*inner).at(context),
-            Candle::WithPath { inner, path } => Error::from(*inner).at(path.display()),
+            Candle::WithPath { inner, path } => Error::from(*inner).at(path.to_string_lossy()),
             Candle::Io(error) => Error::io(error),
             other => Error::new(ErrorKind::Internal, format!("candle: {other}")),
         }
@@ -221,6 +241,14 @@ mod tests {
             assert!(text.len() < 700 && text.ends_with(" more") && !text.contains(char::is_control), "{text}");
         }
         assert!(one_of([long.as_str()]).ends_with("..."));
+    }
+
+    #[test]
+    fn no_part_of_a_message_is_obeyed_by_a_terminal() {
+        let evil = "a\x1b[31m\n\u{9b}\u{202e}b";
+        let error = Error::new(ErrorKind::Io, evil).at(evil).expected(evil).found(evil);
+        let shown = "a\\u{1b}[31m\\n\\u{9b}\\u{202e}b";
+        assert_eq!(error.to_string(), format!("{shown}: {shown}: expected {shown}, found {shown}"));
     }
 
     #[test]

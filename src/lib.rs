@@ -11,6 +11,7 @@
 //! image     a picture of any size in the form of MNIST's digits
 //! graph     what a network is: descriptions of layers, shapes, names, the summary
 //! weights   tensors in safetensors files      json   the descriptions in their headers
+//! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
 //! ```
 //!
@@ -23,6 +24,7 @@
 mod capi;
 pub mod data;
 pub mod error;
+pub mod files;
 pub mod graph;
 pub mod image;
 #[doc(hidden)] // for the fuzzing and the tests, not for use
@@ -33,8 +35,8 @@ mod kind;
 pub mod layers;
 mod memory;
 pub mod optimizers;
-mod replace;
 pub mod train;
+mod variables;
 pub mod weights;
 
 pub use error::{Error, ErrorKind, Result};

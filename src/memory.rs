@@ -1,9 +1,17 @@
 //! Memory that is asked for politely: a request the machine cannot meet is an error, never an abort.
 
+mod available;
+mod measure;
+
 use crate::error::{Error, ErrorKind, Result};
+use crate::files;
+pub use available::{Available, available};
+use measure::is_only_counted;
+pub use measure::{Measured, measured, part, readable};
 use memmap2::MmapMut;
 use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -26,6 +34,9 @@ pub fn check<T>(len: usize) -> Result<()> {
 /// Gives `vec` room for `more` elements than it has, or `OutOfMemory`, likewise.
 pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<()> {
     let len = vec.len().saturating_add(more);
+    if is_only_counted(more.saturating_mul(size_of::<T>())) {
+        return Ok(());
+    }
     check::<T>(len)?;
     let before = shortages();
     // What was granted while the system refused has come from a reserve that is not meant for what can be done without.
@@ -80,7 +91,9 @@ pub fn cannot_allocate(bytes: usize) -> Error {
 /// A vector of `len` copies of `value`, or `OutOfMemory`.
 pub fn filled<T: Copy>(len: usize, value: T) -> Result<Vec<T>> {
     let mut vec = reserve(len)?;
-    vec.resize(len, value);
+    if vec.capacity() >= len {
+        vec.resize(len, value); // otherwise it is measured
+    }
     Ok(vec)
 }
 
@@ -88,8 +101,8 @@ pub fn filled<T: Copy>(len: usize, value: T) -> Result<Vec<T>> {
 fn machine_memory() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     let told = || {
-        let text = std::fs::read_to_string("/proc/meminfo");
-        if text.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::OutOfMemory) {
+        let text = files::read_text(Path::new("/proc/meminfo"));
+        if text.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutOfMemory) {
             return None; // to be asked again when there is memory to read it
         }
         let text = text.unwrap_or_default();
@@ -132,6 +145,9 @@ impl Buffer {
     /// `len` zeros.
     pub fn zeros(len: usize) -> Result<Self> {
         let bytes = len.saturating_mul(size_of::<f32>());
+        if bytes >= PAGES_FROM && is_only_counted(bytes) {
+            return Ok(Buffer::default());
+        }
         let storage = if (PAGES_FROM..=machine_memory()).contains(&bytes) {
             let pages = MmapMut::map_anon(bytes).map_err(|_| cannot_allocate(bytes))?;
             #[cfg(target_os = "linux")]
@@ -139,6 +155,9 @@ impl Buffer {
             Storage::Pages(pages)
         } else {
             let (elements, start) = aligned_zeros(len)?;
+            if elements.len() < len {
+                return Ok(Buffer::default()); // it is measured
+            }
             Storage::Heap { elements, start }
         };
         Ok(Buffer { storage, len })

@@ -53,6 +53,36 @@ fn the_shared_library_has_its_name_its_symbols_and_no_others() {
     assert!(dynamic.contains("soname: [libmnist.so.0]"), "{dynamic}");
 }
 
+/// A thread that is cancelled ends by unwinding its stack from the end of an exported function, or its beginning: there must be
+/// nothing in its frame that has a say in that ("P", a personality), as Rust's has, which would end the process.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn a_cancelled_thread_can_leave_every_exported_function() {
+    let symbols = stdout(Command::new("nm").args(["-D", "--defined-only", "--format=posix"]).arg(shared()));
+    let address = |text: &str| u64::from_str_radix(text, 16).unwrap();
+    let names: std::collections::HashMap<_, _> = symbols
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .map(|fields| (address(fields[2]), fields[0]))
+        .collect();
+    let frames = stdout(Command::new("readelf").args(["--debug-dump=frames", "--wide"]).arg(shared()));
+    let (mut kinds, mut seen) = (std::collections::HashMap::new(), 0);
+    for block in frames.split("\n\n") {
+        let fields: Vec<_> = block.split_whitespace().collect();
+        if fields.get(3) == Some(&"CIE") {
+            let kind = block.split("Augmentation:").nth(1).unwrap().split('"').nth(1).unwrap();
+            kinds.insert(fields[0].to_string(), kind.to_string());
+        } else if let Some(["FDE", cie, place]) = fields.get(3..6) {
+            let start = address(place.trim_start_matches("pc=").split("..").next().unwrap());
+            let Some(name) = names.get(&start) else { continue };
+            let kind = &kinds[cie.trim_start_matches("cie=")];
+            assert!(!kind.contains('P'), "{name}: {kind}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, names.len());
+}
+
 #[test]
 fn the_shared_library_is_small() {
     let size = std::fs::metadata(shared()).unwrap().len();
@@ -166,7 +196,7 @@ fn the_library_can_be_closed_and_opened_again_a_thousand_times() {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (Path::new(ROOT).join("tests/c/unload.c"), folder.path().join("unload"));
     // A pointer from dlsym becomes one to a function: POSIX says so, ISO C does not.
-    run(compiler("unload.c").arg("-Wno-pedantic").arg("-o").arg(&program).arg(source).arg("-ldl"));
+    run(compiler("unload.c").arg("-Wno-pedantic").arg("-o").arg(&program).arg(source).args(["-ldl", "-lpthread"]));
     print!("{}", stdout(Command::new(program).arg(shared())));
 }
 
@@ -174,6 +204,36 @@ fn the_library_can_be_closed_and_opened_again_a_thousand_times() {
 fn the_cpp_layer() {
     let folder = tempfile::tempdir().unwrap();
     print!("{}", stdout(Command::new(program(folder.path(), "wrapper.cpp")).arg(folder.path())));
+}
+
+/// With `using namespace mnist` a name that C's library has as well would mean two things.
+#[test]
+#[cfg(target_os = "linux")]
+fn no_name_of_the_cpp_layer_is_one_of_c_s_functions() {
+    let layer = std::fs::read_to_string(Path::new(ROOT).join("include/mnist.hpp")).unwrap();
+    let layer = &layer[layer.find("} // namespace detail").unwrap()..];
+    let first_word = |text: &str| text.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap().to_string();
+    let mut names = Vec::new();
+    for line in layer.lines() {
+        for kind in ["class ", "struct ", "using activations::", "using ", "inline "] {
+            let Some(rest) = line.strip_prefix(kind) else { continue };
+            let declared = rest.split('(').next().unwrap();
+            names.push(first_word(if kind == "inline " { declared.rsplit(' ').next().unwrap() } else { rest }));
+            break;
+        }
+    }
+    assert!(["model", "relu", "load_data", "writer"].iter().all(|name| names.iter().any(|n| n == name)), "{names:?}");
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("all.c");
+    let headers =
+        ["math", "stdio", "stdlib", "string", "time", "wchar", "ctype", "signal", "complex", "unistd", "fcntl"];
+    let includes: Vec<_> = headers.iter().map(|name| format!("#include <{name}.h>\n")).collect();
+    std::fs::write(&source, format!("#define _GNU_SOURCE\n{}", includes.concat())).unwrap();
+    let text = stdout(compiler("all.c").arg("-E").arg(source));
+    let words: std::collections::HashSet<_> = text.split(|c: char| c != '_' && !c.is_alphanumeric()).collect();
+    assert!(words.contains("tanh") && words.contains("erf"), "C's names are not seen");
+    let both: Vec<_> = names.iter().filter(|name| words.contains(name.as_str())).collect();
+    assert!(both.is_empty(), "{both:?}");
 }
 
 #[test]

@@ -448,7 +448,7 @@ fn a_cache_that_cannot_be_written_to() {
     std::fs::create_dir_all(user.path("locked/datasets")).unwrap();
     std::fs::create_dir_all(user.path("folder/datasets/mnist.npz")).unwrap();
     std::fs::create_dir_all(user.path("link/datasets")).unwrap();
-    symlink("../../nowhere", user.path("link/datasets/mnist.npz")).unwrap();
+    symlink("../../nowhere/x", user.path("link/datasets/mnist.npz")).unwrap();
     std::fs::set_permissions(user.path("locked/datasets"), std::fs::Permissions::from_mode(0o555)).unwrap();
     std::fs::set_permissions(user.path("locked"), std::fs::Permissions::from_mode(0o555)).unwrap();
     let before = user.listing();
@@ -456,8 +456,8 @@ fn a_cache_that_cannot_be_written_to() {
         ("file", "IO", "file/datasets", "Not a directory"),
         ("locked", "IO", "locked/datasets/mnist.npz", "temporary file beside it: Permission denied"),
         ("locked/deeper", "IO", "locked/deeper/datasets", "Permission denied"),
-        ("folder", "IO", "folder/datasets/mnist.npz", "is a directory"),
-        ("link", "NOT_FOUND", "link/datasets/mnist.npz", "No such file"),
+        ("folder", "IO", "folder/datasets/mnist.npz", "cannot be read: expected a file, found a directory"),
+        ("link", "NOT_FOUND", "link/datasets/mnist.npz", "temporary file beside it: No such file"),
     ] {
         let home = user.path(keras);
         let mut command = user.command(&[("MNIST_DATA_URL", &url), ("KERAS_HOME", home.to_str().unwrap())]);
@@ -476,6 +476,83 @@ fn a_cache_that_cannot_be_written_to() {
     symlink("elsewhere", user.path("keras")).unwrap();
     assert_eq!(user.load(&url), LOADED);
     assert!(user.path("elsewhere/datasets/mnist.npz").is_file());
+}
+
+/// Ways to be no whole mnist.npz.
+fn damaged() -> Vec<(&'static str, Vec<u8>)> {
+    let mut flipped = MNIST.clone();
+    flipped[MNIST.len() / 2] ^= 1;
+    vec![
+        ("cut", MNIST[..MNIST.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("a page", b"<!DOCTYPE html>".to_vec()),
+        ("a bit of it flipped", flipped),
+    ]
+}
+
+#[test]
+fn a_damaged_file_in_the_cache_is_downloaded_again_or_named() {
+    let (good, bad) = (Server::bytes(good()), Server::bytes(answer("404 Not Found\r\nContent-Length: 0", b"")));
+    for (name, bytes) in damaged() {
+        let user = User::new();
+        let path = user.path(CACHE[2]);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &bytes).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let before = user.listing();
+        let text = user.load(&bad.url());
+        assert!(text.starts_with(&format!("MNIST_ERROR_NETWORK: {}: ", path.display())), "{name}: {text}");
+        let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
+        assert!(text.contains(what) && text.contains("404") && text.lines().count() == 1, "{name}: {text}");
+        assert!(std::fs::read(&path).unwrap() == bytes && user.listing() == before, "{name}: it stays");
+        assert_eq!(user.load(&good.url()), LOADED, "{name}");
+        assert!(std::fs::read(&path).unwrap() == *MNIST && user.listing() == before, "{name}");
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+        assert_eq!(user.load(&bad.url()), LOADED, "{name}: nobody is asked any more");
+    }
+}
+
+#[test]
+fn a_link_in_the_cache_stays_one() {
+    let (server, user) = (Server::bytes(good()), User::new());
+    std::fs::create_dir_all(user.path("keras/datasets")).unwrap();
+    symlink("../../there", user.path(CACHE[2])).unwrap();
+    assert_eq!(user.load(&server.url()), LOADED);
+    assert!(user.path(CACHE[2]).is_symlink() && std::fs::read(user.path("there")).unwrap() == *MNIST);
+}
+
+#[test]
+fn a_download_with_closed_descriptors_or_under_a_timer() {
+    for how in ["closed", "signals"] {
+        let slowly = Server::start(|_, mut stream| {
+            for piece in good().chunks(MNIST.len() / 40) {
+                if stream.write_all(piece).is_err() {
+                    return;
+                }
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            finish(&mut stream, b"");
+        });
+        let user = User::new();
+        let mut command = user.command(&[("MNIST_DATA_URL", &slowly.url())]);
+        let text = String::from_utf8(command.arg(how).output().unwrap().stdout).unwrap();
+        assert_eq!(text, LOADED, "{how}");
+        assert!(std::fs::read(user.path(CACHE[2])).unwrap() == *MNIST, "{how}");
+    }
+}
+
+#[test]
+fn what_the_environment_says_is_shown_without_what_a_terminal_obeys() {
+    use std::os::unix::ffi::OsStrExt;
+    let user = User::new();
+    let evil = std::ffi::OsStr::from_bytes(b"/proc/a\x1b[31m\xff\n\xc2\x9b");
+    let said = |command: &mut Command| String::from_utf8(command.output().unwrap().stdout).unwrap();
+    let text = said(user.command(&[("MNIST_DATA_URL", "http://127.0.0.1:1/")]).env("KERAS_HOME", evil));
+    assert!(text.contains("/proc/a\\u{1b}[31m\\xff\\n\\u{9b}/datasets"), "{text:?}");
+    for name in ["MNIST_DATA_URL", "http_proxy"] {
+        let text = said(user.command(&[("MNIST_DATA_URL", "http://127.0.0.1:1/")]).env(name, "ftp://a\x1b[31m\nb"));
+        assert!(text.contains("\\u{1b}[31m\\n") && !text.trim_end().contains(char::is_control), "{text:?}");
+    }
 }
 
 /// Every file that is opened to be written, made, renamed or removed lies in the cache.

@@ -19,7 +19,7 @@ use std::process::Command;
 /// A place, a function's parameter or a struct's field, as an initializer in C; `owner` is the struct of a field.
 fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
     let bare = place.kind.trim_start_matches("const ");
-    let pointee = bare.trim_end_matches('*').trim();
+    let pointee = bare.strip_suffix("* const *").unwrap_or(bare).trim_end_matches('*').trim();
     let constant = place.kind.starts_with("const ");
     let opaque = header.opaque.iter().any(|name| name == pointee);
     let options = header.find_struct(pointee).map(|found| found.fields[0].name == "struct_size");
@@ -30,6 +30,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
     let family = format!("MNIST_{}_", family.to_uppercase());
     let members: Vec<_> = header.family(&family).map(|(name, _)| name.as_str()).collect();
     let kind = match (bare, bare.matches('*').count()) {
+        (_, 2) if opaque && bare.ends_with("* const *") => "OBJECTS",
         (_, 2) if opaque => "OUT_OBJECT",
         (_, 1) if opaque => "OBJECT",
         ("char *", _) if constant => "TEXT",
@@ -39,7 +40,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         (_, 1) if NUMBERS.contains(&pointee) => ["OUT", "IN"][usize::from(constant)],
         ("double" | "float", 0) => "REAL",
         (_, 0) if header.callbacks.iter().any(|callback| callback.name == bare) => "FUNCTION",
-        ("size_t", 0) if place.name == "struct_size" => "STRUCT_SIZE",
+        ("size_t", 0) if place.name == "struct_size" && owner.is_some() => "STRUCT_SIZE",
         (_, 0) if !members.is_empty() => "CONSTANT",
         (_, 0) if NUMBERS.contains(&bare) || header.integers.iter().any(|(name, _)| name == bare) => "NUMBER",
         _ => panic!(
@@ -129,7 +130,8 @@ fn table(header: &Header) -> String {
     list.clear();
     for Struct { name, fields } in header.structs.iter().filter(|found| found.fields[0].name == "struct_size") {
         assert!(is_function(&format!("{name}_init")), "include/mnist.h: no function fills in {name}");
-        writeln!(text, "static void init_{name}(void *options)\n{{\n    {name}_init(options);\n}}").unwrap();
+        writeln!(text, "static void init_{name}(void *options)\n{{\n    {name}_init(options, sizeof({name}));\n}}")
+            .unwrap();
         writeln!(text, "static const struct place fields_{name}[] = {{").unwrap();
         fields.iter().for_each(|field| writeln!(text, "    {},", entry(header, field, Some(name))).unwrap());
         writeln!(text, "}};").unwrap();
@@ -184,16 +186,34 @@ fn files(folder: &Path) {
     std::fs::copy(folder.join("arrays.npz"), cache.join("mnist.npz")).unwrap();
 }
 
-#[test]
-fn every_argument_of_every_function_is_tried_wrong() {
+/// Goes through the tables, in the way that the arguments say.
+fn run(how: &[&str]) {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path().to_path_buf();
     std::fs::write(folder.join("table.h"), table(&Header::committed())).unwrap();
     files(&folder);
     let include = format!("-I{}", folder.display());
     let program = program_with(&folder, "hostile/hostile.c", &[&include]);
-    let text = stdout(Command::new(program).arg(&folder).args((!watched()).then_some("freed")));
+    let text = stdout(Command::new(program).arg(&folder).args(how));
     println!("{}", text.lines().next_back().unwrap()); // before it stands what NULL for a function has written
+}
+
+#[test]
+fn every_argument_of_every_function_is_tried_wrong() {
+    run(if watched() { &[] } else { &["freed"] });
+}
+
+#[test]
+#[cfg(all(unix, not(target_os = "android")))]
+fn a_thread_is_cancelled_in_every_function() {
+    run(&["cancelled"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn children_are_forked_off_in_every_function_that_is_called_back() {
+    run(&["forked", "1"]);
+    run(&["forked", "2"]);
 }
 
 #[test]

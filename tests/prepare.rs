@@ -1,8 +1,9 @@
 //! What preparing a picture is worth to a network, on a part of what `cargo bench --bench prepare` measures.
 
 use mnist::data::{Dataset, load_data};
-use mnist::graph::{Activation, Graph};
+use mnist::graph::Graph;
 use mnist::image::prepare;
+use mnist::layers::Activation;
 use mnist::train::{CompileOptions, EvaluateOptions, FitOptions, Model, Output, Verbose};
 use std::path::Path;
 
@@ -15,7 +16,7 @@ const DIGITS: usize = 500;
 /// A network of the tutorial's kind, smaller, after one epoch.
 fn network(mut train: Dataset) -> Model {
     let mut graph = Graph::new();
-    let x = graph.input(28, 28, 1).unwrap();
+    let x = graph.input(&[28, 28, 1]).unwrap();
     let y = graph.conv2d(x, 8, 3, Activation::Relu).unwrap();
     let y = graph.conv2d(y, 16, 3, Activation::Relu).unwrap();
     let y = graph.flatten(y).unwrap();

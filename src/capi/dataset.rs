@@ -3,9 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{
-    Handle, borrow, check_capacity, give, out, path, peek, slice, slice_mut, string, take, write_dims,
-};
+use super::pointers::{Handle, borrow, give, out, path, peek, room, slice, string, take, write_dims};
 use crate::data::{self, Dataset, Dtype};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
@@ -23,13 +21,29 @@ impl Handle for mnist_dataset {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistdat");
 }
 
-/// The type of a dataset's pixels as seen from outside: MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+/// The type of numbers, a constant MNIST_DTYPE_...; a dataset's are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 pub type mnist_dtype = u32;
 
 /// Bytes, 0 to 255.
 pub const MNIST_DTYPE_U8: u32 = 1;
 /// Single precision.
 pub const MNIST_DTYPE_F32: u32 = 2;
+/// Double precision.
+pub const MNIST_DTYPE_F64: u32 = 3;
+/// int8_t.
+pub const MNIST_DTYPE_I8: u32 = 4;
+/// int16_t.
+pub const MNIST_DTYPE_I16: u32 = 5;
+/// int32_t.
+pub const MNIST_DTYPE_I32: u32 = 6;
+/// int64_t.
+pub const MNIST_DTYPE_I64: u32 = 7;
+/// uint16_t.
+pub const MNIST_DTYPE_U16: u32 = 8;
+/// uint32_t.
+pub const MNIST_DTYPE_U32: u32 = 9;
+/// uint64_t.
+pub const MNIST_DTYPE_U64: u32 = 10;
 
 impl mnist_dataset {
     pub(super) fn new(data: Dataset) -> Self {
@@ -55,7 +69,8 @@ impl mnist_dataset {
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
 /// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist it is downloaded there, its size and SHA-256 checked before it gets its name. On success `*train` and `*test`
+/// exist, or does not hold these arrays whole, it is downloaded there, its size and SHA-256 checked before it gets its name;
+/// a damaged file stays until then, and is named when the download fails. On success `*train` and `*test`
 /// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
 /// Memory as mnist_dataset_from_npz.
 ///
@@ -382,8 +397,7 @@ pub unsafe extern "C" fn mnist_dataset_unique_labels(
             let count = out(count, "count")?;
             let unique = borrow(dataset, "dataset")?.get().unique_labels()?;
             if capacity > 0 {
-                check_capacity("capacity", capacity, unique.len())?;
-                slice_mut(labels, capacity, "labels")?[..unique.len()].copy_from_slice(&unique);
+                room(labels, "labels", (capacity, "capacity"), unique.len())?.copy_from_slice(&unique);
             }
             count.write(unique.len());
         }
@@ -415,8 +429,7 @@ pub unsafe extern "C" fn mnist_dataset_image(
                     .at("argument `i`"));
             };
             let len = data.image_shape().iter().product();
-            check_capacity("capacity", capacity, len)?;
-            data.image(i, &mut slice_mut(pixels, capacity, "pixels")?[..len]);
+            data.image(i, room(pixels, "pixels", (capacity, "capacity"), len)?);
             if !label.is_null() {
                 label.write(found);
             }

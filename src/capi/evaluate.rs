@@ -7,7 +7,7 @@ use super::guard;
 use super::model::mnist_model;
 use super::options::{self, Options, unknown};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, check_capacity, out, slice, slice_mut};
+use super::pointers::{borrow, out, room, slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{EvaluateOptions, Output, Verbose};
 use std::ffi::c_void;
@@ -58,10 +58,9 @@ impl mnist_evaluate_options {
             return Ok(None);
         }
         let needed = classes.saturating_mul(classes);
-        check_capacity("options.confusion_capacity", self.confusion_capacity, needed)?;
+        let capacity = (self.confusion_capacity, "options.confusion_capacity");
         // SAFETY: the caller's.
-        let room = unsafe { slice_mut(self.confusion, self.confusion_capacity, "options.confusion") }?;
-        Ok(Some(&mut room[..needed]))
+        unsafe { room(self.confusion, "options.confusion", capacity, needed) }.map(Some)
     }
 }
 
@@ -98,8 +97,9 @@ pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluat
 /// logits. NULL options mean the defaults.
 ///
 /// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-/// infinite, an option out of its range, too little room for the confusion matrix; UNSUPPORTED for another last layer;
-/// OUT_OF_MEMORY.
+/// infinite, or made so by mnist_dataset_normalize, an option out of its range, too little room for the confusion matrix;
+/// UNSUPPORTED for another last layer; IO for a stdout that is to be written to and is wide-oriented (fwide);
+/// OUT_OF_MEMORY, the message saying which batch there would be memory for.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_evaluate(
     model: *const mnist_model,
@@ -116,15 +116,20 @@ pub unsafe extern "C" fn mnist_model_evaluate(
             let options = options::read(options, "options")?;
             let out = self::out(out, "out")?;
             let sink = Sink::new(options.write, options.write_data);
+            let verbose = verbose(options.verbose)?;
+            if verbose != Verbose::Silent {
+                sink.ready()?;
+            }
             let metrics = model.evaluate(
                 &data,
                 EvaluateOptions {
                     batch_size: options.batch_size,
-                    verbose: verbose(options.verbose)?,
+                    verbose,
                     output: Output {
                         write: &mut |text| sink.write(text),
                         redraw: sink.redraw(),
                         columns: &|| sink.columns(),
+                        check: &|| sink.check(),
                     },
                     confusion: options.confusion(model.output_len())?,
                 },
@@ -138,7 +143,7 @@ pub unsafe extern "C" fn mnist_model_evaluate(
 /// The model's output for `count` images: `images` are `[count, H, W, C]` floats in the scale the model was trained on
 /// (what mnist_dataset_image gives), the probabilities `[count, classes]` floats; `capacity` says how many floats
 /// `probabilities` has room for. An image's result does not depend on the others, nor on threads. While a fit is under
-/// way the weights are those between two of its steps. A count of 0 does nothing.
+/// way the weights are those between two of its steps. A count of 0 does nothing; the arrays may be NULL then.
 ///
 /// Errors: INVALID_ARGUMENT when `capacity` is below count * classes; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -160,8 +165,7 @@ pub unsafe extern "C" fn mnist_model_predict(
             };
             let images = slice(images, needed(model.input_shape().len(), "count")?, "images")?;
             let len = needed(model.output_len(), "count")?;
-            check_capacity("capacity", capacity, len)?;
-            model.predict(images, count, &mut slice_mut(probabilities, capacity, "probabilities")?[..len])?;
+            model.predict(images, count, room(probabilities, "probabilities", (capacity, "capacity"), len)?)?;
         }
         Ok(MNIST_OK)
     })
@@ -185,8 +189,7 @@ pub unsafe extern "C" fn mnist_model_predict_dataset(
             let model = borrow(model, "model")?.get()?;
             let data = borrow(dataset, "dataset")?.get();
             let len = data.len().saturating_mul(model.output_len());
-            check_capacity("capacity", capacity, len)?;
-            model.predict_dataset(&data, &mut slice_mut(probabilities, capacity, "probabilities")?[..len])?;
+            model.predict_dataset(&data, room(probabilities, "probabilities", (capacity, "capacity"), len)?)?;
         }
         Ok(MNIST_OK)
     })

@@ -11,7 +11,7 @@ use super::options::{self, Options};
 use super::output::{Sink, mnist_write_fn};
 use super::pointers::{borrow, give, path, peek};
 use crate::error::{Error, ErrorKind, Result};
-use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress};
+use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress, Verbose};
 use std::ffi::{c_char, c_void};
 
 /// How far a fit has come.
@@ -41,7 +41,7 @@ pub struct mnist_progress {
 
 /// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
 /// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
-/// longjmp and no C++ exception may pass through the library.
+/// longjmp, no C++ exception and no pthread_exit may pass through the library. Its thread cannot be cancelled meanwhile.
 pub type mnist_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const mnist_progress) -> i32>;
 
 /// How to fit; fill it in with mnist_fit_options_init.
@@ -80,7 +80,7 @@ pub struct mnist_fit_options {
     /// Handed to the callbacks.
     pub user_data: *mut c_void,
     /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    /// is not 0, and when the fit ends or is stopped. NULL.
+    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
     pub checkpoint_path: *const c_char,
     /// Written after every so many batches, counted from the fit's first one. 0.
     pub checkpoint_batches: usize,
@@ -199,19 +199,22 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
-/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite (the message says which),
-/// or an option out of its range; BUSY; OUT_OF_MEMORY, which can come later too: the model keeps what it has learned.
+/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
+/// mnist_dataset_normalize (the message says which), or an option out of its range; BUSY; IO for a stdout that is to be
+/// written to and is wide-oriented (fwide); OUT_OF_MEMORY for a batch that there is no memory for (the message says what
+/// takes how much, and which batch would fit), and it can come later too: the model keeps what it has learned.
 ///
 /// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
-/// and batch, the metrics so far. A process that is killed at any moment leaves the file whole; a fit that then resumes
-/// ends with the same weights to the last bit, and the same history, as if nothing had happened, callbacks being called
-/// from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to there). Its `epochs` may be
-/// others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
+/// and batch, the metrics so far. A process that is killed at any moment leaves the file before or the next one, whole; a
+/// fit that then resumes ends with the same weights to the last bit, and the same history, as if nothing had happened,
+/// callbacks being called from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to
+/// there). Its `epochs` may be others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
 /// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
 /// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
-/// saying which key of the file, what was expected and what is there. A folder that is not there or cannot be written to
-/// is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file is the one
-/// before, and the model, which keeps what it has learned, can be saved elsewhere.
+/// saying which key of the file, what was expected and what is there. A path that cannot be
+/// written to (see FILES above: no such folder, no right to it, a read-only file, no file, a mount point, another user's file
+/// in a sticky folder) is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file
+/// is the one before, and the model, which keeps what it has learned, can be saved elsewhere.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_fit(
     model: *mut mnist_model,
@@ -231,6 +234,10 @@ pub unsafe extern "C" fn mnist_model_fit(
                 false => Some(borrow(options.validation_data, "options.validation_data")?.get()),
             };
             let sink = Sink::new(options.write, options.write_data);
+            let verbose = verbose(options.verbose)?;
+            if verbose != Verbose::Silent {
+                sink.ready()?;
+            }
             let fitted = model.fit(
                 &data,
                 FitOptions {
@@ -238,7 +245,7 @@ pub unsafe extern "C" fn mnist_model_fit(
                     epochs: options.epochs,
                     initial_epoch: options.initial_epoch,
                     shuffle: options.shuffle != 0,
-                    verbose: verbose(options.verbose)?,
+                    verbose,
                     seed: options.seed,
                     validation_split: options.validation_split,
                     validation_data: validation.as_ref(),
@@ -246,6 +253,7 @@ pub unsafe extern "C" fn mnist_model_fit(
                         write: &mut |text| sink.write(text),
                         redraw: sink.redraw(),
                         columns: &|| sink.columns(),
+                        check: &|| sink.check(),
                     },
                     callbacks: Some(&mut CCallbacks(&options)),
                     checkpoint: options.checkpoint()?,

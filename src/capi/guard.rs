@@ -1,6 +1,11 @@
 //! The way in and out: every exported function runs inside one of these. Panics end here, and the host's floating-point
-//! settings are put aside meanwhile.
+//! settings, and whether its thread may be cancelled, are put aside meanwhile.
+//!
+//! [`cancel::restore`] may end the thread, which unwinds the stack from there. So the functions that call it, and the exported
+//! ones that call these, have nothing to clean up, nor anything that says that nothing may come through: they call nothing
+//! but `extern "C"` functions, of which the compiler knows that nothing does. A test looks whether it is so.
 
+use super::cancel;
 use super::error::{MNIST_ERROR_OUT_OF_MEMORY, mnist_error, mnist_status};
 #[cfg(feature = "reserve")]
 use super::reserve::is_ready;
@@ -20,12 +25,31 @@ fn is_ready() -> bool {
 ///
 /// State that a panic leaves behind is not looked at again in a way that could hurt: locks here do not poison, and
 /// outputs are written last.
-pub fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_status>) -> mnist_status {
-    status_and_news(error, || task().map(|status| (status, None)))
+#[inline]
+#[allow(improper_ctypes_definitions)] // no foreign type is what the ABI is for
+pub extern "C" fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_status>) -> mnist_status {
+    let before = cancel::disable();
+    let status = guarded(error, || task().map(|status| (status, None)));
+    cancel::restore(before);
+    status
 }
 
 /// As [`status`], for a function that has something to say when it has not failed.
-pub fn status_and_news(
+#[inline]
+#[allow(improper_ctypes_definitions)] // as above
+pub extern "C" fn status_and_news(
+    error: *mut mnist_error,
+    task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
+) -> mnist_status {
+    let before = cancel::disable();
+    let status = guarded(error, task);
+    cancel::restore(before);
+    status
+}
+
+#[inline(never)]
+#[allow(improper_ctypes_definitions)] // as above
+extern "C" fn guarded(
     error: *mut mnist_error,
     task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
 ) -> mnist_status {
@@ -56,17 +80,27 @@ pub fn status_and_news(
 }
 
 /// Runs a function that cannot fail; should it panic all the same, `otherwise` is returned.
-pub fn value<T>(otherwise: T, task: impl FnOnce() -> T) -> T {
+#[inline]
+#[allow(improper_ctypes_definitions)] // as above
+pub extern "C" fn value<T: Copy>(otherwise: T, task: impl FnOnce() -> T) -> T {
+    let before = cancel::disable();
+    let value = guarded_value(otherwise, task);
+    cancel::restore(before);
+    value
+}
+
+#[inline(never)]
+#[allow(improper_ctypes_definitions)] // as above
+extern "C" fn guarded_value<T>(otherwise: T, task: impl FnOnce() -> T) -> T {
     let _standard = Standard::enter();
     catch_unwind(AssertUnwindSafe(task)).unwrap_or(otherwise)
 }
 
 /// Runs a function that makes an object; NULL when it panics, or there is no memory to fall back on.
-pub fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
-    match is_ready() {
-        true => value(std::ptr::null_mut(), task),
-        false => std::ptr::null_mut(),
-    }
+#[inline]
+#[allow(improper_ctypes_definitions)] // as above
+pub extern "C" fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
+    value(std::ptr::null_mut(), || if is_ready() { task() } else { std::ptr::null_mut() })
 }
 
 /// An error unless there is memory to fall back on.

@@ -2,7 +2,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{check_capacity, slice, slice_mut};
+use super::pointers::{room, slice};
 use crate::image;
 
 /// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
@@ -31,12 +31,11 @@ pub unsafe extern "C" fn mnist_image_prepare(
 ) -> mnist_status {
     guard::status(error, || {
         image::check_size(height, width)?;
-        check_capacity("capacity", capacity, image::SIDE * image::SIDE)?;
         // SAFETY: by the contract the pointers are NULL or what the header says; the product of checked sizes is no
         // overflow.
         unsafe {
+            let pixels = room(pixels, "pixels", (capacity, "capacity"), image::SIDE * image::SIDE)?;
             let grey = slice(grey, height * width, "grey")?;
-            let pixels = &mut slice_mut(pixels, capacity, "pixels")?[..image::SIDE * image::SIDE];
             pixels.copy_from_slice(&image::prepare(grey, height, width, divisor)?);
         }
         Ok(MNIST_OK)

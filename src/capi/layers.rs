@@ -4,7 +4,7 @@ use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, check_capacity, out, peek, slice, slice_mut, string, write_dims};
+use super::pointers::{borrow, out, peek, room, slice, string};
 use std::ffi::{c_char, c_void};
 
 /// How many layers the model has, its input included; 0 for NULL.
@@ -56,10 +56,9 @@ pub unsafe extern "C" fn mnist_model_layer_shape(
             let rank = out(rank, "rank")?;
             let shape = model.layer_shape(string(layer, "layer")?)?.dims();
             if capacity > 0 {
-                check_capacity("capacity", capacity, shape.len())?;
-                slice_mut(dims, capacity, "dims")?;
+                room(dims, "dims", (capacity, "capacity"), shape.len())?.copy_from_slice(shape);
             }
-            rank.write(write_dims(shape, dims, capacity));
+            rank.write(shape.len());
         }
         Ok(MNIST_OK)
     })
@@ -92,7 +91,7 @@ pub unsafe extern "C" fn mnist_model_set_trainable(
 /// What the layer called `layer` gives for `count` samples: `images` are `[count, ...]` of the model's input shape, `values`,
 /// which has room for `capacity` floats, becomes `[count, ...]` of the layer's (mnist_model_layer_shape). Of a layer that is
 /// called more than once it is its first call that counts. Relu and other activations of the layer are applied. All samples
-/// meet the weights of one moment. Memory is asked for at each call.
+/// meet the weights of one moment. Memory is asked for at each call. A count of 0 does nothing; the arrays may be NULL then.
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -111,12 +110,9 @@ pub unsafe extern "C" fn mnist_model_predict_layer(
             let model = borrow(model, "model")?.get()?;
             let layer = string(layer, "layer")?;
             let (input, output) = (model.input_shape().len(), model.layer_shape(layer)?.len());
-            check_capacity("capacity", capacity, count.saturating_mul(output))?;
-            if count > 0 {
-                let images = slice(images, count.saturating_mul(input), "images")?;
-                let values = slice_mut(values, count.saturating_mul(output), "values")?;
-                model.predict_layer(layer, images, count, values)?;
-            }
+            let values = room(values, "values", (capacity, "capacity"), count.saturating_mul(output))?;
+            let images = slice(images, count.saturating_mul(input), "images")?;
+            model.predict_layer(layer, images, count, values)?;
         }
         Ok(MNIST_OK)
     })
@@ -148,6 +144,8 @@ pub unsafe extern "C" fn mnist_model_copy_weights(
 
 /// Writes the network as Keras's `to_json()` would say it, layers' settings, names and connections, by `write`, which is given
 /// `user_data`; NULL means stdout. mnist_graph_from_json reads it, and so does Keras's model_from_json.
+///
+/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_config(
     model: *const mnist_model,
@@ -158,7 +156,10 @@ pub unsafe extern "C" fn mnist_model_config(
     guard::status(error, || {
         // SAFETY: by the contract it is NULL or live.
         let text = unsafe { borrow(model, "model") }?.get()?.config().to_string();
-        Sink::new(write, user_data).write(&text);
+        let sink = Sink::new(write, user_data);
+        sink.ready()?;
+        sink.write(&text);
+        sink.check()?;
         Ok(MNIST_OK)
     })
 }

@@ -7,6 +7,7 @@
 //! | file | what crosses the boundary |
 //! |---|---|
 //! | `guard` | nothing: it is the way in and out |
+//! | `cancel` | nothing: it keeps a thread from being cancelled in a call |
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
@@ -15,6 +16,8 @@
 //! | `output` | text for the caller's function, or for C's `stdout` |
 //! | `reserve` | nothing: it is the memory that is left when the system has none |
 
+mod array;
+mod cancel;
 mod dataset;
 mod error;
 mod evaluate;

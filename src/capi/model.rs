@@ -9,6 +9,7 @@ use super::output::{Sink, mnist_write_fn};
 use super::pointers::{Handle, borrow, give, out, peek, string, take, write_dims};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::json::{self, Named};
+use crate::kernels::process::Process;
 use crate::optimizers::{self, Adam, AdamW, Optimizer, RmsProp, Sgd};
 use crate::train::{CompileOptions, Loss, Model};
 use std::ffi::{CString, c_char, c_void};
@@ -23,7 +24,7 @@ pub struct mnist_model {
     /// Its layers' names and classes, likewise.
     pub(super) layer_names: Vec<(CString, CString)>,
     /// The process that made it.
-    process: u32,
+    process: Process,
 }
 
 impl mnist_model {
@@ -33,13 +34,13 @@ impl mnist_model {
         let weight_names = model.weight_names().map(text).collect();
         let layers = model.layers().iter();
         let layer_names = layers.map(|layer| (text(&layer.name), text(layer.layer.class()))).collect();
-        mnist_model { model: ManuallyDrop::new(model), weight_names, layer_names, process: std::process::id() }
+        mnist_model { model: ManuallyDrop::new(model), weight_names, layer_names, process: Process::current() }
     }
 
     /// The model, unless this is a child that was forked off: there its threads are missing, and a lock that one of them
     /// held would never be released.
     pub(super) fn get(&self) -> Result<&Model> {
-        match self.process == std::process::id() {
+        match self.process == Process::current() {
             true => Ok(&self.model),
             false => Err(Error::new(
                 ErrorKind::State,
@@ -53,7 +54,7 @@ impl mnist_model {
 
 impl Drop for mnist_model {
     fn drop(&mut self) {
-        if self.process == std::process::id() {
+        if self.process == Process::current() {
             // SAFETY: it is dropped here and nowhere else. In a forked child it is left as it is: there are no threads to
             // wait for.
             unsafe { ManuallyDrop::drop(&mut self.model) };
@@ -208,9 +209,9 @@ unsafe fn config(text: *const c_char, option: &str) -> Result<Option<serde_json:
 /// mnist_model_free; the graph is not needed any more.
 ///
 /// Errors: the first failure of a layer call of the graph; INVALID_ARGUMENT for tensors that do not belong together;
-/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable") forces the instruction set that the
-/// model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The results are the
-/// same with each.)
+/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable"; empty: unset) forces the instruction
+/// set that the model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The
+/// results are the same with each.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_new(
     input: *const mnist_tensor,
@@ -241,6 +242,8 @@ pub unsafe extern "C" fn mnist_model_free(model: *mut mnist_model) {
 
 /// Writes Keras's table of the layers, their output shapes and numbers of parameters, by `write`, which is given
 /// `user_data`; NULL means stdout.
+///
+/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_summary(
     model: *const mnist_model,
@@ -251,7 +254,10 @@ pub unsafe extern "C" fn mnist_model_summary(
     guard::status(error, || {
         // SAFETY: by the contract it is NULL or live.
         let text = unsafe { borrow(model, "model") }?.get()?.summary();
-        Sink::new(write, user_data).write(&text);
+        let sink = Sink::new(write, user_data);
+        sink.ready()?;
+        sink.write(&text);
+        sink.check()?;
         Ok(MNIST_OK)
     })
 }

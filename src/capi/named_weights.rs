@@ -3,7 +3,7 @@
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
-use super::pointers::{borrow, check_capacity, out, peek, slice, slice_mut, string};
+use super::pointers::{borrow, out, peek, room, slice, string};
 use std::ffi::c_char;
 
 /// How many weights the model has, a layer's kernel and its bias being two; 0 for NULL.
@@ -46,8 +46,7 @@ pub unsafe extern "C" fn mnist_model_weight_shape(
             let rank = out(rank, "rank")?;
             let shape = model.weight_shape(name)?;
             if capacity > 0 {
-                check_capacity("capacity", capacity, shape.len())?;
-                slice_mut(dims, capacity, "dims")?[..shape.len()].copy_from_slice(shape);
+                room(dims, "dims", (capacity, "capacity"), shape.len())?.copy_from_slice(shape);
             }
             rank.write(shape.len());
         }
@@ -74,8 +73,7 @@ pub unsafe extern "C" fn mnist_model_get_weight(
             let model = borrow(model, "model")?.get()?;
             let name = string(name, "name")?;
             let len = model.weight_len(name)?;
-            check_capacity("capacity", capacity, len)?;
-            model.get_weight(name, &mut slice_mut(values, capacity, "values")?[..len])?;
+            model.get_weight(name, room(values, "values", (capacity, "capacity"), len)?)?;
         }
         Ok(MNIST_OK)
     })

@@ -3,7 +3,7 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{Handle, borrow, give, out, path, peek, slice_mut, string, take};
+use super::pointers::{Handle, borrow, give, out, path, peek, room, string, take};
 use crate::data::Npz;
 use std::ffi::{CString, c_char};
 
@@ -87,8 +87,7 @@ pub unsafe extern "C" fn mnist_npz_shape(
             let rank = out(rank, "rank")?;
             let shape = npz.npz.shape(name)?;
             if capacity > 0 {
-                super::pointers::check_capacity("capacity", capacity, shape.len())?;
-                slice_mut(dims, capacity, "dims")?[..shape.len()].copy_from_slice(shape);
+                room(dims, "dims", (capacity, "capacity"), shape.len())?.copy_from_slice(shape);
             }
             rank.write(shape.len());
         }

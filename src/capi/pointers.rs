@@ -6,7 +6,7 @@
 //! | [`give`] | a new object goes to the caller, who frees it |
 //! | [`take`] | an object comes back to be freed |
 //! | [`out`] | the caller's variable, written on success |
-//! | [`slice()`], [`slice_mut`] | the caller's array |
+//! | [`slice()`], [`room`] | the caller's array; NULL will do for one of no elements |
 //! | [`string`], [`path`] | the caller's text, NUL-terminated UTF-8 |
 
 use crate::error::{Error, ErrorKind, Result};
@@ -19,12 +19,19 @@ fn null(argument: &str) -> Error {
 
 /// An opaque type of the header.
 pub trait Handle {
-    /// What an object of this type begins with as long as it lives, unlike that of any other type.
+    /// What says that an object is of this type, unlike that of any other type.
     const TAG: u64;
 }
 
+/// What an object begins with as long as it lives: its type's tag, and whose it is. Another copy of the library in the
+/// process, loaded from another file or linked into another one, has this variable elsewhere, and an allocator of its own.
+fn mark<T: Handle>() -> u64 {
+    static OURS: u8 = 0;
+    T::TAG ^ (&raw const OURS).addr() as u64
+}
+
 /// An object of ours as it lies in memory: a word that says what it is, then itself. A pointer to something else, or to
-/// what was freed and not used again, is told by the word.
+/// what was freed and not used again, is told by the word; so is an object of another copy of the library.
 #[repr(C)]
 pub struct Tagged<T> {
     tag: u64,
@@ -34,7 +41,7 @@ pub struct Tagged<T> {
 impl<T: Handle> Tagged<T> {
     /// Marks an object as what it is.
     pub fn new(object: T) -> Self {
-        Tagged { tag: T::TAG, object }
+        Tagged { tag: mark::<T>(), object }
     }
 
     /// The pointer that the caller knows it by.
@@ -45,7 +52,7 @@ impl<T: Handle> Tagged<T> {
     /// What the caller's pointer leads to, if it is such an object.
     ///
     /// # Safety
-    /// `pointer` is NULL, or eight bytes can be read there; if they are the tag, the object lives for `'a`.
+    /// `pointer` is NULL, or eight bytes can be read there; if they are its mark, the object lives for `'a`.
     unsafe fn find<'a>(pointer: *const T) -> Option<&'a Self> {
         let pointer = pointer.cast::<Self>();
         if pointer.is_null() || !pointer.is_aligned() {
@@ -54,7 +61,7 @@ impl<T: Handle> Tagged<T> {
         // SAFETY: the caller's.
         unsafe {
             let tag = (&raw const (*pointer).tag).read_volatile();
-            (tag == T::TAG).then(|| &*pointer)
+            (tag == mark::<T>()).then(|| &*pointer)
         }
     }
 }
@@ -95,7 +102,7 @@ pub unsafe fn borrow<'a, T: Handle>(pointer: *const T, argument: &str) -> Result
     // SAFETY: the caller's.
     unsafe { peek(pointer) }.ok_or_else(|| {
         let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
-        Error::new(ErrorKind::InvalidArgument, "is no such object, or was freed")
+        Error::new(ErrorKind::InvalidArgument, "is no such object of this library, or was freed")
             .expected(format_args!("a live {name}"))
             .at(format_args!("argument `{argument}`"))
     })
@@ -146,19 +153,31 @@ impl<T> Out<T> {
 /// # Safety
 /// `pointer` is NULL or points to `len` elements that nobody writes meanwhile.
 pub unsafe fn slice<'a, T>(pointer: *const T, len: usize, argument: &str) -> Result<&'a [T]> {
+    if len == 0 {
+        return Ok(&[]);
+    }
     check_array(pointer, len, argument)?;
     // SAFETY: the caller's; the length in bytes fits (`check_array`).
     Ok(unsafe { std::slice::from_raw_parts(pointer, len) })
 }
 
-/// The caller's array of `len` elements, to be written.
+/// The first `needed` elements of the caller's array, to be written; it has `capacity`, as the argument of that name says.
 ///
 /// # Safety
-/// `pointer` is NULL or points to `len` elements that nobody else uses meanwhile.
-pub unsafe fn slice_mut<'a, T>(pointer: *mut T, len: usize, argument: &str) -> Result<&'a mut [T]> {
-    check_array(pointer, len, argument)?;
+/// `pointer` is NULL or points to `capacity` elements that nobody else uses meanwhile.
+pub unsafe fn room<'a, T>(
+    pointer: *mut T,
+    argument: &str,
+    (capacity, its_name): (usize, &str),
+    needed: usize,
+) -> Result<&'a mut [T]> {
+    check_capacity(its_name, capacity, needed)?;
+    if needed == 0 {
+        return Ok(&mut []);
+    }
+    check_array(pointer, capacity, argument)?;
     // SAFETY: the caller's; the length in bytes fits (`check_array`).
-    Ok(unsafe { std::slice::from_raw_parts_mut(pointer, len) })
+    Ok(unsafe { std::slice::from_raw_parts_mut(pointer, needed) })
 }
 
 fn check_array<T>(pointer: *const T, len: usize, argument: &str) -> Result<()> {
@@ -206,7 +225,7 @@ pub unsafe fn path(pointer: *const c_char, argument: &str) -> Result<PathBuf> {
 }
 
 /// An error unless the caller's array has room for what is to be written.
-pub fn check_capacity(argument: &str, capacity: usize, needed: usize) -> Result<()> {
+fn check_capacity(argument: &str, capacity: usize, needed: usize) -> Result<()> {
     match capacity >= needed {
         true => Ok(()),
         false => Err(Error::new(ErrorKind::InvalidArgument, "too small")

@@ -9,7 +9,7 @@
 // CALLS. Every call that can fail returns an mnist_status: MNIST_OK (0), an error (negative) or news (positive). It takes
 // an mnist_error* last, which gets the text: what is wrong, where, what was expected and what was found; NULL when the
 // text is not wanted. Outputs are written only on success, and a call that fails changes nothing. No call ends the
-// process, prints (unless asked to), or lets a panic, a signal or an exception out.
+// process (but see MEMORY and NOT CAUGHT), prints (unless asked to), or lets a panic or an exception out.
 //
 // OWNERSHIP. Objects are opaque. What a call gives through `mnist_X **out`, or returns from mnist_X_new, is yours:
 //
@@ -26,15 +26,31 @@
 // THREADS. A call that takes `const mnist_X *` may run on many threads at once, also while another thread is inside a
 // call that takes the same object without const. Two of those at once: the second gets MNIST_ERROR_BUSY; only on a graph,
 // whose calls are short, it waits. Only _free must not race with anything. Different objects have nothing in common. An
-// mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads); callbacks and
-// writes happen on the thread that called.
+// mnist_error is for one call at a time. A model computes on threads of its own (mnist_model_set_threads), or on the
+// caller's where none can be started; callbacks and writes happen on the thread that called. No call is a cancellation
+// point: a thread that is cancelled (pthread_cancel) in one ends after it. Nor are callbacks, until they return.
 //
 // MEMORY. A call for which there is not enough returns MNIST_ERROR_OUT_OF_MEMORY, mnist_X_new and the layer calls NULL; it
-// changes nothing, except that a fit that has begun to train stops between two steps and keeps what it has learned. For
-// what can only be asked for in small pieces the library has 2 MiB of its own to fall back on. What it has no power over
-// are some hundred bytes that a thread takes while it starts: refused those, Rust or the C library ends the process.
+// changes nothing, except that a fit that has begun to train stops between two steps and keeps what it has learned. What
+// fit, evaluate and predict take is compared with what the machine, the process's limits and its containers' have left
+// before the first of it is taken; the message says which batch would fit. For what can only be asked for in small pieces
+// the library has 2 MiB of its own to fall back on. What it has no power over: some hundred bytes that a thread takes while
+// it starts (refused those, Rust or the C library ends the process), and a system that has promised more than it has.
 //
-// TEXT is UTF-8, NUL-terminated; paths too.
+// TEXT is UTF-8, NUL-terminated; paths too. A message is one line; what a terminal would obey in a path or a name is
+// shown as \u{1b}.
+//
+// FILES. A relative path means the working folder at the time of the call, also where it is written to later. What is no
+// regular file (a folder, a pipe, a socket, a device) is MNIST_ERROR_IO at once, to be read or to be replaced: nobody at its
+// other end is waited for. (For a disk, or a server behind a file system, that does not answer the system itself waits.)
+// A file is written beside its place, as .mnist-0.tmp or a higher number, synced, and renamed: whoever opens it finds the
+// old one or the new one, whole, as far as the file system renames in one step. What a killed process has left is removed
+// by the next write in that folder. The mode of a file that is replaced stays, and its owner and group where this process
+// may set them (where the group cannot stay, it may do no more than everybody); ACLs and other attributes do not, and
+// other hard links keep the old content. A symbolic link stays: what it leads to is replaced, or made. A file that is
+// read-only, or that this process may not write to, is not replaced: MNIST_ERROR_IO; so is a file that is itself mounted.
+// Descriptors 0, 1 and 2 are never the library's, though the program may have closed them: while something is being opened
+// they are held by what can be neither read nor written. What a signal interrupts is taken up again.
 //
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
 //
@@ -48,9 +64,12 @@
 //
 // AFTER FORK a model of the parent's gives MNIST_ERROR_STATE in the child, which may free it, and make or load models of
 // its own. A child that was forked while another thread was inside a call with a dataset or a graph leaves that one alone.
+// In a child that a callback or a writer has forked off, the call around it returns MNIST_ERROR_STATE as well, and has
+// written nothing since.
 //
 // CAUGHT, since every object begins with a word that says what it is: an object of another type, and one that was freed,
-// as long as its memory is not used again. It is MNIST_ERROR_INVALID_ARGUMENT; a function without a status does nothing.
+// as long as its memory is not used again, and one of another copy of the library in the process. They are
+// MNIST_ERROR_INVALID_ARGUMENT; a function without a status does nothing.
 //
 // NOT CAUGHT: a pointer to where nothing can be read, a freed object whose memory has become another of its type, an array
 // shorter than said, an output array that overlaps an input.

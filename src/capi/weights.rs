@@ -9,9 +9,11 @@ use std::ffi::c_char;
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
 /// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
-/// beside its place and renamed, so that what is at `path` is whole at any time, and on failure what it was.
+/// beside its place and renamed: whoever opens `path` finds the old file or the new one, and on failure the old one (see
+/// FILES above).
 ///
-/// Errors: IO, NOT_FOUND for a folder that is not there; OUT_OF_MEMORY.
+/// Errors: IO for what cannot be written, or replaced; NOT_FOUND for a folder that is not there; INVALID_ARGUMENT for a path
+/// that does not end in a file's name; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_weights(
     model: *const mnist_model,
@@ -55,7 +57,7 @@ pub unsafe extern "C" fn mnist_model_load_weights(
 /// was there as mnist_model_save_weights does. A fit can resume from it (see mnist_fit_options). It takes memory for a copy
 /// of the weights and the optimizer's state; a fit's checkpoint does not.
 ///
-/// Errors: IO, NOT_FOUND for a folder that is not there; UNSUPPORTED for a network of too many layers; OUT_OF_MEMORY.
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED for a network of too many layers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save(
     model: *const mnist_model,

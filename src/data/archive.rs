@@ -2,18 +2,17 @@
 //! them: that goes through a file byte by byte, and again for each mark of an end that turns out to be none.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::{self, Input, Place};
 use crate::kind::{self, Kind};
 use crate::memory;
-use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
 use zip::read::{ArchiveOffset, Config, ZipFile, ZipFileEntry};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 /// An open archive.
 pub struct Archive {
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<BufReader<Input>>,
     /// The file's length.
     len: u64,
     /// What the file begins with, to say what it is when it is not what was expected.
@@ -21,10 +20,10 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens the file `path`. A file that is no zip archive is told what it is.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = super::open(path)?;
-        let len = file.metadata()?.len();
+    /// Opens the file at `place`. A file that is no zip archive is told what it is.
+    pub fn open(place: &Place) -> Result<Self> {
+        let file = files::open(place)?;
+        let len = file.size()?;
         let mut file = BufReader::new(file);
         let start = kind::start(&mut file)?;
         match check_directory(&mut file, len) {
@@ -56,13 +55,13 @@ impl Archive {
     }
 
     /// A member to be read.
-    pub fn member(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<File>>> {
+    pub fn member(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<Input>>> {
         check_method(&self.zip.by_index_data(index).map_err(damaged)?)?;
         self.zip.by_index(index).map_err(damaged)
     }
 
     /// The same, unless the directory claims of it what cannot be.
-    pub fn member_to_unpack(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<File>>> {
+    pub fn member_to_unpack(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<Input>>> {
         let len = self.len;
         let member = self.member(index)?;
         let packed = member.compressed_size().min(len);
@@ -147,7 +146,7 @@ struct Directory {
 
 /// Makes sure that the last end record in a file of `len` bytes tells the truth of a directory right before it, and says at
 /// which byte of the file the archive begins. It takes time for the directory's bytes and 64 KiB, whatever these are.
-fn check_directory(file: &mut BufReader<File>, len: u64) -> Result<u64> {
+fn check_directory(file: &mut BufReader<Input>, len: u64) -> Result<u64> {
     let last = len.min(END as u64 + u64::from(u16::MAX));
     file.seek(SeekFrom::Start(len - last))?;
     let mut tail = memory::filled(last as usize, 0)?;
@@ -192,7 +191,7 @@ fn in_parts() -> Error {
 
 /// The record of an archive with more than 65,535 members or 4 GiB, which ends at `end`; its place counts from where the
 /// archive begins, which is `place` in most files.
-fn large_directory(file: &mut BufReader<File>, end: u64, place: u64) -> Result<Directory> {
+fn large_directory(file: &mut BufReader<Input>, end: u64, place: u64) -> Result<Directory> {
     for start in [place, end - END_64] {
         if start > end - END_64 {
             continue;
@@ -212,7 +211,7 @@ fn large_directory(file: &mut BufReader<File>, end: u64, place: u64) -> Result<D
 }
 
 /// Goes through a directory's entries, which must fill it.
-fn walk(file: &mut BufReader<File>, directory: &Directory) -> Result<()> {
+fn walk(file: &mut BufReader<Input>, directory: &Directory) -> Result<()> {
     const ENTRY: u64 = 46;
     let &Directory { count, size, end, .. } = directory;
     let start = end.checked_sub(size).ok_or_else(|| unsound("its directory is larger than the file"))?;
@@ -233,7 +232,7 @@ fn walk(file: &mut BufReader<File>, directory: &Directory) -> Result<()> {
     }
 }
 
-fn read_at<const N: usize>(file: &mut BufReader<File>, at: u64) -> Result<[u8; N]> {
+fn read_at<const N: usize>(file: &mut BufReader<Input>, at: u64) -> Result<[u8; N]> {
     let mut bytes = [0; N];
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(&mut bytes).map_err(|error| super::unreadable(error, at))?;

@@ -2,68 +2,84 @@
 
 use super::{Dataset, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
-use std::ffi::OsString;
+use crate::files::Place;
+#[cfg(feature = "download")]
+use crate::files::again;
+use crate::variables;
 use std::path::{Path, PathBuf};
 
 /// MNIST's training and test data: the arrays `x_train`, `y_train`, `x_test` and `y_test` of the npz archive at `path`.
 ///
 /// Without a path it is Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. When no such
-/// file exists it is downloaded there (feature `download`) from the address that Keras uses, or from the one in
-/// `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be http; from https only https is
-/// followed. What is taken is Keras's file, or this project's `examples/data/mnist.npz`. A proxy is taken from
-/// `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A file that is there already is taken
-/// as it is, as Keras takes one that another program put there.
+/// file exists, or one that cannot be read as these arrays, it is downloaded there (feature `download`) from the address
+/// that Keras uses, or from the one in `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be
+/// http; from https only https is followed. What is taken is Keras's file, or this project's `examples/data/mnist.npz`. A
+/// proxy is taken from `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A sound file that is
+/// there already is taken as it is, whoever put it there; a damaged one stays until a whole one has been received.
 pub fn load_data(path: Option<&Path>) -> Result<(Dataset, Dataset)> {
-    match path {
-        Some(path) => read(path),
-        None => {
-            let path = cached()?;
-            if !path.exists() {
-                fetch(&path)?;
-            }
-            read(&path)
-        }
-    }
+    let Some(path) = path else { return from_cache(&cached()?) };
+    read(Place::of(path)?)
 }
 
-fn read(path: &Path) -> Result<(Dataset, Dataset)> {
-    let npz = Npz::open(path)?;
-    let pair = |images, labels| Dataset::from_archive(&npz, images, labels).at(path.display());
+fn read(place: Place) -> Result<(Dataset, Dataset)> {
+    let npz = Npz::at(place)?;
+    let pair = |images, labels| Dataset::from_archive(&npz, images, labels).at(npz.place());
     Ok((pair("x_train", "y_train")?, pair("x_test", "y_test")?))
 }
 
-/// The value of an environment variable that is set to something.
-fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
+fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
+    let place = Place::of(path)?;
+    if !place.exists() {
+        fetch(&place)?;
+        return read(place);
+    }
+    match read(place.clone()) {
+        Err(damage) if is_damage(&damage) => {
+            // A download that was cut short, say, Keras's own included: it would be there for ever.
+            fetch(&place).map_err(|error| {
+                let kind = if cfg!(feature = "download") { error.kind() } else { damage.kind() };
+                let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
+                Error::new(kind, format!("{damage}; {what} ({error})"))
+            })?;
+            read(place)
+        }
+        result => result,
+    }
+}
+
+/// Whether what a file holds is wrong, and not that it cannot be read now.
+fn is_damage(error: &Error) -> bool {
+    use ErrorKind::{Format, InvalidArgument, NotFound, Shape, Unsupported};
+    matches!(error.kind(), Format | InvalidArgument | NotFound | Shape | Unsupported)
 }
 
 /// Where Keras keeps the file.
 fn cached() -> Result<PathBuf> {
-    let home = variable("KERAS_HOME").map(PathBuf::from);
-    let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".keras")));
+    let home = variables::get("KERAS_HOME").map(PathBuf::from);
+    let home = home.or_else(|| variables::home().map(|home| home.join(".keras")));
     let home = home.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "no home directory to look for the data in")
-            .expected("KERAS_HOME or HOME to be set")
+            .expected("KERAS_HOME or HOME to be set, in a program with no more rights than its user")
     })?;
     Ok(home.join("datasets").join("mnist.npz"))
 }
 
 #[cfg(feature = "download")]
-fn fetch(path: &Path) -> Result<()> {
+fn fetch(place: &Place) -> Result<()> {
     use super::download::{MNIST, Source, address, download};
     const OWN: &str = "MNIST_DATA_URL";
     const ATTEMPTS: usize = 5;
-    let own = variable(OWN);
+    let own = variables::get(OWN);
     let own = own.as_ref().map(|url| url.to_string_lossy());
     if let Some(url) = &own {
         address(url).at(format_args!("environment variable {OWN}"))?;
     }
     let source = Source { url: own.as_deref().unwrap_or(MNIST.url), ..MNIST };
-    let folder = path.parent().unwrap_or(Path::new("."));
+    let folder = place.path().parent().unwrap_or(Path::new("."));
     let mut attempt = 1;
     loop {
         let made = Folders::make(folder);
-        match made.and_then(|_made| download(&source, path)) {
+        match made.and_then(|_made| download(&source, place)) {
             // Another process, whose download has failed, took the folder away that it had made.
             Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
             result => return result,
@@ -80,7 +96,7 @@ impl Folders {
     fn make(folder: &Path) -> Result<Self> {
         let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         let made = Folders(missing.map(Path::to_path_buf).collect());
-        std::fs::create_dir_all(folder).at(folder.display())?;
+        again(|| std::fs::create_dir_all(folder)).at(Place::of(folder)?)?;
         Ok(made)
     }
 }
@@ -93,9 +109,9 @@ impl Drop for Folders {
 }
 
 #[cfg(not(feature = "download"))]
-fn fetch(path: &Path) -> Result<()> {
-    let error = Error::new(ErrorKind::NotFound, "no such file, and this library was built without `download`");
-    Err(error.expected("mnist.npz to be put there").at(path.display()))
+fn fetch(place: &Place) -> Result<()> {
+    let error = Error::new(ErrorKind::NotFound, "nothing is downloaded: this library was built without `download`");
+    Err(error.expected("mnist.npz to be put there").at(place))
 }
 
 #[cfg(test)]
@@ -120,6 +136,19 @@ mod tests {
             let sum: String = sum.chain_update(&pixels).finalize().iter().map(|b| format!("{b:02x}")).collect();
             assert!(sum.starts_with(head) && sum.ends_with(tail), "{name} {sum}");
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "download"))]
+    fn a_damaged_file_is_named_where_no_other_can_be_had() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mnist.npz");
+        std::fs::write(&path, "PK, and no more").unwrap();
+        let error = from_cache(&path).unwrap_err();
+        let text = error.to_string();
+        assert!(error.kind() == ErrorKind::Format && text.starts_with(path.to_str().unwrap()), "{text}");
+        assert!(text.contains("delete it, or put a whole mnist.npz there"), "{text}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"PK, and no more");
     }
 
     #[test]

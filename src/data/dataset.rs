@@ -4,6 +4,7 @@ use super::element::Elements;
 use super::idx;
 use super::npz::Npz;
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::Place;
 use crate::memory;
 use std::ops::Range;
 use std::path::Path;
@@ -57,7 +58,8 @@ impl Dataset {
     /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
     /// is read, and for the directory 64 bytes for each of the file's and 32 MiB; a claim that is past belief is refused.
     pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
-        Dataset::from_archive(&Npz::open(path)?, images, labels).at(path.display())
+        let npz = Npz::open(path)?;
+        Dataset::from_archive(&npz, images, labels).at(npz.place())
     }
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
@@ -68,15 +70,17 @@ impl Dataset {
     /// The array `images` of one npz archive and `labels` of another, as Kuzushiji-49 has them. Memory as
     /// [`from_npz`](Self::from_npz).
     pub fn from_npz_pair(images_path: &Path, images: &str, labels_path: &Path, labels: &str) -> Result<Self> {
-        let pixels = Npz::open(images_path)?.pixels(images).at(images_path.display())?;
-        let labels = Npz::open(labels_path)?.labels(labels).at(labels_path.display())?;
-        Dataset::from_elements(pixels, labels).at(both(images_path, labels_path))
+        let (images_place, labels_place) = (Place::of(images_path)?, Place::of(labels_path)?);
+        let pixels = Npz::at(images_place.clone())?.pixels(images).at(&images_place)?;
+        let labels = Npz::at(labels_place.clone())?.labels(labels).at(&labels_place)?;
+        Dataset::from_elements(pixels, labels).at(both(&images_place, &labels_place))
     }
 
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, or 2, labels of rank 1. Memory, whatever the files: the
     /// dataset, as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
-        Dataset::from_elements(idx::images(images)?, idx::labels(labels)?).at(both(images, labels))
+        let (images, labels) = (Place::of(images)?, Place::of(labels)?);
+        Dataset::from_elements(idx::images(&images)?, idx::labels(&labels)?).at(both(&images, &labels))
     }
 
     fn from_elements((pixels, dims): (Elements, Vec<usize>), labels: Vec<u32>) -> Result<Self> {
@@ -122,6 +126,11 @@ impl Dataset {
     /// `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, as it came or was changed.
     pub fn shape(&self) -> Vec<usize> {
         [self.len()].into_iter().chain(self.sample.iter().copied()).collect()
+    }
+
+    /// The shape of a sample as it came or was changed: `[W]`, `[H, W]` or `[H, W, C]`.
+    pub fn sample_shape(&self) -> &[usize] {
+        &self.sample
     }
 
     /// `[H, W, C]` of an image. One of rank 2 has one channel; numbers in a row are the channels of one pixel, as what a
@@ -223,30 +232,45 @@ impl Dataset {
             }
             Pixels::F32(pixels) => {
                 for (out, &pixel) in out.iter_mut().zip(&pixels[start..start + len]) {
-                    *out = normal(self.divisors.iter().fold(pixel, |pixel, divisor| pixel / divisor));
+                    *out = self.scaled(pixel);
                 }
             }
         }
     }
 
-    /// An error that names the first pixel that is NaN or infinite.
+    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`.
     pub fn check_finite(&self) -> Result<()> {
-        let Pixels::F32(pixels) = &self.pixels else { return Ok(()) };
         let len = self.image_len();
-        let pixels = &pixels[self.range.start * len..self.range.end * len];
-        match pixels.iter().position(|pixel| !pixel.is_finite()) {
-            None => Ok(()),
-            Some(at) => {
-                let [_, width, channels] = self.image_shape();
-                let (image, pixel) = (at / len, at % len);
-                let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
-                Err(Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can train on")
-                    .expected("a finite one")
-                    .found(pixels[at])
-                    .at(format_args!("image {image}, pixel {place:?}")))
-            }
-        }
+        let range = self.range.start * len..self.range.end * len;
+        let bad = match &self.pixels {
+            Pixels::U8(_, table) if table.iter().all(|value| value.is_finite()) => None,
+            Pixels::U8(pixels, table) => first_bad(pixels[range].iter().map(|&pixel| table[usize::from(pixel)])),
+            Pixels::F32(pixels) => first_bad(pixels[range].iter().map(|&pixel| self.scaled(pixel))),
+        };
+        let Some((at, found)) = bad else { return Ok(()) };
+        let [_, width, channels] = self.image_shape();
+        let (image, pixel) = (at / len, at % len);
+        let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
+        Err(Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can compute with")
+            .expected("a finite one")
+            .found(found)
+            .at(format_args!("image {image}, pixel {place:?}")))
     }
+
+    /// A float as `normalize` said.
+    fn scaled(&self, pixel: f32) -> f32 {
+        normal(self.divisors.iter().fold(pixel, |pixel, divisor| pixel / divisor))
+    }
+}
+
+/// The first number that is NaN or infinite, and where.
+fn first_bad(mut pixels: impl Iterator<Item = f32>) -> Option<(usize, f32)> {
+    let mut found = 0.0;
+    let at = pixels.position(|pixel| {
+        found = pixel;
+        !pixel.is_finite()
+    })?;
+    Some((at, found))
 }
 
 /// Makes sure that an image can have so many dimensions.
@@ -261,8 +285,8 @@ pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
 }
 
 /// The place of an error between two files.
-fn both(images: &Path, labels: &Path) -> String {
-    format!("{} and {}", images.display(), labels.display())
+fn both(images: &Place, labels: &Place) -> String {
+    format!("{images} and {labels}")
 }
 
 /// `pixel`, or 0 for one below the smallest normal number.
@@ -293,6 +317,23 @@ mod tests {
         let mut out = vec![f32::NAN; data.image_len()];
         data.image(i, &mut out);
         out
+    }
+
+    #[test]
+    fn pixels_that_become_infinite_are_told() {
+        let place =
+            |data: &Dataset| data.check_finite().map_err(|error| error.to_string().split(": ").next().unwrap().into());
+        let mut data = bytes();
+        data.normalize(1e-37).unwrap(); // 11 becomes 1.1e38
+        assert_eq!(place(&data), Ok(()));
+        data.normalize(0.31).unwrap(); // and 3.5e38, past the largest float
+        assert_eq!(place(&data), Err("image 2, pixel [1, 1, 0]".to_string()));
+        assert_eq!(place(&data.slice(0, 2).unwrap()), Ok(()));
+        let mut floats = Dataset::from_f32(vec![1.0, 2.0, 3.0, 4.0], &[2, 1, 2], vec![0, 1]).unwrap();
+        floats.normalize(2e-38).unwrap();
+        assert_eq!(place(&floats), Ok(()));
+        floats.normalize(0.55).unwrap();
+        assert_eq!(place(&floats), Err("image 1, pixel [0, 1, 0]".to_string()));
     }
 
     #[test]

@@ -2,11 +2,10 @@
 
 use super::proxy;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::replace::replace;
+use crate::files::{Place, Taken, replace};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::time::Duration;
 use ureq::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
 use ureq::http::{Response, StatusCode, Uri};
@@ -75,20 +74,21 @@ const TERMS: Terms = Terms {
 /// Redirects that are followed.
 const REDIRECTS: u32 = 5;
 
-/// Brings `source` to `path`, whose folder exists. Whatever fails, nothing is left behind; and two processes that do this
+/// Brings `source` to `place`, whose folder exists. Whatever fails, nothing is left behind; and two processes that do this
 /// at once both end with the whole file. A proxy that the environment names is asked.
-pub fn download(source: &Source<'_>, path: &Path) -> Result<()> {
+pub fn download(source: &Source<'_>, place: &Place) -> Result<()> {
     let address = address(source.url)?;
-    on_terms(TERMS, proxy::from_environment(&address)?, source, path)
+    on_terms(TERMS, proxy::from_environment(&address)?, source, place)
 }
 
-fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, path: &Path) -> Result<()> {
+fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, place: &Place) -> Result<()> {
     let agent = agent(terms, proxy, &address(source.url)?);
-    replace(path, |file| {
+    let _taken = Taken::now(); // the sockets, and what the search for the host opens, are to have other descriptors
+    replace(place, |file| {
         let body = ask(&agent, source).at(without_password(source.url))?;
         receive(body, source, file)
     })
-    .at(path.display())
+    .at(place)
 }
 
 /// An address that a file can be downloaded from.

@@ -22,18 +22,7 @@ pub use npz::Npz;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
-use std::fs::File;
 use std::io::Read;
-use std::path::Path;
-
-/// Opens a file to read; a directory is an error here, and not only at the first read.
-fn open(path: &Path) -> Result<File> {
-    let file = File::open(path)?;
-    match file.metadata()?.is_dir() {
-        true => Err(Error::new(ErrorKind::Io, "is a directory")),
-        false => Ok(file),
-    }
-}
 
 /// The most bytes that `packed` bytes of deflate are let to unpack to: what they can (a match of 258 bytes takes two bits, so
 /// that it is 1,032 out of one), but beyond 1 GiB no more than a hundredfold, which no images come near.

@@ -12,13 +12,14 @@ use super::archive::Archive;
 use super::element::{Element, Elements, check_end};
 use super::npy::Header;
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
+use crate::files::Place;
 use std::collections::HashSet;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// An archive of arrays, and what is in it.
 pub struct Npz {
-    path: PathBuf,
+    place: Place,
     members: Vec<Member>,
 }
 
@@ -35,8 +36,13 @@ impl Npz {
     /// Opens an archive and reads the headers of all its arrays. One that is damaged, or of what is not read here, is no
     /// trouble to the others.
     pub fn open(path: &Path) -> Result<Self> {
-        (|| {
-            let mut archive = Archive::open(path)?;
+        Npz::at(Place::of(path)?)
+    }
+
+    /// The archive at a place that was found before.
+    pub(super) fn at(path: Place) -> Result<Self> {
+        let members = (|| {
+            let mut archive = Archive::open(&path)?;
             let (mut members, mut names) = (Vec::new(), HashSet::new());
             for index in 0..archive.len() {
                 let Some(name) = archive.array_name(index) else { continue };
@@ -49,10 +55,11 @@ impl Npz {
             }
             match members.is_empty() && archive.len() > 0 {
                 true => Err(archive.without_arrays()),
-                false => Ok(Npz { path: path.to_path_buf(), members }),
+                false => Ok(members),
             }
         })()
-        .at(path.display())
+        .at(&path)?;
+        Ok(Npz { place: path, members })
     }
 
     /// The arrays' names in the archive's order, as numpy's `files`.
@@ -62,7 +69,12 @@ impl Npz {
 
     /// The shape of an array.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        self.member(name).map(|(_, header)| &header.shape[..]).at(self.path.display())
+        self.member(name).map(|(_, header)| &header.shape[..]).at(&self.place)
+    }
+
+    /// The archive's file.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
     }
 
     /// An array of pixels, and its shape. Errors do not name the file: the caller does, as with labels.
@@ -107,7 +119,7 @@ impl Npz {
     ) -> Result<R> {
         let (member, expected) = self.member(name)?;
         (|| {
-            let mut archive = Archive::open(&self.path)?;
+            let mut archive = Archive::open(&self.place)?;
             let mut file = archive.member_to_unpack(member.index)?;
             let (claimed, size) = (file.size(), expected.elements() as u64);
             let header = Header::read(&mut file)?;
@@ -242,7 +254,7 @@ pub(super) mod tests {
         assert!(open(b"").1.err().unwrap().to_string().contains("the file is empty"));
         assert_eq!(open(b"PK, or so it says").1.err().unwrap().kind(), ErrorKind::Format);
         let folder = tempfile::tempdir().unwrap();
-        assert!(Npz::open(folder.path()).err().unwrap().to_string().contains("is a directory"));
+        assert!(Npz::open(folder.path()).err().unwrap().to_string().contains("found a directory"));
         assert_eq!(Npz::open(&folder.path().join("none")).err().unwrap().kind(), ErrorKind::NotFound);
     }
 

@@ -5,13 +5,14 @@
 
 use super::download::without_password;
 use crate::error::{Error, ErrorKind, Result};
+use crate::variables;
 use std::ffi::OsString;
 use ureq::Proxy;
 use ureq::http::Uri;
 
 /// The proxy for `uri` and for what it redirects to; `None`: there is none.
 pub fn from_environment(uri: &Uri) -> Result<Option<Proxy>> {
-    choose(uri, &|name| std::env::var_os(name))
+    choose(uri, &variables::get)
 }
 
 fn choose(uri: &Uri, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Option<Proxy>> {

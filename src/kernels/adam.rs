@@ -52,6 +52,26 @@ impl Rule for AdamStep {
     }
 }
 
+/// The same with the largest mean square so far in the place of the last one (Reddi et al. 2018).
+#[derive(Clone, Copy, Debug)]
+pub struct AmsGrad(pub AdamStep);
+
+impl Rule for AmsGrad {
+    const SLOTS: usize = 3;
+    #[inline(always)]
+    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+        let [m, v, most] = slots;
+        let AdamStep { minus_a, one_minus_beta_1, one_minus_beta_2, epsilon } = self.0;
+        // SAFETY: the caller's.
+        unsafe {
+            *m = g.sub(*m).fma(V::splat(one_minus_beta_1), *m).without_tiny();
+            *v = g.fms(g, *v).fma(V::splat(one_minus_beta_2), *v).without_tiny();
+            *most = most.or_greater(*v);
+            m.div(most.sqrt().add(V::splat(epsilon))).fma(V::splat(minus_a), w)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use super::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
 use crate::error::{Error, ErrorKind, Result};
+use crate::variables;
 
 /// An instruction set that this machine has: there is no other way to one than [`Isa::available`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +51,7 @@ impl Isa {
 
     /// The one to use: what the environment variable `MNIST_ISA` (`avx512`, `avx2`, `portable`) forces, else the fastest.
     pub fn choose() -> Result<Isa> {
-        Isa::named(std::env::var_os("MNIST_ISA").map(|name| name.to_string_lossy().into_owned()).as_deref())
+        Isa::named(variables::get("MNIST_ISA").map(|name| name.to_string_lossy().into_owned()).as_deref())
     }
 
     fn named(name: Option<&str>) -> Result<Isa> {

@@ -38,6 +38,7 @@ pub mod nonzero;
 pub mod norm;
 pub mod peak;
 pub mod pool;
+pub mod process;
 pub mod rows;
 pub mod rule;
 pub mod simd;

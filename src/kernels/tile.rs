@@ -38,11 +38,10 @@ pub type Sums<V, const R: usize, const C: usize> = [[V; C]; R];
 /// As [`Simd`]; every element named by the operands must be readable.
 #[inline(always)]
 pub unsafe fn advance<V: Simd, const R: usize, const C: usize>(sums: &mut Sums<V, R, C>, steps: usize, at: Operands) {
-    let Operands { a, a_row, a_step, b, b_step } = at;
-    for s in 0..steps {
+    let Operands { mut a, a_row, a_step, mut b, b_step } = at;
+    for _ in 0..steps {
         // SAFETY: the caller vouches for every element of `steps` steps.
         unsafe {
-            let (a, b) = (a.add(s * a_step), b.add(s * b_step));
             let mut vectors = [V::splat(0.0); C];
             for c in 0..C {
                 vectors[c] = V::load(b.add(c * V::LANES));
@@ -54,6 +53,8 @@ pub unsafe fn advance<V: Simd, const R: usize, const C: usize>(sums: &mut Sums<V
                 }
             }
         }
+        // Pointers that move, for the compiler may make multiplications of places that are counted.
+        (a, b) = (a.wrapping_add(a_step), b.wrapping_add(b_step));
     }
 }
 

@@ -45,9 +45,8 @@ pub struct Axis {
 
 /// Some places of a window and what they meet: place `place + t * place_step` meets `at + t * step`.
 ///
-/// Where two outputs, or two inputs that are a multiple of the stride apart, have the same `place` and `count`, so has each
-/// between them, and `at` is one more for the next of them ([`outputs`](Axis::outputs)) or `stride` more
-/// ([`inputs`](Axis::inputs)).
+/// From an output to the next that is [`alike`](Taps::alike), `at` is `stride` more; from an input to the next one a stride
+/// further, one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {
     /// How many there are.
@@ -60,6 +59,14 @@ pub struct Taps {
     pub at: usize,
     /// From there to what the next place meets.
     pub step: isize,
+}
+
+impl Taps {
+    /// Whether they are at the same places.
+    #[inline(always)]
+    fn alike(&self, other: &Taps) -> bool {
+        (self.place, self.count) == (other.place, other.count)
+    }
 }
 
 impl Axis {
@@ -114,7 +121,7 @@ impl Axis {
 
     /// Outputs.
     pub fn output(&self) -> usize {
-        (self.padded() - self.span()) / self.stride + 1
+        divide_down(self.padded() - self.span(), self.stride) + 1
     }
 
     /// The places of output `output`'s window that meet inputs. A dilated window may meet none.
@@ -151,13 +158,29 @@ impl Axis {
         };
         // The last output there is bounds the first place, the first output the last one.
         let least = divide_up(at.saturating_sub((self.output() - 1) * stride), dilation);
-        let most = (at / dilation + 1).min(size);
+        let most = (divide_down(at, dilation) + 1).min(size);
         let fits = |place: &usize| stride == 1 || (at - place * dilation).is_multiple_of(stride);
         let Some(place) = (least..most).take(place_step).find(fits) else {
             return Taps { count: 0, place: least, place_step, at: 0, step: 0 };
         };
         let count = (most - place).div_ceil(place_step);
-        Taps { count, place, place_step, at: (at - place * dilation) / stride, step: -(back as isize) }
+        Taps { count, place, place_step, at: divide_down(at - place * dilation, stride), step: -(back as isize) }
+    }
+
+    /// [`inputs`](Self::inputs) of an output, and how many outputs from it on have them at the same places.
+    #[inline(always)]
+    pub fn inputs_alike(&self, output: usize) -> (Taps, usize) {
+        let taps = self.inputs(output);
+        (taps, (output..self.output()).take_while(|&next| self.inputs(next).alike(&taps)).count())
+    }
+
+    /// [`outputs`](Self::outputs) of an input, and how many inputs from it on, each a stride further, have them at the same
+    /// places.
+    #[inline(always)]
+    pub fn outputs_alike(&self, input: usize) -> (Taps, usize) {
+        let taps = self.outputs(input);
+        let inputs = (input..self.input).step_by(self.stride);
+        (taps, inputs.take_while(|&next| self.outputs(next).alike(&taps)).count())
     }
 
     /// The outputs at whose windows place `place` meets an input.
@@ -213,6 +236,12 @@ impl Window {
 /// Inputs from the first to the last of `size` places that are `dilation` apart.
 pub fn span(size: usize, dilation: usize) -> usize {
     (size - 1).saturating_mul(dilation).saturating_add(1)
+}
+
+/// `a / b`, rounded down; without a division where it is all the same.
+#[inline(always)]
+pub fn divide_down(a: usize, b: usize) -> usize {
+    if b == 1 { a } else { a / b }
 }
 
 /// `a / b`, rounded up; without a division where it is all the same.
@@ -320,19 +349,25 @@ mod tests {
             let by_place = (0..axis.size).flat_map(|k| axis.outputs_at(k).map(move |o| (o, k)));
             assert!(by_place.eq(pairs.iter().map(|&(o, k, _)| (o, k))), "{axis:?}");
 
-            let steady = |taps: &dyn Fn(usize) -> Taps, count: usize, step: usize, rise: usize| {
-                for (a, b, c) in
-                    (0..count).flat_map(|a| (a..count).flat_map(move |b| (b..count).map(move |c| (a, b, c))))
-                {
-                    let same = |x: usize, y: usize| (taps(x).place, taps(x).count) == (taps(y).place, taps(y).count);
-                    if (b - a).is_multiple_of(step) && (c - b).is_multiple_of(step) && same(a, c) {
-                        assert!(same(a, b), "{axis:?} {a} {b} {c}");
-                        assert!(taps(a).count == 0 || taps(b).at == taps(a).at + (b - a) / step * rise, "{axis:?}");
-                    }
+            // From one to the next that is alike, what they meet moves as it should.
+            for output in 0..axis.output() {
+                let (taps, alike) = axis.inputs_alike(output);
+                for n in 0..alike {
+                    let moved = Taps { at: if taps.count > 0 { taps.at + n * axis.stride } else { 0 }, ..taps };
+                    assert_eq!(axis.inputs(output + n), moved, "{axis:?}");
                 }
-            };
-            steady(&|output| axis.inputs(output), axis.output(), 1, axis.stride);
-            steady(&|input| axis.outputs(input), axis.input, axis.stride, 1);
+                let next = output + alike;
+                assert!(next == axis.output() || !axis.inputs(next).alike(&taps));
+            }
+            for input in 0..axis.input {
+                let (taps, alike) = axis.outputs_alike(input);
+                for n in 0..alike {
+                    let moved = Taps { at: if taps.count > 0 { taps.at + n } else { 0 }, ..taps };
+                    assert_eq!(axis.outputs(input + n * axis.stride), moved, "{axis:?}");
+                }
+                let next = input + alike * axis.stride;
+                assert!(next >= axis.input || !axis.outputs(next).alike(&taps));
+            }
 
             let mut met: Vec<usize> = pairs.iter().map(|&(.., at)| at).collect();
             met.sort_unstable();

@@ -26,7 +26,28 @@ pub fn for_each<P: Parts>(parts: P, task: &(impl Fn(usize, P) + Sync)) {
             }
         }
     }
-    range(0, parts, task);
+    match rayon::current_thread_index() {
+        Some(_) => range(0, parts, task),
+        None => in_turn(parts, task), // by a thread of no pool: rayon would start one of its own
+    }
+}
+
+/// Does both, at once where there is another thread.
+pub fn both<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
+    match rayon::current_thread_index() {
+        Some(_) => rayon::join(a, b),
+        None => (a(), b()),
+    }
+}
+
+/// Does `task` for each part, one after the other.
+fn in_turn<P: Parts>(parts: P, task: &impl Fn(usize, P)) {
+    let mut rest = parts;
+    for part in 0..rest.count() {
+        let (first, others) = rest.split_at(1);
+        task(part, first);
+        rest = others;
+    }
 }
 
 /// The most groups of samples that a sum over the batch is cut into.

@@ -5,6 +5,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::json::Object;
+use crate::kernels::adam::AmsGrad;
 use crate::kernels::{AdamStep, Isa};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -25,17 +26,18 @@ pub struct Adam {
     pub epsilon: f64,
     /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
+    /// Whether the largest mean square so far takes the place of the last one (Reddi et al. 2018). Default: false.
+    pub amsgrad: bool,
 }
 
 impl Default for Adam {
     fn default() -> Self {
-        Adam { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+        Adam { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0, amsgrad: false }
     }
 }
 
 /// Adam out of a config; `weight_decay` is what it has when the config does not say.
 pub(super) fn read(config: &Object<'_>, weight_decay: f64) -> Result<Adam> {
-    config.idle("amsgrad", |value| value == false, "false")?;
     let default = Adam::default();
     let number = |key: &str, default: f64| config.or(key, default, "a number", Value::as_f64);
     Ok(Adam {
@@ -44,6 +46,7 @@ pub(super) fn read(config: &Object<'_>, weight_decay: f64) -> Result<Adam> {
         beta_2: number("beta_2", default.beta_2)?,
         epsilon: number("epsilon", default.epsilon)?,
         weight_decay: decay(config, weight_decay)?,
+        amsgrad: config.bool_or("amsgrad", false)?,
     })
 }
 
@@ -59,12 +62,13 @@ impl Optimizer for Adam {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay } = *self;
+        let Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad } = *self;
         let mut config = Map::new();
         config.insert("learning_rate".into(), json!(learning_rate));
         config.insert("beta_1".into(), json!(beta_1));
         config.insert("beta_2".into(), json!(beta_2));
         config.insert("epsilon".into(), json!(epsilon));
+        config.insert("amsgrad".into(), json!(amsgrad));
         config.insert("weight_decay".into(), if weight_decay == 0.0 { Value::Null } else { json!(weight_decay) });
         config
     }
@@ -84,14 +88,18 @@ impl Optimizer for Adam {
     }
 
     fn slots(&self) -> Vec<&'static str> {
-        vec!["m", "v"]
+        if self.amsgrad { vec!["m", "v", "vhat"] } else { vec!["m", "v"] }
     }
 
     fn fused(&self, rate: f64, number: u64) -> Option<AdamStep> {
-        (self.weight_decay == 0.0).then(|| self.numbers(rate, number))
+        (self.weight_decay == 0.0 && !self.amsgrad).then(|| self.numbers(rate, number))
     }
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        step_decayed(isa, self.numbers(rate, number), rate * self.weight_decay, gradient, w, slots);
+        let (numbers, decay) = (self.numbers(rate, number), rate * self.weight_decay);
+        match self.amsgrad {
+            false => step_decayed(isa, numbers, decay, gradient, w, slots),
+            true => step_decayed(isa, AmsGrad(numbers), decay, gradient, w, slots),
+        }
     }
 }

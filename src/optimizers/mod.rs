@@ -9,11 +9,13 @@
 
 mod adam;
 mod adamw;
+mod clipping;
 mod rmsprop;
 mod sgd;
 
 pub use adam::Adam;
 pub use adamw::AdamW;
+pub use clipping::Clipping;
 pub use rmsprop::RmsProp;
 pub use sgd::Sgd;
 
@@ -41,6 +43,11 @@ pub trait Optimizer: Debug + Send + Sync {
 
     /// What its moments are called, in the order in which steps take them; at most [`MOST_SLOTS`].
     fn slots(&self) -> Vec<&'static str>;
+
+    /// What is done to gradients before.
+    fn clipping(&self) -> Clipping {
+        Clipping::default()
+    }
 
     /// The step number `number`, counted from 1, in the form that kernels take at once. `None`: only [`step`](Self::step).
     fn fused(&self, _rate: f64, _number: u64) -> Option<AdamStep> {
@@ -83,11 +90,14 @@ pub fn read(named: &Named<'_>) -> Result<Arc<dyn Optimizer>> {
     };
     let config = &named.config;
     config.only(&[COMMON, keys].concat())?;
-    for key in ["clipnorm", "global_clipnorm", "clipvalue", "loss_scale_factor", "gradient_accumulation_steps"] {
+    for key in ["loss_scale_factor", "gradient_accumulation_steps"] {
         config.idle(key, |_| false, "null")?;
     }
     config.idle("use_ema", |value| value == false, "false")?;
-    let optimizer = read(config)?;
+    let (mut optimizer, clipping) = (read(config)?, Clipping::read(config)?);
+    if clipping.is_some() {
+        optimizer = Arc::new(clipping::Clipped { optimizer, clipping });
+    }
     optimizer.check()?;
     Ok(optimizer)
 }

@@ -5,16 +5,16 @@ use super::options::CheckpointOptions;
 use super::saved::{self, Saved};
 use super::state::{Moments, Plan, Position, State};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::files::Place;
 use crate::json::difference;
 use crate::memory::Buffer;
 use crate::weights;
 use serde_json::Value;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// The checkpoints of a fit.
 pub struct Checkpoints {
-    path: PathBuf,
+    place: Place,
     batches: usize,
     epochs: usize,
     seconds: f64,
@@ -50,18 +50,21 @@ impl Checkpoints {
                 .found(seconds)
                 .at("option `checkpoint_seconds`"));
         }
-        weights::check_writable(path)?;
-        Ok(Checkpoints { path: path.clone(), batches, epochs, seconds, last: Instant::now(), written: None })
+        // The program may change its working folder meanwhile.
+        let place = Place::of(path)?;
+        place.lasting()?;
+        weights::check_writable(&place)?;
+        Ok(Checkpoints { place, batches, epochs, seconds, last: Instant::now(), written: None })
     }
 
     /// Reads the file for a fit of `model` by `plan`: `None` when there is none. It must be of that model and that plan.
     /// Nothing is changed yet.
     pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
-        let resumed = match Saved::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => return Ok(None),
+        let resumed = match Saved::open(&self.place) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.place.exists() => return Ok(None),
             opened => opened.and_then(|saved| check(saved, model, plan)).and_then(|saved| Resumed::read(saved, model)),
         }
-        .at(self.path.display())?;
+        .at(&self.place)?;
         self.written = resumed.state.position.as_ref().map(place);
         Ok(Some(resumed))
     }
@@ -74,7 +77,7 @@ impl Checkpoints {
             return Ok(());
         };
         let write = |weights: &[f32]| match sound(position, weights) {
-            true => saved::write(&self.path, model, weights, &state).map(|()| true),
+            true => saved::write(&self.place, model, weights, &state).map(|()| true),
             false => Ok(false),
         };
         if model.parameters.read(write)?? {

@@ -108,7 +108,7 @@ fn flat_adam(object: &Object<'_>) -> Result<Arc<dyn Optimizer>> {
         beta_1: object.f64("beta_1")?,
         beta_2: object.f64("beta_2")?,
         epsilon: object.f64("epsilon")?,
-        weight_decay: 0.0,
+        ..Adam::default()
     };
     Ok(Arc::new(adam))
 }

@@ -4,6 +4,7 @@ use super::model::Model;
 use super::network::PREDICTING;
 use super::options::EvaluateOptions;
 use super::plan::Purpose;
+use super::pool::Pool;
 use super::progress::ProgressLine;
 use crate::data::{Dataset, gather, order};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -53,6 +54,9 @@ impl Model {
         check_batch_size(options.batch_size)?;
         self.check_data(data, "argument `dataset`")?;
         let EvaluateOptions { verbose, mut output, confusion, .. } = options;
+        let pool = self.pool()?;
+        let batch = options.batch_size.min(data.len());
+        self.afford(batch, |batch| self.build_score(&pool, data, batch)).at("option `batch_size`")?;
         let (confusion, mut counts) = self.confusion(confusion)?.unzip();
         let weights = self.parameters.snapshot()?;
         let start = Instant::now();
@@ -64,10 +68,10 @@ impl Model {
             let Metrics { loss, accuracy } = mean.metrics();
             let (metrics, seconds) = ([("loss", loss), ("accuracy", accuracy)], start.elapsed().as_secs_f64());
             match done == steps {
-                true => line.finish(&mut output, done, &metrics, seconds),
-                false => line.update(&mut output, done, &metrics, seconds),
+                true => line.finish(&mut output, done, &metrics, seconds)?,
+                false => line.update(&mut output, done, &metrics, seconds)?,
             }
-            true
+            Ok(true)
         })?;
         if let (Some(confusion), Some(counts)) = (confusion, counts) {
             confusion.copy_from_slice(&counts);
@@ -150,13 +154,30 @@ impl Model {
         let pool = self.pool()?;
         let all = vec![true; part.layers.len()];
         let purpose = Purpose { training: false, trainable: &all, logits: false };
-        let mut network = self.network_of(&part, &pool, count.min(BATCH), purpose)?;
+        let build = |batch| self.network_of(&part, &pool, batch, purpose);
+        self.afford(count.min(BATCH), |batch| build(batch).map(drop))?;
+        let mut network = build(count.min(BATCH))?;
         self.parameters.read(|weights| {
             pool.run(|| {
                 let batches = images.chunks(BATCH * input).zip(out.chunks_mut(BATCH * output));
                 batches.into_iter().try_for_each(|(x, y)| network.predict(weights, x, y))
             })
         })?
+    }
+
+    /// Asks for what [`score`](Self::score) with the weights of one moment will, to have it measured.
+    pub(super) fn build_score(&self, pool: &Pool, data: &Dataset, batch: usize) -> Result<()> {
+        let batch = batch.min(data.len());
+        if !self.has_idle(batch, pool) {
+            self.network(pool, batch, false)?;
+        }
+        {
+            let _part = memory::part("a copy of the weights");
+            Buffer::zeros(self.parameters.len())?;
+        }
+        let _part = memory::part("the batch's images");
+        Batch::new(self, batch)?;
+        memory::reserve::<u32>(data.len()).map(drop)
     }
 
     /// Scores all of `data` in its order, adding what was taken for what to `counts` (`[classes, classes]`). After each
@@ -167,7 +188,7 @@ impl Model {
         data: &Dataset,
         batch_size: usize,
         mut counts: Option<&mut [u64]>,
-        report: &mut dyn FnMut(&Mean) -> bool,
+        report: &mut dyn FnMut(&Mean) -> Result<bool>,
     ) -> Result<Mean> {
         let batch = batch_size.min(data.len());
         let mut batches = Batch::new(self, batch)?;
@@ -178,7 +199,7 @@ impl Model {
                 let (x, labels) = batches.gather(data, indices);
                 let counts = counts.as_deref_mut();
                 mean.add(pool.run(|| network.score(&PREDICTING, weights, x, labels, counts))?, labels.len());
-                if !report(&mean) {
+                if !report(&mean)? {
                     break;
                 }
             }
@@ -201,14 +222,18 @@ impl Model {
     }
 
     fn check_images(&self, data: &Dataset, at: &str) -> Result<()> {
-        let (expected, found) = (self.input_shape(), data.image_shape());
-        if expected.dims() != found {
-            return Err(Error::new(ErrorKind::Shape, "images of another shape than the model's input")
-                .expected(expected)
-                .found(format_args!("{found:?}"))
-                .at(at));
+        let (expected, found) = (self.input_shape(), data.sample_shape());
+        if expected.dims() == found || expected.dims() == data.image_shape() {
+            return Ok(());
         }
-        Ok(())
+        let same = found.iter().product::<usize>() == expected.len();
+        let what = match same {
+            true => "samples of another shape than the model's input (mnist_dataset_reshape gives them its shape)",
+            false => "images of another shape than the model's input",
+        };
+        let image = data.image_shape();
+        let found = if found.len() == 1 && expected.dims().len() == 1 || same { found } else { &image };
+        Err(Error::new(ErrorKind::Shape, what).expected(expected).found(format_args!("{found:?}")).at(at))
     }
 }
 

@@ -11,9 +11,10 @@ use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::state::{Moments, Plan, Position, Samples, State};
 use super::watch::{Divergence, Place, Watch};
 use crate::data::{Dataset, order};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::softmax::Score;
 use crate::layers::Step;
+use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -61,10 +62,45 @@ impl Model {
         let (train, validation) = split(data, &options)?;
         let plan = plan(&train, validation.as_ref(), &options)?;
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
+        let (pool, batch) = (self.pool()?, options.batch_size.min(train.len()));
+        let optimizer = &*compiled.optimizer;
+        let build = |batch| self.build_fit(&pool, optimizer, (&train, validation.as_ref()), batch, &options);
+        self.afford(batch, build).at("option `batch_size`")?;
         let mut fit = Fit::new(self, compiled, train, validation, options)?;
         fit.start(plan, resume)?;
         fit.run()?;
         fit.end()
+    }
+
+    /// Asks for what a fit will, to have it measured.
+    fn build_fit(
+        &self,
+        pool: &Pool,
+        optimizer: &dyn Optimizer,
+        (train, validation): (&Dataset, Option<&Dataset>),
+        batch: usize,
+        options: &FitOptions<'_>,
+    ) -> Result<()> {
+        self.network(pool, batch, true)?.prepare(optimizer, self.parameters.len())?;
+        {
+            let _part = memory::part("the optimizer's state");
+            let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
+            if resume || self.state.read().moments.slots.is_empty() {
+                Moments::zeros(optimizer.slots().len(), self.parameters.len())?;
+            }
+            Buffer::zeros(if resume { self.parameters.len() } else { 0 })?;
+        }
+        {
+            let _part = memory::part("a copy of the weights");
+            Watch::new(options.terminate_on_nan, self.parameters.len())?;
+        }
+        {
+            let _part = memory::part("the batch's images");
+            Batch::new(self, batch)?;
+            memory::reserve::<u32>(train.len())?;
+        }
+        let _part = memory::part("validation");
+        validation.map_or(Ok(()), |data| self.build_score(pool, data, batch))
     }
 }
 
@@ -246,12 +282,12 @@ impl<'m, 'o> Fit<'m, 'o> {
         if done > 0 {
             now.step(done - 1, mean.metrics());
         }
-        self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress);
+        self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress)?;
         if self.stopped {
             self.unfinished = (done > 0).then(|| now.end(None));
             return Ok(());
         }
-        epoch_header(&mut self.output, self.verbose, epoch, self.epochs);
+        epoch_header(&mut self.output, self.verbose, epoch, self.epochs)?;
         let mut line = ProgressLine::new(self.verbose, done, now.progress.batches);
         self.batches(&mut now, &mut line, done)?;
         let validated = match self.validation.clone() {
@@ -264,9 +300,9 @@ impl<'m, 'o> Fit<'m, 'o> {
             true => self.unfinished = Some(metrics),
             false => self.position(|position| position.end_epoch(metrics))??,
         }
-        line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds);
+        line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds)?;
         if !self.is_over() {
-            self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress);
+            self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress)?;
             self.checkpoint(After::Epoch)?;
         }
         Ok(())
@@ -278,8 +314,8 @@ impl<'m, 'o> Fit<'m, 'o> {
         for (batch, indices) in order.chunks(self.batch_size).enumerate().skip(done) {
             let Some(metrics) = self.step((now.progress.epoch, batch), indices)? else { break };
             now.step(batch, metrics);
-            line.update(&mut self.output, batch + 1, &now.shown(), now.progress.seconds);
-            self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress);
+            line.update(&mut self.output, batch + 1, &now.shown(), now.progress.seconds)?;
+            self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress)?;
             if !self.stopped {
                 self.checkpoint(After::Batch)?;
             }
@@ -322,7 +358,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
-        let mean = model.score(&weights, data, self.batch_size, None, &mut |_| going_on())?;
+        let mean = model.score(&weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
         self.stopped |= !going_on();
         let metrics = (!self.stopped).then(|| mean.metrics());
         metrics.iter().for_each(|metrics| self.watch.validated(at, metrics));
@@ -330,11 +366,13 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 
     /// Calls back, then looks whether anybody wants to stop.
-    fn call(&mut self, hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control, progress: &Progress) {
+    fn call(&mut self, hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control, progress: &Progress) -> Result<()> {
         if let Some(callbacks) = &mut self.callbacks {
             self.stopped |= hook(&mut **callbacks, progress) == Control::Stop;
+            (self.output.check)()?;
         }
         self.stopped |= self.model.cancel.load(Ordering::Acquire);
+        Ok(())
     }
 }
 

@@ -10,9 +10,11 @@
 //! saved       the whole model as a file       history   the metrics of each epoch
 //! checkpoint  when a fit writes one           config    what both describe, as JSON
 //! watch       numbers that are none, and the last good weights
+//! budget      whether there is memory for it all
 //! named_weights  weights by name, in memory
 //! ```
 
+mod budget;
 mod checkpoint;
 mod config;
 mod evaluate;

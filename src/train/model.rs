@@ -13,6 +13,7 @@ use super::pool::Pool;
 use super::saved::{self, Saved};
 use super::state::State;
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::Place;
 use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
 use crate::json::nearest;
 use crate::kernels::Isa;
@@ -62,8 +63,9 @@ impl Model {
     /// compiled with, the optimizer's state and where the fit was. Memory, whatever the file: 64 bytes for each byte of its
     /// header, which is refused beyond 16 MiB, and 8 for each byte behind it.
     pub fn load(path: &Path) -> Result<Self> {
+        let place = Place::of(path)?;
         let load = || {
-            let mut saved = Saved::open(path)?;
+            let mut saved = Saved::open(&place)?;
             let parameters = Parameters::zeros(&saved.architecture)?;
             parameters.write(|all| saved.weights(parameters.entries(), all))??;
             let model = Model::of(saved.name.clone(), saved.architecture.clone(), parameters)?;
@@ -74,7 +76,7 @@ impl Model {
             *model.state.write() = state;
             Ok(model)
         };
-        load().map_err(|error: Error| error.at(path.display()))
+        load().map_err(|error: Error| error.at(&place))
     }
 
     fn of(name: String, architecture: Architecture, parameters: Parameters) -> Result<Self> {
@@ -165,7 +167,7 @@ impl Model {
         let _session = self.exclusive()?;
         let pool = Arc::new(Pool::new(threads)?);
         *self.pool.write() = Threads { wanted: threads, pool: Some(pool) };
-        self.idle.lock().clear();
+        self.forget_idle();
         Ok(())
     }
 
@@ -203,9 +205,10 @@ impl Model {
 
     /// Writes the weights as safetensors, all of one step. The file is whole or as it was before.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
+        let place = Place::of(path)?;
         let values = self.parameters.snapshot()?;
         let entries = saved::weight_entries(self.parameters.entries(), &values);
-        weights::save(path, &[("format", "mnist")], &entries)
+        weights::save(&place, &[("format", "mnist")], &entries)
     }
 
     /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
@@ -213,8 +216,9 @@ impl Model {
     /// was. The optimizer's state is kept; the position of an earlier fit, which had other weights, is not. Memory,
     /// whatever the file: a copy of the weights, and 64 bytes for each byte of the file's header. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
+        let place = Place::of(path)?;
         let _session = self.exclusive()?;
-        let loaded = saved::read_weights(path, self.parameters.entries(), self.parameters.len()).at(path.display())?;
+        let loaded = saved::read_weights(&place, self.parameters.entries(), self.parameters.len()).at(&place)?;
         let mut state = self.state.write();
         self.parameters.write(|all| all.copy_from_slice(&loaded))?;
         state.position = None;
@@ -224,11 +228,12 @@ impl Model {
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state and how far the fit has
     /// come that is running or was the last, all of one step. The file is whole or as it was before.
     pub fn save(&self, path: &Path) -> Result<()> {
+        let place = Place::of(path)?;
         let (weights, state) = {
             let state = self.state.read();
             (self.parameters.snapshot()?, state.copy()?)
         };
-        saved::write(path, self, &weights, &state)
+        saved::write(&place, self, &weights, &state)
     }
 
     fn last(&self) -> &LayerSpec {
@@ -290,9 +295,11 @@ impl Model {
         if let Some(pool) = &threads.pool {
             return Ok(pool.clone());
         }
-        let pool = Arc::new(Pool::new(threads.wanted)?);
-        threads.pool = Some(pool.clone());
-        Ok(pool)
+        match Pool::new(threads.wanted) {
+            Ok(pool) => Ok(threads.pool.insert(Arc::new(pool)).clone()),
+            // A limit or a filter of the host's: the caller's thread does it all, and the next call tries again.
+            Err(_) => Ok(Arc::new(Pool::without_threads())),
+        }
     }
 
     /// Lends a network for predictions of up to `batch` samples, one that lies idle if there is.
@@ -305,14 +312,27 @@ impl Model {
         };
         let mut network = match idle {
             Some(network) => network,
-            None => self.network(&pool, batch, false)?,
+            None => {
+                self.afford(batch, |batch| self.network(&pool, batch, false).map(drop))?;
+                self.network(&pool, batch, false)?
+            }
         };
         let result = task(&pool, &mut network);
-        let mut idle = self.idle.lock();
-        if idle.len() < IDLE {
+        // Not worth waiting for: in a child that was forked off meanwhile its owner may never come back.
+        if let Some(mut idle) = self.idle.try_lock().filter(|idle| idle.len() < IDLE) {
             idle.push(network);
         }
         Ok(result)
+    }
+
+    /// Whether a network for predictions of up to `batch` samples lies idle.
+    pub(super) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
+        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads()))
+    }
+
+    /// Gives back the memory of networks that lie idle.
+    pub(super) fn forget_idle(&self) {
+        self.idle.lock().clear();
     }
 
     /// A network of this model.

@@ -17,7 +17,7 @@ use crate::kernels::{Isa, Update, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
 use crate::layers::{Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
-use crate::memory::Buffer;
+use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use std::ops::Range;
 
@@ -134,18 +134,20 @@ impl Network {
             values: value_slots[i],
             gradients: gradient_slots.get(i).copied().unwrap_or(usize::MAX),
         });
-        let buffers = |lens: &[usize]| -> Result<Vec<Buffer>> {
-            lens.iter().map(|&len| Buffer::zeros(batch.saturating_mul(len))).collect()
+        let buffers = |what: &str, lens: &[usize]| -> Result<Vec<Buffer>> {
+            let _part = memory::part(what);
+            lens.iter().map(|&len| Buffer::zeros(batch.saturating_mul(len)).at(what)).collect()
         };
+        let (outputs, gradients) = ("the layers' outputs", "the layers' gradients");
         Ok(Network {
             batch,
             threads,
             isa,
             held: held.collect(),
             works,
-            values: buffers(&value_lens).at("the layers' outputs")?,
-            gradients: buffers(&gradient_lens).at("the layers' gradients")?,
-            more: Buffer::zeros(batch.saturating_mul(more)).at("the layers' gradients")?,
+            values: buffers(outputs, &value_lens)?,
+            gradients: buffers(gradients, &gradient_lens)?,
+            more: buffers(gradients, &[more])?.pop().unwrap_or_default(),
             parameters: learned,
             stored: Buffer::default(),
             plan,
@@ -156,6 +158,7 @@ impl Network {
     pub fn prepare(&mut self, optimizer: &dyn Optimizer, len: usize) -> Result<()> {
         let fused = optimizer.fused(0.0, 1).is_some();
         if self.parameters.iter().any(|parameter| parameter.is_stored(fused)) {
+            let _part = memory::part("the gradients");
             self.stored = Buffer::zeros(len).at("the gradients")?;
         }
         Ok(())
@@ -354,20 +357,29 @@ impl Network {
 
     /// Takes the step on parameters whose gradients were kept.
     fn take_stored(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) {
-        let (isa, fused) = (self.isa, optimize.optimizer.fused(0.0, 1).is_some());
-        for parameter in self.parameters.iter().filter(|parameter| parameter.is_stored(fused)) {
+        let Network { isa, parameters, stored, .. } = self;
+        let fused = optimize.optimizer.fused(0.0, 1).is_some();
+        let kept = || parameters.iter().filter(|parameter| parameter.is_stored(fused));
+        for parameter in kept().filter(|parameter| parameter.regularizer.is_some()) {
             let range = parameter.range.clone();
-            let (w, gradient) = (&mut w[range.clone()], &mut self.stored[range.clone()]);
-            if parameter.regularizer.is_some() {
-                parameter.regularizer.add_gradient(w, gradient);
+            parameter.regularizer.add_gradient(&w[range.clone()], &mut stored[range]);
+        }
+        let clipping = optimize.optimizer.clipping();
+        if clipping.is_some() {
+            let squares: Vec<f64> = kept().map(|parameter| square(&stored[parameter.range.clone()])).collect();
+            let all = squares.iter().sum();
+            for (parameter, square) in kept().zip(squares) {
+                clipping.apply(&mut stored[parameter.range.clone()], square, all);
             }
-            let mut slots: Vec<&mut [f32]> = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+        }
+        for parameter in kept() {
+            let range = parameter.range.clone();
+            let slots = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
             let (optimizer, rate, number) = (optimize.optimizer, optimize.rate, optimize.number);
-            let parts = StepParts { w, slots: slots.iter_mut().map(|slot| &mut **slot).collect() };
-            let gradient = &*gradient;
-            for_each(parts, &|part, StepParts { w, mut slots }| {
+            let gradient = &stored[range.clone()];
+            for_each(StepParts { w: &mut w[range], slots }, &|part, StepParts { w, mut slots }| {
                 let gradient = &gradient[part * CHUNK..][..w.len()];
-                optimizer.step(isa, rate, number, gradient, w, &mut slots);
+                optimizer.step(*isa, rate, number, gradient, w, &mut slots);
             });
         }
     }
@@ -450,6 +462,11 @@ fn gate(isa: Isa, y: &[f32], gradient: &mut [f32]) {
     });
 }
 
+/// The sum of a gradient's squares.
+fn square(gradient: &[f32]) -> f64 {
+    gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum()
+}
+
 /// The parameters, and what is to become of each.
 fn learned(architecture: &Architecture, parameters: &Parameters, plan: &Plan, purpose: Purpose<'_>) -> Vec<Learned> {
     let uses = |layer: usize| {
@@ -494,6 +511,7 @@ impl Builder<'_> {
     fn worker(&self, (index, op): (usize, &Op)) -> Result<Worker> {
         let call = &self.architecture.calls[op.call];
         let spec = &self.architecture.layers[call.layer];
+        let _part = memory::part(format_args!("layer {}", spec.name));
         let inputs: Vec<&Shape> = match op.activation {
             // An activation's input has its output's shape, whatever it had when it was made.
             Some(_) => vec![&call.output],

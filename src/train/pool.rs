@@ -1,6 +1,8 @@
 //! A model's own threads.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::files::Taken;
+use crate::kernels::process::Process;
 use crate::memory;
 use std::thread::JoinHandle;
 
@@ -10,11 +12,16 @@ pub struct Pool {
     pool: Option<rayon::ThreadPool>,
     handles: Vec<JoinHandle<()>>,
     threads: usize,
+    /// The process that the threads are in.
+    process: Process,
 }
 
 /// Bytes that must be to spare for a thread to be started. It takes a few hundred until it is at work, but asks for some of
 /// them, in std and in the C library, where neither an error nor a reserve is possible.
 const THREAD: usize = 64 << 10;
+
+/// Bytes of a thread's stack. Said here, or the environment would be asked.
+const STACK: usize = 2 << 20;
 
 impl Pool {
     /// `threads` threads; 0 means all cores that the process may run on.
@@ -27,7 +34,10 @@ impl Pool {
                 .at("argument `threads`"));
         }
         let threads = match threads {
-            0 => std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST),
+            0 => {
+                let _taken = Taken::now(); // it reads the cgroup's files
+                std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST)
+            }
             threads => threads,
         };
         let mut handles = memory::reserve(threads)?;
@@ -36,11 +46,12 @@ impl Pool {
             .spawn_handler(|thread| {
                 memory::spare(THREAD).map_err(|_| std::io::ErrorKind::OutOfMemory)?;
                 let name = format!("mnist-{}", thread.index());
-                handles.push(std::thread::Builder::new().name(name).spawn(|| thread.run())?);
+                let builder = std::thread::Builder::new().name(name).stack_size(STACK);
+                handles.push(builder.spawn(|| thread.run())?);
                 Ok(())
             })
             .build();
-        let mut pool = Pool { pool: None, handles, threads };
+        let mut pool = Pool { pool: None, handles, threads, process: Process::current() };
         match built {
             Ok(built) => pool.pool = Some(built),
             // Those that were started are on their way out; with `pool` they are waited for.
@@ -52,7 +63,12 @@ impl Pool {
         Ok(pool)
     }
 
-    /// How many threads there are.
+    /// No threads: what is run is run by who asks. For where none can be started.
+    pub fn without_threads() -> Self {
+        Pool { pool: None, handles: Vec::new(), threads: 1, process: Process::current() }
+    }
+
+    /// How many threads work.
     pub fn threads(&self) -> usize {
         self.threads
     }
@@ -61,18 +77,26 @@ impl Pool {
     pub fn run<R: Send>(&self, task: impl FnOnce() -> R + Send) -> R {
         match &self.pool {
             Some(pool) => pool.install(task),
-            None => task(), // only while it is dropped
+            None => task(),
         }
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
+        if self.process != Process::current() {
+            // A forked child does not have the threads, and what they held is held for ever.
+            return std::mem::forget((self.pool.take(), std::mem::take(&mut self.handles)));
+        }
         self.pool = None;
         for handle in self.handles.drain(..) {
             // A thread that panicked has told so where its task was awaited.
             let _ = handle.join();
         }
+        // What the threads had for each other lies in rayon's collector until somebody calls for it; the last ones' would
+        // stay, and look lost to who looks for leaks when the program ends.
+        const ROUNDS: usize = 16; // a few are enough: all have gone
+        (0..ROUNDS).for_each(|_| crossbeam_epoch::pin().flush());
     }
 }
 

@@ -11,6 +11,8 @@
 //!
 //! Time comes in from outside, in seconds since the line was begun.
 
+use crate::error::Result;
+
 /// How much is written while a model is fitted or evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbose {
@@ -30,12 +32,20 @@ pub struct Output<'a> {
     pub redraw: bool,
     /// How many columns a line has there, asked each time; `None`: as many as it needs.
     pub columns: &'a dyn Fn() -> Option<usize>,
+    /// Why the work must end, if it must: asked after each piece of text, and after each callback.
+    pub check: &'a dyn Fn() -> Result<()>,
 }
 
 impl<'a> Output<'a> {
     /// A place like a file: nothing is redrawn there, and a line is as long as it likes.
     pub fn file(write: &'a mut dyn FnMut(&str)) -> Self {
-        Output { write, redraw: false, columns: &|| None }
+        Output { write, redraw: false, columns: &|| None, check: &|| Ok(()) }
+    }
+
+    /// Writes a piece of text.
+    fn write(&mut self, text: &str) -> Result<()> {
+        (self.write)(text);
+        (self.check)()
     }
 
     /// The longest line. The last column stays free: with some terminals the line wraps when there is something in it.
@@ -55,9 +65,10 @@ const LEAST: usize = 5;
 pub type Shown<'a> = (&'a str, f64);
 
 /// Writes `Epoch 1/3` when there is more than one.
-pub fn epoch_header(output: &mut Output<'_>, verbose: Verbose, epoch: usize, epochs: usize) {
-    if verbose != Verbose::Silent && epochs > 1 {
-        (output.write)(&format!("Epoch {}/{epochs}\n", epoch + 1));
+pub fn epoch_header(output: &mut Output<'_>, verbose: Verbose, epoch: usize, epochs: usize) -> Result<()> {
+    match verbose != Verbose::Silent && epochs > 1 {
+        true => output.write(&format!("Epoch {}/{epochs}\n", epoch + 1)),
+        false => Ok(()),
     }
 }
 
@@ -79,23 +90,23 @@ impl ProgressLine {
     }
 
     /// After step `current` (counted from 1): redraws the line, unless it was drawn a moment ago.
-    pub fn update(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) {
+    pub fn update(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) -> Result<()> {
         let per_step = self.per_step(current, now);
         let fresh = self.drawn.is_some_and(|drawn| now - drawn < INTERVAL);
         if self.verbose != Verbose::Bar || !output.redraw || fresh {
-            return;
+            return Ok(());
         }
         let eta = per_step * self.target.saturating_sub(current) as f64;
         let room = output.room();
         let line = self.running(current, &format_eta(eta), &format_metrics(metrics), room);
-        self.draw(output, line, room, now);
+        self.draw(output, line, room, now)
     }
 
     /// At the end: the line as it stays, after `current` steps, fewer than the target when the work was cut short.
-    pub fn finish(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) {
+    pub fn finish(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) -> Result<()> {
         let per_step = format_per_step(self.per_step(current, now));
         let time = match self.verbose {
-            Verbose::Silent => return,
+            Verbose::Silent => return Ok(()),
             Verbose::Line => format!(" - {now:.0}s"),
             Verbose::Bar => format!(" - {now:.0}s {per_step}"),
         };
@@ -106,10 +117,10 @@ impl ProgressLine {
         let below = rows.map(|row| format!("\n{row}")).collect::<String>() + "\n";
         if self.verbose == Verbose::Bar {
             first.insert_str(end_of_count.min(first.len()), &self.bar(current, room - first.len()));
-            self.draw(output, first, room, now);
-            (output.write)(&below);
+            self.draw(output, first, room, now)?;
+            output.write(&below)
         } else {
-            (output.write)(&(first + &below));
+            output.write(&(first + &below))
         }
     }
 
@@ -129,14 +140,14 @@ impl ProgressLine {
     }
 
     /// Writes `line` over what was there.
-    fn draw(&mut self, output: &mut Output<'_>, mut line: String, room: usize, now: f64) {
+    fn draw(&mut self, output: &mut Output<'_>, mut line: String, room: usize, now: f64) -> Result<()> {
         let width = line.len();
         line.extend(std::iter::repeat_n(' ', self.width.min(room).saturating_sub(width)));
         if output.redraw {
             line.insert(0, '\r');
         }
-        (output.write)(&line);
         (self.width, self.drawn) = (width, Some(now));
+        output.write(&line)
     }
 
     /// `  64/1875`
@@ -238,7 +249,7 @@ mod tests {
     /// What `task` writes.
     fn written(redraw: bool, task: impl FnOnce(&mut Output<'_>)) -> String {
         let mut text = String::new();
-        task(&mut Output { write: &mut |piece| text.push_str(piece), redraw, columns: &|| None });
+        task(&mut Output { write: &mut |piece| text.push_str(piece), redraw, columns: &|| None, check: &|| Ok(()) });
         text
     }
 
@@ -247,9 +258,9 @@ mod tests {
         // 63 steps after the first in 9.18 s, 1811 to go: 263.9 s.
         let text = written(true, |output| {
             let mut line = ProgressLine::new(Verbose::Bar, 0, 1875);
-            line.update(output, 1, &METRICS, 1.0);
-            line.update(output, 2, &METRICS, 1.01); // too soon
-            line.update(output, 64, &METRICS, 1.0 + 9.18);
+            line.update(output, 1, &METRICS, 1.0).unwrap();
+            line.update(output, 2, &METRICS, 1.01).unwrap(); // too soon
+            line.update(output, 64, &METRICS, 1.0 + 9.18).unwrap();
         });
         let expected = "\r   1/1875 [..............................] - ETA: 31:14 - loss: 1.9012 - accuracy: 0.4023\
                         \r  64/1875 [>.............................] - ETA: 4:23 - loss: 1.9012 - accuracy: 0.4023 ";
@@ -271,8 +282,8 @@ mod tests {
         let end = |verbose, redraw| {
             written(redraw, |output| {
                 let mut line = ProgressLine::new(verbose, 0, 1875);
-                (1..1875).for_each(|step| line.update(output, step, &metrics, 0.0)); // as if it was drawn just now
-                line.finish(output, 1875, &metrics, 275.2);
+                (1..1875).for_each(|step| line.update(output, step, &metrics, 0.0).unwrap()); // as if it was drawn just now
+                line.finish(output, 1875, &metrics, 275.2).unwrap();
             })
         };
         let bar = end(Verbose::Bar, true);
@@ -314,9 +325,9 @@ mod tests {
         let metrics = [("loss", 0.1501), ("accuracy", 0.9561), ("val_loss", 0.0712), ("val_accuracy", 0.9774)];
         let (mut line, mut text) = (ProgressLine::new(Verbose::Bar, 0, 1875), Vec::new());
         let mut write = |piece: &str| text.push(piece.to_string());
-        let mut output = Output { write: &mut write, redraw: true, columns: &|| Some(columns) };
-        line.update(&mut output, 1000, &metrics[..2], 100.0);
-        line.finish(&mut output, 1875, &metrics, 275.2);
+        let mut output = Output { redraw: true, columns: &|| Some(columns), ..Output::file(&mut write) };
+        line.update(&mut output, 1000, &metrics[..2], 100.0).unwrap();
+        line.finish(&mut output, 1875, &metrics, 275.2).unwrap();
         (text.remove(0), text.concat())
     }
 
@@ -351,11 +362,12 @@ mod tests {
         let columns = std::cell::Cell::new(100);
         let mut text = Vec::new();
         let mut write = |piece: &str| text.push(piece.to_string());
-        let mut output = Output { write: &mut write, redraw: true, columns: &|| Some(columns.get()) };
+        let columns_now = || Some(columns.get());
+        let mut output = Output { redraw: true, columns: &columns_now, ..Output::file(&mut write) };
         let mut line = ProgressLine::new(Verbose::Bar, 0, 1875);
-        line.update(&mut output, 1000, &METRICS, 100.0);
+        line.update(&mut output, 1000, &METRICS, 100.0).unwrap();
         columns.set(30);
-        line.update(&mut output, 1001, &METRICS, 101.0);
+        line.update(&mut output, 1001, &METRICS, 101.0).unwrap();
         assert_eq!(text[1], "\r1001/1875 - loss: 1.9012     ");
     }
 
@@ -363,8 +375,8 @@ mod tests {
     fn a_shorter_line_covers_a_longer_one() {
         let text = written(true, |output| {
             let mut line = ProgressLine::new(Verbose::Bar, 0, 2);
-            line.update(output, 1, &[("loss", 1e-9)], 1.0);
-            line.finish(output, 2, &[("loss", 1.0)], 2.0);
+            line.update(output, 1, &[("loss", 1e-9)], 1.0).unwrap();
+            line.finish(output, 2, &[("loss", 1.0)], 2.0).unwrap();
         });
         let expected = "\r1/2 [==============>...............] - ETA: 1s - loss: 1.0000e-09\
                         \r2/2 [==============================] - 2s 1s/step - loss: 1.0000 \n";
@@ -373,7 +385,7 @@ mod tests {
 
     #[test]
     fn the_header_is_for_more_than_one_epoch() {
-        let header = |verbose, epochs| written(true, |output| epoch_header(output, verbose, 0, epochs));
+        let header = |verbose, epochs| written(true, |output| epoch_header(output, verbose, 0, epochs).unwrap());
         assert_eq!((header(Verbose::Bar, 3), header(Verbose::Line, 3)), ("Epoch 1/3\n".into(), "Epoch 1/3\n".into()));
         assert_eq!(header(Verbose::Bar, 1) + &header(Verbose::Silent, 3), "");
     }

@@ -30,14 +30,13 @@ use super::options::CompileOptions;
 use super::parameters::{Entry, Parameters};
 use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::files::{Input, Place};
 use crate::graph::{Architecture, Graph, check_arity, keras};
 use crate::json::{Named, Object};
 use crate::layers::{self, Parameter, Role};
 use crate::memory::{Buffer, filled};
 use crate::weights::{self, Dtype, Expected, TensorFile, Values};
 use serde_json::{Value, json};
-use std::fs::File;
-use std::path::Path;
 
 /// The metadata's `format`.
 const FORMAT: &str = "mnist-model";
@@ -53,14 +52,14 @@ const MOMENTS: &str = "optimizer/";
 /// The name of the running loss.
 const LOSS: &str = "fit/loss";
 
-/// Writes a model with `weights` and `state` to `path`, whole or not at all.
-pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Result<()> {
+/// Writes a model with `weights` and `state` to `place`, whole or not at all.
+pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Result<()> {
     let text = describe(model, state).to_string();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Unsupported, "the model's description is too long")
             .expected(format_args!("at most {LONGEST} bytes"))
             .found(text.len())
-            .at(path.display()));
+            .at(place));
     }
     let columns = state.position.as_ref().map(|position| position.history.columns()).transpose()?;
     let mut entries = weight_entries(model.parameters.entries(), weights);
@@ -79,7 +78,7 @@ pub fn write(path: &Path, model: &Model, weights: &[f32], state: &State) -> Resu
         }
     }
     let version = VERSION.to_string();
-    weights::save(path, &[("format", FORMAT), ("version", &version), ("model", &text)], &entries)
+    weights::save(place, &[("format", FORMAT), ("version", &version), ("model", &text)], &entries)
 }
 
 /// The weights' tensors.
@@ -132,7 +131,7 @@ fn measured(compiled: Option<&CompileOptions>, position: &Position) -> [bool; 4]
 }
 
 /// Lets a file of a whole model pass for one of weights: says whether a tensor's name is of what else it holds.
-pub fn is_no_weight(file: &TensorFile<File>) -> Result<impl Fn(&str) -> bool + use<>> {
+pub fn is_no_weight(file: &TensorFile<Input>) -> Result<impl Fn(&str) -> bool + use<>> {
     let whole = file.metadata("format") == Some(FORMAT);
     if whole {
         check_version(file)?;
@@ -142,7 +141,7 @@ pub fn is_no_weight(file: &TensorFile<File>) -> Result<impl Fn(&str) -> bool + u
 
 /// A file's header understood and found to fit itself; the tensors are still to be read.
 pub struct Saved {
-    file: TensorFile<File>,
+    file: TensorFile<Input>,
     pub name: String,
     pub architecture: Architecture,
     pub compiled: Option<CompileOptions>,
@@ -153,8 +152,8 @@ pub struct Saved {
 
 impl Saved {
     /// Opens a file that [`write`] wrote. Errors do not name the file: its opener does.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = weights::open(path)?;
+    pub fn open(place: &Place) -> Result<Self> {
+        let file = weights::open(place)?;
         check_format(&file)?;
         let version = check_version(&file)?;
         let description = description(&file).at("metadata model")?;
@@ -164,7 +163,7 @@ impl Saved {
         Ok(saved)
     }
 
-    fn read(file: TensorFile<File>, version: u64, description: &Value) -> Result<Self> {
+    fn read(file: TensorFile<Input>, version: u64, description: &Value) -> Result<Self> {
         let object = Object::root(description)?;
         let (name, architecture) = match version {
             OLDEST => {
@@ -276,8 +275,8 @@ impl Saved {
 }
 
 /// Reads weights, and weights alone, from a file of weights or of a whole model: `entries`, and no others.
-pub fn read_weights(path: &Path, entries: &[Entry], len: usize) -> Result<Buffer> {
-    let mut file = weights::open(path)?;
+pub fn read_weights(place: &Place, entries: &[Entry], len: usize) -> Result<Buffer> {
+    let mut file = weights::open(place)?;
     let expected = |entry: &Entry| Expected { name: entry.name.clone(), dtype: Dtype::F32, shape: entry.shape.clone() };
     let expected: Vec<_> = entries.iter().map(expected).collect();
     let ignored = is_no_weight(&file)?;
@@ -287,7 +286,7 @@ pub fn read_weights(path: &Path, entries: &[Entry], len: usize) -> Result<Buffer
     Ok(all)
 }
 
-fn check_format(file: &TensorFile<File>) -> Result<()> {
+fn check_format(file: &TensorFile<Input>) -> Result<()> {
     match file.metadata("format") {
         Some(FORMAT) => Ok(()),
         found => Err(Error::new(ErrorKind::Format, "not a whole model")
@@ -298,7 +297,7 @@ fn check_format(file: &TensorFile<File>) -> Result<()> {
 }
 
 /// The file's version, if it is one that can be read.
-fn check_version(file: &TensorFile<File>) -> Result<u64> {
+fn check_version(file: &TensorFile<Input>) -> Result<u64> {
     let found = file.metadata("version");
     let error = match found.and_then(|text| text.parse::<u64>().ok()) {
         Some(version @ OLDEST..=VERSION) => return Ok(version),
@@ -330,7 +329,7 @@ fn chain(layers: &[Object<'_>]) -> Result<Architecture> {
     }
 }
 
-fn description(file: &TensorFile<File>) -> Result<Value> {
+fn description(file: &TensorFile<Input>) -> Result<Value> {
     let text = file.metadata("model").unwrap_or_default();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Format, "too long")

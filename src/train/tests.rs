@@ -3,6 +3,7 @@
 use super::*;
 use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
+use crate::files::Place;
 use crate::graph::Graph;
 use crate::layers::Activation;
 use crate::weights;
@@ -55,7 +56,7 @@ fn stopped(folder: &Path) -> PathBuf {
 
 /// The file's description, and the bytes around it.
 fn description(path: &Path) -> Value {
-    serde_json::from_str(weights::open(path).unwrap().metadata("model").unwrap()).unwrap()
+    serde_json::from_str(weights::open(&Place::of(path).unwrap()).unwrap().metadata("model").unwrap()).unwrap()
 }
 
 /// Writes the file again with other metadata, its tensors as they are.

@@ -3,14 +3,13 @@
 use super::values::read;
 use super::{HEADER_COST, HEADER_MOST};
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
+use crate::files::{self, Input, Place};
 use crate::kind::{self, Kind};
 use crate::memory::{filled, spare};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::HashSet;
-use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
 
 /// A tensor that a file has to hold.
 #[derive(Clone, Debug)]
@@ -36,16 +35,10 @@ pub struct TensorFile<R> {
     data: u64,
 }
 
-/// Opens the file `path`. `NotFound` when it is missing, `Io` when it cannot be read or is no file.
-pub fn open(path: &Path) -> Result<TensorFile<File>> {
-    // Only a regular file has a size that can be known, and does not block when opened.
-    let there = std::fs::metadata(path)?;
-    if !there.is_file() {
-        let found = if there.is_dir() { "a directory" } else { "something else" };
-        return Err(Error::new(ErrorKind::Io, "cannot be read").expected("a file").found(found));
-    }
-    let mut file = File::open(path)?;
-    let len = file.metadata()?.len();
+/// Opens the file at `place`. `NotFound` when it is missing, `Io` when it cannot be read or is no file.
+pub fn open(place: &Place) -> Result<TensorFile<Input>> {
+    let mut file = files::open(place)?;
+    let len = file.size()?;
     let start = kind::start(&mut file)?;
     file.rewind()?;
     TensorFile::new(file, len).map_err(|error| Kind::Safetensors.other(&start).unwrap_or(error))

@@ -14,8 +14,7 @@ pub use save::{Entry, save};
 pub use values::Values;
 
 use crate::error::{At, Result};
-use crate::replace;
-use std::path::Path;
+use crate::files::{self, Place};
 
 /// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read
 /// one takes some fifty times its length at worst (48 seen), which is not for a file to choose.
@@ -23,9 +22,9 @@ const HEADER_MOST: usize = 1 << 24;
 /// How many times its length must be to spare before one is read. One that is made to harm takes more, as said.
 const HEADER_COST: usize = 20;
 
-/// Fails where [`save`] would before it writes: no such folder, no right to write in it, no file to replace.
-pub fn check_writable(path: &Path) -> Result<()> {
-    replace::check(path).at(path.display())
+/// Fails where [`save`] would before it writes: no such folder, no right to write in it, no file that can be replaced.
+pub fn check_writable(place: &Place) -> Result<()> {
+    files::check(place).at(place)
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use super::{HEADER_MOST, Values};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::files::{Place, replace};
 use crate::memory::spare;
-use crate::replace::replace;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
 use std::io::{BufWriter, Write};
-use std::path::Path;
 
 /// One tensor to save.
 #[derive(Clone, Debug)]
@@ -23,7 +22,7 @@ pub struct Entry<'a> {
 /// Bytes that a name, a shape and a place take in the header and on the way there, at most.
 const ENTRY_COST: usize = 4 << 10;
 
-/// Writes `entries` to the file `path`, and `metadata`, which is text under a key, to its header. The same entries make
+/// Writes `entries` to the file at `place`, and `metadata`, which is text under a key, to its header. The same entries make
 /// the same file: they are sorted, the wider elements first (so that each is aligned) and then by name.
 ///
 /// Needs no memory but for the header: values are written as they lie.
@@ -31,12 +30,12 @@ const ENTRY_COST: usize = 4 << 10;
 /// # Errors
 /// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `Unsupported` for more names than
 /// a header may hold, `Io` or `NotFound` when the file cannot be written. A file that was there before is then still there.
-pub fn save(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
-    spare(entries.len() * ENTRY_COST).at(path.display())?;
-    let sorted = sort(entries).at(path.display())?;
+pub fn save(place: &Place, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
+    spare(entries.len() * ENTRY_COST).at(place)?;
+    let sorted = sort(entries).at(place)?;
     header(metadata, &sorted)
         .and_then(|header| {
-            replace(path, |file| {
+            replace(place, |file| {
                 let mut out = BufWriter::new(file);
                 out.write_all(&header)?;
                 for entry in &sorted {
@@ -45,7 +44,7 @@ pub fn save(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result
                 Ok(out.flush()?)
             })
         })
-        .at(path.display())
+        .at(place)
 }
 
 /// The entries in the file's order, each of them checked.

@@ -11,7 +11,7 @@ fn entry<'a>(name: &str, shape: &[usize], values: &'a [f32]) -> Entry<'a> {
 }
 
 fn save(path: &Path, entries: &[Entry]) -> Result<()> {
-    super::save(path, &[("format", "mnist")], entries)
+    super::save(&Place::of(path)?, &[("format", "mnist")], entries)
 }
 
 fn wanted(tensors: &[(&str, &[usize])]) -> Vec<Expected> {
@@ -38,7 +38,8 @@ fn parse_bytes(bytes: &[u8], expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
 }
 
 fn load(path: &Path, expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
-    open(path).and_then(|file| parse(file, expected)).at(path.display())
+    let place = Place::of(path)?;
+    open(&place).and_then(|file| parse(file, expected)).at(&place)
 }
 
 fn sample_entries() -> [Entry<'static>; 2] {
@@ -126,12 +127,13 @@ fn a_save_that_fails_leaves_everything_as_it_was() {
 fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w");
+    let place = Place::of(&path).unwrap();
     let (loss, none) = ([0.1 + 0.2, f64::from_bits(0xfff8_0000_0000_0001), 5e-324], []);
     let double = |name: &str, values| Entry { name: name.into(), shape: vec![3], values: Values::F64(values) };
     let mut entries = vec![entry("a", &[1], &[1.0]), double("z", &loss), entry("empty", &[0, 7], &none)];
-    super::save(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
+    super::save(&place, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     let bytes = fs::read(&path).unwrap();
-    let mut file = open(&path).unwrap();
+    let mut file = open(&place).unwrap();
     let mut back = [0.0; 3];
     file.read_f64("z", &mut back).unwrap();
     assert_eq!(back.map(f64::to_bits), loss.map(f64::to_bits));
@@ -139,7 +141,7 @@ fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     assert_eq!(file.read_f32("z", &mut [0.0; 3]).unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(file.read_f64("z", &mut [0.0; 2]).unwrap_err().kind(), ErrorKind::Shape);
     entries.reverse();
-    super::save(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
+    super::save(&place, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 

@@ -46,8 +46,10 @@ static struct outputs {
     mnist_metrics metrics;
     size_t dims[3], rank, count;
     uint32_t labels[16], label;
-    float pixels[64], p[10], all[400];
+    float pixels[64], p[10], all[400], layer[6];
     double value;
+    mnist_graph *graph;
+    mnist_tensor *ends[2];
 } out, kept;
 
 static mnist_error *error;
@@ -176,7 +178,8 @@ static mnist_status step_graph(void)
         return came_to;
     mnist_graph_set_seed(graph, 7);
     mnist_tensor *x = NULL;
-    if (MAKE(input, mnist_input(graph, 8, 8, 1)) == MNIST_OK && MAKE(x, mnist_conv2d(input, 3, 3, MNIST_ACTIVATION_RELU)) == MNIST_OK
+    if (MAKE(input, mnist_input(graph, 8, 8, 1)) == MNIST_OK
+        && MAKE(x, mnist_layer(input, "Conv2D", "{filters: 3, kernel_size: 3, activation: 'relu'}")) == MNIST_OK
         && MAKE(x, mnist_flatten(x)) == MNIST_OK && MAKE(x, mnist_dense(x, 6, MNIST_ACTIVATION_TANH)) == MNIST_OK
         && MAKE(output, mnist_dense(x, 10, MNIST_ACTIVATION_SOFTMAX)) == MNIST_OK)
         return MNIST_OK;
@@ -202,7 +205,54 @@ static mnist_status step_summary(void)
 
 static mnist_status step_compile(void)
 {
-    return CALL(mnist_model_compile(kept.model, NULL, error));
+    mnist_compile_options options;
+    mnist_compile_options_init(&options, sizeof options);
+    options.optimizer_config = "{class_name: 'RMSprop', config: {momentum: 0.5}}";
+    options.loss_config = "'sparse_categorical_crossentropy'";
+    options.metrics_config = "['accuracy']";
+    return CALL(mnist_model_compile(kept.model, &options, error));
+}
+
+static mnist_status step_rate(void)
+{
+    if (CALL(mnist_model_set_learning_rate(kept.model, 0.002, error)) != MNIST_OK)
+        return came_to;
+    return CALL(mnist_model_get_learning_rate(kept.model, &out.value, error));
+}
+
+static char network[4096];
+
+static void keep(void *nothing, const char *text, size_t len)
+{
+    (void)nothing;
+    memcpy(network, text, len < sizeof network ? len + 1 : 0);
+}
+
+static mnist_status step_config(void)
+{
+    return CALL(mnist_model_config(kept.model, keep, NULL, error));
+}
+
+static mnist_status step_json(void)
+{
+    if (CALL(mnist_graph_from_json(network, &out.graph, &out.ends[0], &out.ends[1], error)) == MNIST_OK)
+        kept.graph = out.graph;
+    return came_to;
+}
+
+static mnist_status step_layer(void)
+{
+    return CALL(mnist_model_predict_layer(kept.model, "dense", kept.pixels, 1, out.layer, 6, error));
+}
+
+static mnist_status step_copy_weights(void)
+{
+    return CALL(mnist_model_copy_weights(kept.loaded, kept.model, &out.count, error));
+}
+
+static mnist_status step_trainable(void)
+{
+    return CALL(mnist_model_set_trainable(kept.loaded, "dense", 0, error));
 }
 
 static mnist_fit_options fit_for(size_t epochs)
@@ -295,9 +345,9 @@ static const struct step {
 #define STEP(name) {#name, step_##name}
     STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
     STEP(copy),    STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
-    STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(fit),
+    STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
     STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(save_weights), STEP(save),
-    STEP(load_model), STEP(load_weights),
+    STEP(load_model), STEP(load_weights), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)
 
@@ -306,7 +356,7 @@ static void free_all(void)
     mnist_npz_free(kept.npz);
     mnist_dataset_free(kept.train), mnist_dataset_free(kept.test), mnist_dataset_free(kept.slice);
     mnist_dataset_free(kept.idx), mnist_dataset_free(kept.copy);
-    mnist_graph_free(graph);
+    mnist_graph_free(graph), mnist_graph_free(kept.graph);
     mnist_model_free(kept.model), mnist_model_free(kept.loaded);
     mnist_history_free(kept.history);
     mnist_error_free(error);

@@ -32,7 +32,7 @@ static void files(const char *folder)
     FAILS(INVALID_ARGUMENT, "`path`: is empty", mnist_npz_open("", &npz, error));
     FAILS(INVALID_ARGUMENT, "UTF-8", mnist_npz_open("\xff\xfe", &npz, error));
     FAILS(IO, folder, mnist_npz_open(folder, &npz, error));
-    FAILS(NOT_FOUND, "in two lines", mnist_npz_open("in two\nlines", &npz, error)); /* a message is one line */
+    FAILS(NOT_FOUND, "in two\\nlines: ", mnist_npz_open("in two\nlines", &npz, error)); /* a message is one line */
 #define ARCHIVE(name) in(0, folder, name), "images", "labels", &a, error
     FAILS(FORMAT, "truncated.npz: member images: the array is longer than its member", mnist_dataset_from_npz(ARCHIVE("truncated.npz")));
     FAILS(UNSUPPORTED, "member images: wrong dtype", mnist_dataset_from_npz(ARCHIVE("dtype.npz")));
@@ -185,6 +185,19 @@ static void networks(void)
     mnist_graph_free(other);
 }
 
+/* Pixels that are numbers until they are divided. Frees the data. */
+static void made_infinite(mnist_model *model, mnist_dataset *data, const char *place)
+{
+    mnist_metrics metrics = {7, 7};
+    mnist_fit_options options = quiet();
+    WORKS(mnist_dataset_normalize(data, 1e-37f, error));
+    FAILS(INVALID_ARGUMENT, place, mnist_model_fit(model, data, &options, NULL, error));
+    TRUE(strstr(mnist_error_message(error), "found inf") != NULL);
+    FAILS(INVALID_ARGUMENT, place, mnist_model_evaluate(model, data, NULL, &metrics, error));
+    TRUE(metrics.loss == 7);
+    mnist_dataset_free(data);
+}
+
 static void fits(const mnist_dataset *data, mnist_model *model)
 {
     mnist_history *history = NULL;
@@ -253,6 +266,17 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     FAILS(INVALID_ARGUMENT, "image 1, pixel [2, 5, 0]: ", mnist_model_fit(model, hole, &options, &history, error));
     TRUE(strstr(mnist_error_message(error), "NaN") != NULL);
     mnist_dataset_free(hole);
+    pixels[64 + 8 * 2 + 5] = 3e30f;
+    made_infinite(model, images(pixels, 2, 8, labels), "image 1, pixel [2, 5, 0]: ");
+    mnist_dataset *bytes = NULL, *dark = NULL;
+    static const uint8_t grey[2 * 64] = {[64 + 63] = 200};
+    const size_t dims[3] = {2, 8, 8};
+    WORKS(mnist_dataset_from_u8(grey, dims, 3, labels, &bytes, error));
+    WORKS(mnist_dataset_slice(bytes, 0, 1, &dark, error));
+    made_infinite(model, bytes, "image 1, pixel [7, 7, 0]: ");
+    WORKS(mnist_dataset_normalize(dark, 1e-37f, error)); /* 255 would become infinite, of which there is none */
+    WORKS(mnist_model_evaluate(model, dark, NULL, &metrics, error));
+    mnist_dataset_free(dark);
     TRUE(history == NULL);
 
     mnist_evaluate_options evaluate;
@@ -274,6 +298,13 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_predict(model, pixels, 2, pixels, 19, error));
     FAILS(INVALID_ARGUMENT, "`count`", mnist_model_predict(model, pixels, SIZE_MAX, pixels, 19, error));
     FAILS(INVALID_ARGUMENT, "`capacity`", mnist_model_predict_dataset(model, data, pixels, 19, error));
+
+    /* No images need no arrays. */
+    WORKS(mnist_model_predict(model, NULL, 0, NULL, 0, error));
+    WORKS(mnist_model_predict(model, pixels, 0, NULL, 10, error));
+    FAILS(INVALID_ARGUMENT, "`images`: is NULL", mnist_model_predict(model, NULL, 1, pixels, 10, error));
+    FAILS(INVALID_ARGUMENT, "`probabilities`: is NULL", mnist_model_predict(model, pixels, 1, NULL, 10, error));
+    FAILS(INVALID_ARGUMENT, "`model`", mnist_model_predict(NULL, NULL, 0, NULL, 0, error));
 }
 
 static void weights(const char *folder, mnist_model *model)

@@ -1,12 +1,20 @@
 /* Loads MNIST from Keras's cache, on a thread with a small stack, and says what came of it: the sizes, or the status and
- * the message. */
+ * the message. With "closed" the standard descriptors are closed meanwhile, and another thread uses them all the same; with
+ * "signals" a timer interrupts the thread all the time. */
 
+#define _DEFAULT_SOURCE
 #include <mnist.h>
 
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/time.h>
+#include <unistd.h>
 
-static int failed;
+static char outcome[8192];
+static int failed, ended, landed;
 
 static void *load(void *unused)
 {
@@ -15,25 +23,65 @@ static void *load(void *unused)
     const mnist_status status = mnist_load_data(NULL, &train, &test, error);
     failed = status != MNIST_OK;
     if (failed)
-        printf("%s: %s\n", mnist_status_name(status), mnist_error_message(error));
+        snprintf(outcome, sizeof outcome, "%s: %s\n", mnist_status_name(status), mnist_error_message(error));
     else
-        printf("%zu %zu\n", mnist_dataset_len(train), mnist_dataset_len(test));
-    if (failed && (train != NULL || test != NULL))
-        printf("and something was written\n");
+        snprintf(outcome, sizeof outcome, "%zu %zu\n", mnist_dataset_len(train), mnist_dataset_len(test));
     mnist_dataset_free(train);
     mnist_dataset_free(test);
     mnist_error_free(error);
     return unused;
 }
 
-int main(void)
+static void *use_closed_ones(void *unused)
 {
-    pthread_t thread;
-    pthread_attr_t small;
-    if (pthread_attr_init(&small) != 0 || pthread_attr_setstacksize(&small, 128 * 1024) != 0
-        || pthread_create(&thread, &small, load, NULL) != 0 || pthread_join(thread, NULL) != 0) {
-        printf("no thread\n");
+    char byte;
+    while (!__atomic_load_n(&ended, __ATOMIC_SEQ_CST))
+        for (int i = 0; i < 3; i++)
+            landed += write(i, "printed\n", 8) > 0 || read(i, &byte, 1) > 0;
+    return unused;
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t thread, other;
+    pthread_attr_t attributes;
+    const int closed = argc > 1 && strcmp(argv[1], "closed") == 0, signals = argc > 1 && !closed;
+    const int out = fcntl(1, F_DUPFD, 10);
+    signal(SIGPIPE, SIG_IGN); /* for use_closed_ones */
+    if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, 128 * 1024) != 0)
         return 2;
+    if (closed) {
+        close(0), close(1), close(2);
+        pthread_create(&other, NULL, use_closed_ones, NULL);
     }
+    if (signals) {
+        struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
+        sigaction(SIGALRM, &action, NULL);
+    }
+    if (pthread_create(&thread, &attributes, load, NULL) != 0)
+        return 2;
+    if (signals) {
+        const struct itimerval often = {{0, 500}, {0, 500}};
+        sigset_t alarms;
+        sigemptyset(&alarms);
+        sigaddset(&alarms, SIGALRM);
+        pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* the other thread gets them */
+        setitimer(ITIMER_REAL, &often, NULL);
+    }
+    if (pthread_join(thread, NULL) != 0)
+        return 2;
+    if (closed) {
+        __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
+        pthread_join(other, NULL);
+        dup2(out, 1);
+    }
+    if (landed)
+        printf("%d times a descriptor of the library's was used\n", landed);
+    printf("%s", outcome);
     return failed;
 }

@@ -7,12 +7,12 @@
 
 static const char *folder;
 
-/* The path of a file in the folder; good until the eighth call after this one. */
+/* The path of a file in the folder; good until the sixty-fourth call after this one. */
 static const char *in(const char *name)
 {
-    static char paths[8][1024];
-    static int next;
-    char *path = paths[next++ % 8];
+    static char paths[64][1024];
+    static unsigned next;
+    char *path = paths[__atomic_fetch_add(&next, 1, __ATOMIC_SEQ_CST) % 64];
     snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }

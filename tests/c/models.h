@@ -28,7 +28,7 @@ static mnist_fit_options three_epochs(void)
 }
 
 /* What it comes to, when nothing happens: in the file "whole". */
-static void uninterrupted(void)
+static inline void uninterrupted(void)
 {
     mnist_model *model = compiled();
     mnist_fit_options options = three_epochs();
@@ -38,7 +38,7 @@ static void uninterrupted(void)
 }
 
 /* A fit that resumes from `path` must come to the same, weights, moments and history. */
-static void ends_the_same(const char *path)
+static inline void ends_the_same(const char *path)
 {
     mnist_model *model = compiled();
     mnist_history *history = NULL;

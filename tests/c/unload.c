@@ -1,10 +1,13 @@
-/* Opens the library, trains with it and closes it, a thousand times: unload LIBRARY. Nothing may grow, nothing crash. */
+/* Opens the library, trains with it, on a thread that then ends, and closes it, a thousand times: unload LIBRARY. Nothing may
+ * grow, nothing crash, and the process has as many keys for thread-specific data as after the first time. */
 
 #define _POSIX_C_SOURCE 200809L
 
 #include <mnist.h>
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +37,7 @@ static void check(mnist_status status, int line)
 }
 #define WORKS(call) check(call, __LINE__)
 
-static void use(void)
+static void *use(void *unused)
 {
     static const uint8_t pixels[16 * 64], labels[16];
     const size_t dims[3] = {16, 8, 8};
@@ -49,11 +52,24 @@ static void use(void)
     WORKS(CALL(mnist_model_new)(input, x, NULL, &model, NULL));
     CALL(mnist_graph_free)(graph);
     WORKS(CALL(mnist_model_compile)(model, NULL, NULL));
-    CALL(mnist_fit_options_init)(&options);
+    CALL(mnist_fit_options_init)(&options, sizeof options);
     options.verbose = 0;
     WORKS(CALL(mnist_model_fit)(model, data, &options, NULL, NULL));
     CALL(mnist_model_free)(model);
     CALL(mnist_dataset_free)(data);
+    return unused;
+}
+
+/* How many more keys this process could have. */
+static int keys_left(void)
+{
+    static pthread_key_t keys[PTHREAD_KEYS_MAX];
+    int count = 0;
+    while (count < PTHREAD_KEYS_MAX && pthread_key_create(&keys[count], NULL) == 0)
+        count++;
+    for (int i = 0; i < count; i++)
+        pthread_key_delete(keys[i]);
+    return count;
 }
 
 /* Resident memory in KiB. */
@@ -70,21 +86,27 @@ static long resident(void)
 int main(int argc, char **argv)
 {
     long before = 0;
+    int keys_before = 0;
     if (argc != 2)
         return 2;
     for (int round = 0; round < 1000; round++) {
+        pthread_t thread;
         if (round == 200)
             before = resident();
+        if (round == 1)
+            keys_before = keys_left();
         library = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
         if (library == NULL) {
             fprintf(stderr, "%s\n", dlerror());
             return EXIT_FAILURE;
         }
-        use();
+        if (pthread_create(&thread, NULL, use, NULL) != 0 || pthread_join(thread, NULL) != 0)
+            return EXIT_FAILURE;
         if (dlclose(library) != 0)
             return EXIT_FAILURE;
     }
     const long grown = resident() - before;
-    printf("grown by %ld KiB in the last 800 of 1,000 rounds\n", grown);
-    return grown > 1024;
+    const int keys = keys_before - keys_left();
+    printf("grown by %ld KiB in the last 800 of 1,000 rounds, and by %d keys\n", grown, keys);
+    return grown > 1024 || keys > 0;
 }

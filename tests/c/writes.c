@@ -104,7 +104,7 @@ static void failing_writes(void)
 
     /* A folder that cannot be written to, also for whom nothing is forbidden. */
     const uid_t user = geteuid();
-    TRUE(chmod(folder, 0555) == 0 && (user != 0 || seteuid(65534) == 0));
+    TRUE(chmod(folder, 0555) == 0 && chmod(in("kept"), 0666) == 0 && (user != 0 || seteuid(65534) == 0));
     FAILS(IO, "kept: temporary file beside it", mnist_model_save(model, in("kept"), error));
     options.checkpoint_path = in("kept");
     FAILS(IO, "kept: temporary file beside it", mnist_model_fit(model, data, &options, NULL, error));

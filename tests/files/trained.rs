@@ -2,7 +2,8 @@
 
 use super::{Member, npy, zip};
 use mnist::data::Dataset;
-use mnist::graph::{Activation, Graph};
+use mnist::graph::Graph;
+use mnist::layers::Activation;
 use mnist::train::{
     Callbacks, CheckpointOptions, CompileOptions, Control, FitOptions, Fitted, Model, Output, Progress, Verbose,
 };
@@ -13,7 +14,7 @@ use std::path::Path;
 pub fn model() -> Model {
     let mut graph = Graph::new();
     let model = (|| {
-        let x = graph.input(5, 4, 1)?;
+        let x = graph.input(&[5, 4, 1])?;
         let y = graph.conv2d(x, 2, 2, Activation::Relu)?;
         let y = graph.flatten(y)?;
         let y = graph.dense(y, 3, Activation::Softmax)?;

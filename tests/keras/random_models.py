@@ -8,10 +8,10 @@
 
 How near is near? Each network runs in Keras twice, in single and in double precision. In each array the library may differ from
 Keras in single precision by the sum of
-- 1e-6, and 1e-5 of the array's largest number: what single precision is;
+- 1e-6, and 2e-5 of the array's largest number: what single precision is;
 - for weights, 1e-3 of the largest change that training made: what is compared is what was learned, and a step is short;
 - for predictions after training, 1e-4 of the largest;
-- 8 times what Keras differs by from its own double. A bias below a batch normalization, say, has a gradient that is nothing but
+- 16 times what Keras differs by from its own double. A bias below a batch normalization, say, has a gradient that is nothing but
   rounding, of which Adam makes a whole step, and no two programs the same.
 A network of which single precision tells less than two digits is drawn anew."""
 
@@ -72,7 +72,7 @@ def allowed(drawn, single, double):
         noise, scale = largest(d - single.arrays[name]), largest(d)
         if not np.isfinite(single.arrays[name]).all() or not noise <= 0.01 * max(scale, 0.1):
             return None
-        out[name] = 1e-6 + 1e-5 * scale + 8 * noise
+        out[name] = 1e-6 + 2e-5 * scale + 16 * noise
         if name in drawn.weights:
             out[name] += 1e-3 * largest(d - drawn.weights[name])
         if name == "predictions after":

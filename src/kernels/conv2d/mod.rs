@@ -38,7 +38,7 @@ pub mod zeros;
 use super::isa::Isa;
 use super::simd::Simd;
 use super::tile::{padded, panels};
-use super::window::{Axis, Window, span};
+use super::window::{Axis, Window, divide_down, span};
 use direct::{Forward, KernelGradient};
 use std::ops::Range;
 use strided::InputGradient;
@@ -135,13 +135,21 @@ impl Conv2d {
     }
 
     /// Rows of the output.
+    #[inline(always)]
     pub fn out_height(&self) -> usize {
-        (self.height - span(self.kernel[0], self.dilation[0])) / self.strides[0] + 1
+        self.outputs(self.height, 0)
     }
 
     /// Pixels in a row of the output.
+    #[inline(always)]
     pub fn out_width(&self) -> usize {
-        (self.width - span(self.kernel[1], self.dilation[1])) / self.strides[1] + 1
+        self.outputs(self.width, 1)
+    }
+
+    /// Outputs of so many inputs along an axis. Loops ask for it, so that it divides only where it must.
+    #[inline(always)]
+    fn outputs(&self, inputs: usize, axis: usize) -> usize {
+        divide_down(inputs - (self.kernel[axis] - 1) * self.dilation[axis] - 1, self.strides[axis]) + 1
     }
 
     /// Rows of an image that so many rows of the output see.

@@ -17,7 +17,7 @@ use super::{Conv2d, Finish};
 use crate::kernels::isa::Kernel;
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
-use crate::kernels::window::{Axis, Taps, Window};
+use crate::kernels::window::{Taps, Window};
 
 pub struct InputGradient<'a> {
     pub size: Conv2d,
@@ -41,7 +41,7 @@ impl Kernel for InputGradient<'_> {
                 for phase in 0..columns.stride.min(columns.input) {
                     let mut x = phase;
                     while x < columns.input {
-                        let (along, pixels) = alike(&columns, x);
+                        let (along, pixels) = columns.outputs_alike(x);
                         for y in 0..rows.input {
                             let down = rows.outputs(y);
                             let mut row = Row { all: &mut self, panel, group, first, y, x, down, along };
@@ -55,14 +55,6 @@ impl Kernel for InputGradient<'_> {
             }
         }
     }
-}
-
-/// What pixel `x` sees, and how many pixels from it on, each a stride further, see the same places.
-#[inline(always)]
-fn alike(columns: &Axis, x: usize) -> (Taps, usize) {
-    let taps = columns.outputs(x);
-    let others = (x..columns.input).step_by(columns.stride).map(|x| columns.outputs(x));
-    (taps, others.take_while(|other| (other.place, other.count) == (taps.place, taps.count)).count())
 }
 
 struct Row<'a, 'b> {

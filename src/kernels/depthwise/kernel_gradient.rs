@@ -102,17 +102,22 @@ impl KernelGradient<'_> {
                         }
                     }
                 }
-                for x in inner..outer {
+                // Pointers that move, for the compiler may make multiplications of places that are counted.
+                let mut gradient = gradient.wrapping_add(inner * channels);
+                let mut image = image.wrapping_add((inner * columns.stride + j * columns.dilation) * channels);
+                image = image.wrapping_sub(columns.before * channels);
+                for _ in inner..outer {
                     let mut dy = [V::splat(0.0); U];
                     for (u, dy) in dy.iter_mut().enumerate() {
-                        *dy = load(gradient.add(x * channels), u);
+                        *dy = load(gradient, u);
                     }
-                    let image = image.add(columns.meets(x, j) * channels);
                     for (t, sums) in sums.iter_mut().enumerate() {
                         for (u, sum) in sums.iter_mut().enumerate() {
                             *sum = load(image.add(t * columns.dilation * channels), u).fma(dy[u], *sum);
                         }
                     }
+                    gradient = gradient.wrapping_add(channels);
+                    image = image.wrapping_add(columns.stride * channels);
                 }
             }
             for (t, sums) in sums.into_iter().enumerate() {

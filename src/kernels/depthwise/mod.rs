@@ -22,7 +22,7 @@ use super::Simd;
 use super::conv2d::Finish;
 use super::isa::{Isa, Kernel};
 use super::vectors::{Across, across};
-use super::window::{Axis, Taps, Window};
+use super::window::{Taps, Window};
 use kernel_gradient::KernelGradient;
 
 /// The sizes of a depthwise convolution.
@@ -141,57 +141,46 @@ impl<const FORWARD: bool> Kernel for Pass<'_, FORWARD> {
     #[inline(always)]
     fn run<V: Simd>(mut self) {
         let Window { rows, columns } = self.window;
-        let (height, width) = if FORWARD { (rows.output(), columns.output()) } else { (rows.input, columns.input) };
-        let step = self.pixel_step();
-        for y in 0..height {
-            let down = Self::taps(&rows, y);
-            for phase in 0..step.min(width) {
-                let mut x = phase;
-                while x < width {
-                    x += self.tile::<V>(down, y * width, x, width) * step;
+        let (width, step) = if FORWARD { (columns.output(), 1) } else { (columns.input, columns.stride) };
+        for phase in 0..step.min(width) {
+            let mut x = phase;
+            while x < width {
+                let (along, pixels) = if FORWARD { columns.inputs_alike(x) } else { columns.outputs_alike(x) };
+                for y in 0..if FORWARD { rows.output() } else { rows.input } {
+                    let down = if FORWARD { rows.inputs(y) } else { rows.outputs(y) };
+                    self.row::<V>(down, along, y * width + x, pixels);
                 }
+                x += pixels * step;
             }
         }
     }
 }
 
 impl<const FORWARD: bool> Pass<'_, FORWARD> {
-    /// What a pixel of what is written meets, along one axis.
-    #[inline(always)]
-    fn taps(axis: &Axis, at: usize) -> Taps {
-        if FORWARD { axis.inputs(at) } else { axis.outputs(at) }
-    }
-
     /// From a pixel to the next that can see the same places.
     #[inline(always)]
     fn pixel_step(&self) -> usize {
         if FORWARD { 1 } else { self.window.columns.stride }
     }
 
-    /// Does as many pixels from `x` on as see the same places of the window, up to 8, and says how many.
+    /// Does `pixels` pixels from `pixel` on, which see the same places of the window.
     #[inline(always)]
-    fn tile<V: Simd>(&mut self, down: Taps, row: usize, x: usize, width: usize) -> usize {
-        let columns = self.window.columns;
-        let along = Self::taps(&columns, x);
-        let fits = |pixels: usize| {
-            let last = x + (pixels - 1) * self.pixel_step();
-            let taps = if last < width { Self::taps(&columns, last) } else { return false };
-            (taps.count, taps.place) == (along.count, along.place)
-        };
-        macro_rules! widest {
-            ($($pixels:literal)*) => {
-                $(if $pixels == 1 || fits($pixels) {
-                    let mut tile = Tile::<FORWARD, $pixels> { all: self, down, along, pixel: row + x };
-                    let channels = tile.all.channels;
-                    // SAFETY: the pixels are in the output and meet what the taps name, which lies in the input; all have
-                    // `channels` channels, and so has each place of the kernel.
+    fn row<V: Simd>(&mut self, down: Taps, mut along: Taps, mut pixel: usize, mut pixels: usize) {
+        let channels = self.channels;
+        macro_rules! tiles {
+            ($($count:literal)*) => {
+                $(while pixels >= $count {
+                    let mut tile = Tile::<FORWARD, $count> { all: self, down, along, pixel };
+                    // SAFETY: the pixels are in what is written and meet what the taps name, which lies in the input; all
+                    // have `channels` channels, and so has each place of the kernel.
                     unsafe { across::<V>(&mut tile, channels) };
-                    return $pixels;
+                    pixel += $count * self.pixel_step();
+                    along.at += $count * if FORWARD { self.window.columns.stride } else { 1 };
+                    pixels -= $count;
                 })*
             };
         }
-        widest!(8 4 2 1);
-        1
+        tiles!(8 4 2 1);
     }
 }
 

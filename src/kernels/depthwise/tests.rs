@@ -1,6 +1,6 @@
 use super::*;
 use crate::kernels::numbers;
-use crate::kernels::window::{Padding, small_axes};
+use crate::kernels::window::{Axis, Padding, small_axes};
 
 /// Every small window in turn down the rows and along a row, with odd numbers of channels and filters.
 fn sizes() -> Vec<Depthwise> {

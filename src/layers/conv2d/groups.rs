@@ -7,7 +7,7 @@
 use crate::error::Result;
 use crate::kernels::{Isa, rows};
 use crate::layers::Weight;
-use crate::layers::parallel::{Chunks, for_each};
+use crate::layers::parallel::{Chunks, both, for_each};
 use crate::memory::Buffer;
 
 /// The most groups of images that a batch's gradient is summed in.
@@ -87,7 +87,7 @@ impl Groups {
                 images.clone().for_each(|(x, dz)| passes.to_kernel(x, dz, kernel));
             };
             match learns {
-                true => drop(rayon::join(to_input, to_weights)),
+                true => drop(both(to_input, to_weights)),
                 false => to_input(),
             }
         });

@@ -5,15 +5,35 @@
 
 #include "objects.h"
 
+#include <pthread.h>
+#include <unistd.h>
+
 /* Handed to them, and never looked into. */
 static void *const user_data = (void *)16;
 
-/* How often a callback was called since the call began; a fit of many epochs is stopped at the third. */
-static size_t called;
+/* How often a callback was called since the call began; a fit of many epochs is stopped at the third, or another one. */
+static size_t called, stop_at = 3;
+
+/* Whether they look if their thread is to be cancelled, as many of the C library's functions do. */
+static int look_for_cancelling;
+
+/* Whether this is a child that was forked off inside a call, which must not call back any more. */
+static int in_child;
+
+static void look(void)
+{
+    if (look_for_cancelling)
+        pthread_testcancel();
+    if (in_child) {
+        fprintf(stderr, "a child is called back\n");
+        _exit(3);
+    }
+}
 
 static void collect(void *user_data, const char *text, size_t len)
 {
     (void)user_data;
+    look();
     EXPECT(text[len] == '\0' && strlen(text) == len);
 }
 
@@ -31,7 +51,8 @@ static void look_around(void *user_data, const char *text, size_t len)
 static int32_t go_on(void *user_data, const mnist_progress *progress)
 {
     (void)user_data;
-    return progress->epochs > 1 && ++called >= 3;
+    look();
+    return progress->epochs > 1 && ++called >= stop_at;
 }
 
 static int32_t stop(void *user_data, const mnist_progress *progress)

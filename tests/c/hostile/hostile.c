@@ -1,6 +1,9 @@
 /* Every function of the header, with every argument wrong in turn and every field of its options: hostile FOLDER, or
  * hostile FOLDER freed to try objects that were freed as well, which a checker of memory would take for a defect.
  *
+ * hostile FOLDER cancelled: every function on a thread that is cancelled meanwhile (cancelled.h). hostile FOLDER forked:
+ * every function that calls back, from where a child is forked off (forked.h).
+ *
  * After each call: it failed if it had to, its text says something, it wrote nothing, every object is what it was, and the
  * same call with good arguments works. */
 
@@ -72,6 +75,9 @@ static const struct options *find_options(const char *name)
     return NULL;
 }
 
+/* Called right before the library is, and right after. */
+static void (*just_before)(void), (*just_after)(void);
+
 /* Puts a value into a field. */
 static void put(const struct place *field, value v)
 {
@@ -87,6 +93,9 @@ static void put(const struct place *field, value v)
         memcpy(at, &v.u, sizeof v.u);
 }
 
+/* Sets more of the options. */
+static void (*fill_in_more)(const struct options *options);
+
 /* Options that ask for all there is: callbacks, files, objects. */
 static void fill_in(const struct options *options)
 {
@@ -94,11 +103,15 @@ static void fill_in(const struct options *options)
     options->init(options_bytes);
     for (size_t i = 0; i < options->count; i++) {
         const struct place *field = &options->fields[i];
+        if (good_text("", field))
+            continue; /* it would take precedence over others */
         if (field->kind == OBJECT || field->kind == TEXT || field->kind == FUNCTION || field->kind == USER_DATA)
-            put(field, candidate(field, 0, NULL, NULL));
+            put(field, candidate("", field, 0, NULL, NULL));
         else if (field->kind == OUT || is_room(field))
-            put(field, candidate(field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
+            put(field, candidate("", field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
     }
+    if (fill_in_more)
+        fill_in_more(options);
 }
 
 /* The wrong value; an object to be freed is made, and its owner freed at the last moment. */
@@ -133,7 +146,7 @@ static value call(mnist_error *text)
     for (size_t i = 0; i < f->count; i++) {
         if (f->places[i].kind == OPTIONS)
             fill_in(find_options(f->places[i].type));
-        arguments[i] = candidate(&f->places[i], now.chosen[i], outputs[i], options_bytes);
+        arguments[i] = candidate(f->name, &f->places[i], now.chosen[i], outputs[i], options_bytes);
         if (is_text(f, i))
             arguments[i].p = text;
     }
@@ -149,7 +162,12 @@ static value call(mnist_error *text)
     called = 0;
     if (to_free)
         owner->free(to_free);
-    return f->call(arguments);
+    if (just_before)
+        just_before();
+    const value result = f->call(arguments);
+    if (just_after)
+        just_after();
+    return result;
 }
 
 static int failed(value result)
@@ -241,7 +259,7 @@ static void free_results(value result)
         if (f->places[i].kind == OUT_OBJECT && !(now.wrong && now.place == &f->places[i])) {
             if (outputs[i][0] == 0xa5a5a5a5a5a5a5a5u || outputs[i][0] == 0)
                 complain("no object was given", result, "");
-            else
+            else if (find_type(f->places[i].type)->free)
                 find_type(f->places[i].type)->free((void *)(uintptr_t)outputs[i][0]);
         }
     }
@@ -256,6 +274,8 @@ static void restore(value result)
     for (size_t i = 0; i < f->count; i++) {
         const struct place *place = &f->places[i];
         if (is_text(f, i) && now.place == place)
+            remake(place->type, 1);
+        if (place->kind == OBJECTS)
             remake(place->type, 1);
         if (place->kind != OBJECT || place->constant || is_text(f, i))
             continue;
@@ -369,23 +389,40 @@ static void try_function(const struct function *f)
     }
 }
 
+#include "cancelled.h"
+#include "forked.h"
+
 int main(int argc, char **argv)
 {
     const size_t count = sizeof functions / sizeof *functions;
+    const char *how = argc > 2 ? argv[2] : "";
     if (argc < 2)
         return 2;
     folder = argv[1];
-    freed_too = argc > 2;
+    freed_too = strcmp(how, "freed") == 0;
+    if (strcmp(how, "forked") == 0)
+        threads = argc > 3 ? (size_t)atoi(argv[3]) : 1;
     setenv("KERAS_HOME", in_folder("keras"), 1); /* where mnist.npz lies: nothing is downloaded */
     error = mnist_error_new();
     make_objects();
     make_arrays();
-    for (size_t i = 0; i < count; i++)
-        try_function(&functions[i]);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(how, "cancelled") == 0)
+            try_cancelled(&functions[i]);
+        else if (strcmp(how, "forked") == 0)
+            try_forked(&functions[i]);
+        else
+            try_function(&functions[i]);
+    }
     free_objects();
     mnist_error_free(error);
     free(long_text);
-    printf("%zu functions, %zu arguments and options: %zu wrong calls, %zu good ones, %zu failures\n", count, place_count,
-           wrong_calls, good_calls, failures);
+    if (strcmp(how, "cancelled") == 0)
+        printf("%zu functions, %zu threads cancelled in them, %zu failures\n", count, cancelled_threads, failures);
+    else if (strcmp(how, "forked") == 0)
+        printf("%zu functions of the host's, %zu children forked off in them, %zu failures\n", place_count, children, failures);
+    else
+        printf("%zu functions, %zu arguments and options: %zu wrong calls, %zu good ones, %zu failures\n", count,
+               place_count, wrong_calls, good_calls, failures);
     return failures != 0;
 }

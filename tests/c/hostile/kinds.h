@@ -22,6 +22,7 @@ typedef union {
 
 enum kind {
     OBJECT,      /* mnist_X * */
+    OBJECTS,     /* mnist_X *const * */
     OUT_OBJECT,  /* mnist_X ** */
     OUT,         /* an array or variable that is written */
     IN,          /* an array that is read */

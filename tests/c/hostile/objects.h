@@ -21,6 +21,12 @@ static struct {
     mnist_history *history;
 } good;
 
+/* The model as mnist_model_config writes it. */
+static char network[4096];
+
+/* How many threads a model has. */
+static size_t threads = 1;
+
 /* What they were like at first. */
 static struct {
     float probabilities[CLASSES], pixels[IMAGES][PIXELS];
@@ -96,7 +102,7 @@ static mnist_model *new_model(void)
     mnist_tensor *tensors[VARIANTS];
     mnist_graph *graph = new_graph(tensors);
     must(mnist_model_new(tensors[0], tensors[2], NULL, &model, NULL), "a model");
-    must(mnist_model_set_threads(model, 1, NULL), "a model");
+    must(mnist_model_set_threads(model, threads, NULL), "a model");
     must(mnist_model_compile(model, NULL, NULL), "a model");
     mnist_graph_free(graph);
     return model;
@@ -224,6 +230,12 @@ static int all_is_well(void)
            && mnist_history_epochs(good.history) == 2 && mnist_graph_check(good.graph, NULL) == MNIST_OK;
 }
 
+static void keep(void *buffer, const char *text, size_t len)
+{
+    if (len < sizeof network)
+        memcpy(buffer, text, len + 1);
+}
+
 static void make_objects(void)
 {
     static const char *const types[] = {"error", "npz", "dataset", "graph", "model", "history"};
@@ -232,6 +244,7 @@ static void make_objects(void)
         snprintf(name, sizeof name, "mnist_%s", types[i]);
         remake(name, 0);
     }
+    must(mnist_model_config(good.model, keep, network, NULL), "the network's description");
     for (size_t i = 0; i < IMAGES; i++)
         must(mnist_dataset_image(good.dataset, i, first.pixels[i], PIXELS, NULL, NULL), "pixels");
     must(mnist_model_predict(good.model, first.pixels[0], 1, first.probabilities, CLASSES, NULL), "probabilities");

@@ -12,7 +12,35 @@ static const char *const may_be_null[][2] = {
     {"mnist_model_new", "name"},      /* "model" */
     {"mnist_model_fit", "out"},       /* no history wanted */
     {"mnist_dataset_image", "label"}, /* no label wanted */
+    {"mnist_layer", "config"},        /* {} */
+    {"mnist_merge", "config"},
+    {"mnist_model_set_trainable", "layer"}, /* all of them */
+    {"mnist_model_copy_weights", "copied"}, /* no number wanted */
 };
+
+/* Text that is good where only few are. */
+static const struct {
+    const char *function; /* of which function, NULL: any */
+    const char *name, *text;
+} good_texts[] = {
+    {"mnist_merge", "class_name", "Add"},
+    {NULL, "class_name", "ReLU"},
+    {NULL, "config", "{name: 'one', trainable: true}"},
+    {NULL, "layer", "conv2d"},
+    {NULL, "json", network},
+    {NULL, "optimizer_config", "{class_name: 'SGD', config: {momentum: 0.5}}"},
+    {NULL, "loss_config", "'sparse_categorical_crossentropy'"},
+    {NULL, "metrics_config", "[]"},
+};
+
+static const char *good_text(const char *function, const struct place *place)
+{
+    for (size_t i = 0; i < sizeof good_texts / sizeof *good_texts; i++)
+        if ((!good_texts[i].function || strcmp(good_texts[i].function, function) == 0)
+            && strcmp(good_texts[i].name, place->name) == 0)
+            return good_texts[i].text;
+    return NULL;
+}
 
 /* What must come of a call. */
 enum must { MAY_WORK, MUST_WORK, MUST_FAIL };
@@ -28,7 +56,7 @@ struct wrong {
     int tail;          /* of a struct: a byte behind what the library knows */
 };
 
-enum { MOST_WRONG = 512, ROOM = 16 << 10, INPUT = 1 << 20 };
+enum { MOST_WRONG = 512, ROOM = 16 << 10, INPUT = 1 << 20, MOST_OBJECTS = 1024 };
 
 /* Arrays that are read, larger than any good call says they are. */
 static union {
@@ -91,6 +119,7 @@ static size_t candidates(const struct place *place)
 {
     switch (place->kind) {
     case OBJECT:
+    case OBJECTS:
         return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : 1;
     case TEXT:
         return 5;
@@ -105,8 +134,17 @@ static size_t candidates(const struct place *place)
     }
 }
 
-/* One of them; `output` is where an output may be written, `options` a struct that is filled in. */
-static value candidate(const struct place *place, size_t i, void *output, void *options)
+/* As many objects as any good call says there are, all the same. */
+static void *many_objects(const char *type, int variant)
+{
+    static void *objects[MOST_OBJECTS];
+    for (size_t i = 0; i < MOST_OBJECTS; i++)
+        objects[i] = object(type, variant);
+    return objects;
+}
+
+/* One of them for a function; `output` is where an output may be written, `options` a struct that is filled in. */
+static value candidate(const char *function, const struct place *place, size_t i, void *output, void *options)
 {
     static char *const paths[] = {"new", "arrays.npz", "images.idx", "labels.idx", "whole.model"};
     static char *const words[] = {"images", "labels", "loss", "dense/kernel", "a word"};
@@ -114,6 +152,8 @@ static value candidate(const struct place *place, size_t i, void *output, void *
     switch (place->kind) {
     case OBJECT:
         return (value){.p = object(place->type, (int)i)};
+    case OBJECTS:
+        return (value){.p = many_objects(place->type, (int)i)};
     case OUT_OBJECT:
     case OUT:
         return (value){.p = output};
@@ -127,6 +167,8 @@ static value candidate(const struct place *place, size_t i, void *output, void *
         give_up("array of", place->type, "add a good one to make_arrays and candidate in tests/c/hostile/values.h");
         break;
     case TEXT:
+        if (good_text(function, place))
+            return (value){.p = (void *)good_text(function, place)};
         return (value){.p = is_path(place) ? in_folder(paths[i]) : words[i]};
     case OPTIONS:
         return (value){.p = options};
@@ -142,6 +184,8 @@ static value candidate(const struct place *place, size_t i, void *output, void *
     case NUMBER:
         break;
     }
+    if (strcmp(place->name, "rank") == 0 && i % 2 == 0)
+        i = 2 - i % 4; /* 3 first */
     return (value){.u = numbers[is_room(place) ? 5 - i : i]};
 }
 
@@ -163,6 +207,20 @@ static size_t wrong_objects(const struct place *place, int argument, struct wron
     ADD("a freed one", MUST_FAIL, 1, {0}, .type = place->type, .freed = 1);
     for (int i = 0; i < (int)candidates(place); i++)
         ADD("another one", MAY_WORK, 0, {0}, .type = place->type, .variant = i);
+    return n;
+}
+
+static size_t wrong_many_objects(struct wrong *list)
+{
+    static uint64_t no_object[16] = {1, 2, 3, 4, 5, 6, 7, 8};
+    static void *none[MOST_OBJECTS], *wild[MOST_OBJECTS];
+    size_t n = 0;
+    for (size_t i = 0; i < MOST_OBJECTS; i++)
+        wild[i] = i % 2 ? (void *)((char *)no_object + 3) : (void *)no_object;
+    ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+    ADD("misaligned", MUST_FAIL, 1, {.p = (char *)wild + 1});
+    ADD("an array of NULL", MUST_FAIL, 1, {.p = none});
+    ADD("an array of no objects", MUST_FAIL, 1, {.p = wild});
     return n;
 }
 
@@ -188,6 +246,8 @@ static size_t wrong_texts(const struct place *place, int argument, int reads, st
         snprintf(texts[i], sizeof texts[i], "%s/%s", folder, name);
         ADD(name, i < 7 ? read : MAY_WORK, 0, {.p = texts[i]});
     }
+    if (!argument && good_text("", place))
+        ADD("a good one", MUST_WORK, 0, {.p = (void *)good_text("", place)});
     return n;
 }
 
@@ -285,6 +345,8 @@ static size_t wrong_values(const struct place *place, const struct options *opti
     switch (place->kind) {
     case OBJECT:
         return wrong_objects(place, argument, list);
+    case OBJECTS:
+        return wrong_many_objects(list);
     case OUT_OBJECT:
     case OUT:
         ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* of an option it is unwanted then */

@@ -1,0 +1,179 @@
+//! `mnist_array`: numbers of any type in the caller's memory, and the datasets made of them.
+#![allow(non_camel_case_types)]
+
+use super::dataset::{
+    MNIST_DTYPE_F32, MNIST_DTYPE_F64, MNIST_DTYPE_I8, MNIST_DTYPE_I16, MNIST_DTYPE_I32, MNIST_DTYPE_I64,
+    MNIST_DTYPE_U8, MNIST_DTYPE_U16, MNIST_DTYPE_U32, MNIST_DTYPE_U64, mnist_dataset, mnist_dtype,
+};
+use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::guard;
+use super::pointers::{give, out, slice};
+use crate::data::Dataset;
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::memory;
+use std::ffi::c_void;
+
+/// An array in the caller's memory, row-major.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mnist_array {
+    /// Its numbers, as many as the product of `dims`.
+    pub data: *const c_void,
+    /// Their type, a constant MNIST_DTYPE_...
+    pub dtype: mnist_dtype,
+    /// How many sizes there are.
+    pub rank: usize,
+    /// The sizes, outermost first.
+    pub dims: *const usize,
+}
+
+/// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
+/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each from 0 to
+/// 4294967295. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
+/// is NULL.
+///
+/// Errors: SHAPE for another rank, a size of 0, or numbers of samples and labels that differ; INVALID_ARGUMENT for an unknown
+/// type or a label out of its range; UNSUPPORTED for targets of floats and for sample weights; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_new(
+    x: *const mnist_array,
+    y: *const mnist_array,
+    sample_weight: *const mnist_array,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let (x, y) = (Array::of(x, "x")?, Array::of(y, "y")?);
+            if !sample_weight.is_null() {
+                let error = Error::new(ErrorKind::Unsupported, "sample weights are not supported yet");
+                return Err(error.expected("NULL").at("argument `sample_weight`"));
+            }
+            let labels = y.labels()?;
+            let dataset = match x.dtype {
+                MNIST_DTYPE_U8 => Dataset::from_u8(x.copy(|byte: u8| byte)?, x.dims, labels),
+                _ => Dataset::from_f32(x.floats()?, x.dims, labels),
+            };
+            out.write(give(mnist_dataset::new(dataset.at("argument `x`")?)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// An array whose sizes have been looked at.
+struct Array<'a> {
+    name: &'static str,
+    data: *const c_void,
+    dtype: mnist_dtype,
+    dims: &'a [usize],
+    len: usize,
+}
+
+impl<'a> Array<'a> {
+    /// Looks at the caller's array.
+    ///
+    /// # Safety
+    /// `array` is NULL or points to one whose sizes and numbers can be read for `'a`.
+    unsafe fn of(array: *const mnist_array, name: &'static str) -> Result<Self> {
+        let place = format!("argument `{name}`");
+        // SAFETY: the caller's.
+        unsafe {
+            let mnist_array { data, dtype, rank, dims } = slice(array, 1, name)?[0];
+            if !(1..=4).contains(&rank) {
+                let error = Error::new(ErrorKind::Shape, "wrong rank").expected("1 to 4").found(rank);
+                return Err(error.at(place));
+            }
+            let dims = slice(dims, rank, "dims").at(&place)?;
+            let product = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
+            match product.filter(|&len| len > 0) {
+                Some(len) => Ok(Array { name, data, dtype, dims, len }),
+                None => {
+                    let error = Error::new(ErrorKind::Shape, "sizes that are 0 or too large");
+                    Err(error.found(format_args!("{dims:?}")).at(place))
+                }
+            }
+        }
+    }
+
+    /// Its numbers as `convert` makes them.
+    ///
+    /// # Safety
+    /// They are of the type `T`.
+    unsafe fn copy<T: Copy, U>(&self, convert: impl Fn(T) -> U) -> Result<Vec<U>> {
+        let place = || format!("argument `{}`", self.name);
+        // SAFETY: the caller's.
+        let numbers = unsafe { slice(self.data.cast::<T>(), self.len, "data") }.at(place())?;
+        memory::collect(numbers.iter().map(|&number| convert(number))).at(place())
+    }
+
+    /// Its numbers in single precision.
+    ///
+    /// # Safety
+    /// They are of its type.
+    unsafe fn floats(&self) -> Result<Vec<f32>> {
+        // SAFETY: the caller's.
+        unsafe {
+            match self.dtype {
+                MNIST_DTYPE_U8 => self.copy(|x: u8| f32::from(x)),
+                MNIST_DTYPE_F32 => self.copy(|x: f32| x),
+                MNIST_DTYPE_F64 => self.copy(|x: f64| x as f32),
+                MNIST_DTYPE_I8 => self.copy(|x: i8| f32::from(x)),
+                MNIST_DTYPE_I16 => self.copy(|x: i16| f32::from(x)),
+                MNIST_DTYPE_I32 => self.copy(|x: i32| x as f32),
+                MNIST_DTYPE_I64 => self.copy(|x: i64| x as f32),
+                MNIST_DTYPE_U16 => self.copy(|x: u16| f32::from(x)),
+                MNIST_DTYPE_U32 => self.copy(|x: u32| x as f32),
+                MNIST_DTYPE_U64 => self.copy(|x: u64| x as f32),
+                _ => Err(self.unknown()),
+            }
+        }
+    }
+
+    /// Its numbers as labels.
+    ///
+    /// # Safety
+    /// They are of its type.
+    unsafe fn labels(&self) -> Result<Vec<u32>> {
+        if !matches!(self.dims, [_] | [_, 1]) {
+            let error = Error::new(ErrorKind::Shape, "labels of a wrong shape").expected("[N] or [N, 1]");
+            return Err(error.found(format_args!("{:?}", self.dims)).at("argument `y`"));
+        }
+        // SAFETY: the caller's.
+        let wide: Vec<i128> = unsafe {
+            match self.dtype {
+                MNIST_DTYPE_U8 => self.copy(|x: u8| x.into()),
+                MNIST_DTYPE_I8 => self.copy(|x: i8| x.into()),
+                MNIST_DTYPE_I16 => self.copy(|x: i16| x.into()),
+                MNIST_DTYPE_I32 => self.copy(|x: i32| x.into()),
+                MNIST_DTYPE_I64 => self.copy(|x: i64| x.into()),
+                MNIST_DTYPE_U16 => self.copy(|x: u16| x.into()),
+                MNIST_DTYPE_U32 => self.copy(|x: u32| x.into()),
+                MNIST_DTYPE_U64 => self.copy(|x: u64| x.into()),
+                MNIST_DTYPE_F32 | MNIST_DTYPE_F64 => {
+                    let error = Error::new(ErrorKind::Unsupported, "targets of floats are not supported yet");
+                    Err(error.expected("labels of an integer type").at("argument `y`"))
+                }
+                _ => Err(self.unknown()),
+            }
+        }?;
+        let mut labels = memory::reserve(wide.len()).at("argument `y`")?;
+        for (i, &label) in wide.iter().enumerate() {
+            labels.push(u32::try_from(label).map_err(|_| {
+                let error = Error::new(ErrorKind::InvalidArgument, "a label is out of range");
+                error.expected("0 to 4294967295").found(label).at(format_args!("label {i}")).at("argument `y`")
+            })?);
+        }
+        Ok(labels)
+    }
+
+    fn unknown(&self) -> Error {
+        Error::new(ErrorKind::InvalidArgument, "unknown constant")
+            .expected("a constant MNIST_DTYPE_...")
+            .found(self.dtype)
+            .at(format_args!("field `dtype` of argument `{}`", self.name))
+    }
+}

@@ -1,0 +1,69 @@
+//! Every path goes through here: what is opened to be read, and what is written.
+//!
+//! ```text
+//! place         a path as the caller names it, and where that was when the call began
+//! descriptors   none below 3 is ever this library's; what a signal interrupts is taken up again
+//! open          a regular file to read, and nothing that could wait
+//! target        what is to be replaced, and whether it can be
+//! temporary     the file beside it that is written first
+//! replace       both together: the new content in one step
+//! ```
+
+mod descriptors;
+mod open;
+mod place;
+mod replace;
+mod target;
+mod temporary;
+
+pub use descriptors::{Taken, again};
+pub use open::{Input, open, read_text};
+pub use place::Place;
+pub use replace::{check, replace};
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    /// The sources that are not of this folder, up to their tests.
+    fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("src/files") {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|name| name == "rs") && !path.ends_with("tests.rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_string();
+                found.push((path, code));
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_else_opens_or_shows_a_path() {
+        let mut found = Vec::new();
+        sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert!(found.len() > 60, "{}", found.len());
+        let ways = [
+            "fs::File",
+            " File::",
+            "(File::",
+            "OpenOptions",
+            "std::fs",
+            "fs::read",
+            "fs::write",
+            "TcpStream",
+            "UnixStream",
+            "pipe()",
+            "libc::open",
+            ".display()",
+        ];
+        for (path, code) in found {
+            // A type's name is no call; and folders are made and removed for the cache, which opens nothing.
+            let harmless = ["use std::fs::File;", "std::fs::create_dir_all(", "std::fs::remove_dir)"];
+            let code = harmless.iter().fold(code, |code, harmless| code.replace(harmless, ""));
+            let line = code.lines().find(|line| ways.iter().any(|way| line.contains(way)));
+            assert_eq!(line, None, "{}: goes past src/files", path.display());
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! A file to read.
+
+use super::descriptors::{again, opened};
+use super::place::Place;
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// A regular file that is open to be read. No signal interrupts it.
+pub struct Input(File);
+
+/// Opens a file to read. What is none (a folder, a pipe, a socket, a device) is refused at once. Errors do not name the file:
+/// its opener does.
+pub fn open(place: &Place) -> Result<Input> {
+    // Looked at before, since to open some devices does something; and after, since it may have become another meanwhile.
+    expect_file(&again(|| fs::metadata(place.path()))?)?;
+    let file = opened(|| without_waiting(File::options().read(true)).open(place.path()))?;
+    expect_file(&file.metadata()?)?;
+    Ok(Input(file))
+}
+
+/// The text of one of the system's own files.
+pub fn read_text(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    open(&Place::of(path)?)?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// For a pipe nobody is waited for, and no terminal becomes the process's own.
+fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOCTTY);
+    options
+}
+
+fn expect_file(there: &Metadata) -> Result<()> {
+    match there.is_file() {
+        true => Ok(()),
+        false => Err(Error::new(ErrorKind::Io, "cannot be read").expected("a file").found(kind(there))),
+    }
+}
+
+/// What is there, if it is no file.
+pub(super) fn kind(there: &Metadata) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let is = there.file_type();
+        if is.is_fifo() {
+            return "a pipe";
+        } else if is.is_socket() {
+            return "a socket";
+        } else if is.is_char_device() || is.is_block_device() {
+            return "a device";
+        }
+    }
+    if there.is_dir() { "a directory" } else { "something else" }
+}
+
+impl Input {
+    /// How many bytes it has now.
+    pub fn size(&self) -> Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        again(|| self.0.read(bytes))
+    }
+}
+
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.0.seek(to)
+    }
+}

@@ -1,0 +1,114 @@
+//! A path as the caller names it, and where that was when the call began.
+
+use super::again;
+use crate::error::{At, Error, ErrorKind, Result, escaped};
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A file's place. It is shown as the caller has named it, without anything that a terminal would obey.
+#[derive(Clone, Debug)]
+pub struct Place {
+    name: String,
+    path: PathBuf,
+}
+
+impl Place {
+    /// The place that `path` names now: a relative one lies in the working folder of this moment.
+    pub fn of(path: &Path) -> Result<Self> {
+        let name = shown(path);
+        if path.as_os_str().is_empty() {
+            return Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path"));
+        }
+        let path = match path.is_absolute() {
+            true => path.to_path_buf(),
+            false => in_working_folder(path).at(&name)?,
+        };
+        Ok(Place { name, path })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether something is there, a link followed.
+    pub fn exists(&self) -> bool {
+        again(|| self.path.try_exists()).unwrap_or(false)
+    }
+
+    /// An error unless it stays the same place when the program changes its working folder.
+    pub fn lasting(&self) -> Result<()> {
+        match self.path.is_absolute() {
+            true => Ok(()),
+            false => Err(Error::new(ErrorKind::Io, "the working folder's path does not lead to it").at(&self.name)),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// Where a relative path leads: an absolute one, unless this process may be in the working folder but not on the way to it
+/// (it has given up its rights since): then the path will do for the call that it is given to.
+fn in_working_folder(path: &Path) -> Result<PathBuf> {
+    let folder = std::env::current_dir().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            let what = "the path is relative, and the working folder was deleted or lies outside of the root";
+            Error::new(ErrorKind::NotFound, what)
+        }
+        _ => Error::io(error).at("working folder"),
+    })?;
+    Ok(if is_here(&folder) { folder.join(path) } else { path.to_path_buf() })
+}
+
+fn is_here(folder: &Path) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let id = |path: &Path| again(|| std::fs::metadata(path)).ok().map(|there| (there.dev(), there.ino()));
+        id(folder) == id(Path::new("."))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = folder;
+        true
+    }
+}
+
+/// A path as text: bytes that are none as `\xff`.
+fn shown(path: &Path) -> String {
+    let mut text = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        text.push_str(&escaped(chunk.valid()));
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn what_a_terminal_would_obey_is_shown_and_the_rest_is_as_it_is() {
+        use std::os::unix::ffi::OsStrExt;
+        let shown = |bytes: &[u8]| super::shown(Path::new(std::ffi::OsStr::from_bytes(bytes)));
+        assert_eq!(shown("it's \"a\" café/重み".as_bytes()), "it's \"a\" café/重み");
+        assert_eq!(shown("cafe\u{301}".as_bytes()), "cafe\u{301}", "as macOS writes it");
+        assert_eq!(shown(b"a\x1b[31m\r\n\x7f"), "a\\u{1b}[31m\\r\\n\\u{7f}");
+        assert_eq!(shown("\u{9b}31m\u{202e}".as_bytes()), "\\u{9b}31m\\u{202e}");
+        assert_eq!(shown(b"a\xff\x9b/\xc3"), "a\\xff\\x9b/\\xc3");
+    }
+
+    #[test]
+    fn a_place_stays_where_it_was() {
+        let place = Place::of(Path::new("w")).unwrap();
+        assert_eq!((place.to_string().as_str(), place.path()), ("w", &*std::env::current_dir().unwrap().join("w")));
+        assert!(place.lasting().is_ok());
+        assert_eq!(Place::of(Path::new("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+}

@@ -1,0 +1,177 @@
+//! A file replaced in one step: whoever opens it finds the old content or the new, whole, even after a crash.
+//!
+//! The new content is written to a temporary file in the same folder, which is put on the disk and renamed.
+
+use super::descriptors::{again, opened};
+use super::place::Place;
+use super::target::Target;
+use super::temporary::claim;
+use crate::error::{At, Result};
+use std::fs::{self, File};
+use std::path::Path;
+
+/// Where in a message the temporary file is.
+const BESIDE: &str = "temporary file beside it";
+
+/// Makes what `write` writes the content of the file at `place`. When that fails, what was there before stays and nothing else
+/// is left behind. A symbolic link is followed: what it leads to is replaced, or made. Mode, owner and group stay as far as
+/// this process may keep them. What is there and is no file (a folder, a device, a pipe), or a file that this process may
+/// not write to, is left alone. Errors do not name the file: the caller does.
+pub fn replace(place: &Place, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let target = Target::of(place.path())?;
+    let (temporary, mut file) = claim(&target.folder, target.is_there()).at(BESIDE)?;
+    let written = target
+        .check_owner(&file)
+        .and_then(|()| target.hand_on(&file).at(BESIDE))
+        .and_then(|()| write(&mut file))
+        .and_then(|()| Ok(again(|| file.sync_all())?)) // the content has to be on the disk before the name points to it
+        .and_then(|()| Ok(again(|| fs::rename(&temporary, &target.path))?));
+    if let Err(error) = written {
+        let _ = again(|| fs::remove_file(&temporary)); // the first failure is the one to tell
+        return Err(error);
+    }
+    sync_folder(&target.folder);
+    Ok(())
+}
+
+/// Fails where [`replace`] would before it writes: no such folder, no right to write in it, no file to replace, or one that
+/// must not or cannot be.
+pub fn check(place: &Place) -> Result<()> {
+    let target = Target::of(place.path())?;
+    let (temporary, file) = claim(&target.folder, target.is_there()).at(BESIDE)?;
+    let checked = target.check_owner(&file).and_then(|()| target.hand_on(&file).at(BESIDE));
+    let removed = again(|| fs::remove_file(&temporary)).at(BESIDE);
+    checked.and(removed)
+}
+
+/// Puts the new name on the disk. The file is in place by now, so a file system that cannot do this is no failure.
+fn sync_folder(folder: &Path) {
+    if cfg!(unix) {
+        let _ = opened(|| File::open(folder)).and_then(|folder| again(|| folder.sync_all()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use std::io::{self, Write};
+
+    fn names_in(folder: &Path) -> Vec<String> {
+        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+        super::replace(&Place::of(path)?, write)
+    }
+
+    fn check(path: &Path) -> Result<()> {
+        super::check(&Place::of(path)?)
+    }
+
+    fn text(to: &str) -> impl FnOnce(&mut File) -> Result<()> {
+        move |file| Ok(file.write_all(to.as_bytes())?)
+    }
+
+    #[test]
+    fn a_write_that_fails_midway_leaves_the_old_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w");
+        replace(&path, text("old")).unwrap();
+        let full = replace(&path, |file| {
+            file.write_all(b"half of the new")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull).into())
+        });
+        assert_eq!(full.unwrap_err().kind(), ErrorKind::Io);
+        assert_eq!((fs::read(&path).unwrap(), names_in(folder.path())), (b"old".to_vec(), vec!["w".to_string()]));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_name_that_no_file_can_have_is_found_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["x".repeat(5000), "x".repeat(300)] {
+            assert_eq!(check(&folder.path().join(name)).unwrap_err().kind(), ErrorKind::Io);
+        }
+    }
+
+    #[test]
+    fn what_killed_writers_left_is_removed_and_what_live_ones_write_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let (live, _lock) = claim(folder.path(), false).unwrap();
+        assert_eq!(live, at(".mnist-0.tmp"));
+        fs::write(at(".mnist-1.tmp"), "stale").unwrap();
+        for content in ["one", "two"] {
+            replace(&at("w"), text(content)).unwrap();
+            assert_eq!(fs::read_to_string(at("w")).unwrap(), content);
+            assert_eq!(names_in(folder.path()), [".mnist-0.tmp", "w"]);
+        }
+        drop(_lock); // as when its process is killed
+        check(&at("w")).unwrap();
+        assert_eq!(names_in(folder.path()), ["w"]);
+    }
+
+    #[test]
+    fn what_is_left_is_removed_whatever_its_number_and_nothing_of_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for slot in [0, 1, 4, 19, 30] {
+            fs::write(at(&format!(".mnist-{slot}.tmp")), "stale").unwrap();
+        }
+        let others = [".mnist-.tmp", ".mnist-1.tmp~", ".mnist-1a.tmp", ".mnist-2.TMP", "mnist-1.tmp"];
+        others.iter().for_each(|name| fs::write(at(name), "theirs").unwrap());
+        let live = File::create(at(".mnist-7.tmp")).unwrap();
+        live.lock().unwrap();
+        replace(&at("w"), text("ours")).unwrap();
+        let mut expected = [&others[..], &[".mnist-7.tmp", "w"]].concat();
+        expected.sort();
+        assert_eq!(names_in(folder.path()), expected);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_somebody_else_put_under_a_temporary_s_name_is_stepped_around() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("theirs"), "theirs").unwrap();
+        std::os::unix::fs::symlink("theirs", at(".mnist-0.tmp")).unwrap();
+        fs::create_dir(at(".mnist-1.tmp")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(at(".mnist-2.tmp")).status().unwrap().success());
+        replace(&at("w"), text("ours")).unwrap();
+        assert_eq!(fs::read_to_string(at("theirs")).unwrap(), "theirs");
+        assert_eq!(names_in(folder.path()), [".mnist-0.tmp", ".mnist-1.tmp", ".mnist-2.tmp", "theirs", "w"]);
+    }
+
+    #[test]
+    fn many_writers_at_once_leave_one_whole_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w");
+        std::thread::scope(|scope| {
+            for writer in ["a", "b", "c", "d"] {
+                let path = &path;
+                scope.spawn(move || (0..50).for_each(|_| replace(path, text(&writer.repeat(10_000))).unwrap()));
+            }
+        });
+        let content = fs::read(&path).unwrap();
+        assert!(content.len() == 10_000 && content.iter().all(|&byte| byte == content[0]));
+        assert_eq!(names_in(folder.path()), ["w"]);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn permissions_are_as_the_umask_says() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("plain"), "").unwrap();
+        fs::write(at(".mnist-0.tmp"), "stale").unwrap();
+        fs::set_permissions(at(".mnist-0.tmp"), fs::Permissions::from_mode(0o600)).unwrap();
+        replace(&at("w"), text("")).unwrap();
+        let mode = |name| fs::metadata(at(name)).unwrap().permissions().mode();
+        assert_eq!(mode("w"), mode("plain"));
+    }
+}

@@ -1,0 +1,164 @@
+//! What is to be replaced, and whether it can be.
+
+use super::again;
+use super::open::kind;
+use crate::error::{Error, ErrorKind, Result};
+use std::fs::{self, File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A file to be replaced or made.
+pub struct Target {
+    /// Where it is, links followed.
+    pub path: PathBuf,
+    /// The folder that is in.
+    pub folder: PathBuf,
+    /// What is there.
+    there: Option<Metadata>,
+}
+
+impl Target {
+    /// The target that `path` leads to. An error where no file can be, or one that must not be replaced.
+    pub fn of(path: &Path) -> Result<Self> {
+        expect_name(path)?;
+        let there = match again(|| fs::metadata(path)) {
+            Ok(there) => Some(there),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None, // or a link to where nothing is
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(there) = there.as_ref().filter(|there| !there.is_file()) {
+            return Err(Error::new(ErrorKind::Io, "cannot be replaced").expected("a file").found(kind(there)));
+        }
+        let path = followed(path)?;
+        expect_name(&path)?;
+        if let Some(there) = &there {
+            expect_writable(&path, there)?;
+        }
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Ok(Target { folder: folder.to_path_buf(), path, there })
+    }
+
+    /// Whether a file of somebody is there already, who may not want everybody to read it.
+    pub fn is_there(&self) -> bool {
+        self.there.is_some()
+    }
+
+    /// An error where the folder is sticky: what another user has there nobody else may replace. `ours` is a file that we
+    /// have made.
+    #[cfg(unix)]
+    pub fn check_owner(&self, ours: &File) -> Result<()> {
+        use std::os::unix::fs::MetadataExt;
+        const STICKY: u32 = 0o1000;
+        let (Some(there), folder) = (&self.there, again(|| fs::metadata(&self.folder))?) else { return Ok(()) };
+        let us = ours.metadata()?.uid();
+        let may = us == 0 || us == there.uid() || us == folder.uid();
+        if folder.mode() & STICKY == 0 || may {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Io, "cannot be replaced: in a sticky folder only its owner may")
+            .expected(format_args!("user {us}'s file"))
+            .found(format_args!("user {}'s", there.uid())))
+    }
+
+    /// Gives the new file what the old one has of owner, group and mode, as far as this process may: the mode is kept, but
+    /// what it allows the group is for that group only.
+    #[cfg(unix)]
+    pub fn hand_on(&self, file: &File) -> Result<()> {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
+        let Some(there) = &self.there else { return Ok(()) };
+        let new = file.metadata()?;
+        if (new.uid(), new.gid()) != (there.uid(), there.gid()) {
+            let _ =
+                fchown(file, Some(there.uid()), Some(there.gid())).or_else(|_| fchown(file, None, Some(there.gid())));
+        }
+        let new = file.metadata()?;
+        let mut mode = there.mode() & 0o777;
+        if new.gid() != there.gid() {
+            mode &= !0o070 | (mode & 0o007) << 3;
+        }
+        if new.mode() & 0o777 != mode {
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    pub fn check_owner(&self, _: &File) -> Result<()> {
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    pub fn hand_on(&self, _: &File) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// An error unless the path ends in what can be a file's name.
+fn expect_name(path: &Path) -> Result<()> {
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let last = bytes.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let what = match last {
+        b"" | b"." | b".." => "not the name of a file",
+        _ if super::temporary::is_ours(last) => "a name that temporary files have",
+        _ => return Ok(()),
+    };
+    Err(Error::new(ErrorKind::InvalidArgument, what).expected("a path that ends in a file's name"))
+}
+
+/// Where a path leads when it is a link, and that one, ... whether something is there or not.
+fn followed(path: &Path) -> Result<PathBuf> {
+    const MOST: usize = 40; // as in the kernel
+    let mut path = path.to_path_buf();
+    for _ in 0..MOST {
+        match again(|| fs::read_link(&path)) {
+            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+                return Ok(path); // nothing, or no link
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Error::new(ErrorKind::Io, "cannot be replaced: too many links"))
+}
+
+/// A file that this process may not write to is not to be replaced either, though the folder would allow it.
+fn expect_writable(path: &Path, there: &Metadata) -> Result<()> {
+    let refused = |what| Err(Error::new(ErrorKind::Io, what).expected("a file that may be written to"));
+    // To whom everything is allowed it is said here, to the others below.
+    if there.permissions().readonly() {
+        return refused("cannot be replaced: it is read-only");
+    }
+    #[cfg(unix)]
+    {
+        use rustix::fs::{Access, AtFlags, CWD, accessat};
+        use rustix::io::Errno;
+        match again(|| Ok(accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?))
+            .map_err(|e| Errno::from_io_error(&e))
+        {
+            Ok(()) | Err(Some(Errno::NOSYS | Errno::INVAL)) => (),
+            Err(Some(Errno::ROFS)) => return refused("cannot be replaced: the file system is read-only"),
+            Err(_) => return refused("cannot be replaced: no right to write to it"),
+        }
+        if is_mount_point(path) {
+            let error = Error::new(ErrorKind::Io, "cannot be replaced: something is mounted there");
+            return Err(error.expected("a file in its folder").found("a mount point"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file is mounted at its place, as containers do with single files: there no other can be renamed to.
+#[cfg(unix)]
+fn is_mount_point(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{AtFlags, CWD, StatxAttributes, StatxFlags, statx};
+        let told = again(|| Ok(statx(CWD, path, AtFlags::empty(), StatxFlags::empty())?));
+        told.is_ok_and(|told| told.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = path;
+        false
+    }
+}

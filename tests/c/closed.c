@@ -1,0 +1,79 @@
+/* A host that has closed its standard descriptors, some or all of them, while every call that opens a path works, and other
+ * threads print, the library's own progress too: closed FOLDER. Nothing may be written to or read from such a descriptor. */
+
+#include "paths.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+
+static int closed, running, landed, ended; /* closed: a bit for each of 0, 1 and 2 */
+
+/* Whoever writes to such a descriptor, or reads from it, must find it closed. */
+static void *use_them(void *unused)
+{
+    char byte = 'x';
+    while (!get(&ended)) {
+        const int mask = get(&closed);
+        for (int i = 0; i < 3; i++)
+            if (mask >> i & 1 && (write(i, "printed\n", 8) > 0 || read(i, &byte, 1) > 0) && get(&closed) == mask)
+                count(&landed);
+    }
+    return unused;
+}
+
+/* Another model's fit, which tells of its progress on stdout and writes checkpoints. */
+static void *fit_meanwhile(void *unused)
+{
+    char path[1024];
+    snprintf(path, sizeof path, "%s/other", folder);
+    mnist_model *other = network(8, 4, 16);
+    mnist_fit_options options = three_epochs();
+    options.verbose = 2;
+    options.checkpoint_path = path;
+    options.checkpoint_batches = 1;
+    TRUE(mnist_model_compile(other, NULL, NULL) == MNIST_OK);
+    while (!get(&ended)) {
+        TRUE(mnist_model_fit(other, data, &options, NULL, NULL) == MNIST_OK);
+        set(&running, 1);
+    }
+    mnist_model_free(other);
+    return unused;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t threads[2];
+    int kept[3];
+    if (argc != 2)
+        return 2;
+    begin(argv[1]);
+    WORKS(save_weights(in("weights-before")));
+    WORKS(save_model(in("model-before")));
+    WORKS(fit_to(in("checkpoint-before")));
+    for (int i = 0; i < 3; i++)
+        kept[i] = fcntl(i, F_DUPFD_CLOEXEC, 10);
+    TRUE(pthread_create(&threads[0], NULL, use_them, NULL) == 0);
+    TRUE(pthread_create(&threads[1], NULL, fit_meanwhile, NULL) == 0);
+    while (!get(&running))
+        usleep(1000);
+    for (int mask = 1; mask < 8; mask++) {
+        for (int i = 0; i < 3; i++)
+            if (mask >> i & 1)
+                close(i);
+        set(&closed, mask);
+        for (int round = 0; round < 3; round++)
+            ALL_WORK();
+        set(&closed, 0);
+        for (int i = 0; i < 3; i++)
+            TRUE(dup2(kept[i], i) == i);
+        TRUE(landed == 0);
+        TRUE(same_files(in("weights"), in("weights-before")));
+        TRUE(same_files(in("model"), in("model-before")));
+        TRUE(same_files(in("checkpoint"), in("checkpoint-before")));
+    }
+    set(&ended, 1);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    printf("%d times something was written to or read from a file of the library's\n", landed);
+    return end();
+}

@@ -1,0 +1,115 @@
+/* Every function on a thread that is cancelled: no call is a cancellation point, nor is it where the host's functions are
+ * called from it, and none is cut short. The thread ends after the call, and everything can be used as before. */
+
+#ifndef CANCELLED_H
+#define CANCELLED_H
+
+#include <sched.h>
+#include <time.h>
+
+enum { ASYNCHRONOUS_ROUNDS = 12 };
+
+static size_t cancelled_threads;
+
+/* Whether the call has returned, and in which state it has left the thread. */
+static int returned, state_after;
+
+static void cancel_myself(void)
+{
+    returned = 0;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    pthread_cancel(pthread_self());
+}
+
+static void not_now(void)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &state_after);
+    returned = 1;
+}
+
+/* Cancelled before the call begins, to end where a thread looks for it. */
+static void *deferred(void *unused)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    just_before = cancel_myself;
+    just_after = not_now;
+    call_and_check(error, MAY_WORK);
+    just_before = just_after = NULL;
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    pthread_testcancel();
+    return unused;
+}
+
+/* Set while the thread is where it may end. */
+static int open_to_it;
+
+/* The type last, for the state before it may end the thread without its result. */
+static void from_now(void)
+{
+    __atomic_store_n(&open_to_it, 1, __ATOMIC_SEQ_CST);
+    pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+}
+
+static void no_longer(void)
+{
+    not_now();
+    pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+}
+
+/* Calls it again and again, to be cancelled at any instruction of it. */
+static void *asynchronous(void *unused)
+{
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    just_before = from_now;
+    just_after = no_longer;
+    while (just_before) { /* for ever: it is cancelled */
+        const value result = call(error);
+        free_results(result);
+        restore(result);
+    }
+    return unused;
+}
+
+/* Runs the function on a thread and joins it: it must have ended by being cancelled. */
+static void on_a_thread(void *(*run)(void *), long nanoseconds)
+{
+    pthread_t thread;
+    void *result = NULL;
+    open_to_it = 0;
+    if (pthread_create(&thread, NULL, run, NULL) != 0)
+        give_up("cannot start", "a thread", "");
+    if (nanoseconds >= 0) {
+        while (!__atomic_load_n(&open_to_it, __ATOMIC_SEQ_CST))
+            sched_yield();
+        nanosleep(&(struct timespec){0, nanoseconds}, NULL);
+        pthread_cancel(thread);
+    }
+    if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
+        complain(nanoseconds >= 0 ? "not cancelled asynchronously" : "not cancelled after it", (value){.p = result}, "");
+    just_before = just_after = NULL;
+    cancelled_threads++;
+}
+
+static void try_cancelled(const struct function *f)
+{
+    static uint32_t random = 1;
+    now.function = f;
+    find_good();
+    look_for_cancelling = 1;
+    on_a_thread(deferred, -1);
+    look_for_cancelling = 0;
+    if (!returned || state_after != PTHREAD_CANCEL_ENABLE)
+        complain("cancelled inside, or it may not be cancelled after", (value){0}, "");
+    for (int round = 0; round < ASYNCHRONOUS_ROUNDS; round++) {
+        random = random * 1664525u + 1013904223u;
+        on_a_thread(asynchronous, (long)(random >> 8) % 300000);
+        /* Whether an object was freed, or half of a test's list, is not known: another one is made. */
+        for (size_t i = 0; i < f->count; i++)
+            if ((f->places[i].kind == OBJECT && !f->places[i].constant && !is_text(f, i)) || f->places[i].kind == OBJECTS)
+                remake(f->places[i].type, 0);
+        call_and_check(error, MUST_WORK);
+    }
+}
+
+#endif

@@ -1,0 +1,176 @@
+/* Every call of the interface that opens a path, to be tried alike: tests/paths.rs compares this list with the header. */
+
+#ifndef PATHS_H
+#define PATHS_H
+
+#include "models.h"
+
+#include <unistd.h>
+
+static mnist_model *model; /* compiled, and of the good files' network */
+static int steps;          /* that fits have begun */
+
+static mnist_status open_npz(const char *path)
+{
+    mnist_npz *npz = NULL;
+    const mnist_status status = mnist_npz_open(path, &npz, error);
+    mnist_npz_free(npz);
+    return status;
+}
+
+static mnist_status load_data(const char *path)
+{
+    mnist_dataset *train = NULL, *test = NULL;
+    const mnist_status status = mnist_load_data(path, &train, &test, error);
+    mnist_dataset_free(train);
+    mnist_dataset_free(test);
+    return status;
+}
+
+static mnist_status from_npz(const char *path)
+{
+    mnist_dataset *loaded = NULL;
+    const mnist_status status = mnist_dataset_from_npz(path, "x_train", "y_train", &loaded, error);
+    mnist_dataset_free(loaded);
+    return status;
+}
+
+static mnist_status from_idx(const char *images, const char *labels)
+{
+    mnist_dataset *loaded = NULL;
+    const mnist_status status = mnist_dataset_from_idx(images, labels, &loaded, error);
+    mnist_dataset_free(loaded);
+    return status;
+}
+
+static mnist_status images_from_idx(const char *path)
+{
+    return from_idx(path, in("labels.idx"));
+}
+
+static mnist_status labels_from_idx(const char *path)
+{
+    return from_idx(in("images.idx"), path);
+}
+
+static mnist_status load_weights(const char *path)
+{
+    return mnist_model_load_weights(model, path, error);
+}
+
+static mnist_status save_weights(const char *path)
+{
+    return mnist_model_save_weights(model, path, error);
+}
+
+static mnist_status load_model(const char *path)
+{
+    mnist_model *loaded = NULL;
+    const mnist_status status = mnist_model_load(path, &loaded, error);
+    mnist_model_free(loaded);
+    return status;
+}
+
+static mnist_status save_model(const char *path)
+{
+    return mnist_model_save(model, path, error);
+}
+
+static int32_t count_steps(void *unused, const mnist_progress *progress)
+{
+    (void)unused, (void)progress;
+    steps++;
+    return 0;
+}
+
+static mnist_status fit_with(const char *path, int resume)
+{
+    mnist_fit_options options = three_epochs();
+    mnist_model *fresh = compiled();
+    options.checkpoint_path = path;
+    options.checkpoint_batches = 1;
+    options.resume = resume;
+    options.on_epoch_begin = count_steps;
+    options.on_batch_end = count_steps;
+    const mnist_status status = mnist_model_fit(fresh, data, &options, NULL, error);
+    mnist_model_free(fresh);
+    return status;
+}
+
+static mnist_status fit_to(const char *path)
+{
+    return fit_with(path, 0);
+}
+
+static mnist_status fit_from(const char *path)
+{
+    return fit_with(path, 1);
+}
+
+static const struct call {
+    const char *place; /* in the header */
+    mnist_status (*run)(const char *path);
+    int writes;
+    const char *good; /* a file in the folder that it takes */
+} calls[] = {
+    {"mnist_npz_open path", open_npz, 0, "arrays.npz"},
+    {"mnist_load_data path", load_data, 0, "arrays.npz"},
+    {"mnist_dataset_from_npz path", from_npz, 0, "arrays.npz"},
+    {"mnist_dataset_from_idx images_path", images_from_idx, 0, "images.idx"},
+    {"mnist_dataset_from_idx labels_path", labels_from_idx, 0, "labels.idx"},
+    {"mnist_model_load_weights path", load_weights, 0, "weights"},
+    {"mnist_model_load path", load_model, 0, "model"},
+    {"mnist_model_save_weights path", save_weights, 1, "weights"},
+    {"mnist_model_save path", save_model, 1, "model"},
+    {"mnist_fit_options checkpoint_path", fit_to, 1, "checkpoint"},
+    {"mnist_fit_options checkpoint_path", fit_from, 1, "checkpoint"},
+};
+enum { CALLS = sizeof calls / sizeof *calls };
+
+/* The call must fail, and tell why. A fit must not have begun. */
+static void fails(int line, const struct call *call, const char *path, mnist_status status, const char *needle)
+{
+    steps = 0;
+    expect_status(line, call->place, call->run(path), status, needle);
+    expect_true(line, call->place, steps == 0);
+}
+
+/* All of one kind must. */
+static inline void all_fail(int line, int writes, const char *path, mnist_status status, const char *needle)
+{
+    for (int i = 0; i < CALLS; i++)
+        if (calls[i].writes == writes)
+            fails(line, &calls[i], path, status, needle);
+}
+#define READS_FAIL(status, needle, path) all_fail(__LINE__, 0, path, MNIST_ERROR_##status, needle)
+#define WRITES_FAIL(status, needle, path) all_fail(__LINE__, 1, path, MNIST_ERROR_##status, needle)
+
+/* All must work with their good files. */
+static void all_work(int line)
+{
+    for (int i = 0; i < CALLS; i++)
+        expect_status(line, calls[i].place, calls[i].run(in(calls[i].good)), MNIST_OK, "");
+}
+#define ALL_WORK() all_work(__LINE__)
+
+/* The files; the caller has put arrays.npz, images.idx and labels.idx there. */
+static void begin(const char *where)
+{
+    folder = where;
+    error = mnist_error_new();
+    data = noise(64, 8);
+    model = compiled();
+    WORKS(save_weights(in("weights")));
+    WORKS(save_model(in("model")));
+    WORKS(fit_to(in("checkpoint")));
+    alarm(300); /* ends a program that hangs */
+}
+
+static int end(void)
+{
+    mnist_model_free(model);
+    mnist_dataset_free(data);
+    return report();
+}
+
+#endif
