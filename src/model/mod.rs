@@ -177,6 +177,7 @@ impl Model {
             None => all.fill(trainable),
         }
         state.position = None;
+        self.idle.lock().clear(); // what they add to the loss by regularizers is another
         Ok(())
     }
 
