@@ -8,7 +8,8 @@
 use mnist::data::Dataset;
 use mnist::graph::Graph;
 use mnist::layers::Activation;
-use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
+use mnist::model::{CompileOptions, Model};
+use mnist::train::{FitOptions, Output, Verbose};
 use std::time::Instant;
 
 mod machine;

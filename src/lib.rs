@@ -1,16 +1,17 @@
-//! An embeddable library that trains small image classifiers inside somebody else's program.
+//! An embeddable library that trains feed-forward networks inside somebody else's program.
 //!
 //! Data flows one way, and every folder is one station on its road:
 //!
 //! ```text
-//! data  ->  train  ->  layers  ->  kernels
-//! files     fit        what a      the inner loops,
-//! and       evaluate   layer       per instruction set
-//! memory    predict    computes
+//! data  ->  train   ->  model     ->  layers  ->  kernels
+//! files     fit         its plan,     what a      the inner loops,
+//! and       evaluate    predict,      layer       per instruction set
+//! memory                files         computes
 //!
+//! graph     what a network is: layers and their calls, names, Keras's JSON, the summary
+//! optimizers  what turns gradients into steps
 //! image     a picture of any size in the form of MNIST's digits
-//! graph     what a network is: descriptions of layers, shapes, names, the summary
-//! weights   tensors in safetensors files      json   the descriptions in their headers
+//! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
 //! ```
@@ -34,6 +35,7 @@ pub mod kernels;
 mod kind;
 pub mod layers;
 mod memory;
+pub mod model;
 pub mod optimizers;
 pub mod train;
 mod variables;

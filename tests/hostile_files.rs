@@ -9,7 +9,7 @@ use files::trained::{self, model};
 use files::verdict::{check_memory, measured};
 use files::{Member, crc, deflate, gzip, idx, npy, safetensors, zip};
 use mnist::data::{Dataset, Npz, load_data};
-use mnist::train::Model;
+use mnist::model::Model;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 

@@ -5,7 +5,7 @@ mod files;
 use files::trained::{self, data, model};
 use files::{Member, gzip, idx, npy, safetensors, zip};
 use mnist::data::{Dataset, Npz, load_data};
-use mnist::train::Model;
+use mnist::model::Model;
 use mnist::{Error, ErrorKind};
 use std::path::Path;
 

@@ -5,7 +5,8 @@
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
 use mnist::layers::Activation;
-use mnist::train::{Callbacks, CompileOptions, Control, EvaluateOptions, FitOptions, Model, Output, Progress, Verbose};
+use mnist::model::{CompileOptions, Model};
+use mnist::train::{Callbacks, Control, EvaluateOptions, FitOptions, Output, Progress, Verbose};
 use safetensors::tensor::{SafeTensors, TensorView};
 use std::path::Path;
 

@@ -4,7 +4,8 @@ use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
 use mnist::image::prepare;
 use mnist::layers::Activation;
-use mnist::train::{CompileOptions, EvaluateOptions, FitOptions, Model, Output, Verbose};
+use mnist::model::{CompileOptions, Model};
+use mnist::train::{EvaluateOptions, FitOptions, Output, Verbose};
 use std::path::Path;
 
 #[path = "../benches/distort/mod.rs"]

@@ -7,7 +7,8 @@ use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
 use mnist::kernels::conv2d::Conv2d;
 use mnist::layers::Activation;
-use mnist::train::{CompileOptions, FitOptions, Model, Output, Verbose};
+use mnist::model::{CompileOptions, Model};
+use mnist::train::{FitOptions, Output, Verbose};
 use std::error::Error;
 use std::path::Path;
 

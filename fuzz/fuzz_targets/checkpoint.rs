@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use mnist::data::Dataset;
-use mnist::train::{CompileOptions, Model};
+use mnist::model::{CompileOptions, Model};
 use mnist_fuzz::random::Random;
 use mnist_fuzz::{check_error, check_memory, folder, give_back, measured, tensors, trained, write};
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
-use mnist::train::Model;
+use mnist::model::Model;
 use mnist_fuzz::random::Random;
 use mnist_fuzz::{check_error, check_memory, folder, give_back, measured, tensors, trained, write};
 use safetensors::SafeTensors;

@@ -4,7 +4,7 @@
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{Handle, borrow, out, peek, string, take};
-use crate::train::History;
+use crate::model::History;
 use std::ffi::c_char;
 
 /// The metrics of a fit's epochs. It does not change; any number of threads may read it.

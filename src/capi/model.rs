@@ -10,8 +10,8 @@ use super::pointers::{Handle, borrow, give, out, peek, string, take, write_dims}
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::json::{self, Named};
 use crate::kernels::process::Process;
+use crate::model::{CompileOptions, Loss, Model};
 use crate::optimizers::{self, Adam, AdamW, Optimizer, RmsProp, Sgd};
-use crate::train::{CompileOptions, Loss, Model};
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;

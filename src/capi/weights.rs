@@ -4,7 +4,7 @@ use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
 use super::pointers::{borrow, give, out, path};
-use crate::train::Model;
+use crate::model::Model;
 use std::ffi::c_char;
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`

@@ -29,9 +29,10 @@ mod tests {
     fn sources(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() && !path.ends_with("src/files") {
+            let is_test = path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("tests"));
+            if path.is_dir() && !path.ends_with("src/files") && !is_test {
                 sources(&path, found);
-            } else if path.extension().is_some_and(|name| name == "rs") && !path.ends_with("tests.rs") {
+            } else if path.extension().is_some_and(|name| name == "rs") && !is_test {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_string();
                 found.push((path, code));

@@ -149,6 +149,22 @@ _________________________________________________________________
         assert_eq!(summary("model", &graph.architecture(x, y).unwrap(), &[true; 6]), expected);
     }
 
+    /// `tests/keras/summaries.py` has recorded them.
+    #[test]
+    fn tables_are_those_of_keras_2_6() {
+        let recorded = crate::json::parse(include_str!("../../tests/data/keras/summaries.json")).unwrap();
+        let networks = recorded["networks"].as_array().unwrap();
+        assert!(networks.len() > 10);
+        for network in networks.iter().filter(|network| network["name"] != "sequential") {
+            let json = crate::json::parse(network["model"].as_str().unwrap()).unwrap();
+            let network_ = crate::graph::keras::read(&json).unwrap();
+            let architecture = network_.graph.architecture(network_.input, network_.output).unwrap();
+            let trainable: Vec<bool> = architecture.layers.iter().map(|layer| layer.trainable).collect();
+            let table = summary(&network_.name, &architecture, &trainable);
+            assert_eq!(table, network["summary"].as_str().unwrap(), "{}", network["name"]);
+        }
+    }
+
     #[test]
     fn long_fields_are_cut_where_their_column_ends() {
         let mut graph = Graph::new();

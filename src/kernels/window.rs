@@ -6,7 +6,7 @@
 //! ```text
 //!   valid   no padding;   outputs = (input - span) / stride + 1, rounded down; the span must not exceed the input
 //!   same    outputs = input / stride, rounded up;   as much padding as that takes, and where it is odd one more behind
-//!   causal  outputs = input / stride, rounded up;   all of the padding before, span - 1, so that none sees what is behind it
+//!   causal  outputs = input / stride, rounded up;   all padding before, span - 1, so that none sees what is behind it
 //!
 //!   size 3, dilation 2, stride 2, same:      .  . [0  1  2  3  4  5] .  .
 //!                                output 0    *     *     *

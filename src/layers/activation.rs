@@ -58,19 +58,7 @@ static FUNCTIONS: [Function; 23] = [
     function("leaky_relu", |x| if x > 0.0 { x } else { 0.2 * x }, |x| if x > 0.0 { 1.0 } else { 0.2 }),
     function("log_sigmoid", |x| -softplus(-x), |x| sigmoid(-x)),
     function("mish", |x| x * tanhf(softplus(x)), mish_slope),
-    function(
-        "relu6",
-        |x| {
-            if x > 6.0 {
-                6.0
-            } else if x < 0.0 {
-                0.0
-            } else {
-                x
-            }
-        },
-        |x| one(x > 0.0 && x < 6.0),
-    ),
+    function("relu6", |x| x.clamp(0.0, 6.0), |x| one(x > 0.0 && x < 6.0)),
     function(
         "selu",
         |x| SELU.0 * if x > 0.0 { x } else { SELU.1 * expm1f(x) },

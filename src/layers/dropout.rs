@@ -143,12 +143,20 @@ impl Work for DropoutWork {
 
     fn backward(&mut self, _: &Step, _: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let DropoutWork { scale, len, drawn, .. } = *self;
-        let (kept, dz) = (&self.kept, pass.dz);
         let Some(dx) = pass.take_dx() else { return Ok(()) };
+        let (kept, Pass { x, dz, gated, .. }) = (&self.kept, pass);
         for_each(Chunks::new(dx, len), &|sample, dx| {
-            keep(&dz[sample * len..][..len], &kept[sample * drawn..][..drawn], scale, dx.into_slice());
+            let (dx, here) = (dx.into_slice(), sample * len..(sample + 1) * len);
+            keep(&dz[here.clone()], &kept[sample * drawn..][..drawn], scale, dx);
+            if gated {
+                dx.iter_mut().zip(&x[0][here]).for_each(|(dx, &x)| *dx = if x > 0.0 { *dx } else { 0.0 });
+            }
         });
         Ok(())
+    }
+
+    fn gates(&self) -> bool {
+        true
     }
 }
 

@@ -124,8 +124,9 @@ impl LayerNormalization {
     fn axes(&self, input: &Shape) -> Result<Vec<usize>> {
         let mut axes = self.axes.iter().map(|&axis| axis_of(axis, input)).collect::<Result<Vec<_>>>()?;
         axes.sort_unstable();
+        let once = axes.is_sorted_by(|a, b| a < b);
         let trailing = axes.iter().rev().zip((0..input.dims().len()).rev()).all(|(&axis, last)| axis == last);
-        match trailing || axes.len() == 1 {
+        match once && (trailing || axes.len() == 1) {
             true => Ok(axes),
             false => Err(Error::new(ErrorKind::Unsupported, "axes that are not supported")
                 .expected("one axis, or all from one on")

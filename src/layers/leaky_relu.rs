@@ -1,9 +1,11 @@
 //! `LeakyReLU`: `x` above 0, `negative_slope * x` below; and `ELU`: `alpha * (exp(x) - 1)` below.
 
-use super::elementwise::Elementwise;
-use super::{Arity, Config, Entry, Layer, Site, Work};
+use super::elementwise::{CHUNK, Elementwise};
+use super::parallel::{Chunks, for_each};
+use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
+use crate::kernels::{Isa, elementwise};
 use libm::{expf, expm1f};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -42,10 +44,35 @@ impl Layer for LeakyRelu {
         Ok(inputs[0].clone())
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
-        let below = self.slope as f32;
-        let slope = move |x: f32| if x > 0.0 { 1.0 } else { below };
-        Ok(Box::new(Elementwise::new(move |x| if x > 0.0 { x } else { below * x }, slope)))
+    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(LeakyReluWork { slope: self.slope as f32, isa: site.isa }))
+    }
+}
+
+struct LeakyReluWork {
+    slope: f32,
+    isa: Isa,
+}
+
+impl Work for LeakyReluWork {
+    fn forward(&mut self, _: &Step, _: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let (x, isa, op) = (x[0], self.isa, elementwise::LeakyRelu { slope: self.slope });
+        for_each(Chunks::new(y, CHUNK), &|chunk, y| {
+            let y = y.into_slice();
+            elementwise::map(isa, op, [&x[chunk * CHUNK..][..y.len()]], y);
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &Step, _: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let (x, dz, isa, op) = (pass.x[0], pass.dz, self.isa, elementwise::LeakyReluGradient { slope: self.slope });
+        let Some(dx) = pass.take_dx() else { return Ok(()) };
+        for_each(Chunks::new(dx, CHUNK), &|chunk, dx| {
+            let dx = dx.into_slice();
+            let here = chunk * CHUNK..chunk * CHUNK + dx.len();
+            elementwise::map(isa, op, [&dz[here.clone()], &x[here]], dx);
+        });
+        Ok(())
     }
 }
 

@@ -68,6 +68,10 @@ impl Layer for Merge {
         })
     }
 
+    fn fuses_relu(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let input = |shape: &&Shape| match *shape == site.output {
             true => Ok(Input::Same),
@@ -75,16 +79,27 @@ impl Layer for Merge {
                 .map(|places| Input::Spread { len: shape.len(), places })
                 .ok_or_else(|| Error::internal("inputs that do not go together")),
         };
-        let inputs = site.inputs.iter().map(input).collect::<Result<_>>()?;
-        Ok(Box::new(MergeWork { kind: self.kind, inputs, output: site.output.len(), isa: site.isa }))
+        let inputs = site.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
+        let piece = if inputs.iter().all(|input| matches!(input, Input::Same)) { CHUNK } else { PIECE };
+        Ok(Box::new(MergeWork {
+            kind: self.kind,
+            inputs,
+            piece,
+            output: site.output.len(),
+            relu: site.relu,
+            isa: site.isa,
+        }))
     }
 }
 
 struct MergeWork {
     kind: Kind,
     inputs: Vec<Input>,
+    /// Elements that are computed at a time: few where they are gathered.
+    piece: usize,
     /// Elements of a sample.
     output: usize,
+    relu: bool,
     isa: Isa,
 }
 
@@ -127,9 +142,13 @@ impl MergeWork {
             let inputs = x.len() as f32;
             y.iter_mut().for_each(|y| *y /= inputs);
         }
+        if self.relu {
+            elementwise::apply(self.isa, elementwise::Relu, y);
+        }
     }
 
-    /// The gradient to an input where it stands at `here`, into `dx`, which is that of the output.
+    /// The gradient to an input where it stands at `here`, into `dx`, which is that of the output. (Where relu has made the
+    /// output another than the maximum, that gradient is 0.)
     fn slope(&self, input: usize, x: &[&[f32]], y: &[f32], here: &Range<usize>, dx: &mut [f32]) {
         let mut gathered = [0.0; PIECE];
         match self.kind {
@@ -155,10 +174,10 @@ impl MergeWork {
     }
 }
 
-/// A range in pieces.
-fn pieces(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
+/// A range in pieces of a size.
+fn pieces(size: usize, range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
     let end = range.end;
-    range.step_by(PIECE).map(move |start| start..(start + PIECE).min(end))
+    range.step_by(size).map(move |start| start..(start + size).min(end))
 }
 
 impl Work for MergeWork {
@@ -166,7 +185,7 @@ impl Work for MergeWork {
         let work = &*self;
         for_each(Chunks::new(y, CHUNK), &|chunk, y| {
             let (y, start) = (y.into_slice(), chunk * CHUNK);
-            for here in pieces(start..start + y.len()) {
+            for here in pieces(work.piece, start..start + y.len()) {
                 work.value(x, &here, &mut y[here.start - start..here.end - start]);
             }
         });
@@ -180,7 +199,7 @@ impl Work for MergeWork {
             match &work.inputs[input] {
                 Input::Same => for_each(Chunks::new(dx, CHUNK), &|chunk, dx| {
                     let (dx, start) = (dx.into_slice(), chunk * CHUNK);
-                    for here in pieces(start..start + dx.len()) {
+                    for here in pieces(work.piece, start..start + dx.len()) {
                         let dx = &mut dx[here.start - start..here.end - start];
                         dx.copy_from_slice(&dz[here.clone()]);
                         work.slope(input, x, y, &here, dx);
@@ -190,7 +209,7 @@ impl Work for MergeWork {
                 Input::Spread { len, places } => for_each(Chunks::new(dx, *len), &|sample, dx| {
                     let (dx, start) = (dx.into_slice(), sample * work.output);
                     dx.fill(0.0);
-                    for here in pieces(start..start + work.output) {
+                    for here in pieces(work.piece, start..start + work.output) {
                         let mut shares = [0.0; PIECE];
                         let shares = &mut shares[..here.len()];
                         shares.copy_from_slice(&dz[here.clone()]);

@@ -55,7 +55,7 @@ impl Layer for ZeroPadding {
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
         check_rank(inputs[0], 3, "[height, width, channels]")?;
         let dims = inputs[0].dims();
-        let size = |axis: usize| dims[axis] + self.0[axis][0] + self.0[axis][1];
+        let size = |axis: usize| dims[axis].saturating_add(self.0[axis][0]).saturating_add(self.0[axis][1]);
         Shape::new(&[size(0), size(1), dims[2]])
     }
 

@@ -16,14 +16,14 @@ struct Reshape {
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let expected = "a list of whole numbers, one of which may be -1";
+    let expected = "a list of whole numbers above 0, one of which may be -1";
     let target = config.get("target_shape", expected, |value| {
         let size = |value: &Value| match value.as_i64()? {
             -1 => Some(None),
             size => usize::try_from(size).ok().filter(|&size| size > 0).map(Some),
         };
         let sizes: Vec<Option<usize>> = value.as_array()?.iter().map(size).collect::<Option<_>>()?;
-        (sizes.iter().filter(|size| size.is_none()).count() < 2).then_some(sizes)
+        (!sizes.is_empty() && sizes.iter().filter(|size| size.is_none()).count() < 2).then_some(sizes)
     })?;
     Ok(Arc::new(Reshape { target }))
 }

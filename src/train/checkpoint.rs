@@ -1,13 +1,13 @@
 //! When a fit writes its state to a file, and how another one goes on from there.
 
-use super::model::Model;
 use super::options::CheckpointOptions;
-use super::saved::{self, Saved};
-use super::state::{Moments, Plan, Position, State};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::files::Place;
 use crate::json::difference;
 use crate::memory::Buffer;
+use crate::model::Model;
+use crate::model::saved::{self, Saved};
+use crate::model::state::{Moments, Plan, Position, State};
 use crate::weights;
 use serde_json::Value;
 use std::time::Instant;
@@ -115,7 +115,8 @@ fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
             Err(Error::new(kind, what).expected(expected).found(found).at(format_args!("key {at}{dot}{key}")))
         }
     };
-    let compiled = |options: Option<&super::CompileOptions>| options.map_or(Value::Null, |options| options.config());
+    let compiled =
+        |options: Option<&crate::model::CompileOptions>| options.map_or(Value::Null, |options| options.config());
     let (network, options) = (model.config(), compiled(model.state.read().compiled.as_ref()));
     let layers = |network: &Value| network["config"]["layers"].clone();
     same(

@@ -1,49 +1,15 @@
-//! Evaluate and predict: the forward pass alone.
+//! Evaluate: the forward pass, and how good what it gives is.
 
-use super::model::Model;
-use super::network::PREDICTING;
 use super::options::EvaluateOptions;
-use super::plan::Purpose;
-use super::pool::Pool;
 use super::progress::ProgressLine;
 use crate::data::{Dataset, gather, order};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::kernels::softmax::Score;
 use crate::memory::{self, Buffer};
+use crate::model::Model;
+use crate::model::network::PREDICTING;
+use crate::model::pool::Pool;
+use crate::model::score::{Mean, Metrics};
 use std::time::Instant;
-
-/// What an evaluation found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Metrics {
-    /// The mean loss over the samples.
-    pub loss: f64,
-    /// The share of samples whose most probable class is their label.
-    pub accuracy: f64,
-}
-
-/// Scores gathered over samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Mean {
-    pub(super) score: Score,
-    pub(super) samples: usize,
-}
-
-impl Mean {
-    pub(super) fn add(&mut self, score: Score, samples: usize) {
-        self.score.loss += score.loss;
-        self.score.correct += score.correct;
-        self.samples += samples;
-    }
-
-    /// The means; NaN over nothing.
-    pub(super) fn metrics(&self) -> Metrics {
-        let samples = self.samples as f64;
-        Metrics { loss: self.score.loss / samples, accuracy: self.score.correct as f64 / samples }
-    }
-}
-
-/// Samples that a prediction takes through the network at once.
-const BATCH: usize = 32;
 
 impl Model {
     /// Loss (sparse categorical crossentropy) and accuracy on `data`, whose images are `[H, W, C]` as the model's input
@@ -93,76 +59,6 @@ impl Model {
                 .found(found)
                 .at("option `confusion`")),
         }
-    }
-
-    /// The predictions for `count` images, `[count, H, W, C]` in the scale the model was trained on, into `out`,
-    /// `[count, classes]`. An image's prediction does not depend on the others.
-    pub fn predict(&self, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
-        let (input, output) = (self.input_shape().len(), self.output_len());
-        check_len("images", images.len(), count, input)?;
-        check_len("probabilities", out.len(), count, output)?;
-        let (images, out) = (&images[..count * input], &mut out[..count * output]);
-        if count == 0 {
-            return Ok(());
-        }
-        self.with_network(count.min(BATCH), |pool, network| {
-            let batch = network.batch();
-            self.parameters.read(|weights| {
-                pool.run(|| {
-                    for (x, y) in images.chunks(batch * input).zip(out.chunks_mut(batch * output)) {
-                        network.predict(weights, x, y)?;
-                    }
-                    Ok(())
-                })
-            })
-        })??
-    }
-
-    /// The predictions for all images of `data` into `out`, `[N, classes]`.
-    pub fn predict_dataset(&self, data: &Dataset, out: &mut [f32]) -> Result<()> {
-        self.check_images(data, "argument `dataset`")?;
-        let (input, output) = (self.input_shape().len(), self.output_len());
-        check_len("probabilities", out.len(), data.len(), output)?;
-        let mut images = Buffer::zeros(data.len().min(BATCH) * input)?;
-        self.with_network(data.len().min(BATCH), |pool, network| {
-            self.parameters.read(|weights| {
-                for (start, y) in (0..data.len()).step_by(BATCH).zip(out.chunks_mut(BATCH * output)) {
-                    let count = BATCH.min(data.len() - start);
-                    let x = &mut images[..count * input];
-                    for (i, x) in x.chunks_exact_mut(input).enumerate() {
-                        data.image(start + i, x);
-                    }
-                    pool.run(|| network.predict(weights, x, &mut y[..count * output]))?;
-                }
-                Ok(())
-            })
-        })??
-    }
-
-    /// What the layer `name` gives for `count` samples, at its first call, into `out`, `[count, ...]` of its shape. Its
-    /// memory is asked for anew each time. `NotFound` for a name that the model does not have.
-    pub fn predict_layer(&self, name: &str, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
-        let layer = self.layer(name).at("argument `layer`")?;
-        let (input, output) = (self.input_shape().len(), self.layer_shape(name)?.len());
-        check_len("images", images.len(), count, input)?;
-        check_len("values", out.len(), count, output)?;
-        let part = self.architecture.up_to(layer);
-        let (images, out) = (&images[..count * input], &mut out[..count * output]);
-        if count == 0 {
-            return Ok(());
-        }
-        let pool = self.pool()?;
-        let all = vec![true; part.layers.len()];
-        let purpose = Purpose { training: false, trainable: &all, logits: false };
-        let build = |batch| self.network_of(&part, &pool, batch, purpose);
-        self.afford(count.min(BATCH), |batch| build(batch).map(drop))?;
-        let mut network = build(count.min(BATCH))?;
-        self.parameters.read(|weights| {
-            pool.run(|| {
-                let batches = images.chunks(BATCH * input).zip(out.chunks_mut(BATCH * output));
-                batches.into_iter().try_for_each(|(x, y)| network.predict(weights, x, y))
-            })
-        })?
     }
 
     /// Asks for what [`score`](Self::score) with the weights of one moment will, to have it measured.
@@ -220,21 +116,6 @@ impl Model {
         }
         data.check_finite().at(at)
     }
-
-    fn check_images(&self, data: &Dataset, at: &str) -> Result<()> {
-        let (expected, found) = (self.input_shape(), data.sample_shape());
-        if expected.dims() == found || expected.dims() == data.image_shape() {
-            return Ok(());
-        }
-        let same = found.iter().product::<usize>() == expected.len();
-        let what = match same {
-            true => "samples of another shape than the model's input (mnist_dataset_reshape gives them its shape)",
-            false => "images of another shape than the model's input",
-        };
-        let image = data.image_shape();
-        let found = if found.len() == 1 && expected.dims().len() == 1 || same { found } else { &image };
-        Err(Error::new(ErrorKind::Shape, what).expected(expected).found(format_args!("{found:?}")).at(at))
-    }
 }
 
 /// Memory for a batch's images and labels.
@@ -267,16 +148,6 @@ pub(super) fn check_batch_size(batch_size: usize) -> Result<()> {
             .found(0)
             .at("option `batch_size`")),
         _ => Ok(()),
-    }
-}
-
-fn check_len(argument: &str, len: usize, count: usize, each: usize) -> Result<()> {
-    match count.checked_mul(each) {
-        Some(needed) if needed <= len => Ok(()),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "too few floats")
-            .expected(format_args!("{count} x {each} or more"))
-            .found(len)
-            .at(format_args!("argument `{argument}`"))),
     }
 }
 

@@ -1,20 +1,22 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
 use super::checkpoint::{After, Checkpoints};
-use super::evaluate::{Batch, Mean, Metrics, check_batch_size};
-use super::history::{EpochMetrics, History};
-use super::model::Model;
-use super::network::{Network, Optimize};
-use super::options::{Callbacks, CompileOptions, Control, FitOptions, Progress};
-use super::pool::Pool;
+use super::evaluate::{Batch, check_batch_size};
+use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
-use super::state::{Moments, Plan, Position, Samples, State};
 use super::watch::{Divergence, Place, Watch};
 use crate::data::{Dataset, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::softmax::Score;
 use crate::layers::Step;
 use crate::memory::{self, Buffer};
+use crate::model::CompileOptions;
+use crate::model::Model;
+use crate::model::history::{EpochMetrics, History};
+use crate::model::network::{Network, Optimize};
+use crate::model::pool::Pool;
+use crate::model::score::{Mean, Metrics};
+use crate::model::state::{Moments, Plan, Position, Samples, State};
 use crate::optimizers::Optimizer;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

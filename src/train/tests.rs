@@ -6,6 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::files::Place;
 use crate::graph::Graph;
 use crate::layers::Activation;
+use crate::model::{CompileOptions, EpochMetrics, Model};
 use crate::weights;
 use serde_json::{Value, json};
 use std::fs;

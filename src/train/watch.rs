@@ -3,11 +3,11 @@
 //! The loss of a step is known before the step changes a weight, so that a step with a bad one is not taken. The weights
 //! which led there are bad as well, though each may be finite; therefore a copy is kept of weights whose loss was good.
 
-use super::evaluate::Metrics;
-use super::network::Network;
 use crate::error::{At, Result};
 use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
+use crate::model::Metrics;
+use crate::model::network::Network;
 use std::fmt;
 
 /// Steps between two copies of the good weights. In the tutorial's fit one takes 2.3 ms with the check of the weights, and

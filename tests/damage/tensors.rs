@@ -3,7 +3,7 @@
 use super::{Trials, of};
 use crate::files::{safetensors, trained};
 use mnist::Result;
-use mnist::train::{CompileOptions, Model};
+use mnist::model::{CompileOptions, Model};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::path::Path;

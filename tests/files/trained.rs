@@ -4,9 +4,8 @@ use super::{Member, npy, zip};
 use mnist::data::Dataset;
 use mnist::graph::Graph;
 use mnist::layers::Activation;
-use mnist::train::{
-    Callbacks, CheckpointOptions, CompileOptions, Control, FitOptions, Fitted, Model, Output, Progress, Verbose,
-};
+use mnist::model::{CompileOptions, Model};
+use mnist::train::{Callbacks, CheckpointOptions, Control, FitOptions, Fitted, Output, Progress, Verbose};
 use mnist::{Error, Result};
 use std::path::Path;
 

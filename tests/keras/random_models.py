@@ -6,12 +6,12 @@
     random_models.py --dry-run          Keras's half alone
     random_models.py --count 1 --seed N to see one again, with its JSON
 
-How near is near? Each network runs in Keras twice, in single and in double precision. In each array the library may differ from
-Keras in single precision by the sum of
+How near is near? Each network runs in Keras three times: in single precision, in double, and in single with samples and weights
+that differ in their last bits. In each array the library may differ from Keras in single precision by the sum of
 - 1e-6, and 2e-5 of the array's largest number: what single precision is;
-- for weights, 1e-3 of the largest change that training made: what is compared is what was learned, and a step is short;
+- for weights, 1e-4 of the largest, and 1e-3 of the largest change that training made: what is compared is what was learned, and a step is short;
 - for predictions after training, 1e-4 of the largest;
-- 16 times what Keras differs by from its own double. A bias below a batch normalization, say, has a gradient that is nothing but
+- 16 times what Keras differs by from itself. A bias below a batch normalization, say, has a gradient that is nothing but
   rounding, of which Adam makes a whole step, and no two programs the same.
 A network of which single precision tells less than two digits is drawn anew."""
 
@@ -37,13 +37,15 @@ class Result:
             self.arrays |= weights | {"predictions after": after}
 
 
-def of_keras(drawn, double):
-    """Keras's results, in single or in double precision."""
+def of_keras(drawn, double, nudge=0.0):
+    """Keras's results, in single or in double precision, from numbers that are off by `nudge` of themselves, up or down."""
+    random = np.random.default_rng(0)
+    nudged = lambda a: a * (1 + nudge * random.choice([-1, 1], a.shape)).astype(a.dtype)
     keras.config.set_floatx("float64" if double else "float32")
     text = drawn.json.replace('"float32"', '"float64"') if double else drawn.json
     model = keras.models.model_from_json(text)
-    x = drawn.x.astype(np.float64 if double else np.float32)
-    set_values(model, drawn.weights)
+    x = nudged(drawn.x.astype(np.float64 if double else np.float32))
+    set_values(model, {name: nudged(w) for name, w in drawn.weights.items()})
     before = output(model, x)
     if drawn.inference:
         return Result(before)
@@ -65,16 +67,17 @@ def largest(a):
     return float(np.abs(a).max(initial=0))
 
 
-def allowed(drawn, single, double):
+def allowed(drawn, single, double, other):
     """How far off each array may be; None when Keras itself is so far off that nothing can be told."""
     out = {}
     for name, d in double.arrays.items():
-        noise, scale = largest(d - single.arrays[name]), largest(d)
-        if not np.isfinite(single.arrays[name]).all() or not noise <= 0.01 * max(scale, 0.1):
+        single_, scale = single.arrays[name], largest(d)
+        noise = max(largest(d - single_), largest(other.arrays[name] - single_))
+        if not np.isfinite(single_).all() or not noise <= 0.01 * max(scale, 0.1):
             return None
         out[name] = 1e-6 + 2e-5 * scale + 16 * noise
         if name in drawn.weights:
-            out[name] += 1e-3 * largest(d - drawn.weights[name])
+            out[name] += 1e-4 * scale + 1e-3 * largest(d - drawn.weights[name])
         if name == "predictions after":
             out[name] += 1e-4 * scale
     return out
@@ -85,9 +88,9 @@ def draw(seed):
     for attempt in range(50):
         drawn = Drawn([seed, attempt])
         drawn.json = drawn.network.to_json()
-        single, double = of_keras(drawn, False), of_keras(drawn, True)
+        single, double, other = of_keras(drawn, False), of_keras(drawn, True), of_keras(drawn, False, 2e-7)
         keras.config.set_floatx("float32")
-        limits = allowed(drawn, single, double)
+        limits = allowed(drawn, single, double, other)
         if limits:
             return drawn, single, limits, attempt
     raise RuntimeError(f"seed {seed}: no network that can be compared in 50 draws")

@@ -10,6 +10,10 @@ use super::*;
 use crate::json::{self, Named, Object};
 use crate::kernels::numbers;
 
+/// Where what is random takes its numbers from.
+const NUMBER: u64 = 3;
+const STEP: Step = Step { seed: 7, number: 11 };
+
 /// A layer with numbers in it.
 struct Case {
     layer: std::sync::Arc<dyn Layer>,
@@ -112,9 +116,9 @@ impl Case {
             trainable: true,
             gradients: &gradients,
             relu: false,
-            number: 3,
+            number: NUMBER,
         };
-        let step = Step { seed: 7, number: 11 };
+        let step = STEP;
         let mut work = self.layer.build(&site).unwrap();
         let mut y = vec![f32::NAN; self.batch * self.output.len()];
         let x: Vec<&[f32]> = self.x.iter().map(Vec::as_slice).collect();
@@ -148,7 +152,7 @@ impl Case {
 
 #[test]
 fn gradients_are_those_of_finite_differences() {
-    const STEP: f32 = 1.0 / 64.0;
+    const CHANGE: f32 = 1.0 / 64.0;
     for mut case in Case::all().into_iter().filter(|case| case.batch * case.output.len() < 3000) {
         let Passes { dx, dw, .. } = case.passes(Isa::PORTABLE, 1);
         let trainable: Vec<usize> = (0..case.roles.len()).filter(|&i| case.roles[i] == Role::Trainable).collect();
@@ -162,7 +166,7 @@ fn gradients_are_those_of_finite_differences() {
                         Some(parameter) => &mut case.weights[trainable[parameter]],
                     };
                     let before = values[i];
-                    values[i] += sign * STEP;
+                    values[i] += sign * CHANGE;
                     let found = case.objective();
                     match which.checked_sub(dx.len()) {
                         None => case.x[which][i] = before,
@@ -170,7 +174,7 @@ fn gradients_are_those_of_finite_differences() {
                     }
                     found
                 };
-                let slope = (at(&mut case, 1.0) - at(&mut case, -1.0)) / f64::from(2.0 * STEP);
+                let slope = (at(&mut case, 1.0) - at(&mut case, -1.0)) / f64::from(2.0 * CHANGE);
                 let error = (f64::from(gradient[i]) - slope).abs();
                 assert!(error < 2e-2 * f64::from(scale), "{which} {i} of {}: {} {slope}", case.text, gradient[i]);
             }
@@ -206,6 +210,8 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
         case("AveragePooling2D", "{padding: 'same'}", &[5, 4, 3]),
         case("GlobalMaxPooling2D", "{}", &[5, 4, 3]),
         case("GlobalAveragePooling1D", "{}", &[3, 5]),
+        case("Dropout", "{rate: 0.3}", &[30, 5]),
+        case("SpatialDropout2D", "{rate: 0.3}", &[3, 2, 17]),
         case("Conv2D", "{filters: 3, kernel_size: 2}", &[5, 4, 3]),
         case("Conv2D", "{filters: 3, kernel_size: 3, strides: 2, padding: 'same'}", &[5, 4, 3]),
         case("Conv2D", "{filters: 16, kernel_size: 3, padding: 'same'}", &[5, 4, 16]),
@@ -229,12 +235,12 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
             trainable: false,
             gradients: &[true],
             relu: false,
-            number: 0,
+            number: NUMBER,
         };
         let mut work = case.layer.build(&site).unwrap();
         assert!(work.gates());
         let mut w = case.weights.clone();
-        let (step, x, mut y) = (Step { seed: 0, number: 0 }, [&case.x[0][..]], vec![0.0; case.dy.len()]);
+        let (step, x, mut y) = (STEP, [&case.x[0][..]], vec![0.0; case.dy.len()]);
         work.forward(&step, &case.weights.iter().map(|w| &w[..]).collect::<Vec<_>>(), &x, &mut y).unwrap();
         let mut dx = vec![f32::NAN; case.x[0].len()];
         let mut weights: Vec<Weight<'_>> = w.iter_mut().map(|w| Weight { w, update: None }).collect();

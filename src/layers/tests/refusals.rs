@@ -84,6 +84,7 @@ fn what_does_not_fit_is_named() {
         ),
         ("Concatenate", "{axis: 0}", &[&[4], &[4]], "key axis: wrong value"),
         ("LayerNormalization", "{axis: [1, 2]}", &[&[4, 2, 3]], "expected one axis, or all from one on"),
+        ("LayerNormalization", "{axis: [1, -1]}", &[&[4]], "expected one axis, or all from one on"),
         ("LayerNormalization", "{rms_scaling: true}", &[&[4]], "key rms_scaling: not supported"),
         (
             "GroupNormalization",
@@ -95,6 +96,8 @@ fn what_does_not_fit_is_named() {
         ("Dropout", "{rate: 1.5}", &[&[4]], "key rate: wrong value: expected a number from 0 to 1"),
         ("Dropout", "{rate: 0.5, noise_shape: [1]}", &[&[4]], "key noise_shape: not supported"),
         ("Reshape", "{target_shape: [-1, 3]}", &[&[4, 2]], "expected 8 elements, those of [4, 2], found [2, 3]"),
+        ("Reshape", "{target_shape: []}", &[&[1]], "key target_shape: wrong value"),
+        ("Reshape", "{target_shape: [-1, 16]}", &[&[4, 2]], "expected 8 elements, those of [4, 2], found [0, 16]"),
         ("Reshape", "{target_shape: [-1, -1]}", &[&[4, 2]], "key target_shape: wrong value"),
         ("Permute", "{dims: [1, 1]}", &[&[4, 2]], "key dims: wrong value: expected the axes from 1 on, each once"),
         ("Permute", "{dims: [2, 1]}", &[&[4]], "wrong rank: expected 2 axes, found [4]"),

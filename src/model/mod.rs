@@ -4,14 +4,38 @@
 //! one is told `Busy`. *Shared* ones (predict, evaluate, save, summary) run on any number of threads, also while a fit
 //! runs, and meet it only at the locks of the state and the parameters, between two of its steps. Who takes both takes
 //! the state's first; nobody holds one while a callback runs.
+//!
+//! ```text
+//! compile     how it is trained                parameters  all weights, in one tensor
+//! plan        how its network is computed      network     the network at work on a batch
+//! predict     the forward pass alone           named_weights  weights by name, in memory
+//! state       how far its training has come    score, history  what came of it
+//! saved       the whole as a file, config: what is in it as JSON
+//! pool        its threads                      budget      whether there is memory for a call
+//! ```
 
-use super::network::Network;
-use super::options::{CompileOptions, Loss};
-use super::parameters::Parameters;
-use super::plan::Purpose;
-use super::pool::Pool;
-use super::saved::{self, Saved};
-use super::state::State;
+mod budget;
+pub mod compile;
+pub(crate) mod config;
+#[cfg(test)]
+mod graph_tests;
+pub(crate) mod history;
+#[cfg(test)]
+mod keras_tests;
+mod named_weights;
+pub(crate) mod network;
+pub(crate) mod parameters;
+pub(crate) mod plan;
+pub(crate) mod pool;
+mod predict;
+pub(crate) mod saved;
+pub(crate) mod score;
+pub(crate) mod state;
+
+pub use compile::{CompileOptions, Loss};
+pub use history::{EpochMetrics, History};
+pub use score::Metrics;
+
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::Place;
 use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
@@ -19,8 +43,14 @@ use crate::json::nearest;
 use crate::kernels::Isa;
 use crate::layers::Activation;
 use crate::weights;
+use network::Network;
+use parameters::Parameters;
 use parking_lot::{Mutex, MutexGuard, RwLock};
+use plan::Purpose;
+use pool::Pool;
+use saved::Saved;
 use serde_json::Value;
+use state::State;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,18 +58,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A trainable network.
 pub struct Model {
     name: String,
-    pub(super) architecture: Architecture,
+    pub(crate) architecture: Architecture,
     /// Of each layer, whether training may change it.
     trainable: RwLock<Vec<bool>>,
-    pub(super) parameters: Parameters,
-    pub(super) isa: Isa,
+    pub(crate) parameters: Parameters,
+    pub(crate) isa: Isa,
     /// How it is trained, and how far that has come.
-    pub(super) state: RwLock<State>,
+    pub(crate) state: RwLock<State>,
     /// Held by the exclusive call that is running.
     session: Mutex<()>,
     pool: RwLock<Threads>,
     idle: Mutex<Vec<Network>>,
-    pub(super) cancel: AtomicBool,
+    pub(crate) cancel: AtomicBool,
 }
 
 /// The pool, made when it is first needed.
@@ -128,7 +158,7 @@ impl Model {
     }
 
     /// The index of a layer.
-    pub(super) fn layer(&self, name: &str) -> Result<usize> {
+    pub(crate) fn layer(&self, name: &str) -> Result<usize> {
         self.architecture.layer(name).ok_or_else(|| {
             let names: Vec<&str> = self.architecture.layers.iter().map(|layer| layer.name.as_str()).collect();
             Error::new(ErrorKind::NotFound, "no such layer").expected(nearest(name, &names)).found(printable(name))
@@ -147,6 +177,7 @@ impl Model {
             None => all.fill(trainable),
         }
         state.position = None;
+        self.idle.lock().clear(); // what they add to the loss by regularizers is another
         Ok(())
     }
 
@@ -240,7 +271,7 @@ impl Model {
     }
 
     /// Makes sure that the model gives a row of classes, as probabilities or as logits, and says which.
-    pub(super) fn check_classifier(&self) -> Result<Activation> {
+    pub(crate) fn check_classifier(&self) -> Result<Activation> {
         let (last, output) = (self.last(), self.architecture.output());
         let at = format!("layer {}", last.name);
         if output.dims().len() != 1 {
@@ -279,14 +310,14 @@ impl Model {
     }
 
     /// Enters an exclusive call.
-    pub(super) fn exclusive(&self) -> Result<MutexGuard<'_, ()>> {
+    pub(crate) fn exclusive(&self) -> Result<MutexGuard<'_, ()>> {
         self.session
             .try_lock()
             .ok_or_else(|| Error::new(ErrorKind::Busy, "another call that changes the model is running").at("model"))
     }
 
     /// The pool, started if it was not.
-    pub(super) fn pool(&self) -> Result<Arc<Pool>> {
+    pub(crate) fn pool(&self) -> Result<Arc<Pool>> {
         if let Some(pool) = &self.pool.read().pool {
             return Ok(pool.clone());
         }
@@ -302,7 +333,7 @@ impl Model {
     }
 
     /// Lends a network for predictions of up to `batch` samples, one that lies idle if there is.
-    pub(super) fn with_network<R>(&self, batch: usize, task: impl FnOnce(&Pool, &mut Network) -> R) -> Result<R> {
+    pub(crate) fn with_network<R>(&self, batch: usize, task: impl FnOnce(&Pool, &mut Network) -> R) -> Result<R> {
         let pool = self.pool()?;
         let idle = {
             let mut idle = self.idle.lock();
@@ -325,23 +356,23 @@ impl Model {
     }
 
     /// Whether a network for predictions of up to `batch` samples lies idle.
-    pub(super) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
+    pub(crate) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
         self.idle.lock().iter().any(|network| network.serves(batch, pool.threads()))
     }
 
     /// Gives back the memory of networks that lie idle.
-    pub(super) fn forget_idle(&self) {
+    pub(crate) fn forget_idle(&self) {
         self.idle.lock().clear();
     }
 
     /// A network of this model.
-    pub(super) fn network(&self, pool: &Pool, batch: usize, training: bool) -> Result<Network> {
+    pub(crate) fn network(&self, pool: &Pool, batch: usize, training: bool) -> Result<Network> {
         let purpose = Purpose { training, trainable: &self.trainable.read(), logits: true };
         self.network_of(&self.architecture, pool, batch, purpose)
     }
 
     /// A network of a part of this model.
-    pub(super) fn network_of(
+    pub(crate) fn network_of(
         &self,
         architecture: &Architecture,
         pool: &Pool,

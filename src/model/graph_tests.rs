@@ -166,3 +166,31 @@ fn a_fused_step_is_the_step_of_a_stored_gradient() {
     let adam = crate::optimizers::Adam::default();
     assert_eq!(once.step(Isa::PORTABLE, &adam), once.step(Isa::PORTABLE, &Stored(adam)));
 }
+
+#[test]
+fn what_a_frozen_layer_adds_to_the_loss_is_gone_at_once() {
+    use crate::data::Dataset;
+    use crate::train::{CompileOptions, EvaluateOptions, Model, Output};
+    let mut graph = Graph::new();
+    let x = graph.input(&[2, 2, 1]).unwrap();
+    let flat = graph.flatten(x).unwrap();
+    let y = layer(
+        &mut graph,
+        "Dense",
+        "{units: 2, activation: 'softmax', kernel_regularizer: {class_name: 'L2', config: {l2: 0.5}}}",
+        &[flat],
+    );
+    let model = Model::new(&graph, x, y, "m").unwrap();
+    model.compile(&CompileOptions::default()).unwrap();
+    let data = Dataset::from_f32(numbers(1, 12), &[3, 2, 2], vec![0, 1, 0]).unwrap();
+    let write = &mut |_: &str| ();
+    let mut loss = || model.evaluate(&data, EvaluateOptions::new(Output::file(write))).unwrap().loss;
+    let mut kernel = [0.0; 8];
+    model.get_weight("dense/kernel", &mut kernel).unwrap();
+    let penalty = 0.5 * kernel.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>();
+    let free = loss();
+    model.set_trainable(Some("dense"), false).unwrap();
+    assert!((free - loss() - penalty).abs() < 1e-6, "{free} {} {penalty}", loss());
+    model.set_trainable(None, true).unwrap();
+    assert_eq!(loss(), free);
+}

@@ -30,27 +30,27 @@ pub struct History {
 }
 
 /// The names of the metrics.
-pub(super) const METRICS: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
+pub(crate) const METRICS: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
 
 impl History {
     /// One epoch more, or `OutOfMemory`.
-    pub(super) fn push(&mut self, epoch: EpochMetrics) -> Result<()> {
+    pub(crate) fn push(&mut self, epoch: EpochMetrics) -> Result<()> {
         memory::push(&mut self.epochs, epoch)
     }
 
     /// A copy, or `OutOfMemory`.
-    pub(super) fn copy(&self) -> Result<Self> {
+    pub(crate) fn copy(&self) -> Result<Self> {
         Ok(History { epochs: memory::collect(self.epochs.iter().copied())? })
     }
 
     /// The values of each of [`METRICS`], epoch by epoch; NaN for what was not measured.
-    pub(super) fn columns(&self) -> Result<[Vec<f64>; 4]> {
+    pub(crate) fn columns(&self) -> Result<[Vec<f64>; 4]> {
         let column = |i: usize| memory::collect(self.epochs.iter().map(|epoch| epoch.values()[i].unwrap_or(f64::NAN)));
         Ok([column(0)?, column(1)?, column(2)?, column(3)?])
     }
 
     /// The history of `epochs` epochs with such columns, `None` for what was not measured.
-    pub(super) fn from_columns(epochs: usize, columns: &[Option<Vec<f64>>; 4]) -> Result<Self> {
+    pub(crate) fn from_columns(epochs: usize, columns: &[Option<Vec<f64>>; 4]) -> Result<Self> {
         let value = |i: usize, epoch: usize| columns[i].as_ref().and_then(|column| column.get(epoch)).copied();
         let epoch = |epoch: usize| EpochMetrics {
             loss: value(0, epoch).unwrap_or(f64::NAN),

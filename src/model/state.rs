@@ -4,9 +4,9 @@
 //! that of the parameters (this one first, as everybody who takes both), so that who holds both for reading sees weights,
 //! moments and position of one and the same step.
 
-use super::evaluate::Mean;
+use super::compile::CompileOptions;
 use super::history::{EpochMetrics, History};
-use super::options::CompileOptions;
+use super::score::Mean;
 use crate::data::Dataset;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::softmax::Score;

@@ -3,7 +3,7 @@
 //! A system that overcommits grants any batch and ends the process when it is touched. So a call first builds what it will
 //! need in [`measured`], where nothing is taken, and compares the sum with what is available.
 
-use super::model::Model;
+use super::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Available, Measured, available, measured, readable};
 
@@ -12,7 +12,7 @@ const SMALL: usize = 8 << 20;
 
 impl Model {
     /// An error unless there is memory for what `build` asks for with a batch of that size.
-    pub(super) fn afford(&self, batch: usize, build: impl Fn(usize) -> Result<()>) -> Result<()> {
+    pub(crate) fn afford(&self, batch: usize, build: impl Fn(usize) -> Result<()>) -> Result<()> {
         let needed = measured(|| build(batch))?;
         if needed.total() < SMALL || fits(&needed, available().as_ref()) {
             return Ok(());

@@ -10,9 +10,9 @@
 //!
 //! (Version 1 of the file had the optimizer's config and its class in one object, and Adam alone.) What may be NaN or has to come back to the bit is no JSON: losses and histories are tensors of the file.
 
-use super::evaluate::Mean;
+use super::compile::{CompileOptions, Loss};
 use super::history::History;
-use super::options::{CompileOptions, Loss};
+use super::score::Mean;
 use super::state::{Plan, Position, Samples};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::json::{Named, Object};
@@ -28,7 +28,7 @@ const ACCURACY: &str = "accuracy";
 
 impl CompileOptions {
     /// These options as JSON.
-    pub(super) fn config(&self) -> Value {
+    pub(crate) fn config(&self) -> Value {
         let metrics: &[&str] = if self.accuracy { &[ACCURACY] } else { &[] };
         json!({
             "optimizer": optimizers::config(&*self.optimizer),
@@ -39,7 +39,7 @@ impl CompileOptions {
     }
 
     /// The options that such an object describes. Whether they are in range is for the model to check.
-    pub(super) fn from_config(object: &Object<'_>) -> Result<Self> {
+    pub(crate) fn from_config(object: &Object<'_>) -> Result<Self> {
         object.only(&["optimizer", "loss", "from_logits", "metrics"])?;
         let optimizer = object.object("optimizer")?;
         let optimizer = match optimizer.has("config") {
@@ -115,7 +115,7 @@ fn flat_adam(object: &Object<'_>) -> Result<Arc<dyn Optimizer>> {
 
 impl Position {
     /// This position as JSON, without what the tensors hold.
-    pub(super) fn config(&self) -> Value {
+    pub(crate) fn config(&self) -> Value {
         json!({
             "plan": self.plan.config(),
             "epoch": self.epoch,
@@ -126,7 +126,7 @@ impl Position {
 
     /// The position that such an object describes, its history and its loss still missing; `steps` are those of the
     /// optimizer.
-    pub(super) fn from_config(object: &Object<'_>, steps: u64) -> Result<Self> {
+    pub(crate) fn from_config(object: &Object<'_>, steps: u64) -> Result<Self> {
         object.only(&["plan", "epoch", "batch", "correct"])?;
         let plan = Plan::from_config(&object.object("plan")?)?;
         let range = |key: &str, expected: String, found: u64| {
@@ -155,7 +155,7 @@ impl Position {
 
 impl Plan {
     /// This plan as JSON.
-    pub(super) fn config(&self) -> Value {
+    pub(crate) fn config(&self) -> Value {
         let samples = |samples: &Samples| json!({ "count": samples.count, "fingerprint": samples.fingerprint });
         json!({
             "data": samples(&self.data),

@@ -272,11 +272,22 @@ impl Network {
                 gate(self.isa, &self.values[values][..samples * len], gradient);
             }
         }
+        self.move_statistics(w, &mut optimize)?;
         let mut begun = vec![false; self.parameters.len()];
         for op in (0..self.plan.ops.len()).rev() {
             self.step_back(op, step, w, x, samples, &mut optimize, &mut begun)?;
         }
         self.take_stored(w, &mut optimize);
+        Ok(())
+    }
+
+    /// Moves moving statistics on, in the order of the calls: a layer that is called twice moves its own twice.
+    fn move_statistics(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) -> Result<()> {
+        let Network { works, parameters, .. } = self;
+        for worker in works.iter_mut().filter(|worker| worker.moves) {
+            let mut lent = Lent::new(&parameters[worker.parameters.clone()], optimize, w, &mut []);
+            worker.work.update_state(&mut lent.without_updates())?;
+        }
         Ok(())
     }
 
@@ -294,18 +305,12 @@ impl Network {
     ) -> Result<()> {
         let Network { plan, works, held, values, gradients, more, parameters, stored, isa, .. } = self;
         let (op, worker) = (&plan.ops[index], &mut works[index]);
-        if !op.learns && !worker.moves {
+        if !op.learns {
             return Ok(());
         }
         let range = worker.parameters.clone();
         let mut lent = Lent::new(&parameters[range.clone()], optimize, w, stored);
         let mut weights = lent.weights(&mut begun[range]);
-        if worker.moves {
-            worker.work.update_state(&mut weights)?;
-        }
-        if !op.learns {
-            return Ok(());
-        }
         let Held { len, gradients: slot, .. } = held[op.output];
         let dz = std::mem::take(&mut gradients[slot]);
         let mut own: Vec<Buffer> = Vec::new();
@@ -640,9 +645,17 @@ impl<'a> Lent<'a> {
             learned,
             w: w.take(&learned.range),
             slots: slots.iter_mut().map(|slot| slot.take(&learned.range)).collect(),
-            stored: if learned.is_stored(step.is_some()) { stored.take(&learned.range) } else { &mut [] },
+            stored: match learned.is_stored(step.is_some()) && !stored.rest.is_empty() {
+                true => stored.take(&learned.range),
+                false => &mut [],
+            },
         });
         Lent { parts: parts.collect(), step }
+    }
+
+    /// The parameters, whose gradients are nobody's business.
+    fn without_updates(&mut self) -> Vec<Weight<'_>> {
+        self.parts.iter_mut().map(|part| Weight { w: part.w, update: None }).collect()
     }
 
     /// The parameters as a layer takes them; `begun` says of each whether it has a gradient in this step already.

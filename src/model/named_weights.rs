@@ -3,7 +3,7 @@
 //! The names, shapes and layouts are those of a weights file: `conv2d/kernel`, `[k, k, in, out]`; `dense/kernel`,
 //! `[in, out]`; `.../bias`, `[out]`.
 
-use super::model::Model;
+use super::Model;
 use super::parameters::Entry;
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
 use std::collections::HashMap;

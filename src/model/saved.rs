@@ -23,11 +23,11 @@
 //! Version 1 had, in the place of the network, a `name` and a list of `layers`: a chain, each layer's config with its class
 //! and its name in one object, and the input's shape as `shape`. It is still read.
 
-use super::evaluate::Mean;
+use super::Model;
+use super::compile::CompileOptions;
 use super::history::{History, METRICS};
-use super::model::Model;
-use super::options::CompileOptions;
 use super::parameters::{Entry, Parameters};
+use super::score::Mean;
 use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::{Input, Place};

@@ -1,0 +1,108 @@
+//! Predict: the forward pass alone.
+
+use super::Model;
+use super::plan::Purpose;
+use crate::data::Dataset;
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::memory::Buffer;
+
+/// Samples that a prediction takes through the network at once.
+const BATCH: usize = 32;
+
+impl Model {
+    /// The predictions for `count` images, `[count, H, W, C]` in the scale the model was trained on, into `out`,
+    /// `[count, classes]`. An image's prediction does not depend on the others.
+    pub fn predict(&self, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
+        let (input, output) = (self.input_shape().len(), self.output_len());
+        check_len("images", images.len(), count, input)?;
+        check_len("probabilities", out.len(), count, output)?;
+        let (images, out) = (&images[..count * input], &mut out[..count * output]);
+        if count == 0 {
+            return Ok(());
+        }
+        self.with_network(count.min(BATCH), |pool, network| {
+            let batch = network.batch();
+            self.parameters.read(|weights| {
+                pool.run(|| {
+                    for (x, y) in images.chunks(batch * input).zip(out.chunks_mut(batch * output)) {
+                        network.predict(weights, x, y)?;
+                    }
+                    Ok(())
+                })
+            })
+        })??
+    }
+
+    /// The predictions for all images of `data` into `out`, `[N, classes]`.
+    pub fn predict_dataset(&self, data: &Dataset, out: &mut [f32]) -> Result<()> {
+        self.check_images(data, "argument `dataset`")?;
+        let (input, output) = (self.input_shape().len(), self.output_len());
+        check_len("probabilities", out.len(), data.len(), output)?;
+        let mut images = Buffer::zeros(data.len().min(BATCH) * input)?;
+        self.with_network(data.len().min(BATCH), |pool, network| {
+            self.parameters.read(|weights| {
+                for (start, y) in (0..data.len()).step_by(BATCH).zip(out.chunks_mut(BATCH * output)) {
+                    let count = BATCH.min(data.len() - start);
+                    let x = &mut images[..count * input];
+                    for (i, x) in x.chunks_exact_mut(input).enumerate() {
+                        data.image(start + i, x);
+                    }
+                    pool.run(|| network.predict(weights, x, &mut y[..count * output]))?;
+                }
+                Ok(())
+            })
+        })??
+    }
+
+    /// What the layer `name` gives for `count` samples, at its first call, into `out`, `[count, ...]` of its shape. Its
+    /// memory is asked for anew each time. `NotFound` for a name that the model does not have.
+    pub fn predict_layer(&self, name: &str, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
+        let layer = self.layer(name).at("argument `layer`")?;
+        let (input, output) = (self.input_shape().len(), self.layer_shape(name)?.len());
+        check_len("images", images.len(), count, input)?;
+        check_len("values", out.len(), count, output)?;
+        let part = self.architecture.up_to(layer);
+        let (images, out) = (&images[..count * input], &mut out[..count * output]);
+        if count == 0 {
+            return Ok(());
+        }
+        let pool = self.pool()?;
+        let all = vec![true; part.layers.len()];
+        let purpose = Purpose { training: false, trainable: &all, logits: false };
+        let build = |batch| self.network_of(&part, &pool, batch, purpose);
+        self.afford(count.min(BATCH), |batch| build(batch).map(drop))?;
+        let mut network = build(count.min(BATCH))?;
+        self.parameters.read(|weights| {
+            pool.run(|| {
+                let batches = images.chunks(BATCH * input).zip(out.chunks_mut(BATCH * output));
+                batches.into_iter().try_for_each(|(x, y)| network.predict(weights, x, y))
+            })
+        })?
+    }
+
+    /// Samples of the input's shape.
+    pub(crate) fn check_images(&self, data: &Dataset, at: &str) -> Result<()> {
+        let (expected, found) = (self.input_shape(), data.sample_shape());
+        if expected.dims() == found || expected.dims() == data.image_shape() {
+            return Ok(());
+        }
+        let same = found.iter().product::<usize>() == expected.len();
+        let what = match same {
+            true => "samples of another shape than the model's input (mnist_dataset_reshape gives them its shape)",
+            false => "images of another shape than the model's input",
+        };
+        let image = data.image_shape();
+        let found = if found.len() == 1 && expected.dims().len() == 1 || same { found } else { &image };
+        Err(Error::new(ErrorKind::Shape, what).expected(expected).found(format_args!("{found:?}")).at(at))
+    }
+}
+
+fn check_len(argument: &str, len: usize, count: usize, each: usize) -> Result<()> {
+    match count.checked_mul(each) {
+        Some(needed) if needed <= len => Ok(()),
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "too few floats")
+            .expected(format_args!("{count} x {each} or more"))
+            .found(len)
+            .at(format_args!("argument `{argument}`"))),
+    }
+}
