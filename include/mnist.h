@@ -599,8 +599,8 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 void mnist_dataset_free(struct mnist_dataset *dataset);
 
 /// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
-/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each from 0 to
-/// 4294967295. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each 0 or more and
+/// below 2^32. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
 /// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
 /// is NULL.
@@ -709,10 +709,12 @@ struct mnist_tensor *mnist_add(struct mnist_tensor *a, struct mnist_tensor *b);
 struct mnist_tensor *mnist_concatenate(struct mnist_tensor *a,
                                        struct mnist_tensor *b);
 
-/// Any layer that takes one tensor, by Keras's class and config: `mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3,
-/// strides: 2, padding: 'same', activation: 'relu'}")`. The config is JSON5: keys need no quotes, strings may have single
-/// ones. What Keras's get_config() gives is valid as it is; keys that are left out have Keras's defaults; `name` and
-/// `trainable` are keys too. NULL: `{}`.
+/// Any layer that takes one tensor, by Keras's class and config:
+///
+///     mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}")
+///
+/// The config is JSON5: keys need no quotes, strings may have single ones. What Keras's get_config() gives is valid as it
+/// is; keys that are left out have Keras's defaults; `name` and `trainable` are keys too. NULL: `{}`.
 ///
 /// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Cropping2D,
 /// Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,

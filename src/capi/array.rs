@@ -28,8 +28,8 @@ pub struct mnist_array {
 }
 
 /// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
-/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each from 0 to
-/// 4294967295. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each 0 or more and
+/// below 2^32. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
 /// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
 /// is NULL.

@@ -370,10 +370,12 @@ pub unsafe extern "C" fn mnist_concatenate(a: *mut mnist_tensor, b: *mut mnist_t
     guard::value(std::ptr::null_mut(), || unsafe { merge(&[a, b], "Concatenate", || Ok(json!({}))) })
 }
 
-/// Any layer that takes one tensor, by Keras's class and config: `mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3,
-/// strides: 2, padding: 'same', activation: 'relu'}")`. The config is JSON5: keys need no quotes, strings may have single
-/// ones. What Keras's get_config() gives is valid as it is; keys that are left out have Keras's defaults; `name` and
-/// `trainable` are keys too. NULL: `{}`.
+/// Any layer that takes one tensor, by Keras's class and config:
+///
+///     mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}")
+///
+/// The config is JSON5: keys need no quotes, strings may have single ones. What Keras's get_config() gives is valid as it
+/// is; keys that are left out have Keras's defaults; `name` and `trainable` are keys too. NULL: `{}`.
 ///
 /// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Cropping2D,
 /// Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,

@@ -45,7 +45,7 @@ pub struct Axis {
 
 /// Some places of a window and what they meet: place `place + t * place_step` meets `at + t * step`.
 ///
-/// From an output to the next that is [`alike`](Taps::alike), `at` is `stride` more; from an input to the next one a stride
+/// From an output to the next that is `alike`, `at` is `stride` more; from an input to the next one a stride
 /// further, one more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taps {

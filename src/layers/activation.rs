@@ -1,7 +1,7 @@
 //! What is done to a layer's sums: Keras's activations.
 //!
 //! Relu has vector kernels and is taken over by the layers below it where they can. The others are plain code on `libm`'s
-//! functions, whose bits are the same on every machine. To add a function of each element: a line in [`FUNCTIONS`].
+//! functions, whose bits are the same on every machine. To add a function of each element: a line in `FUNCTIONS`.
 
 use super::elementwise::Elementwise;
 use super::relu::Relu;

@@ -1,4 +1,4 @@
-//! The layers: a file each, which describes a layer and computes it, and a line in [`LAYERS`].
+//! The layers: a file each, which describes a layer and computes it, and a line in `LAYERS`.
 //!
 //! A [`Layer`] is a description: Keras's config, the shape that comes out, the parameters it has. It builds a [`Work`],
 //! which computes it: an object that holds the memory that its passes need, allocated once for a batch size and a number
@@ -8,7 +8,7 @@
 //! What is fused with what is decided by who plans the network ([`network`](crate::train)), never by a layer that knows of
 //! another: a layer says what it could take over ([`Layer::fuses_relu`], [`Work::gates`]).
 //!
-//! To add a layer: write its file, name it in [`LAYERS`], and record Keras's numbers for it (`tests/keras/README.md`).
+//! To add a layer: write its file, name it in `LAYERS`, and record Keras's numbers for it (`tests/keras/README.md`).
 
 pub mod activation;
 mod activation_layer;

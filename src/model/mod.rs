@@ -1,6 +1,6 @@
 //! The model: a network's description, its parameters, and who may do what with them at the same time.
 //!
-//! Calls fall in two kinds. *Exclusive* ones (compile, fit, set_threads, load_weights) hold [`Model::session`]; a second
+//! Calls fall in two kinds. *Exclusive* ones (compile, fit, set_threads, load_weights) hold `Model::session`; a second
 //! one is told `Busy`. *Shared* ones (predict, evaluate, save, summary) run on any number of threads, also while a fit
 //! runs, and meet it only at the locks of the state and the parameters, between two of its steps. Who takes both takes
 //! the state's first; nobody holds one while a callback runs.

@@ -1,6 +1,6 @@
-//! What turns gradients into steps: a file each, and a line in [`OPTIMIZERS`].
+//! What turns gradients into steps: a file each, and a line in `OPTIMIZERS`.
 //!
-//! An optimizer keeps some moments for each weight and has a [`Rule`](crate::kernels::Rule), the arithmetic of its step on
+//! An optimizer keeps some moments for each weight and has a [`Rule`], the arithmetic of its step on
 //! a vector of weights. Most take the step in a pass of its own over a gradient that was kept. Where it pays the kernels
 //! take it while the gradient is in registers ([`Optimizer::fused`]): in the tutorial's network, whose pace is set by
 //! memory, Adam's step so costs nothing but its moments' way in and out.

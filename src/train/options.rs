@@ -37,7 +37,7 @@ pub struct FitOptions<'a> {
 /// is not 0, and when the fit ends or is stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckpointOptions {
-    /// The file, which [`Model::load`](super::Model::load) reads as well.
+    /// The file, which [`Model::load`](crate::model::Model::load) reads as well.
     pub path: PathBuf,
     /// After every so many batches, counted from the fit's first one.
     pub batches: usize,

@@ -195,7 +195,7 @@ static void another_fit(void)
     OTHER(NOT_FOUND, checkpoint_path, in("no-folder/x"), "no-folder/x: temporary file beside it");
     OTHER(IO, checkpoint_path, folder, "cannot be replaced");
     WORKS(mnist_model_compile(other, NULL, error));
-    FAILS(SHAPE, "key layers[1].filters: not this model's network: expected 5, found 4",
+    FAILS(SHAPE, "key network.config.layers[1].config.filters: not this model's network: expected 5, found 4",
           mnist_model_fit(other, data, &options, NULL, error));
     WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
     TRUE(memcmp(before, after, sizeof before) == 0);
@@ -203,7 +203,7 @@ static void another_fit(void)
     mnist_compile_options_init(&compile, sizeof compile);
     compile.beta_1 = 0.8;
     WORKS(mnist_model_compile(model, &compile, error));
-    FAILS(INVALID_ARGUMENT, "key compile.optimizer.beta_1: not what this model was compiled with: expected 0.8, found 0.9",
+    FAILS(INVALID_ARGUMENT, "key compile.optimizer.config.beta_1: not what this model was compiled with: expected 0.8, found 0.9",
           mnist_model_fit(model, data, &options, NULL, error));
     mnist_dataset_free(less);
     mnist_dataset_free(changed);
