@@ -79,6 +79,10 @@ impl<'a> Listed<'a> {
             true => object.str("name")?,
             false => config.str("name")?,
         };
+        if config.has("name") && config.str("name")? != name {
+            let error = Error::new(ErrorKind::Format, "the layer has two names").expected(printable(name));
+            return Err(config.place(error.found(printable(config.str("name")?)), "name"));
+        }
         let layer = layers::read(entry, &config)?;
         let trainable = config.bool_or("trainable", true)?;
         Ok(Listed { name: name.to_string(), trainable, layer, arity: entry.arity, object })
@@ -172,6 +176,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     };
     let (input, output) = (end("input_layers")?, end("output_layers")?);
     let name = config.or("name", "functional", "a text", Value::as_str)?.to_string();
+    graph.architecture(input, output)?;
     Ok(Network { graph, input, output, name })
 }
 

@@ -295,6 +295,7 @@ fn short(value: &Value) -> String {
         Value::Array(list) if list.len() > 8 => format!("a list of {}", list.len()),
         Value::Object(_) => "an object".to_string(),
         Value::Null => "nothing".to_string(),
+        Value::String(text) => format!("\"{}\"", printable(text)),
         value => printable(&value.to_string()),
     }
 }

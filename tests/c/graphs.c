@@ -27,7 +27,7 @@ static void wrong_configs(void)
     BAD("Conv2D", "{filters: 4, kernel_size: 'big'}", INVALID_ARGUMENT, "key kernel_size: wrong value");
     BAD("Conv2D", "{filters: 4, kernel_size: [3, 3, 3]}", INVALID_ARGUMENT, "key kernel_size: wrong value");
     BAD("Conv2D", "{filters: 4.5, kernel_size: 3}", INVALID_ARGUMENT, "key filters: wrong value");
-    BAD("Conv2D", "{filters: 4, kernel_size: 3, padding: 'some'}", INVALID_ARGUMENT, "expected valid or same, found \\\"some\\\"");
+    BAD("Conv2D", "{filters: 4, kernel_size: 3, padding: 'some'}", INVALID_ARGUMENT, "expected valid or same, found \"some\"");
     BAD("Conv2D", "{filters: 4, kernel_size: 3, data_format: 'channels_first'}", UNSUPPORTED, "key data_format");
     BAD("Conv2D", "{filters: 4, kernel_size: 3, activation: 'rleu'}", UNSUPPORTED, "unknown activation: expected relu");
     BAD("Conv2D", "{filters: 4, kernel_size: 3, kernel_initializer: {class_name: 'HeNormal', config: {sed: 1}}}", UNSUPPORTED,
@@ -41,7 +41,7 @@ static void wrong_configs(void)
     BAD("MaxPooling2D", "{pool_size: 9}", SHAPE, "layer max_pooling2d: ");
     BAD("MaxPooling1D", "{}", SHAPE, "wrong rank");
     BAD("Dropout", "{rate: 1.5}", INVALID_ARGUMENT, "key rate: ");
-    BAD("Dropout", "{rate: 0.5", INVALID_ARGUMENT, "argument `config`: line 1, column 1: not JSON5: EOF");
+    BAD("Dropout", "{rate: 0.5", INVALID_ARGUMENT, "not JSON5: EOF");
     BAD("Dropout", "{rate: 0.5,\n noise_shap: null}", UNSUPPORTED, "key noise_shap: unknown key: expected noise_shape");
     BAD("Dropout", "[]", INVALID_ARGUMENT, "expected an object");
     BAD("Dropout", "{rate: NaN}", INVALID_ARGUMENT, "not a finite number");
@@ -53,7 +53,7 @@ static void wrong_configs(void)
     BAD("Dense", "{units: 4000000000}", SHAPE, "too many");
     BAD("Add", "{}", INVALID_ARGUMENT, "wrong number of inputs: expected two or more, found 1");
     BAD("InputLayer", "{shape: [2]}", INVALID_ARGUMENT, "wrong number of inputs");
-    BAD("BatchNormalization", "{axis: 0}", SHAPE, "no such axis: expected 1 to 3, or -3 to -1");
+    BAD("BatchNormalization", "{axis: 0}", SHAPE, "no such axis: expected 1 to 3");
 
     char *deep = malloc(20001);
     memset(deep, '[', 10000);
@@ -189,9 +189,10 @@ static void wrong_networks(void)
         {"\"class_name\":\"Dropout\"", "\"class_name\":\"Droput\"", MNIST_ERROR_UNSUPPORTED, "expected Dropout"},
         {"[\"first\",0,0]", "[\"frist\",0,0]", MNIST_ERROR_FORMAT, "no such layer: expected first"},
         {"[\"first\",0,0]", "[\"first\",7,0]", MNIST_ERROR_FORMAT, "no such call of the layer"},
-        {"\"keras_history\":[\"input_1\",0,0]", "\"keras_history\":[\"dropout\",0,0]", MNIST_ERROR_FORMAT, "a cycle"},
+        {"[\"first\",0,0]", "[\"dense\",0,0]", MNIST_ERROR_FORMAT, "a cycle"},
+        {"[\"input_1\",0,0]", "[\"dropout\",0,0]", MNIST_ERROR_INVALID_ARGUMENT, "a model starts at an input layer"},
         {"\"rate\":0.25", "\"rate\":\"often\"", MNIST_ERROR_FORMAT, "config.rate: wrong value"},
-        {"\"name\":\"first\",\"registered", "\"name\":\"dropout\",\"registered", MNIST_ERROR_FORMAT, "the name is taken"},
+        {"\"name\":\"first\"", "\"name\":\"dropout\"", MNIST_ERROR_FORMAT, "the layer has two names"},
         {"\"class_name\":\"Functional\"", "\"class_name\":\"Subclass\"", MNIST_ERROR_UNSUPPORTED, "key class_name"},
         {"}]", "", MNIST_ERROR_FORMAT, "not JSON5"},
     };
@@ -340,7 +341,7 @@ static void optimizers(const mnist_dataset *data)
           mnist_model_compile(model, &compile, error));
     compile.loss_config = NULL;
     compile.metrics_config = "['acuracy']";
-    FAILS(UNSUPPORTED, "option `metrics_config`: key [0]: unknown metric: expected accuracy", mnist_model_compile(model, &compile, error));
+    FAILS(UNSUPPORTED, "unknown metric: expected accuracy", mnist_model_compile(model, &compile, error));
     mnist_model_free(model);
 }
 
