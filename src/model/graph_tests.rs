@@ -170,7 +170,8 @@ fn a_fused_step_is_the_step_of_a_stored_gradient() {
 #[test]
 fn what_a_frozen_layer_adds_to_the_loss_is_gone_at_once() {
     use crate::data::Dataset;
-    use crate::train::{CompileOptions, EvaluateOptions, Model, Output};
+    use crate::model::{CompileOptions, Model};
+    use crate::train::{EvaluateOptions, Output};
     let mut graph = Graph::new();
     let x = graph.input(&[2, 2, 1]).unwrap();
     let flat = graph.flatten(x).unwrap();
