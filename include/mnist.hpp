@@ -189,6 +189,12 @@ public:
         });
     }
 
+    /// Samples and labels of any type, copied.
+    static dataset from_arrays(const mnist_array &x, const mnist_array &y)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, &y, nullptr, out, e); });
+    }
+
     static dataset from_idx(const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {

@@ -59,6 +59,14 @@ static void confusion_matrix()
     TRUE((rows.reshape({64}).shape() == std::vector<std::size_t>{60, 64} && rows.image(3) == data.image(3)));
     TRUE((rows.reshape({4, 8, 2}).shape() == std::vector<std::size_t>{60, 4, 8, 2}));
     TRUE(status_of([&] { rows.reshape({63}); }) == MNIST_ERROR_SHAPE);
+    const std::vector<double> numbers{0.5, -1, 2, 3, 4, 5};
+    const std::vector<std::int64_t> classes{2, 0, 1};
+    const std::size_t dims[2] = {3, 2};
+    const mnist_array x{numbers.data(), MNIST_DTYPE_F64, 2, dims}, y{classes.data(), MNIST_DTYPE_I64, 1, dims};
+    const mnist::dataset table = mnist::dataset::from_arrays(x, y);
+    TRUE((table.size() == 3 && table.shape() == std::vector<std::size_t>{3, 2} &&
+          table.image(1) == std::vector<float>{2, 3}));
+    TRUE(status_of([&] { mnist::dataset::from_arrays(x, x); }) == MNIST_ERROR_SHAPE);
     TRUE(status_of([] { mnist::dataset::from_npz("none.npz", "arr_0", "none.npz", "arr_0"); }) == MNIST_ERROR_NOT_FOUND);
     options.batch_size = 0;
     counts = {5};
