@@ -65,7 +65,7 @@ static void confusion_matrix()
     const mnist_array x{numbers.data(), MNIST_DTYPE_F64, 2, dims}, y{classes.data(), MNIST_DTYPE_I64, 1, dims};
     const mnist::dataset table = mnist::dataset::from_arrays(x, y);
     TRUE((table.size() == 3 && table.shape() == std::vector<std::size_t>{3, 2} &&
-          table.image(1) == std::vector<float>{2, 3}));
+          table.image(1) == std::make_pair(std::vector<float>{2, 3}, 0u)));
     TRUE(status_of([&] { mnist::dataset::from_arrays(x, x); }) == MNIST_ERROR_SHAPE);
     TRUE(status_of([] { mnist::dataset::from_npz("none.npz", "arr_0", "none.npz", "arr_0"); }) == MNIST_ERROR_NOT_FOUND);
     options.batch_size = 0;
