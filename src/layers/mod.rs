@@ -5,7 +5,7 @@
 //! of threads; the weights are the model's and are handed in. Its passes cut the work into parts and give each part to a
 //! kernel. They run on the thread pool in whose `install` they are called.
 //!
-//! What is fused with what is decided by who plans the network ([`network`](crate::train)), never by a layer that knows of
+//! What is fused with what is decided by who plans the network ([`model`](crate::model)), never by a layer that knows of
 //! another: a layer says what it could take over ([`Layer::fuses_relu`], [`Work::gates`]).
 //!
 //! To add a layer: write its file, name it in `LAYERS`, and record Keras's numbers for it (`tests/keras/README.md`).

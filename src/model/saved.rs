@@ -8,7 +8,7 @@
 //! model    {"network": {...}, "compile": {...} or null, "learning_rate": 0.1 or null, "steps": 1234, "fit": {...} or null}
 //! ```
 //!
-//! (`network` is described in `graph::keras`, `compile` and `fit` in `train::config`) and by these tensors:
+//! (`network` is described in `graph::keras`, `compile` and `fit` in `model::config`) and by these tensors:
 //!
 //! | tensor | there |
 //! |---|---|

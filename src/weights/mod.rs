@@ -2,7 +2,7 @@
 //!
 //! A file of weights holds `conv2d/kernel`, `conv2d/bias`, `dense/kernel`, ... in Keras's layouts, as float32. It appears
 //! under its name whole or not at all: what does not fit is an error that names the file and the tensor. (What a whole
-//! model's file holds besides is told in `train::saved`.)
+//! model's file holds besides is told in `model::saved`.)
 
 mod load;
 mod save;

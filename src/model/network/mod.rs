@@ -8,17 +8,26 @@
 //! What is done in which order, and which memory holds what, says the [`Plan`]. Made once a fit; a model keeps the ones
 //! that predictions used for the next prediction.
 
+mod builder;
+mod folded;
+mod learned;
+mod lent;
+
 use super::parameters::Parameters;
-use super::plan::{Life, Op, Plan, Purpose, slots};
-use crate::error::{At, Error, Result};
-use crate::graph::{Architecture, LayerSpec, Shape};
+use super::plan::{Op, Plan, Purpose, slots};
+use crate::error::{At, Result};
+use crate::graph::Architecture;
 use crate::kernels::softmax::{self, Score};
-use crate::kernels::{Isa, Update, elementwise};
+use crate::kernels::{Isa, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
+use crate::layers::{Pass, Step, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
+use builder::{Builder, always, assign_targets, buffers, makers};
+use folded::Folded;
+use learned::{Learned, learned};
+use lent::{Lent, StepParts};
 use std::ops::Range;
 
 /// A network for batches up to a size.
@@ -53,18 +62,6 @@ struct Worker {
     folded: Option<Folded>,
 }
 
-/// A normalization that is folded into the weights of the layer below it, and these.
-struct Folded {
-    epsilon: f64,
-    /// The normalization's parameters, as indices.
-    gamma: Option<usize>,
-    beta: Option<usize>,
-    mean: usize,
-    variance: usize,
-    kernel: Buffer,
-    bias: Buffer,
-}
-
 /// Where the gradient to a worker's input goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
@@ -82,18 +79,6 @@ struct Held {
     len: usize,
     values: usize,
     gradients: usize,
-}
-
-/// A parameter and what becomes of its gradient.
-#[derive(Clone, Debug)]
-struct Learned {
-    name: &'static str,
-    range: Range<usize>,
-    regularizer: Regularizer,
-    /// Whether the optimizer changes it.
-    trainable: bool,
-    /// How many steps of the plan use it.
-    uses: usize,
 }
 
 /// What an optimizer is about to do.
@@ -409,28 +394,6 @@ impl Network {
     }
 }
 
-impl Folded {
-    /// The layer's weights with the normalization in them: each channel of the kernel times its scale, and the bias moved.
-    fn fold<'a>(&'a mut self, own: &[&'a [f32]], of: impl Fn(usize) -> &'a [f32]) -> Vec<&'a [f32]> {
-        let (mean, variance) = (of(self.mean), of(self.variance));
-        let (gamma, beta) = (self.gamma.map(&of), self.beta.map(&of));
-        let scale = |c: usize| {
-            let deviation = (f64::from(variance[c]) + self.epsilon).sqrt();
-            (f64::from(gamma.map_or(1.0, |gamma| gamma[c])) / deviation) as f32
-        };
-        let channels = mean.len();
-        let scales: Vec<f32> = (0..channels).map(scale).collect();
-        for (to, from) in self.kernel.chunks_exact_mut(channels).zip(own[0].chunks_exact(channels)) {
-            to.iter_mut().zip(from.iter().zip(&scales)).for_each(|(to, (from, scale))| *to = from * scale);
-        }
-        for (c, to) in self.bias.iter_mut().enumerate() {
-            let bias = own.get(1).map_or(0.0, |bias| bias[c]);
-            *to = (bias - mean[c]) * scales[c] + beta.map_or(0.0, |beta| beta[c]);
-        }
-        vec![&self.kernel, &self.bias]
-    }
-}
-
 /// The step of a network that does not train: nothing in it is random.
 pub const PREDICTING: Step = Step { seed: 0, number: 0 };
 
@@ -445,30 +408,6 @@ fn value<'a>(input: usize, held: &[Held], values: &'a [Buffer], x: &'a [f32], sa
 /// Whether all that take a value leave out what relu made zero.
 fn all_gate(plan: &Plan, works: &[Worker], value: usize) -> bool {
     plan.values[value].takers.iter().all(|&taker| works[taker].work.gates())
-}
-
-/// Memory for `batch` samples of each of `lens`, for which the layers of such names ask.
-fn buffers(batch: usize, lens: &[usize], names: &[&str]) -> Result<Vec<Buffer>> {
-    let buffer = |(&len, name): (&usize, &&str)| {
-        let _part = memory::part(format_args!("layer {name}"));
-        Buffer::zeros(batch.saturating_mul(len))
-    };
-    lens.iter().zip(names).map(buffer).collect()
-}
-
-/// Of each piece of memory, the name of the layer that gives the largest value in it.
-fn makers<'a>(plan: &Plan, works: &'a [Worker], slots: &[usize]) -> Vec<&'a str> {
-    let pieces = slots.iter().filter(|&&slot| slot != usize::MAX).max().map_or(0, |&last| last + 1);
-    let largest = |piece: usize| {
-        let held = plan.values.iter().zip(slots).filter(|(_, slot)| **slot == piece);
-        held.map(|(value, _)| value).max_by_key(|value| value.shape.len()).and_then(|value| value.maker)
-    };
-    (0..pieces).map(|piece| largest(piece).map_or("", |maker| &works[maker].name)).collect()
-}
-
-/// Every value kept: a life from the first step to the last.
-fn always(plan: &Plan) -> Vec<Life> {
-    plan.lives().into_iter().map(|life| Life { start: 0, end: plan.ops.len(), ..life }).collect()
 }
 
 /// Adds `from` to `to`.
@@ -491,232 +430,4 @@ fn gate(isa: Isa, y: &[f32], gradient: &mut [f32]) {
 /// The sum of a gradient's squares.
 fn square(gradient: &[f32]) -> f64 {
     gradient.iter().map(|&g| f64::from(g) * f64::from(g)).sum()
-}
-
-/// The parameters, and what is to become of each.
-fn learned(architecture: &Architecture, parameters: &Parameters, plan: &Plan, purpose: Purpose<'_>) -> Vec<Learned> {
-    let uses = |layer: usize| {
-        let own = plan.ops.iter().filter(|op| op.activation.is_none());
-        own.filter(|op| architecture.calls[op.call].layer == layer).count()
-    };
-    let of_layer = |(index, layer): (usize, &LayerSpec)| {
-        let (trainable, uses) = (purpose.trainable[index], uses(index));
-        let pairs = layer.parameters.iter().zip(parameters.of_layer(index));
-        let one = move |(parameter, entry): (&Parameter, &super::parameters::Entry)| Learned {
-            name: parameter.name,
-            range: entry.range.clone(),
-            // What is frozen adds nothing to the loss, as in Keras.
-            regularizer: if trainable { parameter.regularizer } else { Regularizer::NONE },
-            trainable: trainable && parameter.role == Role::Trainable,
-            uses,
-        };
-        pairs.map(one).collect::<Vec<_>>()
-    };
-    architecture.layers.iter().enumerate().flat_map(of_layer).collect()
-}
-
-impl Learned {
-    /// Whether its gradient has to be kept, by an optimizer whose step is `fused` or not.
-    fn is_stored(&self, fused: bool) -> bool {
-        self.trainable && (!fused || self.regularizer.is_some() || self.uses > 1)
-    }
-}
-
-/// Makes the workers of a plan.
-struct Builder<'a> {
-    architecture: &'a Architecture,
-    parameters: &'a Parameters,
-    isa: Isa,
-    threads: usize,
-    batch: usize,
-    purpose: Purpose<'a>,
-    plan: &'a Plan,
-}
-
-impl Builder<'_> {
-    fn worker(&self, (index, op): (usize, &Op)) -> Result<Worker> {
-        let call = &self.architecture.calls[op.call];
-        let spec = &self.architecture.layers[call.layer];
-        let _part = memory::part(format_args!("layer {}", spec.name));
-        let inputs: Vec<&Shape> = match op.activation {
-            // An activation's input has its output's shape, whatever it had when it was made.
-            Some(_) => vec![&call.output],
-            None => call.inputs.iter().map(|&input| &self.architecture.calls[input].output).collect(),
-        };
-        let gradients: Vec<bool> =
-            op.inputs.iter().map(|&input| self.purpose.training && self.plan.wants_gradient(input)).collect();
-        let site = Site {
-            inputs: &inputs,
-            output: &call.output,
-            isa: self.isa,
-            threads: self.threads,
-            batch: self.batch,
-            training: self.purpose.training,
-            trainable: self.purpose.trainable[call.layer],
-            gradients: &gradients,
-            relu: op.relu,
-            number: index as u64,
-        };
-        let work = match op.activation {
-            Some(activation) => {
-                activation.build(&site).and_then(|work| work.ok_or_else(|| Error::internal("linear is computed")))
-            }
-            None => spec.layer.build(&site),
-        };
-        let parameters = match op.activation {
-            Some(_) => 0..0,
-            None => self.parameters.indices_of_layer(call.layer),
-        };
-        let states = spec.parameters.iter().any(|parameter| parameter.role == Role::State);
-        Ok(Worker {
-            work: work.at(format_args!("layer {}", spec.name))?,
-            name: spec.name.clone(),
-            moves: states && op.activation.is_none() && site.learns(),
-            parameters,
-            targets: Vec::new(),
-            folded: op.folded.map(|call| self.folded(spec, call)).transpose()?,
-        })
-    }
-
-    /// The normalization of a call, to be folded into a layer.
-    fn folded(&self, spec: &LayerSpec, call: usize) -> Result<Folded> {
-        let layer = self.architecture.calls[call].layer;
-        let (first, normalization) = (self.parameters.indices_of_layer(layer).start, &self.architecture.layers[layer]);
-        let find = |name: &str| normalization.parameters.iter().position(|p| p.name == name).map(|i| first + i);
-        let needed = |name: &str| find(name).ok_or_else(|| Error::internal("a normalization without statistics"));
-        let len = |parameter: &Parameter| parameter.shape.iter().product();
-        let kernel = spec.parameters.first().map_or(0, len);
-        Ok(Folded {
-            epsilon: normalization.layer.normalizes(&self.architecture.calls[call].output).unwrap_or_default(),
-            gamma: find("gamma"),
-            beta: find("beta"),
-            mean: needed("moving_mean")?,
-            variance: needed("moving_variance")?,
-            kernel: Buffer::zeros(kernel)?,
-            bias: Buffer::zeros(normalization.parameters.first().map_or(0, len))?,
-        })
-    }
-}
-
-/// Says of each worker where its inputs' gradients go: on the way back, the first one to a value writes, later ones are
-/// added. Gives how many floats a sample the latter take at most.
-fn assign_targets(plan: &Plan, works: &mut [Worker]) -> usize {
-    let mut begun = vec![false; plan.values.len()];
-    let mut most = 0;
-    for (op, worker) in plan.ops.iter().zip(works).rev() {
-        let mut more = 0;
-        for &input in &op.inputs {
-            let wanted = op.learns && plan.wants_gradient(input);
-            worker.targets.push(match (wanted, wanted && std::mem::replace(&mut begun[input], true)) {
-                (false, _) => Target::None,
-                (true, false) => Target::Value,
-                (true, true) => {
-                    let at = more;
-                    more += plan.values[input].shape.len();
-                    Target::More(at)
-                }
-            });
-        }
-        most = most.max(more);
-    }
-    most
-}
-
-/// A layer's parameters with what the optimizer needs for them, cut out of the whole.
-struct Lent<'a> {
-    parts: Vec<Part<'a>>,
-    step: Option<crate::kernels::AdamStep>,
-}
-
-struct Part<'a> {
-    learned: &'a Learned,
-    w: &'a mut [f32],
-    slots: Vec<&'a mut [f32]>,
-    stored: &'a mut [f32],
-}
-
-impl<'a> Lent<'a> {
-    fn new(parameters: &'a [Learned], optimize: &'a mut Optimize<'_>, w: &'a mut [f32], stored: &'a mut [f32]) -> Self {
-        let step = optimize.optimizer.fused(optimize.rate, optimize.number);
-        let mut w = Cut::new(w);
-        let mut slots: Vec<Cut<'a>> = optimize.slots.iter_mut().map(|slot| Cut::new(slot)).collect();
-        let mut stored = Cut::new(stored);
-        let parts = parameters.iter().map(|learned| Part {
-            learned,
-            w: w.take(&learned.range),
-            slots: slots.iter_mut().map(|slot| slot.take(&learned.range)).collect(),
-            stored: match learned.is_stored(step.is_some()) && !stored.rest.is_empty() {
-                true => stored.take(&learned.range),
-                false => &mut [],
-            },
-        });
-        Lent { parts: parts.collect(), step }
-    }
-
-    /// The parameters, whose gradients are nobody's business.
-    fn without_updates(&mut self) -> Vec<Weight<'_>> {
-        self.parts.iter_mut().map(|part| Weight { w: part.w, update: None }).collect()
-    }
-
-    /// The parameters as a layer takes them; `begun` says of each whether it has a gradient in this step already.
-    fn weights(&mut self, begun: &mut [bool]) -> Vec<Weight<'_>> {
-        let step = self.step;
-        self.parts.iter_mut().zip(begun).map(|(part, begun)| part.weight(step, begun)).collect()
-    }
-}
-
-impl Part<'_> {
-    fn weight(&mut self, step: Option<crate::kernels::AdamStep>, begun: &mut bool) -> Weight<'_> {
-        let update = match (self.learned.trainable, step) {
-            (false, _) => None,
-            (true, fused) if self.learned.is_stored(fused.is_some()) => {
-                let add = std::mem::replace(begun, true);
-                Some(Update::Store { gradient: self.stored, add })
-            }
-            (true, Some(step)) => match &mut self.slots[..] {
-                [m, v] => Some(Update::Adam { step, m, v }),
-                _ => None,
-            },
-            (true, None) => None,
-        };
-        Weight { w: self.w, update }
-    }
-}
-
-/// Pieces of a slice, each further on than the one before.
-struct Cut<'a> {
-    rest: &'a mut [f32],
-    at: usize,
-}
-
-impl<'a> Cut<'a> {
-    fn new(rest: &'a mut [f32]) -> Self {
-        Cut { rest, at: 0 }
-    }
-
-    fn take(&mut self, range: &Range<usize>) -> &'a mut [f32] {
-        let (_, from) = std::mem::take(&mut self.rest).split_at_mut(range.start - self.at);
-        let (part, after) = from.split_at_mut(range.len());
-        (self.rest, self.at) = (after, range.end);
-        part
-    }
-}
-
-/// Weights and moments in chunks.
-struct StepParts<'a> {
-    w: &'a mut [f32],
-    slots: Vec<&'a mut [f32]>,
-}
-
-impl crate::layers::parallel::Parts for StepParts<'_> {
-    fn count(&self) -> usize {
-        self.w.len().div_ceil(CHUNK)
-    }
-
-    fn split_at(self, part: usize) -> (Self, Self) {
-        let at = (part * CHUNK).min(self.w.len());
-        let (w, more) = self.w.split_at_mut(at);
-        let (slots, rest) = self.slots.into_iter().map(|slot| slot.split_at_mut(at)).unzip();
-        (StepParts { w, slots }, StepParts { w: more, slots: rest })
-    }
 }

@@ -1,0 +1,53 @@
+//! What is to become of each parameter of a network.
+
+use crate::graph::{Architecture, LayerSpec};
+use crate::layers::{Parameter, Regularizer, Role};
+use crate::model::parameters::{Entry, Parameters};
+use crate::model::plan::{Plan, Purpose};
+use std::ops::Range;
+
+/// A parameter and what becomes of its gradient.
+#[derive(Clone, Debug)]
+pub struct Learned {
+    pub name: &'static str,
+    pub range: Range<usize>,
+    pub regularizer: Regularizer,
+    /// Whether the optimizer changes it.
+    pub trainable: bool,
+    /// How many steps of the plan use it.
+    pub uses: usize,
+}
+
+/// The parameters, and what is to become of each.
+pub fn learned(
+    architecture: &Architecture,
+    parameters: &Parameters,
+    plan: &Plan,
+    purpose: Purpose<'_>,
+) -> Vec<Learned> {
+    let uses = |layer: usize| {
+        let own = plan.ops.iter().filter(|op| op.activation.is_none());
+        own.filter(|op| architecture.calls[op.call].layer == layer).count()
+    };
+    let of_layer = |(index, layer): (usize, &LayerSpec)| {
+        let (trainable, uses) = (purpose.trainable[index], uses(index));
+        let pairs = layer.parameters.iter().zip(parameters.of_layer(index));
+        let one = move |(parameter, entry): (&Parameter, &Entry)| Learned {
+            name: parameter.name,
+            range: entry.range.clone(),
+            // What is frozen adds nothing to the loss, as in Keras.
+            regularizer: if trainable { parameter.regularizer } else { Regularizer::NONE },
+            trainable: trainable && parameter.role == Role::Trainable,
+            uses,
+        };
+        pairs.map(one).collect::<Vec<_>>()
+    };
+    architecture.layers.iter().enumerate().flat_map(of_layer).collect()
+}
+
+impl Learned {
+    /// Whether its gradient has to be kept, by an optimizer whose step is `fused` or not.
+    pub fn is_stored(&self, fused: bool) -> bool {
+        self.trainable && (!fused || self.regularizer.is_some() || self.uses > 1)
+    }
+}

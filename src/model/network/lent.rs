@@ -1,0 +1,114 @@
+//! A layer's parameters lent to it, cut out of all of them, with what becomes of their gradients.
+
+use super::Optimize;
+use super::learned::Learned;
+use crate::kernels::{AdamStep, Update};
+use crate::layers::Weight;
+use crate::layers::elementwise::CHUNK;
+use crate::layers::parallel::Parts;
+use std::ops::Range;
+
+/// A layer's parameters with what the optimizer needs for them, cut out of the whole.
+pub struct Lent<'a> {
+    parts: Vec<Part<'a>>,
+    step: Option<AdamStep>,
+}
+
+struct Part<'a> {
+    learned: &'a Learned,
+    w: &'a mut [f32],
+    slots: Vec<&'a mut [f32]>,
+    stored: &'a mut [f32],
+}
+
+impl<'a> Lent<'a> {
+    /// Cuts them out.
+    pub fn new(
+        parameters: &'a [Learned],
+        optimize: &'a mut Optimize<'_>,
+        w: &'a mut [f32],
+        stored: &'a mut [f32],
+    ) -> Self {
+        let step = optimize.optimizer.fused(optimize.rate, optimize.number);
+        let mut w = Cut::new(w);
+        let mut slots: Vec<Cut<'a>> = optimize.slots.iter_mut().map(|slot| Cut::new(slot)).collect();
+        let mut stored = Cut::new(stored);
+        let parts = parameters.iter().map(|learned| Part {
+            learned,
+            w: w.take(&learned.range),
+            slots: slots.iter_mut().map(|slot| slot.take(&learned.range)).collect(),
+            stored: match learned.is_stored(step.is_some()) && !stored.rest.is_empty() {
+                true => stored.take(&learned.range),
+                false => &mut [],
+            },
+        });
+        Lent { parts: parts.collect(), step }
+    }
+
+    /// The parameters, whose gradients are nobody's business.
+    pub fn without_updates(&mut self) -> Vec<Weight<'_>> {
+        self.parts.iter_mut().map(|part| Weight { w: part.w, update: None }).collect()
+    }
+
+    /// The parameters as a layer takes them; `begun` says of each whether it has a gradient in this step already.
+    pub fn weights(&mut self, begun: &mut [bool]) -> Vec<Weight<'_>> {
+        let step = self.step;
+        self.parts.iter_mut().zip(begun).map(|(part, begun)| part.weight(step, begun)).collect()
+    }
+}
+
+impl Part<'_> {
+    fn weight(&mut self, step: Option<AdamStep>, begun: &mut bool) -> Weight<'_> {
+        let update = match (self.learned.trainable, step) {
+            (false, _) => None,
+            (true, fused) if self.learned.is_stored(fused.is_some()) => {
+                let add = std::mem::replace(begun, true);
+                Some(Update::Store { gradient: self.stored, add })
+            }
+            (true, Some(step)) => match &mut self.slots[..] {
+                [m, v] => Some(Update::Adam { step, m, v }),
+                _ => None,
+            },
+            (true, None) => None,
+        };
+        Weight { w: self.w, update }
+    }
+}
+
+/// Pieces of a slice, each further on than the one before.
+struct Cut<'a> {
+    rest: &'a mut [f32],
+    at: usize,
+}
+
+impl<'a> Cut<'a> {
+    fn new(rest: &'a mut [f32]) -> Self {
+        Cut { rest, at: 0 }
+    }
+
+    fn take(&mut self, range: &Range<usize>) -> &'a mut [f32] {
+        let (_, from) = std::mem::take(&mut self.rest).split_at_mut(range.start - self.at);
+        let (part, after) = from.split_at_mut(range.len());
+        (self.rest, self.at) = (after, range.end);
+        part
+    }
+}
+
+/// Weights and moments in chunks.
+pub struct StepParts<'a> {
+    pub w: &'a mut [f32],
+    pub slots: Vec<&'a mut [f32]>,
+}
+
+impl Parts for StepParts<'_> {
+    fn count(&self) -> usize {
+        self.w.len().div_ceil(CHUNK)
+    }
+
+    fn split_at(self, part: usize) -> (Self, Self) {
+        let at = (part * CHUNK).min(self.w.len());
+        let (w, more) = self.w.split_at_mut(at);
+        let (slots, rest) = self.slots.into_iter().map(|slot| slot.split_at_mut(at)).unzip();
+        (StepParts { w, slots }, StepParts { w: more, slots: rest })
+    }
+}
