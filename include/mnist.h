@@ -711,7 +711,9 @@ struct mnist_tensor *mnist_concatenate(struct mnist_tensor *a,
 
 /// Any layer that takes one tensor, by Keras's class and config:
 ///
-///     mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}")
+/// ```c
+/// mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}")
+/// ```
 ///
 /// The config is JSON5: keys need no quotes, strings may have single ones. What Keras's get_config() gives is valid as it
 /// is; keys that are left out have Keras's defaults; `name` and `trainable` are keys too. NULL: `{}`.
