@@ -4,7 +4,7 @@ use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, out, peek, room, slice, string};
+use super::pointers::{borrow, out, peek, room, slice, string, whole_shape};
 use std::ffi::{c_char, c_void};
 
 /// How many layers the model has, its input included; 0 for NULL.
@@ -55,10 +55,7 @@ pub unsafe extern "C" fn mnist_model_layer_shape(
             let model = borrow(model, "model")?.get()?;
             let rank = out(rank, "rank")?;
             let shape = model.layer_shape(string(layer, "layer")?)?.dims();
-            if capacity > 0 {
-                room(dims, "dims", (capacity, "capacity"), shape.len())?.copy_from_slice(shape);
-            }
-            rank.write(shape.len());
+            rank.write(whole_shape(shape, dims, capacity)?);
         }
         Ok(MNIST_OK)
     })

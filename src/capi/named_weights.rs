@@ -3,7 +3,7 @@
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
-use super::pointers::{borrow, out, peek, room, slice, string};
+use super::pointers::{borrow, out, peek, room, slice, string, whole_shape};
 use std::ffi::c_char;
 
 /// How many weights the model has, a layer's kernel and its bias being two; 0 for NULL.
@@ -45,10 +45,7 @@ pub unsafe extern "C" fn mnist_model_weight_shape(
             let name = string(name, "name")?;
             let rank = out(rank, "rank")?;
             let shape = model.weight_shape(name)?;
-            if capacity > 0 {
-                room(dims, "dims", (capacity, "capacity"), shape.len())?.copy_from_slice(shape);
-            }
-            rank.write(shape.len());
+            rank.write(whole_shape(shape, dims, capacity)?);
         }
         Ok(MNIST_OK)
     })

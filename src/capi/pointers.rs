@@ -235,6 +235,19 @@ fn check_capacity(argument: &str, capacity: usize, needed: usize) -> Result<()> 
     }
 }
 
+/// Writes all of `shape`'s sizes, unless `capacity` is 0, and gives how many there are; an error where there is too little
+/// room for them.
+///
+/// # Safety
+/// `dims` is NULL or has room for `capacity` numbers.
+pub unsafe fn whole_shape(shape: &[usize], dims: *mut usize, capacity: usize) -> Result<usize> {
+    if capacity > 0 {
+        // SAFETY: the caller's.
+        unsafe { room(dims, "dims", (capacity, "capacity"), shape.len()) }?.copy_from_slice(shape);
+    }
+    Ok(shape.len())
+}
+
 /// Writes as many of `shape`'s sizes as there is room for, and returns how many there are.
 ///
 /// # Safety
