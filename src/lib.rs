@@ -10,6 +10,8 @@
 //!
 //! graph     what a network is: layers and their calls, names, Keras's JSON, the summary
 //! optimizers  what turns gradients into steps
+//! losses    what is made small                metrics   what is measured beside it
+//! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
@@ -22,6 +24,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+pub mod callbacks;
 mod capi;
 pub mod data;
 pub mod error;
@@ -34,7 +37,9 @@ pub mod json;
 pub mod kernels;
 mod kind;
 pub mod layers;
+pub mod losses;
 mod memory;
+pub mod metrics;
 pub mod model;
 pub mod optimizers;
 pub mod train;

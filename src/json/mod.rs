@@ -37,6 +37,11 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// An object that stands at `place`.
+    pub fn of(value: &'a Value, place: &str) -> Result<Self> {
+        Object::new(value, format!("{place}."))
+    }
+
     /// An object without keys, in the place of one that was left out.
     pub fn empty(place: &str) -> Object<'static> {
         static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);

@@ -68,7 +68,7 @@ impl Model {
         }
         let pool = self.pool()?;
         let all = vec![true; part.layers.len()];
-        let purpose = Purpose { training: false, trainable: &all, logits: false };
+        let purpose = Purpose { training: false, trainable: &all, left: None };
         let build = |batch| self.network_of(&part, &pool, batch, purpose);
         self.afford(count.min(BATCH), |batch| build(batch).map(drop))?;
         let mut network = build(count.min(BATCH))?;

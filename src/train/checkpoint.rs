@@ -5,7 +5,7 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::files::Place;
 use crate::json::difference;
 use crate::memory::Buffer;
-use crate::model::Model;
+use crate::model::{Compiled, Model};
 use crate::model::saved::{self, Saved};
 use crate::model::state::{Moments, Plan, Position, State};
 use crate::weights;
@@ -116,7 +116,7 @@ fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
         }
     };
     let compiled =
-        |options: Option<&crate::model::CompileOptions>| options.map_or(Value::Null, |options| options.config());
+        |compiled: Option<&Compiled>| compiled.map_or(Value::Null, Compiled::config);
     let (network, options) = (model.config(), compiled(model.state.read().compiled.as_ref()));
     let layers = |network: &Value| network["config"]["layers"].clone();
     same(
@@ -148,6 +148,11 @@ impl Resumed {
             state.moments = Moments::zeros(slots, model.parameters.len())?;
         }
         Ok(Resumed { weights, state })
+    }
+
+    /// Where the fit was that wrote it.
+    pub fn position(&self) -> Option<&Position> {
+        self.state.position.as_ref()
     }
 
     /// Makes it the model's.

@@ -17,11 +17,10 @@ use super::parameters::Parameters;
 use super::plan::{Op, Plan, Purpose, slots};
 use crate::error::{At, Result};
 use crate::graph::Architecture;
-use crate::kernels::softmax::{self, Score};
 use crate::kernels::{Isa, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Pass, Step, Work};
+use crate::layers::{Activation, Pass, Step, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use builder::{Builder, always, assign_targets, buffers, makers};
@@ -35,6 +34,8 @@ pub struct Network {
     batch: usize,
     threads: usize,
     isa: Isa,
+    /// The activation that was asked to be left out.
+    wanted: Option<Activation>,
     plan: Plan,
     works: Vec<Worker>,
     /// Of each value, the buffer that holds it, and its length for a sample.
@@ -130,6 +131,7 @@ impl Network {
             batch,
             threads,
             isa,
+            wanted: purpose.left,
             held: held.collect(),
             works,
             values,
@@ -151,9 +153,9 @@ impl Network {
         Ok(())
     }
 
-    /// Whether it serves batches of `batch` samples on `threads` threads.
-    pub fn serves(&self, batch: usize, threads: usize) -> bool {
-        self.batch >= batch && self.threads == threads
+    /// Whether it serves batches of `batch` samples on `threads` threads, `left` being left out if it ends in it.
+    pub fn serves(&self, batch: usize, threads: usize, left: Option<Activation>) -> bool {
+        self.batch >= batch && self.threads == threads && self.wanted == left
     }
 
     /// The most samples it takes at once.
@@ -165,18 +167,20 @@ impl Network {
         self.held[0].len
     }
 
-    fn classes(&self) -> usize {
-        self.held[self.plan.output].len
+    /// The activation at the end that is left to who reads the output.
+    pub fn left(&self) -> Option<Activation> {
+        self.plan.left
     }
 
-    /// The output's values for the last `samples` samples that went through.
-    fn output(&mut self, samples: usize) -> &mut [f32] {
+    /// The output's values for the last `samples` samples that went through, `[B, output]`; [`left`](Self::left) is still to be
+    /// taken of them.
+    pub fn output(&self, samples: usize) -> &[f32] {
         let Held { len, values, .. } = self.held[self.plan.output];
-        &mut self.values[values][..samples * len]
+        &self.values[values][..samples * len]
     }
 
-    /// Takes `x` (`[B, input]`) through the layers. A softmax that is left out ([`Purpose::logits`]) is.
-    fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
+    /// Takes `x` (`[B, input]`) through the layers, but for the activation that is [left](Self::left).
+    pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
         let Network { plan, works, held, values, parameters, .. } = self;
         for (op, worker) in plan.ops.iter().zip(works) {
@@ -195,64 +199,48 @@ impl Network {
         Ok(())
     }
 
-    /// The output for `x`, probabilities where the model ends in softmax, into `out` (`[B, output]`).
+    /// The output for `x` into `out` (`[B, output]`).
     pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) -> Result<()> {
         if self.plan.output == 0 {
             out.copy_from_slice(x);
             return Ok(());
         }
         self.forward(&PREDICTING, weights, x)?;
-        let (softmax, classes, samples) = (self.plan.softmax, self.classes(), x.len() / self.input_len());
-        out.copy_from_slice(self.output(samples));
-        if softmax {
-            softmax::softmax(out, classes);
+        out.copy_from_slice(self.output(x.len() / self.input_len()));
+        if let Some(activation) = self.plan.left {
+            activation.apply(out, self.width());
         }
         Ok(())
     }
 
-    /// How good the output for `x` is, against `labels`. What was taken for what is added to `counts`, `[classes, classes]`,
-    /// if that is wanted. The loss has in it what regularizers add for each sample.
-    pub fn score(
-        &mut self,
-        step: &Step,
-        weights: &[f32],
-        x: &[f32],
-        labels: &[u32],
-        counts: Option<&mut [u64]>,
-    ) -> Result<Score> {
-        self.forward(step, weights, x)?;
-        let classes = self.classes();
-        let penalty = self.penalty(weights);
-        let logits = self.output(labels.len());
-        if let Some(counts) = counts {
-            softmax::confusion(logits, labels, classes, counts);
-        }
-        let Score { loss, correct } = softmax::score(logits, labels, classes);
-        Ok(Score { loss: loss + penalty * labels.len() as f64, correct })
+    /// The length of the output's last axis.
+    fn width(&self) -> usize {
+        self.plan.values[self.plan.output].shape.dims().last().copied().unwrap_or(1)
     }
 
     /// What regularizers add to the loss.
-    fn penalty(&self, weights: &[f32]) -> f64 {
+    pub fn penalty(&self, weights: &[f32]) -> f64 {
         let regular = self.parameters.iter().filter(|parameter| parameter.regularizer.is_some());
         regular.map(|parameter| parameter.regularizer.penalty(&weights[parameter.range.clone()])).sum()
     }
 
-    /// The rest of a step of training whose forward pass was that of [`score`](Self::score), for the same weights, `x` and
-    /// `labels`: backward, moving statistics, the weights and their moments one step on.
+    /// The rest of a step of training after [`forward`](Self::forward) with the same weights and `x`: backward, moving
+    /// statistics, the weights and their moments one step on. `slope` makes of the output, `[B, output]`, the loss's gradient
+    /// to it, in its place.
     pub fn learn(
         &mut self,
         step: &Step,
         w: &mut [f32],
         x: &[f32],
-        labels: &[u32],
+        slope: &mut dyn FnMut(&mut [f32]),
         mut optimize: Optimize<'_>,
     ) -> Result<()> {
-        let samples = labels.len();
+        let samples = x.len() / self.input_len();
         if self.plan.wants_gradient(self.plan.output) {
             let Held { len, values, gradients } = self.held[self.plan.output];
             let gradient = &mut self.gradients[gradients][..samples * len];
             gradient.copy_from_slice(&self.values[values][..samples * len]);
-            softmax::crossentropy_gradient(gradient, labels, len);
+            slope(gradient);
             if self.plan.values[self.plan.output].gated {
                 gate(self.isa, &self.values[values][..samples * len], gradient);
             }
