@@ -42,6 +42,10 @@ impl Model {
     /// checked, and the checkpoint is read, before anything is changed. Exclusive; callbacks and writes happen on the
     /// calling thread, between steps.
     ///
+    /// An optimizer that averages the weights (`use_ema`) has the fit end, stopped or not, with the averages in the weights'
+    /// place, as in Keras; a checkpoint has both as they were, so that a fit goes on from it. What is validated meanwhile are
+    /// the weights.
+    ///
     /// A checkpoint that cannot be written later ends the fit with that error: the model keeps what it has learned until
     /// then, and the file is the one before.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
@@ -88,7 +92,7 @@ impl Model {
             let _part = memory::part("the optimizer's state");
             let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
             if resume || self.state.read().moments.slots.is_empty() {
-                Moments::zeros(optimizer.slots().len(), self.parameters.len())?;
+                Moments::new(optimizer, self.parameters.len())?;
             }
             Buffer::zeros(if resume { self.parameters.len() } else { 0 })?;
         }
@@ -206,7 +210,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         let mut state = model.state.write();
         if state.moments.slots.is_empty() {
-            state.moments = Moments::zeros(self.optimizer.slots().len(), model.parameters.len())?;
+            state.moments = Moments::new(&*self.optimizer, model.parameters.len())?;
         }
         state.position = Some(Position::start(plan));
         Ok(())
@@ -234,10 +238,18 @@ impl<'m, 'o> Fit<'m, 'o> {
         let (model, network) = (self.model, &self.network);
         model.parameters.read(|weights| self.watch.weights(last, network, weights))?;
         let (diverged, good) = self.watch.end();
-        if let Some(good) = good {
-            let mut state = model.state.write();
-            model.parameters.write(|all| all.copy_from_slice(&good))?;
-            (state.moments, state.position) = (Moments::default(), None);
+        let mut state = model.state.write();
+        match (good, self.optimizer.average()) {
+            (Some(good), _) => {
+                model.parameters.write(|all| all.copy_from_slice(&good))?;
+                (state.moments, state.position) = (Moments::default(), None);
+            }
+            (None, Some(average)) if state.moments.steps > 0 => {
+                let average = &mut state.moments.slots[average];
+                model.parameters.write(|all| network.take_average(all, average))?;
+                state.position = None; // it is that of other weights
+            }
+            _ => {}
         }
         Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
@@ -339,7 +351,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         };
         let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);
         let optimizer = &*self.optimizer;
-        let (rate, number) = (learning_rate.unwrap_or(optimizer.learning_rate()), *steps + 1);
+        let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
         let step = Step { seed: self.seed, number: *steps };
         let mut step = |w: &mut [f32]| -> Result<Option<Score>> {
             let score = network.score(&step, w, x, labels, None)?;
