@@ -145,12 +145,6 @@ fn a_fused_step_is_the_step_of_a_stored_gradient() {
         fn class(&self) -> &'static str {
             self.0.class()
         }
-        fn config(&self) -> serde_json::Map<String, serde_json::Value> {
-            self.0.config()
-        }
-        fn check(&self) -> crate::Result<()> {
-            self.0.check()
-        }
         fn learning_rate(&self) -> f64 {
             self.0.learning_rate
         }

@@ -235,10 +235,10 @@ impl Made {
         let pool = super::pool::Pool::new(THREADS)?;
         let mut network = self.network(THREADS, batch, true)?;
         network.prepare(optimizer, self.parameters.len())?;
-        let mut moments = Moments::zeros(optimizer.slots().len(), self.parameters.len())?;
+        let mut moments = Moments::new(optimizer, self.parameters.len())?;
         let input = self.architecture.input().len();
         let mut step = |(x, labels): (&[f32], &[u32])| -> Result<f32> {
-            let (number, rate) = (moments.steps + 1, optimizer.learning_rate());
+            let (number, rate) = (moments.steps + 1, optimizer.rate(moments.steps));
             let loss = self.parameters.write(|w| {
                 pool.run(|| -> Result<f64> {
                     let score = network.score(&STEP, w, x, labels, None)?;
@@ -332,14 +332,6 @@ struct Keep;
 impl Optimizer for Keep {
     fn class(&self) -> &'static str {
         "Keep"
-    }
-
-    fn config(&self) -> Map<String, Value> {
-        Map::new()
-    }
-
-    fn check(&self) -> Result<()> {
-        Ok(())
     }
 
     fn learning_rate(&self) -> f64 {

@@ -256,14 +256,18 @@ impl Model {
     }
 
     /// A learning rate other than the optimizer's own, from the next step on; also for a fit that is running, from a callback
-    /// or another thread. `State` before compile, `InvalidArgument` for what is no rate.
+    /// or another thread. `State` before compile and for an optimizer with a schedule, `InvalidArgument` for what is no rate.
     pub fn set_learning_rate(&self, rate: f64) -> Result<()> {
         if !(rate >= 0.0 && rate.is_finite()) {
             let error = Error::new(ErrorKind::InvalidArgument, "out of range").expected("0 or more, and finite");
             return Err(error.found(rate).at("argument `learning_rate`"));
         }
         let mut state = self.state.write();
-        state.compiled()?;
+        if let Some(schedule) = state.compiled()?.optimizer.schedule() {
+            let error = Error::new(ErrorKind::State, "the optimizer's schedule says the learning rate");
+            let expected = "an optimizer whose learning_rate is a number";
+            return Err(error.expected(expected).found(schedule.class()).at("model"));
+        }
         state.learning_rate = Some(rate);
         Ok(())
     }
@@ -271,7 +275,7 @@ impl Model {
     /// The learning rate of the next step. `State` before compile.
     pub fn learning_rate(&self) -> Result<f64> {
         let state = self.state.read();
-        let own = state.compiled()?.optimizer.learning_rate();
+        let own = state.compiled()?.optimizer.rate(state.moments.steps);
         Ok(state.learning_rate.unwrap_or(own))
     }
 

@@ -191,6 +191,10 @@ impl Saved {
         let compiled = object.object_or_null("compile")?;
         let compiled = compiled.map(|options| Compiled::from_config(&options, &architecture).at("key compile"));
         let compiled = compiled.transpose()?;
+        if learning_rate.is_some() && compiled.as_ref().is_some_and(|options| options.optimizer.schedule().is_some()) {
+            let error = Error::new(ErrorKind::Format, "the optimizer's schedule says it").expected("null");
+            return Err(object.place(error, "learning_rate"));
+        }
         let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
             value.as_u64().filter(|&steps| steps <= MOST_STEPS)
         })?;
@@ -286,9 +290,9 @@ impl Saved {
     /// Reads what else there is, for `parameters`.
     pub fn state(mut self, parameters: &Parameters) -> Result<State> {
         let mut moments = Moments::default();
-        if self.steps > 0 {
-            let slots = self.slots();
-            moments = Moments { steps: self.steps, ..Moments::zeros(slots.len(), parameters.len())? };
+        if let Some(compiled) = self.compiled.as_ref().filter(|_| self.steps > 0) {
+            moments = Moments { steps: self.steps, ..Moments::new(&*compiled.optimizer, parameters.len())? };
+            let slots = compiled.optimizer.slots();
             for entry in learned(&self.architecture, parameters) {
                 for (which, slot) in slots.iter().zip(&mut moments.slots) {
                     self.file.read_f32(&moment(&entry.name, which), &mut slot[entry.range.clone()])?;

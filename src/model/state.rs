@@ -10,6 +10,7 @@ use super::score::Tally;
 use crate::data::Dataset;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::Buffer;
+use crate::optimizers::Optimizer;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,10 +30,9 @@ pub struct State {
 /// What the optimizer has gathered.
 #[derive(Debug, Default)]
 pub struct Moments {
-    /// The moments of each weight, in the optimizer's order, each laid out as the parameters; none before the first fit,
-    /// which means zeros.
+    /// The moments of each weight, in the optimizer's order, each laid out as the parameters; none before the first fit.
     pub slots: Vec<Buffer>,
-    /// Steps taken.
+    /// Batches that were learned from; each is a step, where gradients are not gathered over several.
     pub steps: u64,
 }
 
@@ -122,10 +122,17 @@ fn copy(buffer: &Buffer) -> Result<Buffer> {
 }
 
 impl Moments {
-    /// Those before the first step: `slots` for each of `len` parameters.
-    pub fn zeros(slots: usize, len: usize) -> Result<Self> {
-        let slots = (0..slots).map(|_| Buffer::zeros(len).at("the optimizer's state")).collect::<Result<_>>()?;
-        Ok(Moments { slots, steps: 0 })
+    /// Those before the first step of `optimizer`, for `len` parameters.
+    pub fn new(optimizer: &dyn Optimizer, len: usize) -> Result<Self> {
+        let begin = |slot: &'static str| -> Result<Buffer> {
+            let mut all = Buffer::zeros(len).at("the optimizer's state")?;
+            match optimizer.beginning(slot) {
+                0.0 => {} // memory that is not touched yet
+                value => all.fill(value),
+            }
+            Ok(all)
+        };
+        Ok(Moments { slots: optimizer.slots().into_iter().map(begin).collect::<Result<_>>()?, steps: 0 })
     }
 }
 

@@ -144,8 +144,7 @@ impl Resumed {
         saved.weights(model.parameters.entries(), &mut weights)?;
         let mut state = saved.state(&model.parameters)?;
         if state.moments.slots.is_empty() {
-            let slots = state.compiled()?.optimizer.slots().len();
-            state.moments = Moments::zeros(slots, model.parameters.len())?;
+            state.moments = Moments::new(&*state.compiled()?.optimizer, model.parameters.len())?;
         }
         Ok(Resumed { weights, state })
     }

@@ -42,6 +42,10 @@ impl Model {
     /// checked, and the checkpoint is read, before anything is changed. Exclusive; callbacks and writes happen on the
     /// calling thread, between steps.
     ///
+    /// An optimizer that averages the weights (`use_ema`) has the fit end, stopped or not, with the averages in the weights'
+    /// place, as in Keras; a checkpoint has both as they were, so that a fit goes on from it. What is validated meanwhile are
+    /// the weights.
+    ///
     /// A checkpoint that cannot be written later ends the fit with that error: the model keeps what it has learned until
     /// then, and the file is the one before.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
@@ -100,7 +104,7 @@ impl Model {
             let _part = memory::part("the optimizer's state");
             let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
             if resume || self.state.read().moments.slots.is_empty() {
-                Moments::zeros(optimizer.slots().len(), self.parameters.len())?;
+                Moments::new(optimizer, self.parameters.len())?;
             }
             Buffer::zeros(if resume { self.parameters.len() } else { 0 })?;
         }
@@ -239,7 +243,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let tally = self.judge.tally()?;
         let mut state = model.state.write();
         if state.moments.slots.is_empty() {
-            state.moments = Moments::zeros(self.compiled.optimizer.slots().len(), model.parameters.len())?;
+            state.moments = Moments::new(&*self.compiled.optimizer, model.parameters.len())?;
         }
         state.position = Some(Position::start(plan, self.looking_on.names().clone(), tally));
         Ok(())
@@ -275,15 +279,24 @@ impl<'m, 'o> Fit<'m, 'o> {
         let (history, last) = (self.history(), self.position(|position| position.last_step())?);
         let (model, network) = (self.model, &self.network);
         model.parameters.read(|weights| self.watch.weights(last, network, weights))?;
-        let Fit { watch, mut looking_on, mut output, .. } = self;
-        let (diverged, good) = watch.end();
-        match good {
-            Some(good) => {
-                let mut state = model.state.write();
+        let (diverged, good) = self.watch.end();
+        let went_well = good.is_none();
+        let mut state = model.state.write();
+        match (good, self.compiled.optimizer.average()) {
+            (Some(good), _) => {
                 model.parameters.write(|all| all.copy_from_slice(&good))?;
                 (state.moments, state.position) = (Moments::default(), None);
             }
-            None => looking_on.end(model, &mut output)?,
+            (None, Some(average)) if state.moments.steps > 0 => {
+                let average = &mut state.moments.slots[average];
+                model.parameters.write(|all| network.take_average(all, average))?;
+                state.position = None; // it is that of other weights
+            }
+            _ => {}
+        }
+        drop(state);
+        if went_well {
+            self.looking_on.end(model, &mut self.output)?;
         }
         Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
@@ -401,7 +414,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         };
         let (pool, network, judge, watch) = (&self.pool, &mut self.network, &mut self.judge, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
-        let (rate, number) = (learning_rate.unwrap_or(optimizer.learning_rate()), *steps + 1);
+        let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
         let step = Step { seed: self.seed, number: *steps };
         let mut step = |w: &mut [f32]| -> Result<Option<()>> {
             network.forward(&step, w, x)?;

@@ -86,9 +86,9 @@ struct Held {
 pub struct Optimize<'a> {
     /// The optimizer.
     pub optimizer: &'a dyn Optimizer,
-    /// The learning rate of this step.
+    /// The learning rate of this batch.
     pub rate: f64,
-    /// The step's number, from 1.
+    /// The batch's number, from 1.
     pub number: u64,
     /// The parameters' moments, each laid out as the parameters.
     pub slots: &'a mut [Buffer],
@@ -338,14 +338,20 @@ impl Network {
     /// Takes the step on parameters whose gradients were kept.
     fn take_stored(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) {
         let Network { isa, parameters, stored, .. } = self;
-        let fused = optimize.optimizer.fused(0.0, 1).is_some();
+        let Optimize { optimizer, rate, number, ref mut slots } = *optimize;
+        let fused = optimizer.fused(0.0, 1).is_some();
         let kept = || parameters.iter().filter(|parameter| parameter.is_stored(fused));
         for parameter in kept().filter(|parameter| parameter.regularizer.is_some()) {
             let range = parameter.range.clone();
             parameter.regularizer.add_gradient(&w[range.clone()], &mut stored[range]);
         }
-        let clipping = optimize.optimizer.clipping();
-        if clipping.is_some() {
+        for parameter in kept() {
+            let range = parameter.range.clone();
+            let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+            optimizer.gather(number, &mut stored[range], &mut slots);
+        }
+        let clipping = optimizer.clipping();
+        if clipping.is_some() && optimizer.takes(number) {
             let squares: Vec<f64> = kept().map(|parameter| square(&stored[parameter.range.clone()])).collect();
             let all = squares.iter().sum();
             for (parameter, square) in kept().zip(squares) {
@@ -354,13 +360,24 @@ impl Network {
         }
         for parameter in kept() {
             let range = parameter.range.clone();
-            let slots = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
-            let (optimizer, rate, number) = (optimize.optimizer, optimize.rate, optimize.number);
+            let slots = slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
             let gradient = &stored[range.clone()];
             for_each(StepParts { w: &mut w[range], slots }, &|part, StepParts { w, mut slots }| {
                 let gradient = &gradient[part * CHUNK..][..w.len()];
                 optimizer.step(*isa, rate, number, gradient, w, &mut slots);
             });
+        }
+    }
+
+    /// Puts the weights' moving average in the place of what the optimizer changes. Of what it does not change, the average
+    /// becomes what that is, to begin there should it be changed later.
+    pub fn take_average(&self, w: &mut [f32], average: &mut [f32]) {
+        for Learned { range, trainable, .. } in &self.parameters {
+            let (w, average) = (&mut w[range.clone()], &mut average[range.clone()]);
+            match trainable {
+                true => w.copy_from_slice(average),
+                false => average.copy_from_slice(w),
+            }
         }
     }
 
