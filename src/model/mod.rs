@@ -70,6 +70,8 @@ pub struct Model {
     session: Mutex<()>,
     pool: RwLock<Threads>,
     idle: Mutex<Vec<Network>>,
+    /// The network of the last single step of training.
+    learner: Mutex<Option<Network>>,
     pub(crate) cancel: AtomicBool,
 }
 
@@ -118,6 +120,7 @@ impl Model {
             session: Mutex::default(),
             pool: RwLock::new(Threads { wanted: 0, pool: None }),
             idle: Mutex::default(),
+            learner: Mutex::default(),
             cancel: AtomicBool::new(false),
         })
     }
@@ -175,7 +178,8 @@ impl Model {
             None => all.fill(trainable),
         }
         state.position = None;
-        self.idle.lock().clear(); // what they add to the loss by regularizers is another
+        self.forget_idle(); // what they add to the loss by regularizers is another
+        self.forget_learner();
         Ok(())
     }
 
@@ -196,6 +200,7 @@ impl Model {
         let pool = Arc::new(Pool::new(threads)?);
         *self.pool.write() = Threads { wanted: threads, pool: Some(pool) };
         self.forget_idle();
+        self.forget_learner();
         Ok(())
     }
 
@@ -205,6 +210,7 @@ impl Model {
         let compiled = Compiled::new(options, &self.architecture)?;
         *self.state.write() = State { compiled: Some(compiled), ..State::default() };
         self.forget_idle(); // their last activation may be left to the loss
+        self.forget_learner();
         Ok(())
     }
 
@@ -343,6 +349,22 @@ impl Model {
     /// Gives back the memory of networks that lie idle.
     pub(crate) fn forget_idle(&self) {
         self.idle.lock().clear();
+    }
+
+    /// The network of the last single step, if it is one for such a batch.
+    pub(crate) fn take_learner(&self, batch: usize, pool: &Pool) -> Option<Network> {
+        let left = self.left();
+        self.learner.lock().take().filter(|network| network.serves(batch, pool.threads(), left))
+    }
+
+    /// Keeps it for the next one.
+    pub(crate) fn keep_learner(&self, network: Network) {
+        *self.learner.lock() = Some(network);
+    }
+
+    /// Gives back its memory.
+    pub(crate) fn forget_learner(&self) {
+        *self.learner.lock() = None;
     }
 
     /// A network of this model.

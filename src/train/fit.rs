@@ -6,13 +6,14 @@ use super::evaluate::check_batch_size;
 use super::looking_on::LookingOn;
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
+use super::step::{Lesson, Taker};
 use super::watch::{Divergence, Place, Watch};
 use crate::callbacks::{self, Verdict};
 use crate::data::{Batch, Dataset, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
 use crate::memory::{self, Buffer};
-use crate::model::judge::{Judge, Judged};
+use crate::model::judge::Judge;
 use crate::model::network::{Network, Optimize};
 use crate::model::pool::Pool;
 use crate::model::state::{Moments, Plan, Position, Samples, State};
@@ -51,6 +52,7 @@ impl Model {
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
         self.cancel.store(false, Ordering::Release); // from here on there is a fit to be cancelled
+        self.forget_learner();
         let compiled = self.state.read().compiled.clone().ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
         })?;
@@ -412,23 +414,15 @@ impl<'m, 'o> Fit<'m, 'o> {
         else {
             return Err(Error::internal("a fit without a position"));
         };
-        let (pool, network, judge, watch) = (&self.pool, &mut self.network, &mut self.judge, &mut self.watch);
+        let (network, judge, watch) = (&mut self.network, &mut self.judge, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
         let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
         let step = Step { seed: self.seed, number: *steps };
-        let mut step = |w: &mut [f32]| -> Result<Option<()>> {
-            network.forward(&step, w, x)?;
-            let loss = judge.loss(Judged { network, samples, told, weights }) + network.penalty(w) * samples as f64;
-            if !watch.may_step(at, loss, network, w, x) {
-                return Ok(None);
-            }
-            let absorbed = judge.absorbs(network);
-            let mut slope = |y: &mut [f32]| judge.slope(told, weights, absorbed, y);
-            network.learn(&step, w, x, &mut slope, Optimize { optimizer, rate, number, slots })?;
-            judge.measure(Judged { network, samples, told, weights }, loss, &mut position.tally);
-            Ok(Some(()))
-        };
-        if self.model.parameters.write(|w| pool.run(|| step(w)))??.is_none() {
+        let taker = Taker { network, judge, optimize: Optimize { optimizer, rate, number, slots }, step };
+        let lesson = Lesson { x, samples, told, weights };
+        let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step(at, loss, network, w, x);
+        let take = |w: &mut [f32]| self.pool.run(|| taker.take(w, lesson, &mut position.tally, sound));
+        if !self.model.parameters.write(take)?? {
             return Ok(None);
         }
         *steps += 1;
