@@ -83,7 +83,7 @@ impl Position {
             "epoch": self.epoch,
             "batch": self.batch,
             "samples": self.tally.samples,
-            "names": self.history.names(),
+            "names": self.history.names()[..],
             "callbacks": self.callbacks.states,
             "weights": self.callbacks.weights.iter().map(Option::is_some).collect::<Vec<_>>(),
         })

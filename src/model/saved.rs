@@ -80,9 +80,9 @@ pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Re
             entries.push(f64s(format!("history/{name}"), vec![values.len()], values));
         }
         for (i, weights) in (0..).zip(&position.callbacks.weights) {
-            let named = |entry: weights::Entry<'_>| weights::Entry { name: callback(i, &entry.name), ..entry };
             let weights = weights.as_deref().map(|weights| weight_entries(model.parameters.entries(), weights));
-            entries.extend(weights.into_iter().flatten().map(named));
+            let weights = weights.into_iter().flatten();
+            entries.extend(weights.map(|entry| weights::Entry { name: callback(i, &entry.name), ..entry }));
         }
     }
     let version = VERSION.to_string();

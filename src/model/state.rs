@@ -38,7 +38,7 @@ pub struct Moments {
 
 /// How far a fit has come. The order of an epoch's samples follows from the seed and the epoch's number, so that there is
 /// no generator whose state would have to be kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Position {
     /// What is fitted, and how.
     pub plan: Plan,
@@ -80,7 +80,7 @@ pub struct Plan {
 }
 
 /// What the callbacks of a fit keep from one epoch to another.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct Kept {
     /// Of each callback, its own.
     pub states: Vec<Value>,
@@ -107,18 +107,13 @@ impl State {
 
     /// A copy, its memory asked for politely.
     pub fn copy(&self) -> Result<Self> {
-        let slots = self.moments.slots.iter().map(copy).collect::<Result<_>>()?;
+        let slots = self.moments.slots.iter().map(|slot| Buffer::copy_of(slot)).collect::<Result<_>>();
+        let slots = slots.at("a copy of the optimizer's state")?;
         let moments = Moments { slots, steps: self.moments.steps };
         let position = self.position.as_ref().map(Position::copy).transpose()?;
         let State { compiled, learning_rate, .. } = self;
         Ok(State { compiled: compiled.clone(), learning_rate: *learning_rate, moments, position })
     }
-}
-
-fn copy(buffer: &Buffer) -> Result<Buffer> {
-    let mut copy = Buffer::zeros(buffer.len()).at("a copy of the optimizer's state")?;
-    copy.copy_from_slice(buffer);
-    Ok(copy)
 }
 
 impl Moments {

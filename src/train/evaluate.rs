@@ -9,7 +9,7 @@ use crate::memory::{self, Buffer};
 use crate::model::judge::{Judge, Judged, confusion};
 use crate::model::network::PREDICTING;
 use crate::model::pool::Pool;
-use crate::model::score::{Metrics, Tally};
+use crate::model::score::Metrics;
 use crate::model::{Compiled, History, Logs, Model, history};
 use std::time::Instant;
 

@@ -360,11 +360,11 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         let verdict = self.looking_on.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
         self.heed(verdict);
-        let kept = self.looking_on.keep();
+        let kept = self.looking_on.keep()?;
         self.position(|position| {
             position.end_epoch(&now.progress.logs)?;
             position.callbacks = kept;
-            Ok(())
+            Ok::<_, Error>(())
         })??;
         self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress)?;
         self.checkpoint(After::Epoch)

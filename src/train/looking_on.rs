@@ -5,6 +5,7 @@ use crate::callbacks::{self, Better, Callback, Host, Metric, Step, Verdict};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::files::Place;
 use crate::json::Object;
+use crate::memory::Buffer;
 use crate::model::history::{Logs, VALIDATION};
 use crate::model::state::Kept;
 use crate::model::{Compiled, Model, history};
@@ -52,12 +53,14 @@ impl LookingOn {
     }
 
     /// What is to be kept of them for a fit that goes on.
-    pub fn keep(&self) -> Kept {
-        let state = |callback: &Box<dyn Callback>| Value::Object(callback.state());
-        Kept {
-            states: self.callbacks.iter().map(state).collect(),
-            weights: self.callbacks.iter().map(|callback| callback.weights()).collect(),
+    pub fn keep(&self) -> Result<Kept> {
+        let mut kept = Kept::default();
+        for callback in &self.callbacks {
+            kept.states.push(Value::Object(callback.state()));
+            let weights = callback.weights().map(Buffer::copy_of).transpose().at("a callback's copy of the weights")?;
+            kept.weights.push(weights.map(Arc::new));
         }
+        Ok(kept)
     }
 
     /// Takes back what was kept.
@@ -72,7 +75,7 @@ impl LookingOn {
         for (i, callback) in self.callbacks.iter_mut().enumerate() {
             callback.restore(&Object::of(&kept.states[i], &format!("callbacks[{i}]"))?)?;
             if let Some(weights) = &kept.weights[i] {
-                callback.restore_weights(weights.clone());
+                callback.restore_weights(Buffer::copy_of(weights)?);
             }
         }
         Ok(())
