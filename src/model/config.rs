@@ -20,7 +20,7 @@ use super::score::Tally;
 use super::state::{Kept, Plan, Position, Samples};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Architecture;
-use crate::json::Object;
+use crate::json::{Object, count};
 use crate::losses::{self, Crossentropy, Loss};
 use crate::metrics;
 use crate::optimizers::{self, Adam, Optimizer};
@@ -56,7 +56,8 @@ impl Compiled {
             }
             false => losses::read(&object.named("loss")?.ok_or_else(|| missing("loss"))?)?,
         };
-        let options = CompileOptions { optimizer, loss, metrics: object.value("metrics").clone() };
+        let metrics = object.get("metrics", "a list of metrics", |value| value.as_array().map(|_| value.clone()))?;
+        let options = CompileOptions { optimizer, loss, metrics };
         Compiled::new(&options, architecture)
     }
 }
@@ -91,8 +92,12 @@ impl Position {
 
     /// The position that such an object describes, what is in tensors still missing; `steps` are those of the optimizer.
     pub(crate) fn from_config(object: &Object<'_>, compiled: &Compiled, width: usize, steps: u64) -> Result<Self> {
-        object.only(&["plan", "epoch", "batch", "correct", "samples", "names", "callbacks", "weights"])?;
-        let plan = Plan::from_config(&object.object("plan")?)?;
+        let old = object.has("correct"); // version 1 counted the hits of its one metric, the accuracy, here
+        match old {
+            true => object.only(&["plan", "epoch", "batch", "correct"])?,
+            false => object.only(&["plan", "epoch", "batch", "samples", "names", "callbacks", "weights"])?,
+        }
+        let plan = Plan::from_config(&object.object("plan")?, old)?;
         let range = |key: &str, expected: String, found: u64| {
             let error = Error::new(ErrorKind::Format, "out of range").expected(expected).found(found);
             Err(object.place(error, key))
@@ -106,34 +111,36 @@ impl Position {
         }
         let most = batch.saturating_mul(plan.batch_size);
         let mut tally = Tally::new(compiled.metrics.iter().map(|called| called.metric.kept(width)).sum())?;
-        tally.samples = match object.has("samples") {
-            true => object.usize("samples")?,
-            false => most.min(plan.data.count),
-        };
+        tally.samples = if old { most.min(plan.data.count) } else { object.usize("samples")? };
         if tally.samples > most {
             return range("samples", format!("at most {most}"), tally.samples as u64);
         }
-        // Version 1, whose one metric is the accuracy, counted its hits here.
-        if object.has("correct") && tally.kept.len() == 2 {
+        // Callbacks may have measured something as well.
+        let own = history::names(&compiled.names(), plan.validation.is_some());
+        let (mut names, mut callbacks) = (own.clone(), Kept::default());
+        if old {
             let correct = object.usize("correct")?;
             if correct > tally.samples {
                 return range("correct", format!("at most {}", tally.samples), correct as u64);
             }
-            tally.kept = vec![correct as f64, tally.samples as f64];
+            if tally.kept.len() == 2 {
+                tally.kept = vec![correct as f64, tally.samples as f64];
+            }
+        } else {
+            names = object.get("names", "a list of names", |value| {
+                value.as_array()?.iter().map(|name| name.as_str().map(str::to_string)).collect()
+            })?;
+            callbacks.states = object.get("callbacks", "a list", |value| value.as_array().cloned())?;
+            let weights = object.get("weights", "a list of as many truth values", |value| {
+                value.as_array().filter(|list| list.len() == callbacks.states.len())
+            })?;
+            callbacks.weights = weights.iter().map(|there| (*there == true).then(Arc::default)).collect();
         }
-        let list = |key: &str| object.or(key, &[][..], "a list", |value| value.as_array().map(Vec::as_slice));
-        let (states, weights) = (list("callbacks")?.to_vec(), list("weights")?);
-        let weights = weights.iter().map(|there| (*there == true).then(Arc::default)).collect();
-        // Callbacks may have measured something as well.
-        let own = history::names(&compiled.names(), plan.validation.is_some());
-        let texts = |value: &Value| value.as_array()?.iter().map(|name| name.as_str().map(str::to_string)).collect();
-        let names: Arc<[String]> = object.or("names", own.clone(), "a list of names", texts)?;
         if !names.starts_with(&own) {
             let error = Error::new(ErrorKind::Format, "not what was compiled").expected(format_args!("{own:?}"));
             return Err(object.place(error.found(format_args!("{names:?}")), "names"));
         }
-        let history = History::new(names);
-        let position = Position { plan, epoch, batch, tally, callbacks: Kept { states, weights }, history };
+        let position = Position { plan, epoch, batch, tally, callbacks, history: History::new(names) };
         match position.batches_done() {
             Some(done) if done as u64 <= steps => Ok(position),
             _ => range("epoch", format!("at most the {steps} steps that were taken"), epoch as u64),
@@ -159,40 +166,46 @@ impl Plan {
         })
     }
 
-    fn from_config(object: &Object<'_>) -> Result<Self> {
-        const KEYS: [&str; 10] = [
-            "data",
-            "validation",
-            "batch_size",
-            "shuffle",
-            "seed",
-            "initial_epoch",
-            "steps_per_epoch",
-            "validation_freq",
-            "class_weight",
-            "callbacks",
-        ];
-        object.only(&KEYS)?;
+    fn from_config(object: &Object<'_>, old: bool) -> Result<Self> {
+        const OLD: &[&str] = &["data", "validation", "batch_size", "shuffle", "seed", "initial_epoch"];
+        const NEW: &[&str] = &["steps_per_epoch", "validation_freq", "class_weight", "callbacks"];
+        match old {
+            true => object.only(OLD)?,
+            false => object.only(&[OLD, NEW].concat())?,
+        }
         let data = Samples::from_config(&object.object("data")?)?;
         let validation = object.object_or_null("validation")?;
         let batch_size = object.get("batch_size", &format!("1 to {}", data.count), |value| {
             value.as_u64()?.try_into().ok().filter(|size| (1..=data.count).contains(size))
         })?;
-        let weight = |value: &Value| value.as_f64().map(|weight| weight as f32);
-        Ok(Plan {
+        let plan = Plan {
             validation: validation.map(|object| Samples::from_config(&object)).transpose()?,
             data,
             batch_size,
             shuffle: object.bool("shuffle")?,
             seed: object.u64("seed")?,
             initial_epoch: object.usize("initial_epoch")?,
-            steps_per_epoch: object.has("steps_per_epoch").then(|| object.size("steps_per_epoch")).transpose()?,
-            validation_freq: if object.has("validation_freq") { object.size("validation_freq")? } else { 1 },
-            class_weight: object.or("class_weight", None, "a list of numbers, or null", |value| match value {
+            steps_per_epoch: None,
+            validation_freq: 1,
+            class_weight: None,
+            callbacks: json!([]),
+        };
+        if old {
+            return Ok(plan);
+        }
+        let weight = |value: &Value| value.as_f64().map(|weight| weight as f32);
+        Ok(Plan {
+            steps_per_epoch: object.get("steps_per_epoch", "a whole number, 1 or more, or null", |value| match value {
+                Value::Null => Some(None),
+                value => count(value).filter(|&steps| steps > 0).map(Some),
+            })?,
+            validation_freq: object.size("validation_freq")?,
+            class_weight: object.get("class_weight", "a list of numbers, or null", |value| match value {
                 Value::Null => Some(None),
                 value => value.as_array()?.iter().map(weight).collect::<Option<_>>().map(Some),
             })?,
-            callbacks: object.or("callbacks", json!([]), "a list", |value| value.as_array().map(|_| value.clone()))?,
+            callbacks: object.get("callbacks", "a list", |value| value.as_array().map(|_| value.clone()))?,
+            ..plan
         })
     }
 }

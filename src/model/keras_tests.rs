@@ -1,15 +1,19 @@
 //! Networks whose numbers Keras has recorded (`tests/keras/README.md`), computed here: outputs, gradients, and three steps
 //! of training.
 
+use super::compile::Compiled;
+use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize};
 use super::parameters::Parameters;
 use super::plan::Purpose;
 use super::state::Moments;
+use crate::data::Truth;
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Architecture, Call, LayerSpec, Shape, keras};
 use crate::json::Named;
 use crate::kernels::Isa;
 use crate::layers::{Initializer, Layer, Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
+use crate::losses::Crossentropy;
 use crate::optimizers::{self, Optimizer};
 use parking_lot::Mutex;
 use safetensors::SafeTensors;
@@ -211,7 +215,7 @@ impl Made {
     }
 
     fn network(&self, threads: usize, batch: usize, training: bool) -> Result<Network> {
-        let purpose = Purpose { training, trainable: &self.trainable, logits: training };
+        let purpose = Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax).filter(|_| training) };
         Network::new(&self.architecture, &self.parameters, Isa::choose()?, threads, batch, purpose)
     }
 
@@ -236,15 +240,26 @@ impl Made {
         let mut network = self.network(THREADS, batch, true)?;
         network.prepare(optimizer, self.parameters.len())?;
         let mut moments = Moments::new(optimizer, self.parameters.len())?;
+        // Where a gradient alone is wanted the network gives anything; its loss is the probe's.
+        let compiled = Compiled {
+            optimizer: Arc::new(Keep),
+            loss: Arc::new(Crossentropy::sparse(false)),
+            metrics: [].into(),
+        };
+        let mut judge = Judge::new(&compiled, self.architecture.output(), batch)?;
         let input = self.architecture.input().len();
         let mut step = |(x, labels): (&[f32], &[u32])| -> Result<f32> {
             let (number, rate) = (moments.steps + 1, optimizer.rate(moments.steps));
             let loss = self.parameters.write(|w| {
                 pool.run(|| -> Result<f64> {
-                    let score = network.score(&STEP, w, x, labels, None)?;
+                    network.forward(&STEP, w, x)?;
+                    let (samples, told) = (labels.len(), Truth::Labels(labels));
+                    let judged = Judged { network: &network, samples, told, weights: None };
+                    let loss = judge.loss(judged) + network.penalty(w) * samples as f64;
+                    let absorbed = judge.absorbs(&network);
                     let optimize = Optimize { optimizer, rate, number, slots: &mut moments.slots };
-                    network.learn(&STEP, w, x, labels, optimize)?;
-                    Ok(score.loss)
+                    network.learn(&STEP, w, x, &mut |y| judge.slope(told, None, absorbed, y), optimize)?;
+                    Ok(loss)
                 })
             })??;
             moments.steps += 1;

@@ -81,7 +81,13 @@ impl Model {
         let plan = plan(&train, validation.as_ref(), &options, &looking_on)?;
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let (pool, batch) = (self.pool()?, options.batch_size.min(train.len()));
-        let build = |batch| self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options);
+        let copies = 2 * looking_on.copies(); // theirs, and the checkpoint's
+        let build = |batch| {
+            let _part = memory::part("the callbacks");
+            (0..copies).try_for_each(|_| Buffer::zeros(self.parameters.len()).map(drop))?;
+            drop(_part);
+            self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options)
+        };
         self.afford(batch, build).at("option `batch_size`")?;
         let mut fit = Fit::new(self, compiled.clone(), (train, validation), options, looking_on)?;
         fit.class_weight = class_weight;

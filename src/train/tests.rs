@@ -6,7 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::files::Place;
 use crate::graph::Graph;
 use crate::layers::Activation;
-use crate::model::{CompileOptions, EpochMetrics, Model};
+use crate::model::{CompileOptions, Logs, Model};
 use crate::weights;
 use serde_json::{Value, json};
 use std::fs;
@@ -106,11 +106,11 @@ fn metrics_that_are_no_numbers_come_back() {
     {
         let mut state = model.state.write();
         let position = state.position.as_mut().unwrap();
-        position.mean.score.loss = f64::NAN;
+        position.tally.loss = f64::NAN;
         for loss in odd {
-            let rest = (Some(loss), Some(loss), Some(loss));
-            let metrics = EpochMetrics { loss, accuracy: rest.0, val_loss: rest.1, val_accuracy: rest.2 };
-            position.end_epoch(metrics).unwrap();
+            let mut logs = Logs::new(position.history.names().clone());
+            [false, true].into_iter().for_each(|validation| logs.measure(&[loss; 2], validation));
+            position.end_epoch(&logs).unwrap();
         }
         position.epoch = 5;
         state.moments.steps = 99;
@@ -183,7 +183,11 @@ fn places(value: &Value, at: String, found: &mut Vec<String>) {
 #[test]
 fn every_key_damaged_is_an_error_or_another_whole_model() {
     // What is Keras's may be left out: it has defaults.
-    let is_keras_s = |place: &str| place.starts_with("/network/") || place.starts_with("/compile/optimizer/config/");
+    let is_keras_s = |place: &str| {
+        ["/network/", "/compile/optimizer/config/", "/compile/loss/config", "/compile/metrics/"]
+            .iter()
+            .any(|key| place.starts_with(key))
+    };
     let folder = tempfile::tempdir().unwrap();
     let (path, to, again) = (stopped(folder.path()), folder.path().join("to"), folder.path().join("again"));
     let good = description(&path);
@@ -275,10 +279,10 @@ fn tensors_that_are_missing_or_one_too_many_are_named() {
     assert!(validation.starts_with("tensor history/val_"), "{validation}");
     let metrics = load(&|model| model["compile"]["metrics"] = json!([]));
     assert!(metrics.contains("history/accuracy: unexpected tensor"), "{metrics}");
-    let loss = load(&|model| model["compile"]["from_logits"] = json!(true));
+    let loss = load(&|model| model["compile"]["loss"]["config"]["from_logits"] = json!(true));
     assert!(loss.starts_with("metadata model: key compile: layer dense: the loss"), "{loss}");
     let rate = load(&|model| model["compile"]["optimizer"]["config"]["epsilon"] = json!(0));
-    assert!(rate.starts_with("metadata model: option `epsilon`: out of range"), "{rate}");
+    assert!(rate.starts_with("metadata model: key compile: option `epsilon`: out of range"), "{rate}");
 }
 
 proptest::proptest! {
