@@ -2,7 +2,7 @@
 
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
-use crate::data::{Dataset, gather, order};
+use crate::data::{Batch, Dataset, TargetKind, Truth, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::{self, Buffer};
 use crate::model::Model;
@@ -72,7 +72,7 @@ impl Model {
             Buffer::zeros(self.parameters.len())?;
         }
         let _part = memory::part("the batch's images");
-        Batch::new(self, batch)?;
+        Batch::new(data, batch)?;
         memory::reserve::<u32>(data.len()).map(drop)
     }
 
@@ -87,12 +87,13 @@ impl Model {
         report: &mut dyn FnMut(&Mean) -> Result<bool>,
     ) -> Result<Mean> {
         let batch = batch_size.min(data.len());
-        let mut batches = Batch::new(self, batch)?;
+        let mut samples = Batch::new(data, batch)?;
         let mut mean = Mean::default();
         let order = order(data.len(), None)?;
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
-                let (x, labels) = batches.gather(data, indices);
+                samples.fill(data, indices)?;
+                let (x, labels) = labelled(&samples)?;
                 let counts = counts.as_deref_mut();
                 mean.add(pool.run(|| network.score(&PREDICTING, weights, x, labels, counts))?, labels.len());
                 if !report(&mean)? {
@@ -106,8 +107,11 @@ impl Model {
     /// Data fit for training and evaluation: the input's shape, labels that are classes, numbers.
     pub(super) fn check_data(&self, data: &Dataset, at: &str) -> Result<()> {
         self.check_images(data, at)?;
-        let classes = self.output_len();
-        if let Some((i, &label)) = data.labels().iter().enumerate().find(|&(_, &label)| label as usize >= classes) {
+        if data.target_kind() != TargetKind::Labels {
+            data.need_labels().at(at)?;
+        }
+        let (classes, labels) = (self.output_len(), data.labels().unwrap_or_default());
+        if let Some((i, &label)) = labels.iter().enumerate().find(|&(_, &label)| label as usize >= classes) {
             return Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
                 .expected(format_args!("below {classes}"))
                 .found(label)
@@ -118,26 +122,11 @@ impl Model {
     }
 }
 
-/// Memory for a batch's images and labels.
-pub(super) struct Batch {
-    images: Buffer,
-    labels: Vec<u32>,
-    image_len: usize,
-}
-
-impl Batch {
-    pub(super) fn new(model: &Model, batch: usize) -> Result<Self> {
-        let image_len = model.input_shape().len();
-        let len = batch.saturating_mul(image_len);
-        Ok(Batch { images: Buffer::zeros(len)?, labels: memory::filled(batch, 0)?, image_len })
-    }
-
-    /// Fills in the samples at `indices`, at most as many as it was made for.
-    pub(super) fn gather(&mut self, data: &Dataset, indices: &[u32]) -> (&[f32], &[u32]) {
-        let images = &mut self.images[..indices.len() * self.image_len];
-        let labels = &mut self.labels[..indices.len()];
-        gather(data, indices, images, labels);
-        (images, labels)
+/// A batch's samples and labels.
+pub(super) fn labelled(batch: &Batch) -> Result<(&[f32], &[u32])> {
+    match batch.truth() {
+        Truth::Labels(labels) => Ok((batch.x(), labels)),
+        Truth::Values(_) => Err(Error::internal("targets where labels are needed")),
     }
 }
 

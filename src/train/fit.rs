@@ -1,11 +1,11 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
 use super::checkpoint::{After, Checkpoints};
-use super::evaluate::{Batch, check_batch_size};
+use super::evaluate::{check_batch_size, labelled};
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::watch::{Divergence, Place, Watch};
-use crate::data::{Dataset, order};
+use crate::data::{Batch, Dataset, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::softmax::Score;
 use crate::layers::Step;
@@ -98,7 +98,7 @@ impl Model {
         }
         {
             let _part = memory::part("the batch's images");
-            Batch::new(self, batch)?;
+            Batch::new(train, batch)?;
             memory::reserve::<u32>(train.len())?;
         }
         let _part = memory::part("validation");
@@ -173,7 +173,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
             network,
-            batch: Batch::new(model, batch_size)?,
+            batch: Batch::new(&train, batch_size)?,
             model,
             pool,
             optimizer: compiled.optimizer,
@@ -331,7 +331,8 @@ impl<'m, 'o> Fit<'m, 'o> {
     /// One step of the optimizer; gives the epoch's metrics so far, `None` if it was not to be taken. Whoever reads the
     /// weights or the state meanwhile waits for its end, so that nobody sees one without the other.
     fn step(&mut self, at: Place, indices: &[u32]) -> Result<Option<Metrics>> {
-        let (x, labels) = self.batch.gather(&self.train, indices);
+        self.batch.fill(&self.train, indices)?;
+        let (x, labels) = labelled(&self.batch)?;
         let mut state = self.model.state.write();
         let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state
         else {
