@@ -70,8 +70,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pictures: Vec<_> = pictures.collect();
         let unseen = pictures.iter().filter(|(_, _, seen)| !seen).count();
         let (squeezed, prepared): (Vec<_>, Vec<_>) = pictures.into_iter().map(|(a, b, _)| (a, b)).unzip();
-        let squeezed = accuracy(&model, squeezed, test.labels())?;
-        let prepared = accuracy(&model, prepared, test.labels())?;
+        let squeezed = accuracy(&model, squeezed, test.labels().unwrap())?;
+        let prepared = accuracy(&model, prepared, test.labels().unwrap())?;
         let wrong = ((100.0 - prepared) / 100.0 * test.len() as f64).round();
         println!("| {name} | {squeezed:.2} % | {prepared:.2} % | {wrong}, {unseen} |");
     }

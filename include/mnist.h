@@ -203,7 +203,7 @@
 /// Report the share of samples whose most probable class is their label.
 #define MNIST_METRIC_ACCURACY 1
 
-/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
+/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 typedef struct mnist_dataset mnist_dataset;
 
 /// The text of an error, owned by the caller and used by one call at a time.
@@ -577,17 +577,51 @@ mnist_status mnist_dataset_reshape(struct mnist_dataset *dataset,
 /// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
 /// ascending order. `labels` may be NULL when `capacity` is 0.
 ///
-/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then).
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then), and for a dataset
+/// without labels.
 mnist_status mnist_dataset_unique_labels(const struct mnist_dataset *dataset,
                                          uint32_t *labels,
                                          size_t capacity,
                                          size_t *count,
                                          struct mnist_error *error);
 
+/// All labels, in the samples' order, into `labels`, which has room for `capacity` numbers.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len, and for a dataset without labels.
+mnist_status mnist_dataset_labels(const struct mnist_dataset *dataset,
+                                  uint32_t *labels,
+                                  size_t capacity,
+                                  struct mnist_error *error);
+
+/// Returns the rank of one sample's targets, 1 to 3, and writes as many of their sizes to `dims` as `capacity` has room for
+/// (`dims` may be NULL when that is 0). 0 for a dataset without targets, with labels, say, and for NULL.
+size_t mnist_dataset_target_shape(const struct mnist_dataset *dataset,
+                                  size_t *dims,
+                                  size_t capacity);
+
+/// All targets, `[N, ...]` in the samples' order, into `targets`, which has room for `capacity` floats.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len times the product of mnist_dataset_target_shape's sizes,
+/// and for a dataset without targets.
+mnist_status mnist_dataset_targets(const struct mnist_dataset *dataset,
+                                   float *targets,
+                                   size_t capacity,
+                                   struct mnist_error *error);
+
+/// How much each sample counts in the loss, in their order, into `weights`, which has room for `capacity` floats; 1 for all
+/// of a dataset without weights.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len.
+mnist_status mnist_dataset_weights(const struct mnist_dataset *dataset,
+                                   float *weights,
+                                   size_t capacity,
+                                   struct mnist_error *error);
+
 /// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
 /// label into `*label`, which may be NULL when it is not wanted.
 ///
-/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C.
+/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C, and for a label that is wanted of
+/// a dataset without labels.
 mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
                                  size_t i,
                                  float *pixels,
@@ -599,14 +633,17 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 void mnist_dataset_free(struct mnist_dataset *dataset);
 
 /// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
-/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each 0 or more and
-/// below 2^32. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// bytes stay bytes, all else becomes float32. `y` is what they are to give: integers `[N]` or `[N, 1]` are labels, each 0 or
+/// more and below 2^32; floats, and integers of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4,
+/// float32 in the dataset, `[N]` being taken for `[N, 1]`. NULL: nothing is known of it, as is enough for
+/// mnist_model_predict_dataset. `sample_weight` is `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or
+/// more; NULL: all the same. Everything is copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
-/// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
-/// is NULL.
+/// A target that is NaN or infinite is an error of what trains on it or evaluates it, not of this call; so are such samples.
 ///
-/// Errors: SHAPE for another rank, a size of 0, or numbers of samples and labels that differ; INVALID_ARGUMENT for an unknown
-/// type or a label out of its range; UNSUPPORTED for targets of floats and for sample weights; OUT_OF_MEMORY.
+/// Errors: SHAPE for another rank, a size of 0, or numbers of samples, labels, targets and weights that differ;
+/// INVALID_ARGUMENT for an unknown type, a label out of its range, or a weight that is negative, NaN or infinite;
+/// OUT_OF_MEMORY.
 mnist_status mnist_dataset_new(const struct mnist_array *x,
                                const struct mnist_array *y,
                                const struct mnist_array *sample_weight,

@@ -246,7 +246,8 @@ impl Made {
             loss: Arc::new(Crossentropy::sparse(false)),
             metrics: [].into(),
         };
-        let mut judge = Judge::new(&compiled, self.architecture.output(), batch)?;
+        let flat = Shape::new(&[self.architecture.output().len()])?;
+        let mut judge = Judge::new(&compiled, &flat, batch)?;
         let input = self.architecture.input().len();
         let mut step = |(x, labels): (&[f32], &[u32])| -> Result<f32> {
             let (number, rate) = (moments.steps + 1, optimizer.rate(moments.steps));

@@ -45,7 +45,7 @@ impl Model {
                     let count = BATCH.min(data.len() - start);
                     let x = &mut images[..count * input];
                     for (i, x) in x.chunks_exact_mut(input).enumerate() {
-                        data.image(start + i, x);
+                        data.image(start + i, x)?;
                     }
                     pool.run(|| network.predict(weights, x, &mut y[..count * output]))?;
                 }

@@ -2,7 +2,7 @@
 
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
-use crate::data::{Batch, Dataset, Truth, order};
+use crate::data::{Batch, Dataset, TargetKind, Truth, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::losses::Wants;
 use crate::memory::{self, Buffer};
@@ -72,7 +72,7 @@ impl Model {
         place: Option<&'a mut [u64]>,
     ) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
         let Some(place) = place else { return Ok(None) };
-        if data.labels().is_none() || self.architecture.output().dims().len() != 1 {
+        if data.target_kind() != TargetKind::Labels || self.architecture.output().dims().len() != 1 {
             return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix is of classes and labels")
                 .expected("a model that gives a row of classes, and labels")
                 .found(format_args!("an output of {}", self.architecture.output()))
@@ -151,14 +151,18 @@ impl Model {
         self.check_images(data, at)?;
         let (outputs, output) = (self.output_len(), self.architecture.output());
         let class = compiled.loss.class();
-        match (compiled.loss.wants(), data.labels(), data.targets()) {
-            (Wants::Labels, Some(labels), _) => check_truth(Truth::Labels(labels), compiled, outputs).at(at)?,
-            (Wants::Values, _, Some((_, shape))) if shape.iter().product::<usize>() == outputs => (),
-            (Wants::Values, Some(_), _) if outputs == 1 => (),
-            (wants, labels, targets) => {
-                let found = match (labels, targets) {
-                    (_, Some((_, shape))) => format!("targets of {shape:?}"),
-                    _ => "labels".to_string(),
+        match (compiled.loss.wants(), data.target_kind()) {
+            (Wants::Labels, TargetKind::Labels) => {
+                let labels = data.labels().unwrap_or_default(); // a source tells them later
+                check_truth(Truth::Labels(labels), compiled, outputs).at(at)?;
+            }
+            (Wants::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
+            (Wants::Values, TargetKind::Labels) if outputs == 1 => (),
+            (wants, found) => {
+                let found = match found {
+                    TargetKind::Values(shape) => format!("targets of {shape:?}"),
+                    TargetKind::Labels => "labels".to_string(),
+                    TargetKind::None => "neither labels nor targets".to_string(),
                 };
                 let expected = match wants {
                     Wants::Labels => format!("labels, as the loss {class} takes them"),
