@@ -10,6 +10,7 @@
 //!
 //! graph     what a network is: layers and their calls, names, Keras's JSON, the summary
 //! optimizers  what turns gradients into steps
+//! callbacks   what looks on while a model is fitted, and may change the fit's course
 //! image     a picture of any size in the form of MNIST's digits
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
@@ -22,6 +23,7 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+pub mod callbacks;
 mod capi;
 pub mod data;
 pub mod error;
