@@ -7,9 +7,13 @@
 //! target        what is to be replaced, and whether it can be
 //! temporary     the file beside it that is written first
 //! replace       both together: the new content in one step
+//! folders       those that lead to a file, made
+//! log           a file that grows at its end
 //! ```
 
 mod descriptors;
+mod folders;
+mod log;
 mod open;
 mod place;
 mod replace;
@@ -17,6 +21,8 @@ mod target;
 mod temporary;
 
 pub use descriptors::{Taken, again};
+pub use folders::{check_with_folders, make_folders};
+pub use log::Log;
 pub use open::{Input, open, read_text};
 pub use place::Place;
 pub use replace::{check, replace};

@@ -14,9 +14,9 @@ pub struct Input(File);
 /// its opener does.
 pub fn open(place: &Place) -> Result<Input> {
     // Looked at before, since to open some devices does something; and after, since it may have become another meanwhile.
-    expect_file(&again(|| fs::metadata(place.path()))?)?;
+    expect_file(&again(|| fs::metadata(place.path()))?, READ)?;
     let file = opened(|| without_waiting(File::options().read(true)).open(place.path()))?;
-    expect_file(&file.metadata()?)?;
+    expect_file(&file.metadata()?, READ)?;
     Ok(Input(file))
 }
 
@@ -28,16 +28,19 @@ pub fn read_text(path: &Path) -> Result<String> {
 }
 
 /// For a pipe nobody is waited for, and no terminal becomes the process's own.
-fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
+pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOCTTY);
     options
 }
 
-fn expect_file(there: &Metadata) -> Result<()> {
+/// What cannot be done with what is no file.
+const READ: &str = "cannot be read";
+
+pub(super) fn expect_file(there: &Metadata, what: &'static str) -> Result<()> {
     match there.is_file() {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::Io, "cannot be read").expected("a file").found(kind(there))),
+        false => Err(Error::new(ErrorKind::Io, what).expected("a file").found(kind(there))),
     }
 }
 

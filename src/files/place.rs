@@ -16,14 +16,18 @@ impl Place {
     /// The place that `path` names now: a relative one lies in the working folder of this moment.
     pub fn of(path: &Path) -> Result<Self> {
         let name = shown(path);
-        if path.as_os_str().is_empty() {
-            return Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path"));
-        }
+        expect_path(path)?;
         let path = match path.is_absolute() {
             true => path.to_path_buf(),
             false => in_working_folder(path).at(&name)?,
         };
         Ok(Place { name, path })
+    }
+
+    /// The place that a relative `name` names in this folder, and an absolute one anywhere. It is shown as that name.
+    pub fn to(&self, name: &str) -> Result<Self> {
+        expect_path(Path::new(name))?;
+        Ok(Place { name: shown(Path::new(name)), path: self.path.join(name) })
     }
 
     /// Where it is.
@@ -48,6 +52,14 @@ impl Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
+    }
+}
+
+/// An error for a path that is none.
+fn expect_path(path: &Path) -> Result<()> {
+    match path.as_os_str().is_empty() {
+        true => Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path")),
+        false => Ok(()),
     }
 }
 
@@ -109,6 +121,9 @@ mod tests {
         let place = Place::of(Path::new("w")).unwrap();
         assert_eq!((place.to_string().as_str(), place.path()), ("w", &*std::env::current_dir().unwrap().join("w")));
         assert!(place.lasting().is_ok());
+        let inside = place.to("x\n/y").unwrap();
+        assert_eq!((inside.to_string().as_str(), inside.path()), ("x\\n/y", &*place.path().join("x\n/y")));
+        assert_eq!(place.to("/z").unwrap().path(), Path::new("/z"));
         assert_eq!(Place::of(Path::new("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
 }

@@ -262,6 +262,11 @@ impl<'a> Named<'a> {
         Named { class, config, place }
     }
 
+    /// The error for a class that is known and not taken, `expected` being what there is instead.
+    pub fn unsupported(&self, what: String, expected: &str) -> Error {
+        Error::new(ErrorKind::Unsupported, what).expected(expected).found(printable(self.class)).at_key(&self.place)
+    }
+
     /// The error for a class that is none of `known`.
     pub fn unknown(&self, what: &str, known: &[&str]) -> Error {
         let error = Error::new(ErrorKind::Unsupported, format!("unknown {what}"));

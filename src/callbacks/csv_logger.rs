@@ -1,0 +1,150 @@
+//! CSVLogger: a row of numbers an epoch, in a file that spreadsheets read, as Python's `csv` writes it.
+//!
+//! The file is replaced whole at each epoch's end. How long it was belongs to the state: a fit that goes on from a checkpoint
+//! forgets the rows that were written since, and ends with the file that it would have had.
+
+use super::format::repr;
+use super::{Callback, Entry, Host, Logs, Metric, Verdict, value};
+use crate::error::{At, ErrorKind, Result};
+use crate::files::{self, Place};
+use crate::json::Object;
+use crate::memory;
+use serde_json::{Map, Value, json};
+use std::io::{Read, Write};
+use std::path::Path;
+
+pub(super) const ENTRY: Entry = ("CSVLogger", &["filename", "separator", "append"], |config| {
+    let one = |value: &Value| {
+        let mut letters = value.as_str()?.chars();
+        let letter = letters.next().filter(|letter| !"\r\n\"".contains(*letter));
+        letter.filter(|_| letters.next().is_none())
+    };
+    let filename = config.str("filename")?;
+    Ok(Box::new(CsvLogger {
+        filename: filename.to_string(),
+        separator: config.or("separator", ',', "one letter, no quote and no end of a line", one)?,
+        append: config.bool_or("append", false)?,
+        place: Place::of(Path::new(filename)).map_err(|error| config.place(error, "filename"))?,
+        text: Vec::new(),
+        columns: None,
+        resumed: None,
+    }))
+});
+
+#[derive(Debug)]
+struct CsvLogger {
+    filename: String,
+    /// What stands between two columns. Default: a comma.
+    separator: char,
+    /// Whether a file that is there is kept and goes on. Default: no.
+    append: bool,
+    place: Place,
+    /// The whole file.
+    text: Vec<u8>,
+    /// The metrics, once a row was written: the first epoch's, sorted.
+    columns: Option<Vec<String>>,
+    /// How much of the file was written when the checkpoint was.
+    resumed: Option<u64>,
+}
+
+impl CsvLogger {
+    /// Reads as much of the file as there is, up to `most` bytes.
+    fn read(&mut self, most: u64) -> Result<()> {
+        let mut file = match files::open(&self.place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        let bytes = file.size()?.min(most);
+        self.text = memory::reserve(bytes.try_into().unwrap_or(usize::MAX))?;
+        file.by_ref().take(bytes).read_to_end(&mut self.text)?;
+        Ok(())
+    }
+
+    /// Writes the file.
+    fn write(&self) -> Result<()> {
+        files::replace(&self.place, |file| Ok(file.write_all(&self.text)?)).at(&self.place)
+    }
+
+    /// Appends a row. Quoted is what would otherwise not be one field.
+    fn row(&mut self, first: &str, fields: &[String]) -> Result<()> {
+        let special = [self.separator, '"', '\r', '\n'];
+        let mut row = String::new();
+        for (i, field) in std::iter::once(first).chain(fields.iter().map(String::as_str)).enumerate() {
+            if i > 0 {
+                row.push(self.separator);
+            }
+            match field.contains(special) {
+                true => row.push_str(&format!("\"{}\"", field.replace('"', "\"\""))),
+                false => row.push_str(field),
+            }
+        }
+        row.push_str("\r\n");
+        memory::grow(&mut self.text, row.len())?;
+        self.text.extend(row.bytes());
+        Ok(())
+    }
+}
+
+/// The columns of a file that begins with this epoch: the metrics sorted, and those of a validation to come.
+fn columns(logs: &Logs) -> Vec<String> {
+    let mut names: Vec<String> = logs.iter().map(|(name, _)| name.clone()).collect();
+    names.sort();
+    if names.iter().all(|name| !name.starts_with("val_")) {
+        names.extend(names.clone().into_iter().map(|name| format!("val_{name}")));
+    }
+    names
+}
+
+impl Callback for CsvLogger {
+    fn class(&self) -> &'static str {
+        "CSVLogger"
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        Map::from_iter([
+            ("filename".to_string(), json!(self.filename)),
+            ("separator".to_string(), json!(self.separator)),
+            ("append".to_string(), json!(self.append)),
+        ])
+    }
+
+    fn check(&mut self, _: &mut Vec<Metric>) -> Result<()> {
+        self.place.lasting()?;
+        files::check(&self.place).at(&self.place)
+    }
+
+    fn begin(&mut self, _: &mut dyn Host) -> Result<Verdict> {
+        let most = self.resumed.unwrap_or(if self.append { u64::MAX } else { 0 });
+        self.read(most).at(&self.place)?;
+        self.write()?;
+        Ok(Verdict::Continue)
+    }
+
+    fn epoch_end(&mut self, _: &mut dyn Host, epoch: usize, logs: &mut Logs) -> Result<Verdict> {
+        let names = self.columns.take().unwrap_or_else(|| columns(logs));
+        if self.text.is_empty() {
+            self.row("epoch", &names)?;
+        }
+        let values: Vec<String> = names.iter().map(|name| value(logs, name).map_or("NA".into(), repr)).collect();
+        self.row(&epoch.to_string(), &values)?;
+        self.columns = Some(names);
+        self.write()?;
+        Ok(Verdict::Continue)
+    }
+
+    fn state(&self) -> Map<String, Value> {
+        let (bytes, columns) = (json!(self.text.len()), json!(self.columns));
+        Map::from_iter([("bytes".to_string(), bytes), ("columns".to_string(), columns)])
+    }
+
+    fn restore(&mut self, state: &Object<'_>) -> Result<()> {
+        state.only(&["bytes", "columns"])?;
+        self.resumed = Some(state.u64("bytes")?);
+        let names = |value: &Value| value.as_array()?.iter().map(|name| Some(name.as_str()?.to_string())).collect();
+        self.columns = match state.has("columns") {
+            true => Some(state.get("columns", "a list of names", names)?),
+            false => None,
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! The folders that lead to a file.
+
+use super::descriptors::again;
+use super::place::Place;
+use super::replace::check;
+use crate::error::Result;
+use std::fs;
+use std::path::Path;
+
+/// Makes the folders that lead to `place`, those that are missing. Errors do not name the file: the caller does.
+pub fn make_folders(place: &Place) -> Result<()> {
+    let folder = place.path().parent().unwrap_or(Path::new("/"));
+    Ok(again(|| fs::create_dir_all(folder))?)
+}
+
+/// Fails where [`make_folders`] would, or [`replace`](super::replace()) after it: the check is made in the first folder that is
+/// there.
+pub fn check_with_folders(place: &Place) -> Result<()> {
+    let folder = place.path().parent().unwrap_or(Path::new("/"));
+    match folder.ancestors().find(|folder| again(|| folder.try_exists()).unwrap_or(true)) {
+        Some(there) if there != folder => check(&Place::of(&there.join("folder"))?),
+        _ => check(place),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn folders_are_made_and_looked_for_before() {
+        let root = tempfile::tempdir().unwrap();
+        let place = |name: &str| Place::of(&root.path().join(name)).unwrap();
+        fs::write(root.path().join("file"), "").unwrap();
+        for name in ["w", "a/w", "a/b/c/w"] {
+            check_with_folders(&place(name)).unwrap();
+            assert!(!root.path().join("a").exists());
+        }
+        make_folders(&place("a/b/c/w")).unwrap();
+        make_folders(&place("a/b/c/w")).unwrap();
+        check_with_folders(&place("a/b/c/w")).unwrap();
+        assert_eq!(fs::read_dir(root.path().join("a/b/c")).unwrap().count(), 0);
+        for name in ["file/w", "file/a/w"] {
+            assert_eq!(check_with_folders(&place(name)).unwrap_err().kind(), ErrorKind::Io);
+            assert!(make_folders(&place(name)).is_err());
+        }
+        assert!(check_with_folders(&place("a")).unwrap_err().to_string().contains("a directory"));
+    }
+}

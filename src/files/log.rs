@@ -1,0 +1,59 @@
+//! A file that grows at its end, and is read by others meanwhile.
+
+use super::descriptors::{again, opened};
+use super::open::{expect_file, without_waiting};
+use super::place::Place;
+use crate::error::Result;
+use std::fs::File;
+use std::io::Write;
+
+/// An open file to which whole records are appended.
+#[derive(Debug)]
+pub struct Log(File);
+
+impl Log {
+    /// Opens the file at `place`, or makes it. What is there and is no file is refused at once. Errors do not name the file:
+    /// its opener does.
+    pub fn open(place: &Place) -> Result<Self> {
+        let file = opened(|| without_waiting(File::options().append(true).create(true)).open(place.path()))?;
+        expect_file(&file.metadata()?, "cannot be appended to")?;
+        Ok(Log(file))
+    }
+
+    /// Appends a record. A process that is killed meanwhile leaves a part of it at the most.
+    pub fn append(&mut self, mut record: &[u8]) -> Result<()> {
+        while !record.is_empty() {
+            match again(|| self.0.write(record))? {
+                0 => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
+                written => record = record.get(written..).unwrap_or_default(),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_log_grows_and_is_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = |name: &str| Place::of(&folder.path().join(name)).unwrap();
+        for record in ["one", "two"] {
+            Log::open(&place("log")).unwrap().append(record.as_bytes()).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "onetwo");
+        assert_eq!(Log::open(&place("no/log")).unwrap_err().kind(), ErrorKind::NotFound);
+        #[cfg(unix)]
+        {
+            assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
+            assert_eq!(Log::open(&place("pipe")).unwrap_err().kind(), ErrorKind::Io);
+            assert_eq!(
+                Log::open(&Place::of(std::path::Path::new("/dev/full")).unwrap()).unwrap_err().kind(),
+                ErrorKind::Io
+            );
+        }
+    }
+}
