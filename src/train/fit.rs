@@ -340,7 +340,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);
         let optimizer = &*self.optimizer;
         let (rate, number) = (learning_rate.unwrap_or(optimizer.learning_rate()), *steps + 1);
-        let step = Step { seed: self.seed, number: *steps };
+        let step = Step { seed: self.seed, number: *steps, epoch: at.0 as u64, samples: indices };
         let mut step = |w: &mut [f32]| -> Result<Option<Score>> {
             let score = network.score(&step, w, x, labels, None)?;
             if !watch.may_step(at, &score, network, w, x) {
