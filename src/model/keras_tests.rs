@@ -27,7 +27,7 @@ const NEAR: f64 = 1e-5;
 /// Arrays whose largest number is below this are taken for as large: their numbers are what was rounded off elsewhere.
 const SMALL: f64 = 1e-2;
 
-const STEP: Step = Step { seed: 1, number: 0 };
+const STEP: Step<'static> = Step::new(1, 0);
 
 #[test]
 fn layers_are_keras_s() {

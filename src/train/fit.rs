@@ -390,7 +390,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             let all = samples.as_ref().map_or(&[][..], |(_, all)| all);
             let start = at % plan.pass() * self.batch_size;
             let indices = &all[start..all.len().min(start + self.batch_size)];
-            let Some(results) = self.step((epoch, batch), indices)? else { break };
+            let Some(results) = self.step((epoch, batch), pass, indices)? else { break };
             now.step(batch, &results);
             let shown: Vec<_> = now.progress.logs.measured().collect();
             line.update(&mut self.output, batch + 1, &shown, now.progress.seconds)?;
@@ -410,7 +410,7 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// One step of the optimizer; gives what was measured in the epoch so far, `None` if it was not to be taken. Whoever reads
     /// the weights or the state meanwhile waits for its end, so that nobody sees one without the other.
-    fn step(&mut self, at: Place, indices: &[u32]) -> Result<Option<Vec<f64>>> {
+    fn step(&mut self, at: Place, pass: usize, indices: &[u32]) -> Result<Option<Vec<f64>>> {
         self.batch.fill(&self.train, indices)?;
         let (x, told, samples) = (self.batch.x(), self.batch.truth(), indices.len());
         let counted = self.class_weight.as_mut().map(|weights| weights.of(told));
@@ -423,7 +423,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let (network, judge, watch) = (&mut self.network, &mut self.judge, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
         let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
-        let step = Step { seed: self.seed, number: *steps };
+        let step = Step { seed: self.seed, number: *steps, epoch: pass as u64, samples: indices };
         let taker = Taker { network, judge, optimize: Optimize { optimizer, rate, number, slots }, step };
         let lesson = Lesson { x, samples, told, weights };
         let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step(at, loss, network, w, x);

@@ -29,7 +29,7 @@ pub(super) struct Taker<'a, 's> {
     pub network: &'a mut Network,
     pub judge: &'a mut Judge,
     pub optimize: Optimize<'s>,
-    pub step: Step,
+    pub step: Step<'s>,
 }
 
 impl Taker<'_, '_> {
@@ -98,7 +98,7 @@ impl Model {
         let optimize = Optimize { optimizer, rate, number: steps + 1, slots: &mut state.moments.slots };
         let lesson = Lesson { x: batch.x(), samples: data.len(), told: batch.truth(), weights: batch.weights() };
         let taker =
-            Taker { network: &mut network, judge: &mut judge, optimize, step: Step { seed: 0, number: steps } };
+            Taker { network: &mut network, judge: &mut judge, optimize, step: Step { seed: 0, number: steps, epoch: 0, samples: &[] } };
         let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step((0, 0), loss, network, w, lesson.x);
         let taken = self.parameters.write(|w| pool.run(|| taker.take(w, lesson, &mut tally, sound)))??;
         if taken {

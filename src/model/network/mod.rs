@@ -400,7 +400,7 @@ impl Network {
 }
 
 /// The step of a network that does not train: nothing in it is random.
-pub const PREDICTING: Step = Step { seed: 0, number: 0 };
+pub const PREDICTING: Step<'static> = Step::new(0, 0);
 
 /// The values of `input` for `samples` samples; value 0 is the network's input `x`.
 fn value<'a>(input: usize, held: &[Held], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {
