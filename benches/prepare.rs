@@ -46,7 +46,7 @@ fn network(weights: Option<&str>, train: Dataset) -> mnist::Result<Model> {
 /// The share of images that the network gets right, in percent.
 fn accuracy(model: &Model, images: Vec<Vec<f32>>, labels: &[u32]) -> mnist::Result<f64> {
     let data = Dataset::from_f32(images.concat(), &[labels.len(), 28, 28], labels.to_vec())?;
-    Ok(100.0 * model.evaluate(&data, EvaluateOptions::new(Output::file(&mut |_| ())))?.accuracy)
+    Ok(100.0 * model.evaluate(&data, EvaluateOptions::new(Output::file(&mut |_| ())))?.metrics.accuracy)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -35,7 +35,7 @@ fn network(mut train: Dataset) -> Model {
 fn accuracy(model: &Model, images: Vec<f32>, labels: &[u32]) -> f64 {
     let data = Dataset::from_f32(images, &[labels.len(), 28, 28], labels.to_vec()).unwrap();
     let mut ignore = |_: &str| ();
-    model.evaluate(&data, EvaluateOptions::new(Output::file(&mut ignore))).unwrap().accuracy
+    model.evaluate(&data, EvaluateOptions::new(Output::file(&mut ignore))).unwrap().metrics.accuracy
 }
 
 #[test]

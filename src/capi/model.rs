@@ -156,8 +156,7 @@ impl mnist_compile_options {
     /// # Safety
     /// The configs are NULL or NUL-terminated strings.
     unsafe fn convert(&self) -> Result<CompileOptions> {
-        let mut options =
-            CompileOptions { optimizer: self.optimizer()?, loss: self.loss()?, metrics: self.metrics()? };
+        let mut options = CompileOptions { optimizer: self.optimizer()?, loss: self.loss()?, metrics: self.metrics()? };
         // SAFETY: the caller's.
         unsafe {
             if let Some(value) = config(self.optimizer_config, "optimizer_config")? {

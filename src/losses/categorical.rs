@@ -8,9 +8,7 @@
 //!
 //! A softmax at the model's end is left to the loss, which then works from the logits, as TensorFlow does.
 
-use super::{
-    Entry, Loss, Row, Wants, check_logits, clip, has_logits, inside, label_smoothing, last_axis,
-};
+use super::{Entry, Loss, Row, Wants, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -104,7 +102,8 @@ impl Loss for Crossentropy {
         if absorbed || self.from_logits {
             return from_logits(truth, y);
         }
-        let (p, sum) = (|i: usize| f64::from(y[i]), |f: fn(f64) -> f64| y.iter().map(|&p| f(f64::from(p))).sum::<f64>());
+        let (p, sum) =
+            (|i: usize| f64::from(y[i]), |f: fn(f64) -> f64| y.iter().map(|&p| f(f64::from(p))).sum::<f64>());
         match truth {
             Row::Label(label) => libm::log(sum(clip)) - libm::log(clip(p(label))),
             Row::Values(t) => {

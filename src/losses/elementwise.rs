@@ -46,9 +46,13 @@ static FUNCTIONS: [Function; 9] = [
     function("Poisson", |t, y| y - t * log(y + EPSILON), |t, y| 1.0 - t / (y + EPSILON)),
     Function {
         mean: false,
-        ..function("KLDivergence", |t, y| unit(t) * log(unit(t) / unit(y)), |t, y| {
-            if (EPSILON..=1.0).contains(&y) { -unit(t) / y } else { 0.0 }
-        })
+        ..function(
+            "KLDivergence",
+            |t, y| unit(t) * log(unit(t) / unit(y)),
+            |t, y| {
+                if (EPSILON..=1.0).contains(&y) { -unit(t) / y } else { 0.0 }
+            },
+        )
     },
     hinge("Hinge", |t, y| (1.0 - t * y).max(0.0), |t, y| if t * y <= 1.0 { -t } else { 0.0 }),
     hinge(
@@ -95,7 +99,9 @@ pub(super) const ENTRIES: &[Entry] = &[
 
 fn plain(entry: &Entry) -> Result<Arc<dyn Loss>> {
     let function = FUNCTIONS.iter().find(|function| function.class == entry.class);
-    function.map(|function| Arc::new(*function) as Arc<dyn Loss>).ok_or_else(|| crate::error::Error::internal("a loss without a function"))
+    function
+        .map(|function| Arc::new(*function) as Arc<dyn Loss>)
+        .ok_or_else(|| crate::error::Error::internal("a loss without a function"))
 }
 
 fn huber(_: &'static Entry, config: &Object<'_>) -> Result<Arc<dyn Loss>> {

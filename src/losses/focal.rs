@@ -118,8 +118,7 @@ impl Loss for Binary {
     fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
         let logits = absorbed || self.focus.from_logits;
         let one = |(t, y): (f64, f64)| {
-            let (p, crossentropy) =
-                if logits { (sigmoid(y), of_logit(t, y)) } else { (y, of_probability(t, y)) };
+            let (p, crossentropy) = if logits { (sigmoid(y), of_logit(t, y)) } else { (y, of_probability(t, y)) };
             let (balance, share, _) = self.share(t, p);
             balance * share * crossentropy
         };

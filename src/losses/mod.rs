@@ -95,13 +95,8 @@ pub struct Entry {
 }
 
 /// Every loss there is.
-const LOSSES: &[&[Entry]] = &[
-    categorical::ENTRIES,
-    binary::ENTRIES,
-    focal::ENTRIES,
-    elementwise::ENTRIES,
-    cosine::ENTRIES,
-];
+const LOSSES: &[&[Entry]] =
+    &[categorical::ENTRIES, binary::ENTRIES, focal::ENTRIES, elementwise::ENTRIES, cosine::ENTRIES];
 
 /// Keys that all of them have.
 const COMMON: &[&str] = &["name", "reduction", "dtype", "fn"];

@@ -10,15 +10,23 @@ use std::sync::Arc;
 pub(super) const ENTRIES: &[Entry] = &[
     Entry { class: "SparseCategoricalAccuracy", keys: &[], read: |_, _| Ok(Arc::new(TopK::SPARSE)) },
     Entry { class: "CategoricalAccuracy", keys: &[], read: |_, _| Ok(Arc::new(TopK::DENSE)) },
-    Entry { class: "SparseTopKCategoricalAccuracy", keys: &["k", "from_sorted_ids"], read: |_, config| {
-        config.idle("from_sorted_ids", |value| value == false, "false")?;
-        top_k(config, TopK::SPARSE)
-    } },
+    Entry {
+        class: "SparseTopKCategoricalAccuracy",
+        keys: &["k", "from_sorted_ids"],
+        read: |_, config| {
+            config.idle("from_sorted_ids", |value| value == false, "false")?;
+            top_k(config, TopK::SPARSE)
+        },
+    },
     Entry { class: "TopKCategoricalAccuracy", keys: &["k"], read: |_, config| top_k(config, TopK::DENSE) },
-    Entry { class: "BinaryAccuracy", keys: &["threshold"], read: |_, config| {
-        let threshold = config.f64_or("threshold", 0.5, "a number above 0 and below 1", |x| x > 0.0 && x < 1.0)?;
-        Ok(Arc::new(BinaryAccuracy { threshold }))
-    } },
+    Entry {
+        class: "BinaryAccuracy",
+        keys: &["threshold"],
+        read: |_, config| {
+            let threshold = config.f64_or("threshold", 0.5, "a number above 0 and below 1", |x| x > 0.0 && x < 1.0)?;
+            Ok(Arc::new(BinaryAccuracy { threshold }))
+        },
+    },
 ];
 
 /// What Keras takes `accuracy` for.

@@ -14,7 +14,13 @@ use std::sync::Arc;
 pub(super) const ENTRIES: &[Entry] = &[Entry {
     class: "AUC",
     keys: &[
-        "num_thresholds", "curve", "summation_method", "thresholds", "multi_label", "num_labels", "label_weights",
+        "num_thresholds",
+        "curve",
+        "summation_method",
+        "thresholds",
+        "multi_label",
+        "num_labels",
+        "label_weights",
         "from_logits",
     ],
     read,
@@ -28,11 +34,8 @@ enum Between {
     Majoring,
 }
 
-const BETWEEN: [(&str, Between); 3] = [
-    ("interpolation", Between::Interpolation),
-    ("minoring", Between::Minoring),
-    ("majoring", Between::Majoring),
-];
+const BETWEEN: [(&str, Between); 3] =
+    [("interpolation", Between::Interpolation), ("minoring", Between::Minoring), ("majoring", Between::Majoring)];
 
 /// The most thresholds that there may be.
 const MOST: usize = 10_000;
@@ -93,7 +96,14 @@ impl Auc {
         // What is above each threshold.
         let above = |counts: &[f64]| -> Vec<f64> {
             let mut sum = 0.0;
-            let mut above: Vec<f64> = counts.iter().rev().map(|n| { sum += n; sum }).collect();
+            let mut above: Vec<f64> = counts
+                .iter()
+                .rev()
+                .map(|n| {
+                    sum += n;
+                    sum
+                })
+                .collect();
             above.reverse();
             above
         };
@@ -104,7 +114,11 @@ impl Auc {
         }
         let point = |i: usize| {
             let recall = ratio(hits[i], all);
-            if self.precision { (recall, ratio(hits[i], hits[i] + alarms[i])) } else { (ratio(alarms[i], none), recall) }
+            if self.precision {
+                (recall, ratio(hits[i], hits[i] + alarms[i]))
+            } else {
+                (ratio(alarms[i], none), recall)
+            }
         };
         let strip = |i: usize| {
             let ((x, y), (next_x, next_y)) = (point(i), point(i + 1));

@@ -130,7 +130,8 @@ pub struct Entry {
 }
 
 /// Every metric there is but those that are losses.
-const METRICS: &[&[Entry]] = &[accuracy::ENTRIES, auc::ENTRIES, confusion::ENTRIES, f_score::ENTRIES, mean::ENTRIES, r2_score::ENTRIES];
+const METRICS: &[&[Entry]] =
+    &[accuracy::ENTRIES, auc::ENTRIES, confusion::ENTRIES, f_score::ENTRIES, mean::ENTRIES, r2_score::ENTRIES];
 
 /// Keys that all of them have.
 const COMMON: &[&str] = &["name", "dtype", "fn"];
@@ -209,7 +210,8 @@ fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
         let good = (1..=100).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
         if !good || name == "loss" || name.starts_with("val_") {
             let error = Error::new(ErrorKind::InvalidArgument, "no metric can be called so");
-            let expected = "1 to 100 bytes without `/` and control characters, not `loss`, and not beginning with `val_`";
+            let expected =
+                "1 to 100 bytes without `/` and control characters, not `loss`, and not beginning with `val_`";
             return Err(named.config.place(error.expected(expected).found(crate::error::printable(name)), "name"));
         }
         return Ok(name.to_string());

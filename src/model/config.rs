@@ -15,7 +15,7 @@
 //! `from_logits` beside it; and, for the accuracy, the number of hits as `correct`.
 
 use super::compile::{CompileOptions, Compiled};
-use super::history::{self, History};
+use super::history::{self, History, VALIDATION};
 use super::score::Tally;
 use super::state::{Kept, Plan, Position, Samples};
 use crate::error::{Error, ErrorKind, Result};
@@ -115,7 +115,6 @@ impl Position {
         if tally.samples > most {
             return range("samples", format!("at most {most}"), tally.samples as u64);
         }
-        // Callbacks may have measured something as well.
         let own = history::names(&compiled.names(), plan.validation.is_some());
         let (mut names, mut callbacks) = (own.clone(), Kept::default());
         if old {
@@ -136,7 +135,8 @@ impl Position {
             })?;
             callbacks.weights = weights.iter().map(|there| (*there == true).then(Arc::default)).collect();
         }
-        if !names.starts_with(&own) {
+        let more = names.get(own.len()..).unwrap_or_default(); // what callbacks have measured
+        if !names.starts_with(&own) || more.iter().any(|name| name.starts_with(VALIDATION) || own.contains(name)) {
             let error = Error::new(ErrorKind::Format, "not what was compiled").expected(format_args!("{own:?}"));
             return Err(object.place(error.found(format_args!("{names:?}")), "names"));
         }
@@ -195,10 +195,14 @@ impl Plan {
         }
         let weight = |value: &Value| value.as_f64().map(|weight| weight as f32);
         Ok(Plan {
-            steps_per_epoch: object.get("steps_per_epoch", "a whole number, 1 or more, or null", |value| match value {
-                Value::Null => Some(None),
-                value => count(value).filter(|&steps| steps > 0).map(Some),
-            })?,
+            steps_per_epoch: object.get(
+                "steps_per_epoch",
+                "a whole number, 1 or more, or null",
+                |value| match value {
+                    Value::Null => Some(None),
+                    value => count(value).filter(|&steps| steps > 0).map(Some),
+                },
+            )?,
             validation_freq: object.size("validation_freq")?,
             class_weight: object.get("class_weight", "a list of numbers, or null", |value| match value {
                 Value::Null => Some(None),

@@ -46,7 +46,14 @@ impl Judge {
         let values = loss.wants() == Wants::Values || width == 1;
         let finished = metrics.iter().any(|called| !called.metric.takes_logits());
         let buffer = |wanted: bool| Buffer::zeros(if wanted { len } else { 0 }).at("the loss");
-        Ok(Judge { loss, metrics, width, rows: output.len() / width, prepared: buffer(values)?, finished: buffer(finished)? })
+        Ok(Judge {
+            loss,
+            metrics,
+            width,
+            rows: output.len() / width,
+            prepared: buffer(values)?,
+            finished: buffer(finished)?,
+        })
     }
 
     /// What metrics keep at first.
@@ -108,7 +115,10 @@ impl Judge {
             let (own, rest) = std::mem::take(&mut kept).split_at_mut(metric.kept(self.width));
             kept = rest;
             let y = if metric.takes_logits() { y } else { finished };
-            metric.add(own, &Outcome { y, width: self.width, truth, before: left.map(|left| (network.output(samples), left)) });
+            metric.add(
+                own,
+                &Outcome { y, width: self.width, truth, before: left.map(|left| (network.output(samples), left)) },
+            );
         }
         tally.loss += loss;
         tally.samples += samples;
@@ -153,4 +163,3 @@ pub fn confusion(y: &[f32], labels: &[u32], classes: usize, counts: &mut [u64]) 
         counts[label as usize * classes + crate::metrics::greatest(y)] += 1;
     }
 }
-

@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, Result};
 use crate::graph::{Architecture, Call, LayerSpec, Shape, keras};
 use crate::json::Named;
 use crate::kernels::Isa;
-use crate::layers::{Initializer, Layer, Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
+use crate::layers::{Activation, Initializer, Layer, Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
 use crate::losses::Crossentropy;
 use crate::optimizers::{self, Optimizer};
 use parking_lot::Mutex;
@@ -215,7 +215,8 @@ impl Made {
     }
 
     fn network(&self, threads: usize, batch: usize, training: bool) -> Result<Network> {
-        let purpose = Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax).filter(|_| training) };
+        let purpose =
+            Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax).filter(|_| training) };
         Network::new(&self.architecture, &self.parameters, Isa::choose()?, threads, batch, purpose)
     }
 
@@ -241,11 +242,8 @@ impl Made {
         network.prepare(optimizer, self.parameters.len())?;
         let mut moments = Moments::new(optimizer, self.parameters.len())?;
         // Where a gradient alone is wanted the network gives anything; its loss is the probe's.
-        let compiled = Compiled {
-            optimizer: Arc::new(Keep),
-            loss: Arc::new(Crossentropy::sparse(false)),
-            metrics: [].into(),
-        };
+        let compiled =
+            Compiled { optimizer: Arc::new(Keep), loss: Arc::new(Crossentropy::sparse(false)), metrics: [].into() };
         let flat = Shape::new(&[self.architecture.output().len()])?;
         let mut judge = Judge::new(&compiled, &flat, batch)?;
         let input = self.architecture.input().len();

@@ -275,8 +275,7 @@ impl Saved {
             columns.push(values);
         }
         let plan = &position.plan;
-        let measured =
-            |name: &str, epoch| !name.starts_with(VALIDATION) || plan.validates(plan.initial_epoch + epoch);
+        let measured = |name: &str, epoch| !name.starts_with(VALIDATION) || plan.validates(plan.initial_epoch + epoch);
         position.history = History::from_columns(names, epochs, &columns, measured)?;
         self.position = Some(position);
         Ok(())

@@ -27,7 +27,9 @@ impl ClassWeight {
         let classes = output.len().max(2);
         if weights.len() != classes {
             let expected = format!("{classes}, one for each class");
-            return Err(error("a class without a weight, or a weight without a class").expected(expected).found(weights.len()));
+            return Err(error("a class without a weight, or a weight without a class")
+                .expected(expected)
+                .found(weights.len()));
         }
         if data.weights().is_some() {
             return Err(error("the samples of the dataset have weights of their own").expected("either of both"));

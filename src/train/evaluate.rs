@@ -66,11 +66,7 @@ impl Model {
     }
 
     /// The caller's place for a confusion matrix, as large as it is for this model, and one to count in meanwhile.
-    fn confusion<'a>(
-        &self,
-        data: &Dataset,
-        place: Option<&'a mut [u64]>,
-    ) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
+    fn confusion<'a>(&self, data: &Dataset, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
         let Some(place) = place else { return Ok(None) };
         if data.target_kind() != TargetKind::Labels || self.architecture.output().dims().len() != 1 {
             return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix is of classes and labels")
@@ -166,7 +162,9 @@ impl Model {
                 };
                 let expected = match wants {
                     Wants::Labels => format!("labels, as the loss {class} takes them"),
-                    Wants::Values if outputs == 1 => format!("labels, or targets of {output}, as the loss {class} takes them"),
+                    Wants::Values if outputs == 1 => {
+                        format!("labels, or targets of {output}, as the loss {class} takes them")
+                    }
                     Wants::Values => format!("targets of {output}, as the loss {class} takes them"),
                 };
                 let error = Error::new(ErrorKind::Shape, "the dataset does not tell what the loss has to know");

@@ -441,8 +441,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
-        let results =
-            model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
+        let results = model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
         self.stopped |= !going_on();
         if !self.stopped {
             logs.measure(&results, true);

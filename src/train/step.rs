@@ -97,8 +97,12 @@ impl Model {
         let rate = state.learning_rate.unwrap_or_else(|| optimizer.rate(steps));
         let optimize = Optimize { optimizer, rate, number: steps + 1, slots: &mut state.moments.slots };
         let lesson = Lesson { x: batch.x(), samples: data.len(), told: batch.truth(), weights: batch.weights() };
-        let taker =
-            Taker { network: &mut network, judge: &mut judge, optimize, step: Step { seed: 0, number: steps, epoch: 0, samples: &[] } };
+        let taker = Taker {
+            network: &mut network,
+            judge: &mut judge,
+            optimize,
+            step: Step { seed: 0, number: steps, epoch: 0, samples: &[] },
+        };
         let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step((0, 0), loss, network, w, lesson.x);
         let taken = self.parameters.write(|w| pool.run(|| taker.take(w, lesson, &mut tally, sound)))??;
         if taken {

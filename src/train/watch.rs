@@ -61,7 +61,11 @@ impl Watch {
     pub fn may_step(&mut self, at: Place, loss: f64, network: &Network, w: &[f32], x: &[f32]) -> bool {
         if !loss.is_finite() {
             self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), loss)));
-        } else if self.terminate && !self.good.is_empty() && self.age.is_none_or(|age| age >= EVERY) && self.weights(at, network, w) {
+        } else if self.terminate
+            && !self.good.is_empty()
+            && self.age.is_none_or(|age| age >= EVERY)
+            && self.weights(at, network, w)
+        {
             self.good.copy_from_slice(w);
             self.age = Some(0);
         }
