@@ -14,6 +14,8 @@ mod categorical;
 mod cosine;
 mod elementwise;
 mod focal;
+#[cfg(test)]
+mod tests;
 
 pub use categorical::Crossentropy;
 
