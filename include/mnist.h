@@ -267,8 +267,10 @@ typedef struct mnist_compile_options {
     /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     uint32_t metrics;
     /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
-    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adam,
-    /// AdamW, RMSprop, SGD. NULL: those settings. NULL.
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
+    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
+    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
+    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
     const char *optimizer_config;
     /// The loss likewise: "'sparse_categorical_crossentropy'", or "{class_name: 'SparseCategoricalCrossentropy', config:
     /// {from_logits: true}}". NULL: `loss`. NULL.
@@ -887,7 +889,7 @@ mnist_status mnist_model_config(const struct mnist_model *model,
                                 void *user_data,
                                 struct mnist_error *error);
 
-/// The learning rate of the next step, into `*learning_rate`.
+/// The learning rate of the next step, into `*learning_rate`; with a schedule, what that says of it.
 ///
 /// Errors: STATE before mnist_model_compile.
 mnist_status mnist_model_get_learning_rate(const struct mnist_model *model,
@@ -897,7 +899,7 @@ mnist_status mnist_model_get_learning_rate(const struct mnist_model *model,
 /// Sets the learning rate from the next step on, 0 or more; also while a fit runs, from a callback of it or from another
 /// thread. It is saved with the model. mnist_model_compile sets the optimizer's own again.
 ///
-/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile.
+/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile, and for an optimizer with a schedule, as in Keras.
 mnist_status mnist_model_set_learning_rate(struct mnist_model *model,
                                            double learning_rate,
                                            struct mnist_error *error);
@@ -923,6 +925,10 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
 /// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
 /// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+///
+/// With an optimizer that averages the weights (use_ema) the fit ends, stopped or not, with the averages in the weights' place,
+/// as in Keras. What is validated meanwhile, and in checkpoints, are the weights as they are trained; after the fit the
+/// model has forgotten its position, which was that of other weights.
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
