@@ -259,6 +259,10 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
 /// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
 ///
+/// With an optimizer that averages the weights (use_ema) the fit ends, stopped or not, with the averages in the weights' place,
+/// as in Keras. What is validated meanwhile, and in checkpoints, are the weights as they are trained; after the fit the
+/// model has forgotten its position, which was that of other weights.
+///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
 /// mnist_dataset_normalize (the message says which), or an option out of its range; BUSY; IO for a stdout that is to be

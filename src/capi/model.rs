@@ -114,8 +114,10 @@ pub struct mnist_compile_options {
     /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     pub metrics: u32,
     /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
-    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adam,
-    /// AdamW, RMSprop, SGD. NULL: those settings. NULL.
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
+    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
+    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
+    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
     pub optimizer_config: *const c_char,
     /// The loss likewise: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}". Classes:
     /// SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,

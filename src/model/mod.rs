@@ -25,6 +25,8 @@ pub(crate) mod judge;
 mod keras_tests;
 mod named_weights;
 pub(crate) mod network;
+#[cfg(test)]
+mod optimizer_tests;
 pub(crate) mod parameters;
 pub(crate) mod plan;
 pub(crate) mod pool;

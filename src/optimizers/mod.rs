@@ -257,3 +257,128 @@ impl<R: Rule> Rule for Decayed<R> {
 fn step_decayed<R: Rule>(isa: Isa, rule: R, decay: f64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
     step_by(isa, &Decayed { rule, minus: -decay as f32 }, gradient, w, slots);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(text: &str) -> Result<Arc<dyn Optimizer>> {
+        read(&Named::read(&crate::json::parse(text)?, "optimizer".to_string())?)
+    }
+
+    #[test]
+    fn what_a_bare_name_means_is_written_and_read_back() {
+        for (class, ..) in OPTIMIZERS {
+            let optimizer = made(&format!("'{}'", class.to_lowercase())).unwrap();
+            let said = config(&*optimizer);
+            assert_eq!(said["class_name"], *class);
+            assert_eq!(config(&*made(&said.to_string()).unwrap()), said);
+            assert!(optimizer.slots().len() <= MOST_SLOTS);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let schedule = |class: &str, config: &str| {
+            format!("{{class_name: 'SGD', config: {{learning_rate: {{class_name: '{class}', config: {{{config}}}}}}}}}")
+        };
+        let of = |class: &str, config: &str| format!("{{class_name: '{class}', config: {{{config}}}}}");
+        let exponential = "initial_learning_rate: 0.1, decay_rate: 0.5, decay_steps: ";
+        use ErrorKind::{Format, InvalidArgument, Unsupported};
+        for (text, kind, expected) in [
+            (of("Lamb", ""), Unsupported, "key optimizer.class_name: unknown optimizer"),
+            (of("Adagrad", "beta_1: 0.9"), Unsupported, "key optimizer.config.beta_1: unknown key"),
+            (of("SGD", "loss_scale_factor: 2"), Unsupported, "key optimizer.config.loss_scale_factor: not supported"),
+            (of("Adagrad", "epsilon: 0"), InvalidArgument, "option `epsilon`: out of range"),
+            (
+                of("Adagrad", "initial_accumulator_value: -1"),
+                InvalidArgument,
+                "option `initial_accumulator_value`: out of range: expected 0 or more, found -1",
+            ),
+            (of("Adadelta", "rho: 1"), InvalidArgument, "option `rho`: out of range"),
+            (of("Lion", "beta_1: 0"), InvalidArgument, "option `beta_1`: out of range: expected above 0 and at most 1"),
+            (of("Ftrl", "learning_rate: 0"), InvalidArgument, "option `learning_rate`: out of range: expected above 0"),
+            (of("Ftrl", "learning_rate_power: 0.5"), InvalidArgument, "option `learning_rate_power`: out of range"),
+            (of("SGD", "use_ema: true, ema_momentum: 1.5"), InvalidArgument, "option `ema_momentum`: out of range"),
+            (of("SGD", "use_ema: 1"), Format, "key optimizer.config.use_ema: wrong value"),
+            (
+                of("SGD", "use_ema: true, ema_overwrite_frequency: -1"),
+                Format,
+                "key optimizer.config.ema_overwrite_frequency: wrong value: expected a whole number, or null",
+            ),
+            (
+                of("SGD", "gradient_accumulation_steps: 1"),
+                InvalidArgument,
+                "option `gradient_accumulation_steps`: out of range: expected 2 or more, found 1",
+            ),
+            (of("SGD", "clipnorm: 0"), InvalidArgument, "option `clipnorm`: out of range"),
+            (of("SGD", "learning_rate: 'CosineDecay'"), Format, "key optimizer.config.learning_rate: wrong value"),
+            (
+                schedule("Cosine", ""),
+                Unsupported,
+                "key optimizer.config.learning_rate.class_name: unknown schedule: expected one of CosineDecay, ",
+            ),
+            (
+                schedule("CosineDecay", "initial_learning_rate: 0.1"),
+                Format,
+                "key optimizer.config.learning_rate.config.decay_steps: missing key",
+            ),
+            (
+                schedule("CosineDecay", "initial_learning_rate: 0.1, decay_steps: 1, t_mul: 1"),
+                Unsupported,
+                "key optimizer.config.learning_rate.config.t_mul: unknown key",
+            ),
+            (
+                schedule("ExponentialDecay", &format!("{exponential}0")),
+                InvalidArgument,
+                "option `learning_rate`: option `decay_steps`: out of range: expected above 0, found 0",
+            ),
+            (
+                schedule("CosineDecayRestarts", "initial_learning_rate: 0.1, first_decay_steps: 5, t_mul: 0.5"),
+                InvalidArgument,
+                "option `learning_rate`: option `t_mul`: out of range",
+            ),
+            (
+                schedule("PiecewiseConstantDecay", "boundaries: [2, 1], values: [1, 1, 1]"),
+                InvalidArgument,
+                "option `learning_rate`: option `boundaries`: out of order",
+            ),
+            (
+                schedule("PiecewiseConstantDecay", "boundaries: [1, 2], values: [1, 1]"),
+                InvalidArgument,
+                "option `learning_rate`: option `values`: not one more than boundaries: expected 3, found 2",
+            ),
+        ] {
+            let error = made(&text).unwrap_err();
+            assert!(error.kind() == kind && error.to_string().starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    /// Every rule on numbers that are awkward, as bits.
+    #[test]
+    fn every_set_takes_the_same_steps() {
+        const LEN: usize = 37;
+        let all = OPTIMIZERS.iter().map(|(class, ..)| format!("'{class}'"));
+        let more = ["{class_name: 'Ftrl', config: {learning_rate_power: -0.3, l1_regularization_strength: 0.2}}"];
+        for text in all.chain(more.map(String::from)) {
+            let optimizer = made(&text).unwrap();
+            let run = |isa: Isa| {
+                let mut w = crate::kernels::numbers(1, LEN);
+                let mut slots: Vec<Vec<f32>> =
+                    optimizer.slots().iter().map(|slot| vec![optimizer.beginning(slot); LEN]).collect();
+                for number in 1..5 {
+                    let mut gradient = crate::kernels::numbers(number, LEN);
+                    (gradient[0], gradient[1], gradient[2], gradient[3]) = (0.0, -0.0, 1e-30, 1e30);
+                    let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|slot| &mut slot[..]).collect();
+                    optimizer.step(isa, 0.1, number, &gradient, &mut w, &mut slots);
+                }
+                assert!(slots.iter().flatten().chain(&w).all(|x| !x.is_subnormal()), "{text} {isa:?}");
+                slots.iter().flatten().chain(&w).map(|x| x.to_bits()).collect::<Vec<_>>()
+            };
+            let portable = run(Isa::PORTABLE);
+            for isa in Isa::available() {
+                assert_eq!(run(isa), portable, "{text} {isa:?}");
+            }
+        }
+    }
+}
