@@ -2,7 +2,7 @@
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
 """Does TensorBoard read what the library writes for it?
 
-    tensorboard.py [--library target/release/libmnist.so]
+    event_files.py [--library target/release/libmnist.so]
 
 A small network is fitted with the callbacks CSVLogger and TensorBoard. TensorBoard's own reader must then find the curves, with the
 numbers that the table has, and the histograms, as TensorFlow would have made them of the weights that the fit had."""
