@@ -191,12 +191,39 @@ pub fn config(callback: &dyn Callback) -> Value {
     serde_json::json!({ "class_name": callback.class(), "config": callback.config() })
 }
 
-/// Checks all of them for a fit that measures `metrics`, in the list's order; gives what will be in its history.
-pub fn check(list: &mut [Box<dyn Callback>], mut metrics: Vec<Metric>) -> Result<Vec<Metric>> {
+/// Has each of them do something, in the list's order; the first reason to stop, if there is one.
+pub fn each(
+    list: &mut [Box<dyn Callback>],
+    mut task: impl FnMut(&mut dyn Callback) -> Result<Verdict>,
+) -> Result<Verdict> {
+    let mut verdict = Verdict::Continue;
     for (i, callback) in list.iter_mut().enumerate() {
-        callback.check(&mut metrics).at(format_args!("callback [{i}], {}", callback.class()))?;
+        let own = task(&mut **callback).at(format_args!("callback [{i}], {}", callback.class()))?;
+        if verdict == Verdict::Continue {
+            verdict = own;
+        }
     }
+    Ok(verdict)
+}
+
+/// Checks all of them for a fit that measures `metrics`; gives what will be in its history.
+pub fn check(list: &mut [Box<dyn Callback>], mut metrics: Vec<Metric>) -> Result<Vec<Metric>> {
+    each(list, |callback| callback.check(&mut metrics).map(|()| Verdict::Continue))?;
     Ok(metrics)
+}
+
+/// Their states, for [`restore`].
+pub fn state(list: &[Box<dyn Callback>]) -> Value {
+    list.iter().map(|callback| Value::Object(callback.state())).collect()
+}
+
+/// Gives each its state again.
+pub fn restore(list: &mut [Box<dyn Callback>], states: &[Object<'_>]) -> Result<()> {
+    if list.len() != states.len() {
+        let error = Error::new(ErrorKind::InvalidArgument, "not the callbacks of this fit");
+        return Err(error.expected(list.len()).found(states.len()));
+    }
+    list.iter_mut().zip(states).try_for_each(|(callback, state)| callback.restore(state))
 }
 
 /// Whether messages are printed: 0 or 1, or a truth value.

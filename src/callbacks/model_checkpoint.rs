@@ -72,7 +72,7 @@ impl ModelCheckpoint {
             save_weights_only: config.bool_or("save_weights_only", false)?,
             save_freq: config.or("save_freq", None, "'epoch', or a number of batches, 1 or more", freq)?,
             initial_value_threshold: threshold,
-            folder: Place::of(Path::new("."))?,
+            folder: Place::of(Path::new(if Path::new(filepath).is_absolute() { "/" } else { "." }))?,
         })
     }
 

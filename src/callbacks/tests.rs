@@ -123,8 +123,7 @@ impl<'a> Replay<'a> {
     }
 
     fn begin(&mut self, list: &mut [Box<dyn Callback>]) -> bool {
-        list.iter_mut()
-            .fold(false, |stop, callback| stop | (callback.begin(&mut self.host).unwrap() != Verdict::Continue))
+        each(list, |callback| callback.begin(&mut self.host)).unwrap() != Verdict::Continue
     }
 
     /// Does what happened in an epoch, as far as it came; says whether the fit is to stop.
@@ -137,18 +136,16 @@ impl<'a> Replay<'a> {
             self.number += 1;
             self.host.steps = self.number;
             let (at, logs) = (Step { epoch, batch, number: self.number }, logs(&given["batches"][batch]));
-            for callback in list.iter_mut() {
-                stop |= callback.batch_end(&mut self.host, at, &logs).unwrap() != Verdict::Continue;
-            }
+            let verdict = each(list, |callback| callback.batch_end(&mut self.host, at, &logs)).unwrap();
+            stop |= verdict != Verdict::Continue;
             self.compare(expected, stop);
         }
         if stop {
             return true;
         }
         let mut seen = logs(&given["logs"]);
-        for callback in list.iter_mut() {
-            stop |= callback.epoch_end(&mut self.host, epoch, &mut seen).unwrap() != Verdict::Continue;
-        }
+        let verdict = each(list, |callback| callback.epoch_end(&mut self.host, epoch, &mut seen)).unwrap();
+        stop |= verdict != Verdict::Continue;
         self.compare(told, stop);
         let expected = if told["logs"].is_null() { logs(&given["logs"]) } else { logs(&told["logs"]) };
         assert_eq!(format!("{seen:?}"), format!("{expected:?}"), "{}", self.case["name"]);
@@ -198,7 +195,7 @@ impl<'a> Replay<'a> {
 }
 
 /// Runs `test` with each case in a folder of its own.
-fn each(test: impl Fn(Replay<'_>, usize)) {
+fn each_case(test: impl Fn(Replay<'_>, usize)) {
     let all = recorded();
     let cases = all["cases"].as_array().unwrap();
     assert!(cases.len() > 50);
@@ -211,7 +208,7 @@ fn each(test: impl Fn(Replay<'_>, usize)) {
 
 #[test]
 fn they_do_what_keras_s_do() {
-    each(|mut replay, epochs| {
+    each_case(|mut replay, epochs| {
         let mut list = replay.callbacks();
         assert!(!replay.begin(&mut list));
         let mut stop = false;
@@ -229,14 +226,14 @@ fn they_do_what_keras_s_do() {
 
 /// A list's memory, as a checkpoint holds it: through text and back.
 fn checkpoint(list: &[Box<dyn Callback>]) -> (Value, Vec<Option<Vec<f32>>>) {
-    let text = json!(list.iter().map(|callback| callback.state()).collect::<Vec<_>>()).to_string();
+    let text = json!({ "callbacks": state(list) }).to_string();
     let weights = list.iter().map(|callback| callback.weights().map(<[f32]>::to_vec)).collect();
     (serde_json::from_str(&text).unwrap(), weights)
 }
 
-fn restore(list: &mut [Box<dyn Callback>], (states, weights): &(Value, Vec<Option<Vec<f32>>>)) {
-    for ((callback, state), weights) in list.iter_mut().zip(states.as_array().unwrap()).zip(weights) {
-        callback.restore(&Object::root(state).unwrap()).unwrap();
+fn resume(list: &mut [Box<dyn Callback>], (states, weights): &(Value, Vec<Option<Vec<f32>>>)) {
+    restore(list, &Object::root(states).unwrap().objects("callbacks").unwrap()).unwrap();
+    for (callback, weights) in list.iter_mut().zip(weights) {
         if let Some(weights) = weights {
             let mut buffer = Buffer::zeros(weights.len()).unwrap();
             buffer.copy_from_slice(weights);
@@ -247,7 +244,7 @@ fn restore(list: &mut [Box<dyn Callback>], (states, weights): &(Value, Vec<Optio
 
 #[test]
 fn a_fit_that_was_killed_and_resumed_does_the_same() {
-    each(|mut replay, epochs| {
+    each_case(|mut replay, epochs| {
         let mut list = replay.callbacks();
         replay.begin(&mut list);
         let half = epochs / 2;
@@ -261,7 +258,7 @@ fn a_fit_that_was_killed_and_resumed_does_the_same() {
 
         (replay.number, replay.host.rate) = (number, rate);
         let mut list = replay.callbacks();
-        restore(&mut list, &saved);
+        resume(&mut list, &saved);
         assert_eq!(checkpoint(&list).1, saved.1);
         assert!(!replay.begin(&mut list));
         let stop = (half..epochs).fold(false, |_, i| replay.epoch(&mut list, i));
@@ -270,7 +267,7 @@ fn a_fit_that_was_killed_and_resumed_does_the_same() {
 
         // One that has ended is resumed: it ends as it did.
         let mut list = replay.callbacks();
-        restore(&mut list, &last);
+        resume(&mut list, &last);
         let early = list.iter().any(|callback| callback.class() == "EarlyStopping");
         let again = replay.begin(&mut list);
         assert!(again == (stop && early));
@@ -418,6 +415,7 @@ fn a_state_that_is_none_is_refused() {
         let mut list = read(&json::parse(&format!("[{class}]")).unwrap()).unwrap();
         assert!(list[0].restore(&Object::root(&state).unwrap()).is_err(), "{class}");
     }
+    assert!(restore(&mut read(&json!(["TerminateOnNaN"])).unwrap(), &[]).is_err());
     // The best epoch's weights do not come with the state.
     let mut list = read(&json!([{"class_name": "EarlyStopping", "config": {"restore_best_weights": true}}])).unwrap();
     let state = json!({"best": bits(0.5), "best_epoch": 0, "kept": true, "stopped_epoch": null, "wait": 0});

@@ -2,7 +2,7 @@
 
 use super::descriptors::again;
 use super::place::Place;
-use super::replace::check;
+use super::replace::{check, check_folder};
 use crate::error::Result;
 use std::fs;
 use std::path::Path;
@@ -13,12 +13,12 @@ pub fn make_folders(place: &Place) -> Result<()> {
     Ok(again(|| fs::create_dir_all(folder))?)
 }
 
-/// Fails where [`make_folders`] would, or [`replace`](super::replace()) after it: the check is made in the first folder that is
-/// there.
+/// Fails where [`make_folders`] would, or [`replace`](super::replace()) after it: what is missing is looked for in the first
+/// folder that is there.
 pub fn check_with_folders(place: &Place) -> Result<()> {
     let folder = place.path().parent().unwrap_or(Path::new("/"));
     match folder.ancestors().find(|folder| again(|| folder.try_exists()).unwrap_or(true)) {
-        Some(there) if there != folder => check(&Place::of(&there.join("folder"))?),
+        Some(there) if there != folder => check_folder(there),
         _ => check(place),
     }
 }

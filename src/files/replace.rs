@@ -44,6 +44,12 @@ pub fn check(place: &Place) -> Result<()> {
     checked.and(removed)
 }
 
+/// Fails where nothing can be made in a folder.
+pub(super) fn check_folder(folder: &Path) -> Result<()> {
+    let (temporary, _file) = claim(folder, false).at(BESIDE)?;
+    again(|| fs::remove_file(&temporary)).at(BESIDE)
+}
+
 /// Puts the new name on the disk. The file is in place by now, so a file system that cannot do this is no failure.
 fn sync_folder(folder: &Path) {
     if cfg!(unix) {

@@ -188,6 +188,7 @@ def record(model, callbacks, table, before=None):
         Path("log.csv").write_bytes(before.encode())
     model.stop_training = False
     model.optimizer.learning_rate = RATE
+    model.optimizer.iterations.assign(0)
     watched, told, iterations = Watched(model), [], 0
     made = [getattr(keras.callbacks, name)(**config) for name, config in callbacks]
 
