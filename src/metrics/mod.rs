@@ -191,7 +191,7 @@ fn one(named: &Named<'_>, width: usize, told: Wants) -> Result<Arc<dyn Metric>> 
         ("crossentropy" | "ce", 1, _) => "BinaryCrossentropy",
         ("crossentropy" | "ce", _, Wants::Labels) => "SparseCategoricalCrossentropy",
         ("crossentropy" | "ce", _, Wants::Values) => "CategoricalCrossentropy",
-        ("LogCoshError", ..) => "LogCosh",
+        ("LogCoshError" | "log_cosh_error", ..) => "LogCosh",
         (class, ..) => class,
     };
     if losses::knows(class) {

@@ -2,6 +2,7 @@
 
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::Result;
+use crate::json::count;
 use crate::losses::{Row, Wants};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -10,14 +11,14 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
     class: "R2Score",
     keys: &["class_aggregation", "num_regressors"],
     read: |_, config| {
-        config.idle("num_regressors", |value| *value == 0, "0")?;
+        let regressors = config.or("num_regressors", 0, "a whole number", count)?;
         let known = "'uniform_average' or 'variance_weighted_average'";
         let weighted = config.or("class_aggregation", false, known, |value| match value.as_str() {
             Some("uniform_average") => Some(false),
             Some("variance_weighted_average") => Some(true),
             _ => None,
         })?;
-        Ok(Arc::new(R2Score { weighted }))
+        Ok(Arc::new(R2Score { weighted, regressors }))
     },
 }];
 
@@ -25,6 +26,8 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
 struct R2Score {
     /// Whether outputs count by their variance, and not alike.
     weighted: bool,
+    /// How many numbers the model looks at, for the adjusted score; 0: the score as it is.
+    regressors: usize,
 }
 
 impl Metric for R2Score {
@@ -34,7 +37,10 @@ impl Metric for R2Score {
 
     fn config(&self) -> Map<String, Value> {
         let aggregation = if self.weighted { "variance_weighted_average" } else { "uniform_average" };
-        Map::from_iter([("class_aggregation".to_string(), json!(aggregation))])
+        let mut config = Map::new();
+        config.insert("class_aggregation".into(), json!(aggregation));
+        config.insert("num_regressors".into(), json!(self.regressors));
+        config
     }
 
     fn check(&self, width: usize, told: Wants) -> Result<()> {
@@ -70,6 +76,11 @@ impl Metric for R2Score {
             scores += if score.is_infinite() { 0.0 } else { score } * weight;
             weights += weight;
         }
-        if self.weighted { scores / weights } else { scores }
+        let score = if self.weighted { scores / weights } else { scores };
+        let (all, regressors) = (count * width as f64, self.regressors as f64);
+        match regressors > 0.0 && regressors < all - 1.0 {
+            true => 1.0 - (1.0 - score) * (all - 1.0) / (all - regressors - 1.0),
+            false => score,
+        }
     }
 }

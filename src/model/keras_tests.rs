@@ -49,7 +49,7 @@ fn layers_are_keras_s() {
     assert!(failures.is_empty(), "{} arrays are off:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn data(name: &str) -> PathBuf {
+pub(super) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/keras").join(name)
 }
 

@@ -23,6 +23,8 @@ pub(crate) mod history;
 pub(crate) mod judge;
 #[cfg(test)]
 mod keras_tests;
+#[cfg(test)]
+mod loss_tests;
 mod named_weights;
 pub(crate) mod network;
 #[cfg(test)]
