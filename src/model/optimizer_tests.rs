@@ -33,7 +33,8 @@ fn off(found: &[f32], expected: &[f32]) -> Option<String> {
     let largest = expected.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
     let errors = found.iter().zip(expected).map(|(found, expected)| (found - expected).abs() / largest);
     let (i, error) = errors.enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
-    (error.is_nan() || error > NEAR).then(|| format!("element {i} is {}, not {}: off by {error:.1e}", found[i], expected[i]))
+    (error.is_nan() || error > NEAR)
+        .then(|| format!("element {i} is {}, not {}: off by {error:.1e}", found[i], expected[i]))
 }
 
 /// Keeps the weights after each batch.
