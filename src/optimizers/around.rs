@@ -83,11 +83,6 @@ impl Around {
         average.into_iter().chain(self.accumulation.map(|_| "gradient_accumulator"))
     }
 
-    /// How many batches a step has.
-    fn batches(&self) -> u64 {
-        self.accumulation.unwrap_or(1)
-    }
-
     fn check(&self) -> Result<()> {
         let momentum = |average: Average| -> Setting {
             ("ema_momentum", average.momentum, (0.0..=1.0).contains(&average.momentum), "0 to 1")
@@ -170,14 +165,14 @@ impl Optimizer for Within {
         self.optimizer.fused(rate, number).filter(|_| self.around.is_plain())
     }
 
-    fn takes(&self, number: u64) -> bool {
-        number.is_multiple_of(self.around.batches())
+    fn batches(&self) -> u64 {
+        self.around.accumulation.unwrap_or(1)
     }
 
     fn gather(&self, number: u64, gradient: &mut [f32], slots: &mut [&mut [f32]]) {
         let Some((batches, sums)) = self.around.accumulation.zip(slots.last_mut()) else { return };
         let pairs = gradient.iter_mut().zip(sums.iter_mut());
-        match self.takes(number) {
+        match number.is_multiple_of(batches) {
             true => pairs.for_each(|(g, sum)| (*g, *sum) = ((*g + *sum) / batches as f32, 0.0)),
             false => pairs.for_each(|(g, sum)| *sum += *g),
         }
@@ -185,8 +180,8 @@ impl Optimizer for Within {
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
         let (own, around) = slots.split_at_mut(slots.len() - self.around.slots().count());
-        let batches = self.around.batches();
-        if self.takes(number) {
+        let batches = self.batches();
+        if number.is_multiple_of(batches) {
             self.optimizer.step(isa, rate, number / batches, gradient, w, own);
         }
         if let Some((average, slot)) = self.around.average.zip(around.first_mut()) {

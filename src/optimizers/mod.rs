@@ -109,12 +109,13 @@ pub trait Optimizer: Debug + Send + Sync {
         None
     }
 
-    /// Whether batch number `number`, counted from 1, ends with a step; if not, its gradients wait for one that does.
-    fn takes(&self, _number: u64) -> bool {
-        true
+    /// Over how many batches gradients are gathered: batches whose number, counted from 1, is a multiple of it end with a step.
+    fn batches(&self) -> u64 {
+        1
     }
 
-    /// Makes of batch number `number`'s gradient what [`step`](Self::step) is to be given, before it is clipped.
+    /// Where gradients are gathered: makes of batch number `number`'s gradient what [`step`](Self::step) is to be given,
+    /// before it is clipped.
     fn gather(&self, _number: u64, _gradient: &mut [f32], _slots: &mut [&mut [f32]]) {}
 
     /// Takes weights the step of batch number `number` on, with their moments, by their gradient.
@@ -195,7 +196,9 @@ fn number(config: &Object<'_>, key: &str, default: f64) -> Result<f64> {
 fn write(settings: Vec<Setting>, flags: Vec<(&'static str, bool)>) -> Map<String, Value> {
     let number = |(key, value, ..): Setting| match key {
         "weight_decay" if value == 0.0 => (key, Value::Null),
-        _ if key.ends_with("_steps") && value.fract() == 0.0 && value < 1e15 => (key, json!(value as u64)),
+        _ if key.ends_with("_steps") && value.fract() == 0.0 && (0.0..1e15).contains(&value) => {
+            (key, json!(value as u64))
+        }
         _ => (key, json!(value)),
     };
     let flags = flags.into_iter().map(|(key, value)| (key, json!(value)));

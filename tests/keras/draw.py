@@ -229,13 +229,16 @@ class Drawn:
     def an_optimizer(self):
         o, rate = keras.optimizers, self.pick([0.01, 0.003])
         more = {"weight_decay": 0.05} if self.chance(0.1) else {}
-        more |= self.pick([{}, {}, {}, {}, {}, {"clipnorm": 0.5}, {"clipvalue": 0.1}])
+        more |= self.pick([{}, {}, {}, {}, {}, {"clipnorm": 0.5}, {"clipvalue": 0.1}, {"gradient_accumulation_steps": 2}])
         adaptive = {"epsilon": self.pick([1e-7, 1e-4, 1e-2])}
         return self.pick([
             lambda: o.SGD(10 * rate, **more), lambda: o.SGD(5 * rate, momentum=0.9, nesterov=self.chance(0.5), **more),
             lambda: o.RMSprop(rate, rho=self.pick([0.9, 0.7]), momentum=self.pick([0.0, 0.5]), centered=self.chance(0.3), **adaptive, **more),
             lambda: o.Adam(rate, beta_1=self.pick([0.9, 0.6]), amsgrad=self.chance(0.2), **adaptive, **more),
-            lambda: o.AdamW(rate, **adaptive, **({"weight_decay": 0.1} | more))])()
+            lambda: o.AdamW(rate, **adaptive, **({"weight_decay": 0.1} | more)),
+            lambda: o.Adamax(rate, **adaptive, **more), lambda: o.Nadam(o.schedules.CosineDecay(rate, 8), **adaptive, **more),
+            lambda: o.Adagrad(10 * rate, **more), lambda: o.Adadelta(100 * rate, **adaptive, **more),
+            lambda: o.Ftrl(10 * rate, l1_regularization_strength=self.pick([0.0, 1e-3]), **more)])()
 
 
 ANY = ["dense", "an_activation", "an_activation", "batch_normalization", "batch_normalization", "layer_normalization",

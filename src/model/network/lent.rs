@@ -94,7 +94,7 @@ impl<'a> Cut<'a> {
     }
 }
 
-/// Weights and moments in chunks.
+/// Weights, or gradients, and moments in chunks.
 pub struct StepParts<'a> {
     pub w: &'a mut [f32],
     pub slots: Vec<&'a mut [f32]>,

@@ -345,13 +345,16 @@ impl Network {
             let range = parameter.range.clone();
             parameter.regularizer.add_gradient(&w[range.clone()], &mut stored[range]);
         }
-        for parameter in kept() {
+        let batches = optimizer.batches();
+        for parameter in kept().filter(|_| batches > 1) {
             let range = parameter.range.clone();
-            let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
-            optimizer.gather(number, &mut stored[range], &mut slots);
+            let slots = slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+            for_each(StepParts { w: &mut stored[range], slots }, &|_, StepParts { w: gradient, mut slots }| {
+                optimizer.gather(number, gradient, &mut slots);
+            });
         }
         let clipping = optimizer.clipping();
-        if clipping.is_some() && optimizer.takes(number) {
+        if clipping.is_some() && number.is_multiple_of(batches) {
             let squares: Vec<f64> = kept().map(|parameter| square(&stored[parameter.range.clone()])).collect();
             let all = squares.iter().sum();
             for (parameter, square) in kept().zip(squares) {
