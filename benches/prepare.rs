@@ -46,7 +46,7 @@ fn network(weights: Option<&str>, train: Dataset) -> mnist::Result<Model> {
 /// The share of images that the network gets right, in percent.
 fn accuracy(model: &Model, images: Vec<Vec<f32>>, labels: &[u32]) -> mnist::Result<f64> {
     let data = Dataset::from_f32(images.concat(), &[labels.len(), 28, 28], labels.to_vec())?;
-    Ok(100.0 * model.evaluate(&data, EvaluateOptions::new(Output::file(&mut |_| ())))?.accuracy)
+    Ok(100.0 * model.evaluate(&data, EvaluateOptions::new(Output::file(&mut |_| ())))?.metrics.accuracy)
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -70,8 +70,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let pictures: Vec<_> = pictures.collect();
         let unseen = pictures.iter().filter(|(_, _, seen)| !seen).count();
         let (squeezed, prepared): (Vec<_>, Vec<_>) = pictures.into_iter().map(|(a, b, _)| (a, b)).unzip();
-        let squeezed = accuracy(&model, squeezed, test.labels())?;
-        let prepared = accuracy(&model, prepared, test.labels())?;
+        let squeezed = accuracy(&model, squeezed, test.labels().unwrap())?;
+        let prepared = accuracy(&model, prepared, test.labels().unwrap())?;
         let wrong = ((100.0 - prepared) / 100.0 * test.len() as f64).round();
         println!("| {name} | {squeezed:.2} % | {prepared:.2} % | {wrong}, {unseen} |");
     }

@@ -6,7 +6,7 @@
 //! deals the measured tasks out to more threads than this machine may have, and prints how busy they would be. The
 //! number of steps may be given: `cargo bench --bench step -- 600`.
 
-use mnist::data::{Dataset, gather};
+use mnist::data::{Batch, Dataset};
 use mnist::kernels::conv2d::Finish;
 use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::dense::{self, Backward, Part, Scratch};
@@ -54,9 +54,10 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     let mut lines = Vec::new();
     let mut line = |name, tasks, work| lines.push(Line { name, tasks, work });
 
-    let (mut x, mut labels) = (zeros(BATCH * CONV_1.input_len()), [0; BATCH]);
+    let mut batch = Batch::new(data, BATCH)?;
     let indices: Vec<u32> = (0..BATCH as u32).collect();
-    line("gather the batch", tasks(1, |_| gather(data, &indices, &mut x, &mut labels)), (0.0, 0.0));
+    line("gather the batch", tasks(1, |_| batch.fill(data, &indices).unwrap()), (0.0, 0.0));
+    let x = batch.x();
 
     // Forward.
     let mut packed = zeros(CONV_1.packed_len(isa));
@@ -64,7 +65,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     let mut a = zeros(BATCH * CONV_1.output_len());
     let finish = Finish::Bias { bias: &net.conv_1[1], relu: true };
     let times = tasks(BATCH, |i| {
-        let (x, a) = (of(&x, i, CONV_1.input_len()), of_mut(&mut a, i, CONV_1.output_len()));
+        let (x, a) = (of(x, i, CONV_1.input_len()), of_mut(&mut a, i, CONV_1.output_len()));
         CONV_1.forward(isa, x, &packed, finish, a);
     });
     line("conv2d forward", times, ((BATCH * 26 * 26 * 9 * 32) as f64, 0.0));
@@ -136,7 +137,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
 
     let mut share = zeros(CONV_1.kernel_len());
     let times = tasks(BATCH, |i| {
-        let (da, x) = (of(&da, i, CONV_1.output_len()), of(&x, i, CONV_1.input_len()));
+        let (da, x) = (of(&da, i, CONV_1.output_len()), of(x, i, CONV_1.input_len()));
         CONV_1.kernel_gradient(isa, x, da, CONV_1.filters, &mut share);
     });
     line("conv2d to the kernel", times, ((BATCH * 26 * 26 * 9 * 32) as f64, 0.0));

@@ -3,7 +3,6 @@
 //! Trains the tutorial's network for an epoch, then takes test digits through it twice, its second convolution by
 //! Winograd's filtering and by the direct sums, and sets both beside double precision.
 
-use mnist::data::gather;
 use mnist::kernels::Isa;
 use mnist::kernels::conv2d::Finish;
 use mnist::kernels::conv2d::winograd::Winograd;
@@ -88,9 +87,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut scratch = Scratch::forward(isa, 1)?;
 
     let (mut errors, mut largest, mut apart, mut others, mut right) = ([0f64; 2], 0f64, 0f32, 0, [0; 2]);
-    let (mut x, mut a, mut label) = (zeros(CONV_1.input_len()), zeros(CONV_1.output_len()), [0]);
+    let labels = test.labels().unwrap_or_default();
+    let (mut x, mut a) = (zeros(CONV_1.input_len()), zeros(CONV_1.output_len()));
     for digit in 0..DIGITS {
-        gather(&test, &[digit as u32], &mut x, &mut label);
+        test.image(digit, &mut x)?;
         CONV_1.forward(isa, &x, &packed, Finish::Bias { bias: &net.conv_1[1], relu: true }, &mut a);
         if digit % 100 == 0 {
             let exact = exact(&net, of(&a, 0, CONV_2.input_len()));
@@ -103,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let both = roads.both(&net, &a, true).map(|b| probabilities(isa, &net, &b, &mut scratch));
         apart = both[0].iter().zip(&both[1]).fold(apart, |m, (a, b)| m.max((a - b).abs()));
         others += usize::from(best(&both[0]) != best(&both[1]));
-        (0..2).for_each(|road| right[road] += usize::from(best(&both[road]) == label[0] as usize));
+        (0..2).for_each(|road| right[road] += usize::from(best(&both[road]) == labels[digit] as usize));
     }
     println!(
         "conv2d_1 of the trained network, outputs up to {largest:.1} (one unit in the last place there: {:.1e}):",

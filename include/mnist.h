@@ -200,10 +200,22 @@
 /// The same for a model whose last layer is linear and gives the logits.
 #define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS 2
 
+/// Crossentropy of classes, told a number for each: targets `[N, classes]`.
+#define MNIST_LOSS_CATEGORICAL_CROSSENTROPY 3
+
+/// Crossentropy of each output apart, told 0 or 1, or what is between, for each; a model that ends in sigmoid.
+#define MNIST_LOSS_BINARY_CROSSENTROPY 4
+
+/// The mean of the squared errors.
+#define MNIST_LOSS_MEAN_SQUARED_ERROR 5
+
+/// The mean of the errors' magnitudes.
+#define MNIST_LOSS_MEAN_ABSOLUTE_ERROR 6
+
 /// Report the share of samples whose most probable class is their label.
 #define MNIST_METRIC_ACCURACY 1
 
-/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
+/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 typedef struct mnist_dataset mnist_dataset;
 
 /// The text of an error, owned by the caller and used by one call at a time.
@@ -220,6 +232,9 @@ typedef struct mnist_model mnist_model;
 
 /// An open numpy archive (.npz). It does not change; any number of threads may look into it.
 typedef struct mnist_npz mnist_npz;
+
+/// All metrics of a progress, for mnist_progress_get.
+typedef struct mnist_progress_metrics mnist_progress_metrics;
 
 /// The output of a layer; it belongs to its graph and lives as long.
 typedef struct mnist_tensor mnist_tensor;
@@ -262,18 +277,28 @@ typedef struct mnist_compile_options {
     double beta_2;
     /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
     double epsilon;
-    /// MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
+    /// A constant MNIST_LOSS_.... MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY.
     uint32_t loss;
     /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     uint32_t metrics;
     /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
-    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adam,
-    /// AdamW, RMSprop, SGD. NULL: those settings. NULL.
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
+    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
+    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
+    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
     const char *optimizer_config;
-    /// The loss likewise: "'sparse_categorical_crossentropy'", or "{class_name: 'SparseCategoricalCrossentropy', config:
-    /// {from_logits: true}}". NULL: `loss`. NULL.
+    /// The loss likewise: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}". Classes:
+    /// SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,
+    /// CategoricalFocalCrossentropy, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    /// MeanSquaredLogarithmicError, LogCosh, Poisson, KLDivergence, Hinge, SquaredHinge, Huber, CategoricalHinge,
+    /// CosineSimilarity, and Keras's short names for them. The first takes labels, the others targets of the model's output's
+    /// shape; labels too where that is one number. NULL: `loss`. NULL.
     const char *loss_config;
-    /// The metrics likewise: "['accuracy']" or "[]". NULL: `metrics`. NULL.
+    /// The metrics likewise: "['accuracy', {class_name: 'AUC', config: {curve: 'PR'}}]" or "[]". Classes: every loss,
+    /// SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy ("accuracy" is the one of these that fits),
+    /// SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, Precision, Recall, TruePositives, FalsePositives, TrueNegatives,
+    /// FalseNegatives, F1Score, FBetaScore, AUC, RootMeanSquaredError, R2Score. What each is called in the history is its
+    /// config's `name`, or the short name that was given, or its class: "auc". NULL: `metrics`. NULL.
     const char *metrics_config;
 } mnist_compile_options;
 
@@ -298,6 +323,8 @@ typedef struct mnist_progress {
     double val_accuracy;
     /// Seconds since the epoch began.
     double seconds;
+    /// What mnist_progress_get reads.
+    const struct mnist_progress_metrics *metrics;
 } mnist_progress;
 
 /// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
@@ -352,7 +379,31 @@ typedef struct mnist_fit_options {
     /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
     /// with weights that are good for nothing any more).
     int32_t terminate_on_nan;
+    /// Callbacks as Keras serialises them, in JSON5: "[{class_name: 'EarlyStopping', config: {patience: 3,
+    /// restore_best_weights: true}}]". Classes: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, TensorBoard,
+    /// TerminateOnNaN. NULL: none. NULL.
+    const char *callbacks_config;
+    /// How much a sample of each class counts in the loss, each finite and 0 or more; NULL: all alike. Not together with sample
+    /// weights of the dataset. The validation data are not weighted so. NULL.
+    const float *class_weight;
+    /// How many numbers `class_weight` has: one for each class. 0.
+    size_t class_weight_len;
+    /// Epochs from one validation to the next, 1 or more. 1.
+    size_t validation_freq;
+    /// Steps in an epoch; the next epoch goes on where this one has stopped. 0: as many as it takes to go through the samples
+    /// once. 0.
+    size_t steps_per_epoch;
+    /// How many batches of an mnist_source are asked for ahead, on a thread of the library. 0: none, on the fit's thread. 0.
+    size_t prefetch;
 } mnist_fit_options;
+
+/// What an evaluation found.
+typedef struct mnist_metrics {
+    /// The mean loss over the samples.
+    double loss;
+    /// The share of samples whose most probable class is their label, 0 to 1; NaN where it is not measured.
+    double accuracy;
+} mnist_metrics;
 
 /// How to evaluate; fill it in with mnist_evaluate_options_init.
 typedef struct mnist_evaluate_options {
@@ -372,15 +423,10 @@ typedef struct mnist_evaluate_options {
     uint64_t *confusion;
     /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
     size_t confusion_capacity;
+    /// A place for everything that was measured, as the one epoch of a new history, to be freed with mnist_history_free.
+    /// Written on success only; NULL: unwanted. NULL.
+    struct mnist_history **results;
 } mnist_evaluate_options;
-
-/// What an evaluation found.
-typedef struct mnist_metrics {
-    /// The mean loss over the samples.
-    double loss;
-    /// The share of samples whose most probable class is their label, 0 to 1.
-    double accuracy;
-} mnist_metrics;
 
 #ifdef __cplusplus
 extern "C" {
@@ -577,17 +623,51 @@ mnist_status mnist_dataset_reshape(struct mnist_dataset *dataset,
 /// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
 /// ascending order. `labels` may be NULL when `capacity` is 0.
 ///
-/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then).
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then), and for a dataset
+/// without labels.
 mnist_status mnist_dataset_unique_labels(const struct mnist_dataset *dataset,
                                          uint32_t *labels,
                                          size_t capacity,
                                          size_t *count,
                                          struct mnist_error *error);
 
+/// All labels, in the samples' order, into `labels`, which has room for `capacity` numbers.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len, and for a dataset without labels.
+mnist_status mnist_dataset_labels(const struct mnist_dataset *dataset,
+                                  uint32_t *labels,
+                                  size_t capacity,
+                                  struct mnist_error *error);
+
+/// Returns the rank of one sample's targets, 1 to 3, and writes as many of their sizes to `dims` as `capacity` has room for
+/// (`dims` may be NULL when that is 0). 0 for a dataset without targets, with labels, say, and for NULL.
+size_t mnist_dataset_target_shape(const struct mnist_dataset *dataset,
+                                  size_t *dims,
+                                  size_t capacity);
+
+/// All targets, `[N, ...]` in the samples' order, into `targets`, which has room for `capacity` floats.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len times the product of mnist_dataset_target_shape's sizes,
+/// and for a dataset without targets.
+mnist_status mnist_dataset_targets(const struct mnist_dataset *dataset,
+                                   float *targets,
+                                   size_t capacity,
+                                   struct mnist_error *error);
+
+/// How much each sample counts in the loss, in their order, into `weights`, which has room for `capacity` floats; 1 for all
+/// of a dataset without weights.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len.
+mnist_status mnist_dataset_weights(const struct mnist_dataset *dataset,
+                                   float *weights,
+                                   size_t capacity,
+                                   struct mnist_error *error);
+
 /// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
 /// label into `*label`, which may be NULL when it is not wanted.
 ///
-/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C.
+/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C, and for a label that is wanted of
+/// a dataset without labels.
 mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
                                  size_t i,
                                  float *pixels,
@@ -599,14 +679,17 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
 void mnist_dataset_free(struct mnist_dataset *dataset);
 
 /// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
-/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each 0 or more and
-/// below 2^32. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// bytes stay bytes, all else becomes float32. `y` is what they are to give: integers `[N]` or `[N, 1]` are labels, each 0 or
+/// more and below 2^32; floats, and integers of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4,
+/// float32 in the dataset, `[N]` being taken for `[N, 1]`. NULL: nothing is known of it, as is enough for
+/// mnist_model_predict_dataset. `sample_weight` is `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or
+/// more; NULL: all the same. Everything is copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
-/// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
-/// is NULL.
+/// A target that is NaN or infinite is an error of what trains on it or evaluates it, not of this call; so are such samples.
 ///
-/// Errors: SHAPE for another rank, a size of 0, or numbers of samples and labels that differ; INVALID_ARGUMENT for an unknown
-/// type or a label out of its range; UNSUPPORTED for targets of floats and for sample weights; OUT_OF_MEMORY.
+/// Errors: SHAPE for another rank, a size of 0, or numbers of samples, labels, targets and weights that differ;
+/// INVALID_ARGUMENT for an unknown type, a label out of its range, or a weight that is negative, NaN or infinite;
+/// OUT_OF_MEMORY.
 mnist_status mnist_dataset_new(const struct mnist_array *x,
                                const struct mnist_array *y,
                                const struct mnist_array *sample_weight,
@@ -887,7 +970,7 @@ mnist_status mnist_model_config(const struct mnist_model *model,
                                 void *user_data,
                                 struct mnist_error *error);
 
-/// The learning rate of the next step, into `*learning_rate`.
+/// The learning rate of the next step, into `*learning_rate`; with a schedule, what that says of it.
 ///
 /// Errors: STATE before mnist_model_compile.
 mnist_status mnist_model_get_learning_rate(const struct mnist_model *model,
@@ -897,7 +980,7 @@ mnist_status mnist_model_get_learning_rate(const struct mnist_model *model,
 /// Sets the learning rate from the next step on, 0 or more; also while a fit runs, from a callback of it or from another
 /// thread. It is saved with the model. mnist_model_compile sets the optimizer's own again.
 ///
-/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile.
+/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile, and for an optimizer with a schedule, as in Keras.
 mnist_status mnist_model_set_learning_rate(struct mnist_model *model,
                                            double learning_rate,
                                            struct mnist_error *error);
@@ -915,7 +998,9 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
 /// instruction set.
 ///
-/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
+/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it; a
+/// message says so. A callback of callbacks_config that ends the fit, early stopping, say, is a success: MNIST_OK, and
+/// mnist_history_stop_reason tells why.
 ///
 /// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
 /// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
@@ -923,6 +1008,10 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
 /// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
 /// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+///
+/// With an optimizer that averages the weights (use_ema) the fit ends, stopped or not, with the averages in the weights' place,
+/// as in Keras. What is validated meanwhile, and in checkpoints, are the weights as they are trained; after the fit the
+/// model has forgotten its position, which was that of other weights.
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
@@ -947,6 +1036,28 @@ mnist_status mnist_model_fit(struct mnist_model *model,
                              struct mnist_history **out,
                              struct mnist_error *error);
 
+/// Takes one step of the optimizer on all of a dataset, as one batch, and puts its loss and accuracy, measured before the step,
+/// into `*out`. It goes on from the weights and the optimizer's state that are there; what the last fit's checkpoint would need is
+/// forgotten. What is random (dropout) follows from the number of the step. Memory for the step is kept for the next, until
+/// the model is fitted, compiled or freed.
+///
+/// Returns MNIST_DIVERGED, `*out` as it was and the model too, for a loss that is NaN or infinite; the message tells where it comes from.
+///
+/// Errors: STATE before mnist_model_compile; SHAPE and INVALID_ARGUMENT as mnist_model_fit; BUSY; OUT_OF_MEMORY.
+mnist_status mnist_model_train_on_batch(struct mnist_model *model,
+                                        const struct mnist_dataset *dataset,
+                                        struct mnist_metrics *out,
+                                        struct mnist_error *error);
+
+/// A metric of a fit's progress, during the callback that was given it: "loss", "accuracy", or any other that was compiled, into
+/// `*value`; and, when an epoch has ended, "val_loss" and so on. NaN for what was not measured yet.
+///
+/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress that no callback was given.
+mnist_status mnist_progress_get(const struct mnist_progress *progress,
+                                const char *metric,
+                                double *value,
+                                struct mnist_error *error);
+
 /// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
 /// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
 void mnist_model_cancel(const struct mnist_model *model);
@@ -956,12 +1067,14 @@ void mnist_model_cancel(const struct mnist_model *model);
 void mnist_evaluate_options_init(struct mnist_evaluate_options *options,
                                  size_t struct_size);
 
-/// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are
-/// `[H, W, C]` as the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment, also
-/// while a fit is under way. The model need not be compiled; its last layer ends in softmax, or is linear and taken for
-/// logits. NULL options mean the defaults.
+/// The loss that was compiled, and the accuracy, of the model on a dataset, into `*out`; options.results takes all metrics. The
+/// samples are of the shape of the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment,
+/// also while a fit is under way. Sample weights of the dataset count in the loss. The accuracy is NaN where the loss is told
+/// targets and no accuracy was compiled. A model that is not compiled is taken for a classifier if it ends in a row of softmax, or
+/// in a linear layer, taken for logits: sparse categorical crossentropy. NULL options mean the defaults.
 ///
-/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
+/// Errors: SHAPE for samples of another shape, and for labels where the loss takes targets, or targets of another shape than the
+/// model's output; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
 /// infinite, or made so by mnist_dataset_normalize, an option out of its range, too little room for the confusion matrix;
 /// UNSUPPORTED for another last layer; IO for a stdout that is to be written to and is wide-oriented (fwide);
 /// OUT_OF_MEMORY, the message saying which batch there would be memory for.
@@ -1091,15 +1204,27 @@ mnist_status mnist_model_load(const char *path,
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);
 
-/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss" or
-/// "val_accuracy".
+/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss",
+/// "val_accuracy", or any of mnist_history_metric_name.
 ///
-/// Errors: NOT_FOUND for a metric that was not measured; INVALID_ARGUMENT for an epoch that is not there.
+/// Errors: NOT_FOUND for a metric that was not measured, in this epoch (validation_freq) or at all; INVALID_ARGUMENT for an epoch that is not there.
 mnist_status mnist_history_get(const struct mnist_history *history,
                                const char *metric,
                                size_t epoch,
                                double *value,
                                struct mnist_error *error);
+
+/// How many metrics it holds, the loss included; 0 for NULL.
+size_t mnist_history_metrics_len(const struct mnist_history *history);
+
+/// The name of metric `i`, from 0: "loss" first, then what was compiled, then the same for the validation data, "val_loss" and so
+/// on, then what a callback has measured. The text lives as long as the history. NULL for no such metric, and for NULL.
+const char *mnist_history_metric_name(const struct mnist_history *history,
+                                      size_t i);
+
+/// Why the fit ended before its last epoch, when a callback of callbacks_config ended it: "EarlyStopping: ...". The text lives as
+/// long as the history. NULL when none did, and for NULL.
+const char *mnist_history_stop_reason(const struct mnist_history *history);
 
 /// Frees it; NULL is allowed.
 void mnist_history_free(struct mnist_history *history);

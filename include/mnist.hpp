@@ -164,7 +164,7 @@ private:
     detail::owner<mnist_npz, mnist_npz_free> npz_;
 };
 
-/// Images and labels.
+/// Images, and labels or targets.
 class dataset {
 public:
     /// Takes over a C dataset.
@@ -189,10 +189,22 @@ public:
         });
     }
 
-    /// Samples and labels of any type, copied.
+    /// Samples of any type, and what they are to give: labels or targets; copied.
     static dataset from_arrays(const mnist_array &x, const mnist_array &y)
     {
         return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, &y, nullptr, out, e); });
+    }
+
+    /// With weights: how much each sample counts in the loss.
+    static dataset from_arrays(const mnist_array &x, const mnist_array &y, const mnist_array &sample_weight)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, &y, &sample_weight, out, e); });
+    }
+
+    /// Samples to predict.
+    static dataset from_arrays(const mnist_array &x)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, nullptr, nullptr, out, e); });
     }
 
     static dataset from_idx(const std::string &images, const std::string &labels)
@@ -266,6 +278,40 @@ public:
             return mnist_dataset_unique_labels(get(), labels.data(), count, &count, e);
         });
         return labels;
+    }
+
+    std::vector<std::uint32_t> labels() const
+    {
+        std::vector<std::uint32_t> all(size());
+        detail::check([&](mnist_error *e) { return mnist_dataset_labels(get(), all.data(), all.size(), e); });
+        return all;
+    }
+
+    /// The shape of one sample's targets; empty when there are none.
+    std::vector<std::size_t> target_shape() const
+    {
+        std::vector<std::size_t> dims(3);
+        dims.resize(mnist_dataset_target_shape(get(), dims.data(), dims.size()));
+        return dims;
+    }
+
+    /// All targets, [N, ...].
+    std::vector<float> targets() const
+    {
+        std::size_t len = size();
+        for (const std::size_t dim : target_shape())
+            len *= dim;
+        std::vector<float> all(len);
+        detail::check([&](mnist_error *e) { return mnist_dataset_targets(get(), all.data(), all.size(), e); });
+        return all;
+    }
+
+    /// How much each sample counts in the loss.
+    std::vector<float> weights() const
+    {
+        std::vector<float> all(size());
+        detail::check([&](mnist_error *e) { return mnist_dataset_weights(get(), all.data(), all.size(), e); });
+        return all;
     }
 
     /// Image `i`, [H, W, C] as it is scaled, and its label.

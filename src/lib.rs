@@ -10,7 +10,8 @@
 //!
 //! graph     what a network is: layers and their calls, names, Keras's JSON, the summary
 //! optimizers  what turns gradients into steps
-//! callbacks   what looks on while a model is fitted, and may change the fit's course
+//! losses    what is made small                metrics   what is measured beside it
+//! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
@@ -36,7 +37,9 @@ pub mod json;
 pub mod kernels;
 mod kind;
 pub mod layers;
+pub mod losses;
 mod memory;
+pub mod metrics;
 pub mod model;
 pub mod optimizers;
 pub mod train;

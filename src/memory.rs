@@ -162,6 +162,13 @@ impl Buffer {
         };
         Ok(Buffer { storage, len })
     }
+
+    /// A copy of `values`.
+    pub fn copy_of(values: &[f32]) -> Result<Self> {
+        let mut copy = Buffer::zeros(values.len())?;
+        copy.copy_from_slice(values);
+        Ok(copy)
+    }
 }
 
 /// A vector of zeros that holds `len` elements from a cache line's start on, and the index where that is.

@@ -35,7 +35,7 @@ fn network(mut train: Dataset) -> Model {
 fn accuracy(model: &Model, images: Vec<f32>, labels: &[u32]) -> f64 {
     let data = Dataset::from_f32(images, &[labels.len(), 28, 28], labels.to_vec()).unwrap();
     let mut ignore = |_: &str| ();
-    model.evaluate(&data, EvaluateOptions::new(Output::file(&mut ignore))).unwrap().accuracy
+    model.evaluate(&data, EvaluateOptions::new(Output::file(&mut ignore))).unwrap().metrics.accuracy
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn a_network_gets_prepared_digits_right() {
     let test = test.slice(0, DIGITS).unwrap();
     let model = network(train.slice(0, 20_000).unwrap());
     let untouched = (0..DIGITS).flat_map(|i| digit(&test, i).squeezed()).collect();
-    let untouched = accuracy(&model, untouched, test.labels());
+    let untouched = accuracy(&model, untouched, test.labels().unwrap());
     assert!(untouched > 0.95, "{untouched}");
     for (name, distort) in DISTORTIONS {
         let (mut squeezed, mut prepared) = (Vec::new(), Vec::new());
@@ -54,8 +54,8 @@ fn a_network_gets_prepared_digits_right() {
             squeezed.extend(picture.squeezed());
             prepared.extend(prepare(&picture.grey, picture.height, picture.width, 255.0).unwrap());
         }
-        let squeezed = accuracy(&model, squeezed, test.labels());
-        let prepared = accuracy(&model, prepared, test.labels());
+        let squeezed = accuracy(&model, squeezed, test.labels().unwrap());
+        let prepared = accuracy(&model, prepared, test.labels().unwrap());
         println!("{name}: squeezed {squeezed:.3}, prepared {prepared:.3}, untouched {untouched:.3}");
         // Another pen is another digit; everything else is undone.
         let lost = match name.contains("pen") {

@@ -132,7 +132,7 @@ impl Picture {
 /// Image `i` of a dataset of 28 x 28 bytes that were not normalized.
 pub fn digit(data: &Dataset, i: usize) -> Picture {
     let mut pixels = [0.0; 28 * 28];
-    data.image(i, &mut pixels);
+    data.image(i, &mut pixels).unwrap();
     Picture { height: 28, width: 28, grey: pixels.map(|pixel| pixel as u8).to_vec() }
 }
 

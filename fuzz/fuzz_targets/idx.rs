@@ -24,7 +24,7 @@ fuzz_target!(|files: &[u8]| {
     match data {
         Ok(data) => {
             check_last_image(&data, &images);
-            assert!(labels[2] != 8 || data.labels().iter().zip(&labels[8..]).all(|(&label, &byte)| label == u32::from(byte)));
+            assert!(labels[2] != 8 || data.labels().unwrap().iter().zip(&labels[8..]).all(|(&label, &byte)| label == u32::from(byte)));
         }
         Err(error) => check_error(&error),
     }

@@ -54,9 +54,9 @@ fn load(images: &str, labels: &str, len: usize) {
 
 /// All that one can ask of a dataset.
 fn look(data: &Dataset) {
-    assert_eq!(data.labels().len(), data.len());
+    assert_eq!(data.labels().unwrap().len(), data.len());
     let mut image = vec![0.0; data.image_shape().iter().product()];
-    data.image(data.len() - 1, &mut image);
+    data.image(data.len() - 1, &mut image).unwrap();
     let _ = (data.unique_labels(), data.check_finite(), data.fingerprint());
 }
 

@@ -31,7 +31,7 @@ pub fn check_last_image(data: &Dataset, content: &[u8]) {
         return;
     }
     let mut image = vec![0.0; data.image_shape().iter().product()];
-    data.image(data.len() - 1, &mut image);
+    data.image(data.len() - 1, &mut image).unwrap();
     let end: Vec<f32> = content[content.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
     assert_eq!(image, end);
 }

@@ -8,7 +8,7 @@ use super::dataset::{
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{give, out, slice};
-use crate::data::Dataset;
+use crate::data::{Dataset, Elements};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use std::ffi::c_void;
@@ -28,14 +28,17 @@ pub struct mnist_array {
 }
 
 /// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
-/// bytes stay bytes, all else becomes float32. `y` are the labels, `[N]` or `[N, 1]` of an integer type, each 0 or more and
-/// below 2^32. Both are copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// bytes stay bytes, all else becomes float32. `y` is what they are to give: integers `[N]` or `[N, 1]` are labels, each 0 or
+/// more and below 2^32; floats, and integers of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4,
+/// float32 in the dataset, `[N]` being taken for `[N, 1]`. NULL: nothing is known of it, as is enough for
+/// mnist_model_predict_dataset. `sample_weight` is `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or
+/// more; NULL: all the same. Everything is copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
 ///
-/// `y` of floats, targets that are no labels, and `sample_weight`, weights of samples, are not supported yet: `sample_weight`
-/// is NULL.
+/// A target that is NaN or infinite is an error of what trains on it or evaluates it, not of this call; so are such samples.
 ///
-/// Errors: SHAPE for another rank, a size of 0, or numbers of samples and labels that differ; INVALID_ARGUMENT for an unknown
-/// type or a label out of its range; UNSUPPORTED for targets of floats and for sample weights; OUT_OF_MEMORY.
+/// Errors: SHAPE for another rank, a size of 0, or numbers of samples, labels, targets and weights that differ;
+/// INVALID_ARGUMENT for an unknown type, a label out of its range, or a weight that is negative, NaN or infinite;
+/// OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_new(
     x: *const mnist_array,
@@ -48,17 +51,25 @@ pub unsafe extern "C" fn mnist_dataset_new(
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let out = self::out(out, "out")?;
-            let (x, y) = (Array::of(x, "x")?, Array::of(y, "y")?);
-            if !sample_weight.is_null() {
-                let error = Error::new(ErrorKind::Unsupported, "sample weights are not supported yet");
-                return Err(error.expected("NULL").at("argument `sample_weight`"));
-            }
-            let labels = y.labels()?;
-            let dataset = match x.dtype {
-                MNIST_DTYPE_U8 => Dataset::from_u8(x.copy(|byte: u8| byte)?, x.dims, labels),
-                _ => Dataset::from_f32(x.floats()?, x.dims, labels),
+            let x = Array::of(x, "x")?;
+            let y = (!y.is_null()).then(|| Array::of(y, "y")).transpose()?;
+            let weight = (!sample_weight.is_null()).then(|| Array::of(sample_weight, "sample_weight")).transpose()?;
+            let pixels = match x.dtype {
+                MNIST_DTYPE_U8 => Elements::U8(x.copy(|byte: u8| byte)?),
+                _ => Elements::F32(x.floats()?),
             };
-            out.write(give(mnist_dataset::new(dataset.at("argument `x`")?)));
+            let mut data = Dataset::from_elements(pixels, x.dims).at("argument `x`")?;
+            if let Some(y) = y {
+                data = match y.are_labels() {
+                    true => data.with_labels(y.labels().at("argument `y`")?),
+                    false => data.with_targets(y.floats()?, if y.dims.len() > 1 { &y.dims[1..] } else { &[1] }),
+                }
+                .at("argument `y`")?;
+            }
+            if let Some(weight) = weight {
+                data = data.with_weights(weight.column()?.floats()?).at("argument `sample_weight`")?;
+            }
+            out.write(give(mnist_dataset::new(data)));
         }
         Ok(MNIST_OK)
     })
@@ -133,15 +144,27 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// Its numbers as labels.
+    /// Whether they can only be labels: integers, one for each sample.
+    fn are_labels(&self) -> bool {
+        !matches!(self.dtype, MNIST_DTYPE_F32 | MNIST_DTYPE_F64) && matches!(self.dims, [_] | [_, 1])
+    }
+
+    /// Itself, which must have one number for each sample.
+    fn column(self) -> Result<Self> {
+        match self.dims {
+            [_] | [_, 1] => Ok(self),
+            dims => {
+                let error = Error::new(ErrorKind::Shape, "not one number for each sample").expected("[N] or [N, 1]");
+                Err(error.found(format_args!("{dims:?}")).at(format_args!("argument `{}`", self.name)))
+            }
+        }
+    }
+
+    /// Its integers as labels.
     ///
     /// # Safety
     /// They are of its type.
     unsafe fn labels(&self) -> Result<Vec<u32>> {
-        if !matches!(self.dims, [_] | [_, 1]) {
-            let error = Error::new(ErrorKind::Shape, "labels of a wrong shape").expected("[N] or [N, 1]");
-            return Err(error.found(format_args!("{:?}", self.dims)).at("argument `y`"));
-        }
         // SAFETY: the caller's.
         let wide: Vec<i128> = unsafe {
             match self.dtype {
@@ -153,18 +176,14 @@ impl<'a> Array<'a> {
                 MNIST_DTYPE_U16 => self.copy(|x: u16| x.into()),
                 MNIST_DTYPE_U32 => self.copy(|x: u32| x.into()),
                 MNIST_DTYPE_U64 => self.copy(|x: u64| x.into()),
-                MNIST_DTYPE_F32 | MNIST_DTYPE_F64 => {
-                    let error = Error::new(ErrorKind::Unsupported, "targets of floats are not supported yet");
-                    Err(error.expected("labels of an integer type").at("argument `y`"))
-                }
                 _ => Err(self.unknown()),
             }
         }?;
-        let mut labels = memory::reserve(wide.len()).at("argument `y`")?;
+        let mut labels = memory::reserve(wide.len())?;
         for (i, &label) in wide.iter().enumerate() {
             labels.push(u32::try_from(label).map_err(|_| {
                 let error = Error::new(ErrorKind::InvalidArgument, "a label is out of range");
-                error.expected("0 to 4294967295").found(label).at(format_args!("label {i}")).at("argument `y`")
+                error.expected("0 to 4294967295").found(label).at(format_args!("label {i}"))
             })?);
         }
         Ok(labels)

@@ -1,16 +1,16 @@
-//! `mnist_dataset`: images and labels.
+//! `mnist_dataset`: images, and labels or targets.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{Handle, borrow, give, out, path, peek, room, slice, string, take, write_dims};
-use crate::data::{self, Dataset, Dtype};
+use crate::data::{self, Dataset, Dtype, TargetKind};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use parking_lot::{Mutex, RwLock};
 use std::ffi::c_char;
 
-/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
+/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 pub struct mnist_dataset {
     /// Held by calls that change it.
     exclusive: Mutex<()>,
@@ -382,7 +382,8 @@ pub unsafe extern "C" fn mnist_dataset_reshape(
 /// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
 /// ascending order. `labels` may be NULL when `capacity` is 0.
 ///
-/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then).
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then), and for a dataset
+/// without labels.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_unique_labels(
     dataset: *const mnist_dataset,
@@ -395,7 +396,7 @@ pub unsafe extern "C" fn mnist_dataset_unique_labels(
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let count = out(count, "count")?;
-            let unique = borrow(dataset, "dataset")?.get().unique_labels()?;
+            let unique = borrow(dataset, "dataset")?.get().unique_labels().at("argument `dataset`")?;
             if capacity > 0 {
                 room(labels, "labels", (capacity, "capacity"), unique.len())?.copy_from_slice(&unique);
             }
@@ -405,10 +406,98 @@ pub unsafe extern "C" fn mnist_dataset_unique_labels(
     })
 }
 
+/// All labels, in the samples' order, into `labels`, which has room for `capacity` numbers.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len, and for a dataset without labels.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_labels(
+    dataset: *const mnist_dataset,
+    labels: *mut u32,
+    capacity: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let data = borrow(dataset, "dataset")?.get();
+            let all = data.need_labels().at("argument `dataset`")?;
+            room(labels, "labels", (capacity, "capacity"), all.len())?.copy_from_slice(all);
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Returns the rank of one sample's targets, 1 to 3, and writes as many of their sizes to `dims` as `capacity` has room for
+/// (`dims` may be NULL when that is 0). 0 for a dataset without targets, with labels, say, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_target_shape(
+    dataset: *const mnist_dataset,
+    dims: *mut usize,
+    capacity: usize,
+) -> usize {
+    guard::value(0, || {
+        // SAFETY: by the contract they are NULL or what the header says.
+        unsafe {
+            peek(dataset).map_or(0, |dataset| match dataset.current.read().target_kind() {
+                TargetKind::Values(shape) => write_dims(shape, dims, capacity),
+                TargetKind::None | TargetKind::Labels => 0,
+            })
+        }
+    })
+}
+
+/// All targets, `[N, ...]` in the samples' order, into `targets`, which has room for `capacity` floats.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len times the product of mnist_dataset_target_shape's sizes,
+/// and for a dataset without targets.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_targets(
+    dataset: *const mnist_dataset,
+    targets: *mut f32,
+    capacity: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let data = borrow(dataset, "dataset")?.get();
+            let (all, _) = data.need_targets().at("argument `dataset`")?;
+            room(targets, "targets", (capacity, "capacity"), all.len())?.copy_from_slice(all);
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// How much each sample counts in the loss, in their order, into `weights`, which has room for `capacity` floats; 1 for all
+/// of a dataset without weights.
+///
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_weights(
+    dataset: *const mnist_dataset,
+    weights: *mut f32,
+    capacity: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let data = borrow(dataset, "dataset")?.get();
+            let weights = room(weights, "weights", (capacity, "capacity"), data.len())?;
+            match data.weights() {
+                Some(all) => weights.copy_from_slice(all),
+                None => weights.fill(1.0),
+            }
+        }
+        Ok(MNIST_OK)
+    })
+}
+
 /// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
 /// label into `*label`, which may be NULL when it is not wanted.
 ///
-/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C.
+/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C, and for a label that is wanted of
+/// a dataset without labels.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_image(
     dataset: *const mnist_dataset,
@@ -422,15 +511,19 @@ pub unsafe extern "C" fn mnist_dataset_image(
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let data = borrow(dataset, "dataset")?.get();
-            let Some(&found) = data.labels().get(i) else {
+            if i >= data.len() {
                 return Err(Error::new(ErrorKind::InvalidArgument, "no such image")
                     .expected(format_args!("below {}", data.len()))
                     .found(i)
                     .at("argument `i`"));
+            }
+            let found = match label.is_null() {
+                true => None,
+                false => Some(data.need_labels().at("argument `dataset`")?[i]),
             };
             let len = data.image_shape().iter().product();
-            data.image(i, room(pixels, "pixels", (capacity, "capacity"), len)?);
-            if !label.is_null() {
+            data.image(i, room(pixels, "pixels", (capacity, "capacity"), len)?)?;
+            if let Some(found) = found {
                 label.write(found);
             }
         }

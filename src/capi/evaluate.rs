@@ -4,10 +4,11 @@
 use super::dataset::mnist_dataset;
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
+use super::history::mnist_history;
 use super::model::mnist_model;
 use super::options::{self, Options, unknown};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, out, room, slice};
+use super::pointers::{borrow, give, out, room, slice};
 use crate::error::{Error, ErrorKind, Result};
 use crate::train::{EvaluateOptions, Output, Verbose};
 use std::ffi::c_void;
@@ -32,6 +33,9 @@ pub struct mnist_evaluate_options {
     pub confusion: *mut u64,
     /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
     pub confusion_capacity: usize,
+    /// A place for everything that was measured, as the one epoch of a new history, to be freed with mnist_history_free.
+    /// Written on success only; NULL: unwanted. NULL.
+    pub results: *mut *mut mnist_history,
 }
 
 // SAFETY: numbers, a nullable function, and pointers that are handed on or checked for NULL, behind a usize.
@@ -44,6 +48,7 @@ unsafe impl Options for mnist_evaluate_options {
         write_data: std::ptr::null_mut(),
         confusion: std::ptr::null_mut(),
         confusion_capacity: 0,
+        results: std::ptr::null_mut(),
     };
     const FIRST: usize = std::mem::offset_of!(Self, confusion);
 }
@@ -69,7 +74,7 @@ impl mnist_evaluate_options {
 pub struct mnist_metrics {
     /// The mean loss over the samples.
     pub loss: f64,
-    /// The share of samples whose most probable class is their label, 0 to 1.
+    /// The share of samples whose most probable class is their label, 0 to 1; NaN where it is not measured.
     pub accuracy: f64,
 }
 
@@ -91,12 +96,14 @@ pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluat
     guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
-/// Loss (sparse categorical crossentropy) and accuracy of the model on a dataset, into `*out`. The images are
-/// `[H, W, C]` as the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment, also
-/// while a fit is under way. The model need not be compiled; its last layer ends in softmax, or is linear and taken for
-/// logits. NULL options mean the defaults.
+/// The loss that was compiled, and the accuracy, of the model on a dataset, into `*out`; options.results takes all metrics. The
+/// samples are of the shape of the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment,
+/// also while a fit is under way. Sample weights of the dataset count in the loss. The accuracy is NaN where the loss is told
+/// targets and no accuracy was compiled. A model that is not compiled is taken for a classifier if it ends in a row of softmax, or
+/// in a linear layer, taken for logits: sparse categorical crossentropy. NULL options mean the defaults.
 ///
-/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
+/// Errors: SHAPE for samples of another shape, and for labels where the loss takes targets, or targets of another shape than the
+/// model's output; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
 /// infinite, or made so by mnist_dataset_normalize, an option out of its range, too little room for the confusion matrix;
 /// UNSUPPORTED for another last layer; IO for a stdout that is to be written to and is wide-oriented (fwide);
 /// OUT_OF_MEMORY, the message saying which batch there would be memory for.
@@ -120,7 +127,7 @@ pub unsafe extern "C" fn mnist_model_evaluate(
             if verbose != Verbose::Silent {
                 sink.ready()?;
             }
-            let metrics = model.evaluate(
+            let found = model.evaluate(
                 &data,
                 EvaluateOptions {
                     batch_size: options.batch_size,
@@ -134,7 +141,11 @@ pub unsafe extern "C" fn mnist_model_evaluate(
                     confusion: options.confusion(model.output_len())?,
                 },
             )?;
-            out.write(mnist_metrics { loss: metrics.loss, accuracy: metrics.accuracy });
+            if !options.results.is_null() {
+                let results = self::out(options.results, "options.results")?;
+                results.write(give(mnist_history::new(found.results)));
+            }
+            out.write(mnist_metrics { loss: found.metrics.loss, accuracy: found.metrics.accuracy });
         }
         Ok(MNIST_OK)
     })

@@ -3,14 +3,15 @@
 
 use super::dataset::mnist_dataset;
 use super::error::{MNIST_CANCELLED, MNIST_DIVERGED, MNIST_OK, mnist_error, mnist_status};
-use super::evaluate::verbose;
+use super::evaluate::{mnist_metrics, verbose};
 use super::guard;
 use super::history::mnist_history;
-use super::model::mnist_model;
+use super::model::{config, mnist_model};
 use super::options::{self, Options};
 use super::output::{Sink, mnist_write_fn};
-use super::pointers::{borrow, give, path, peek};
-use crate::error::{Error, ErrorKind, Result};
+use super::pointers::{Handle, Tagged, borrow, give, out, path, peek, slice, string};
+use crate::error::{Error, ErrorKind, Result, one_of, printable};
+use crate::memory;
 use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress, Verbose};
 use std::ffi::{c_char, c_void};
 
@@ -37,6 +38,17 @@ pub struct mnist_progress {
     pub val_accuracy: f64,
     /// Seconds since the epoch began.
     pub seconds: f64,
+    /// What mnist_progress_get reads.
+    pub metrics: *const mnist_progress_metrics,
+}
+
+/// All metrics of a progress, for mnist_progress_get.
+pub struct mnist_progress_metrics {
+    progress: Progress,
+}
+
+impl Handle for mnist_progress_metrics {
+    const TAG: u64 = u64::from_ne_bytes(*b"mnistprg");
 }
 
 /// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
@@ -93,6 +105,22 @@ pub struct mnist_fit_options {
     /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
     /// with weights that are good for nothing any more).
     pub terminate_on_nan: i32,
+    /// Callbacks as Keras serialises them, in JSON5: "[{class_name: 'EarlyStopping', config: {patience: 3,
+    /// restore_best_weights: true}}]". Classes: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, TensorBoard,
+    /// TerminateOnNaN. NULL: none. NULL.
+    pub callbacks_config: *const c_char,
+    /// How much a sample of each class counts in the loss, each finite and 0 or more; NULL: all alike. Not together with sample
+    /// weights of the dataset. The validation data are not weighted so. NULL.
+    pub class_weight: *const f32,
+    /// How many numbers `class_weight` has: one for each class. 0.
+    pub class_weight_len: usize,
+    /// Epochs from one validation to the next, 1 or more. 1.
+    pub validation_freq: usize,
+    /// Steps in an epoch; the next epoch goes on where this one has stopped. 0: as many as it takes to go through the samples
+    /// once. 0.
+    pub steps_per_epoch: usize,
+    /// How many batches of an mnist_source are asked for ahead, on a thread of the library. 0: none, on the fit's thread. 0.
+    pub prefetch: usize,
 }
 
 // SAFETY: numbers, nullable functions and pointers that are handed on or checked for NULL, behind a usize.
@@ -119,11 +147,30 @@ unsafe impl Options for mnist_fit_options {
         checkpoint_seconds: 0.0,
         resume: 0,
         terminate_on_nan: 1,
+        callbacks_config: std::ptr::null(),
+        class_weight: std::ptr::null(),
+        class_weight_len: 0,
+        validation_freq: 1,
+        steps_per_epoch: 0,
+        prefetch: 0,
     };
     const FIRST: usize = std::mem::offset_of!(Self, checkpoint_path);
 }
 
 impl mnist_fit_options {
+    /// The weights of the classes, if there are any.
+    ///
+    /// # Safety
+    /// `class_weight` is NULL or points to `class_weight_len` numbers.
+    unsafe fn class_weight(&self) -> Result<Option<Vec<f32>>> {
+        if self.class_weight.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: the caller's.
+        let weights = unsafe { slice(self.class_weight, self.class_weight_len, "options.class_weight") }?;
+        memory::collect(weights.iter().copied()).map(Some)
+    }
+
     /// What the checkpoint's fields say.
     ///
     /// # Safety
@@ -150,9 +197,21 @@ struct CCallbacks<'a>(&'a mnist_fit_options);
 impl CCallbacks<'_> {
     fn call(&self, callback: mnist_callback, progress: &Progress) -> Control {
         let Some(callback) = callback else { return Control::Continue };
-        let Progress { epoch, epochs, batch, batches, loss, accuracy, val_loss, val_accuracy, seconds } = *progress;
-        let progress =
-            mnist_progress { epoch, epochs, batch, batches, loss, accuracy, val_loss, val_accuracy, seconds };
+        let Progress { epoch, epochs, batch, batches, seconds, ref accuracy, .. } = *progress;
+        let of = |name: Option<String>| name.map_or(f64::NAN, |name| progress.get(&name));
+        let mut metrics = Tagged::new(mnist_progress_metrics { progress: progress.clone() });
+        let progress = mnist_progress {
+            epoch,
+            epochs,
+            batch,
+            batches,
+            loss: progress.get("loss"),
+            accuracy: of(accuracy.clone()),
+            val_loss: progress.get("val_loss"),
+            val_accuracy: of(accuracy.as_ref().map(|name| format!("val_{name}"))),
+            seconds,
+            metrics: metrics.pointer(),
+        };
         // SAFETY: by the contract it is a function of this type that may be called until the fit returns.
         match unsafe { callback(self.0.user_data, &raw const progress) } {
             0 => Control::Continue,
@@ -189,7 +248,9 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
 /// instruction set.
 ///
-/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it.
+/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it; a
+/// message says so. A callback of callbacks_config that ends the fit, early stopping, say, is a success: MNIST_OK, and
+/// mnist_history_stop_reason tells why.
 ///
 /// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
 /// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
@@ -197,6 +258,10 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
 /// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
 /// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+///
+/// With an optimizer that averages the weights (use_ema) the fit ends, stopped or not, with the averages in the weights' place,
+/// as in Keras. What is validated meanwhile, and in checkpoints, are the weights as they are trained; after the fit the
+/// model has forgotten its position, which was that of other weights.
 ///
 /// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
 /// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
@@ -258,18 +323,86 @@ pub unsafe extern "C" fn mnist_model_fit(
                     callbacks: Some(&mut CCallbacks(&options)),
                     checkpoint: options.checkpoint()?,
                     terminate_on_nan: options.terminate_on_nan != 0,
+                    callbacks_config: config(options.callbacks_config, "callbacks_config")?.unwrap_or_default(),
+                    class_weight: options.class_weight()?,
+                    validation_freq: options.validation_freq,
+                    steps_per_epoch: Some(options.steps_per_epoch).filter(|&steps| steps > 0),
+                    prefetch: options.prefetch,
                 },
             )?;
             if !out.is_null() {
-                out.write(give(mnist_history { history: fitted.history }));
+                out.write(give(mnist_history::new(fitted.history)));
             }
-            let status = match &fitted.diverged {
-                Some(_) => MNIST_DIVERGED,
-                None if fitted.cancelled => MNIST_CANCELLED,
-                None => MNIST_OK,
-            };
-            Ok((status, fitted.diverged.map(|diverged| diverged.to_string())))
+            Ok(match fitted.diverged {
+                Some(diverged) => (MNIST_DIVERGED, Some(diverged.to_string())),
+                None if fitted.cancelled => {
+                    let message = "the fit was stopped by a callback or by mnist_model_cancel";
+                    (MNIST_CANCELLED, Some(message.to_string()))
+                }
+                None => (MNIST_OK, None),
+            })
         }
+    })
+}
+
+/// Takes one step of the optimizer on all of a dataset, as one batch, and puts its loss and accuracy, measured before the step,
+/// into `*out`. It goes on from the weights and the optimizer's state that are there; what the last fit's checkpoint would need is
+/// forgotten. What is random (dropout) follows from the number of the step. Memory for the step is kept for the next, until
+/// the model is fitted, compiled or freed.
+///
+/// Returns MNIST_DIVERGED, `*out` as it was and the model too, for a loss that is NaN or infinite; the message tells where it comes from.
+///
+/// Errors: STATE before mnist_model_compile; SHAPE and INVALID_ARGUMENT as mnist_model_fit; BUSY; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_train_on_batch(
+    model: *mut mnist_model,
+    dataset: *const mnist_dataset,
+    out: *mut mnist_metrics,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status_and_news(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = borrow(model, "model")?.get()?;
+            let data = borrow(dataset, "dataset")?.get();
+            let out = self::out(out, "out")?;
+            let (metrics, diverged) = model.train_on_batch(&data)?;
+            if let Some(diverged) = diverged {
+                return Ok((MNIST_DIVERGED, Some(diverged.to_string())));
+            }
+            out.write(mnist_metrics { loss: metrics.loss, accuracy: metrics.accuracy });
+            Ok((MNIST_OK, None))
+        }
+    })
+}
+
+/// A metric of a fit's progress, during the callback that was given it: "loss", "accuracy", or any other that was compiled, into
+/// `*value`; and, when an epoch has ended, "val_loss" and so on. NaN for what was not measured yet.
+///
+/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress that no callback was given.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_progress_get(
+    progress: *const mnist_progress,
+    metric: *const c_char,
+    value: *mut f64,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let progress = &slice(progress, 1, "progress")?[0];
+            let metrics = borrow(progress.metrics, "progress.metrics")?;
+            let name = string(metric, "metric")?;
+            let logs = &metrics.progress.logs;
+            if !logs.names().iter().any(|known| known == name) {
+                return Err(Error::new(ErrorKind::NotFound, "the fit does not measure it")
+                    .expected(one_of(logs.names().iter()))
+                    .found(format_args!("`{}`", printable(name)))
+                    .at("argument `metric`"));
+            }
+            out(value, "value")?.write(metrics.progress.get(name));
+        }
+        Ok(MNIST_OK)
     })
 }
 

@@ -5,11 +5,22 @@ use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{Handle, borrow, out, peek, string, take};
 use crate::model::History;
-use std::ffi::c_char;
+use std::ffi::{CString, c_char};
 
 /// The metrics of a fit's epochs. It does not change; any number of threads may read it.
 pub struct mnist_history {
-    pub(super) history: History,
+    history: History,
+    names: Vec<CString>,
+    reason: Option<CString>,
+}
+
+impl mnist_history {
+    /// The handle of a history.
+    pub(super) fn new(history: History) -> Self {
+        let text = |text: &str| CString::new(text.replace('\0', " ")).unwrap_or_default();
+        let names = history.names().iter().map(|name| text(name)).collect();
+        mnist_history { names, reason: history.stopped().map(text), history }
+    }
 }
 
 impl Handle for mnist_history {
@@ -23,10 +34,10 @@ pub unsafe extern "C" fn mnist_history_epochs(history: *const mnist_history) -> 
     guard::value(0, || unsafe { peek(history) }.map_or(0, |history| history.history.epochs()))
 }
 
-/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss" or
-/// "val_accuracy".
+/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss",
+/// "val_accuracy", or any of mnist_history_metric_name.
 ///
-/// Errors: NOT_FOUND for a metric that was not measured; INVALID_ARGUMENT for an epoch that is not there.
+/// Errors: NOT_FOUND for a metric that was not measured, in this epoch (validation_freq) or at all; INVALID_ARGUMENT for an epoch that is not there.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_get(
     history: *const mnist_history,
@@ -43,6 +54,35 @@ pub unsafe extern "C" fn mnist_history_get(
             out(value, "value")?.write(history.history.get(metric, epoch)?);
         }
         Ok(MNIST_OK)
+    })
+}
+
+/// How many metrics it holds, the loss included; 0 for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_history_metrics_len(history: *const mnist_history) -> usize {
+    // SAFETY: by the contract it is NULL or live.
+    guard::value(0, || unsafe { peek(history) }.map_or(0, |history| history.names.len()))
+}
+
+/// The name of metric `i`, from 0: "loss" first, then what was compiled, then the same for the validation data, "val_loss" and so
+/// on, then what a callback has measured. The text lives as long as the history. NULL for no such metric, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_history_metric_name(history: *const mnist_history, i: usize) -> *const c_char {
+    guard::value(std::ptr::null(), || {
+        // SAFETY: by the contract it is NULL or live.
+        let name = unsafe { peek(history) }.and_then(|history| history.names.get(i));
+        name.map_or(std::ptr::null(), |name| name.as_ptr())
+    })
+}
+
+/// Why the fit ended before its last epoch, when a callback of callbacks_config ended it: "EarlyStopping: ...". The text lives as
+/// long as the history. NULL when none did, and for NULL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_history_stop_reason(history: *const mnist_history) -> *const c_char {
+    guard::value(std::ptr::null(), || {
+        // SAFETY: by the contract it is NULL or live.
+        let reason = unsafe { peek(history) }.and_then(|history| history.reason.as_ref());
+        reason.map_or(std::ptr::null(), |reason| reason.as_ptr())
     })
 }
 

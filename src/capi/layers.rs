@@ -161,7 +161,7 @@ pub unsafe extern "C" fn mnist_model_config(
     })
 }
 
-/// The learning rate of the next step, into `*learning_rate`.
+/// The learning rate of the next step, into `*learning_rate`; with a schedule, what that says of it.
 ///
 /// Errors: STATE before mnist_model_compile.
 #[unsafe(no_mangle)]
@@ -183,7 +183,7 @@ pub unsafe extern "C" fn mnist_model_get_learning_rate(
 /// Sets the learning rate from the next step on, 0 or more; also while a fit runs, from a callback of it or from another
 /// thread. It is saved with the model. mnist_model_compile sets the optimizer's own again.
 ///
-/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile.
+/// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile, and for an optimizer with a schedule, as in Keras.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_set_learning_rate(
     model: *mut mnist_model,

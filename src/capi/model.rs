@@ -10,7 +10,8 @@ use super::pointers::{Handle, borrow, give, out, peek, string, take, write_dims}
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::json::{self, Named};
 use crate::kernels::process::Process;
-use crate::model::{CompileOptions, Loss, Model};
+use crate::losses::{self, Crossentropy, Loss};
+use crate::model::{CompileOptions, Model};
 use crate::optimizers::{self, Adam, AdamW, Optimizer, RmsProp, Sgd};
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
@@ -80,6 +81,15 @@ pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY: u32 = 1;
 /// The same for a model whose last layer is linear and gives the logits.
 pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS: u32 = 2;
 
+/// Crossentropy of classes, told a number for each: targets `[N, classes]`.
+pub const MNIST_LOSS_CATEGORICAL_CROSSENTROPY: u32 = 3;
+/// Crossentropy of each output apart, told 0 or 1, or what is between, for each; a model that ends in sigmoid.
+pub const MNIST_LOSS_BINARY_CROSSENTROPY: u32 = 4;
+/// The mean of the squared errors.
+pub const MNIST_LOSS_MEAN_SQUARED_ERROR: u32 = 5;
+/// The mean of the errors' magnitudes.
+pub const MNIST_LOSS_MEAN_ABSOLUTE_ERROR: u32 = 6;
+
 /// Report the share of samples whose most probable class is their label.
 pub const MNIST_METRIC_ACCURACY: u32 = 1;
 
@@ -99,18 +109,28 @@ pub struct mnist_compile_options {
     pub beta_2: f64,
     /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
     pub epsilon: f64,
-    /// MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY, or that _FROM_LOGITS.
+    /// A constant MNIST_LOSS_.... MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY.
     pub loss: u32,
     /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
     pub metrics: u32,
     /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
-    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adam,
-    /// AdamW, RMSprop, SGD. NULL: those settings. NULL.
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
+    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
+    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
+    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
     pub optimizer_config: *const c_char,
-    /// The loss likewise: "'sparse_categorical_crossentropy'", or "{class_name: 'SparseCategoricalCrossentropy', config:
-    /// {from_logits: true}}". NULL: `loss`. NULL.
+    /// The loss likewise: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}". Classes:
+    /// SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,
+    /// CategoricalFocalCrossentropy, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    /// MeanSquaredLogarithmicError, LogCosh, Poisson, KLDivergence, Hinge, SquaredHinge, Huber, CategoricalHinge,
+    /// CosineSimilarity, and Keras's short names for them. The first takes labels, the others targets of the model's output's
+    /// shape; labels too where that is one number. NULL: `loss`. NULL.
     pub loss_config: *const c_char,
-    /// The metrics likewise: "['accuracy']" or "[]". NULL: `metrics`. NULL.
+    /// The metrics likewise: "['accuracy', {class_name: 'AUC', config: {curve: 'PR'}}]" or "[]". Classes: every loss,
+    /// SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy ("accuracy" is the one of these that fits),
+    /// SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, Precision, Recall, TruePositives, FalsePositives, TrueNegatives,
+    /// FalseNegatives, F1Score, FBetaScore, AUC, RootMeanSquaredError, R2Score. What each is called in the history is its
+    /// config's `name`, or the short name that was given, or its class: "auc". NULL: `metrics`. NULL.
     pub metrics_config: *const c_char,
 }
 
@@ -138,8 +158,7 @@ impl mnist_compile_options {
     /// # Safety
     /// The configs are NULL or NUL-terminated strings.
     unsafe fn convert(&self) -> Result<CompileOptions> {
-        let mut options =
-            CompileOptions { optimizer: self.optimizer()?, loss: self.loss()?, accuracy: self.accuracy()? };
+        let mut options = CompileOptions { optimizer: self.optimizer()?, loss: self.loss()?, metrics: self.metrics()? };
         // SAFETY: the caller's.
         unsafe {
             if let Some(value) = config(self.optimizer_config, "optimizer_config")? {
@@ -149,12 +168,11 @@ impl mnist_compile_options {
                 options.optimizer = optimizer.map_err(|error| error.as_argument()).at(place)?;
             }
             if let Some(value) = config(self.loss_config, "loss_config")? {
-                let loss = Named::read(&value, String::new()).and_then(|named| Loss::read(&named));
+                let loss = Named::read(&value, String::new()).and_then(|named| losses::read(&named));
                 options.loss = loss.map_err(|error| error.as_argument()).at("option `loss_config`")?;
             }
             if let Some(value) = config(self.metrics_config, "metrics_config")? {
-                let accuracy = CompileOptions::read_metrics(&value);
-                options.accuracy = accuracy.map_err(|error| error.as_argument()).at("option `metrics_config`")?;
+                options.metrics = value;
             }
         }
         Ok(options)
@@ -174,18 +192,23 @@ impl mnist_compile_options {
         })
     }
 
-    fn loss(&self) -> Result<Loss> {
-        match self.loss {
-            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY => Ok(Loss::SparseCategoricalCrossentropy),
-            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS => Ok(Loss::SparseCategoricalCrossentropyFromLogits),
-            _ => Err(unknown("loss", "a constant MNIST_LOSS_...", self.loss)),
-        }
+    fn loss(&self) -> Result<Arc<dyn Loss>> {
+        let class = match self.loss {
+            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY => return Ok(Arc::new(Crossentropy::sparse(false))),
+            MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS => return Ok(Arc::new(Crossentropy::sparse(true))),
+            MNIST_LOSS_CATEGORICAL_CROSSENTROPY => "CategoricalCrossentropy",
+            MNIST_LOSS_BINARY_CROSSENTROPY => "BinaryCrossentropy",
+            MNIST_LOSS_MEAN_SQUARED_ERROR => "MeanSquaredError",
+            MNIST_LOSS_MEAN_ABSOLUTE_ERROR => "MeanAbsoluteError",
+            _ => return Err(unknown("loss", "a constant MNIST_LOSS_...", self.loss)),
+        };
+        losses::read(&Named::read(&class.into(), String::new())?)
     }
 
-    fn accuracy(&self) -> Result<bool> {
+    fn metrics(&self) -> Result<serde_json::Value> {
         match self.metrics {
-            0 => Ok(false),
-            MNIST_METRIC_ACCURACY => Ok(true),
+            0 => Ok(serde_json::json!([])),
+            MNIST_METRIC_ACCURACY => Ok(serde_json::json!(["accuracy"])),
             _ => Err(unknown("metrics", "0 or MNIST_METRIC_ACCURACY", self.metrics)),
         }
     }
@@ -195,7 +218,7 @@ impl mnist_compile_options {
 ///
 /// # Safety
 /// `text` is NULL or a NUL-terminated string.
-unsafe fn config(text: *const c_char, option: &str) -> Result<Option<serde_json::Value>> {
+pub(super) unsafe fn config(text: *const c_char, option: &str) -> Result<Option<serde_json::Value>> {
     if text.is_null() {
         return Ok(None);
     }

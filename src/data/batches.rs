@@ -1,8 +1,8 @@
 //! The order in which an epoch goes through its samples, and the gathering of a batch.
 
-use super::Dataset;
-use crate::error::Result;
-use crate::memory;
+use super::{Dataset, TargetKind};
+use crate::error::{Error, Result};
+use crate::memory::{self, Buffer};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
@@ -34,12 +34,99 @@ fn below(random: &mut ChaCha8Rng, bound: u32) -> u32 {
     }
 }
 
-/// Writes the images at `indices` to `images`, `[B, H, W, C]`, and their labels to `labels`, `[B]`.
-pub fn gather(data: &Dataset, indices: &[u32], images: &mut [f32], labels: &mut [u32]) {
-    let len = images.len() / indices.len().max(1);
-    for ((&i, image), label) in indices.iter().zip(images.chunks_exact_mut(len.max(1))).zip(labels) {
-        data.image(i as usize, image);
-        *label = data.labels()[i as usize];
+/// What a batch's samples are to give.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Truth<'a> {
+    /// Their classes, `[B]`; empty for data without any.
+    Labels(&'a [u32]),
+    /// Floats, `[B, ...]`.
+    Values(&'a [f32]),
+}
+
+/// Memory for some samples, as many as it was made for at most, and what belongs to them.
+#[derive(Debug)]
+pub struct Batch {
+    /// Floats in a sample.
+    len: usize,
+    /// Floats in a sample's targets; 0: it has none.
+    target_len: usize,
+    /// Samples in it.
+    count: usize,
+    x: Buffer,
+    labels: Vec<u32>,
+    targets: Buffer,
+    weights: Option<Vec<f32>>,
+}
+
+impl Batch {
+    /// For up to `batch` samples of data like `data`.
+    pub fn new(data: &Dataset, batch: usize) -> Result<Self> {
+        let (len, target_len) = lens(data);
+        let labels = if data.target_kind() == TargetKind::Labels { batch } else { 0 };
+        Ok(Batch {
+            len,
+            target_len,
+            count: 0,
+            x: Buffer::zeros(batch.saturating_mul(len))?,
+            labels: memory::filled(labels, 0)?,
+            targets: Buffer::zeros(batch.saturating_mul(target_len))?,
+            weights: data.weights().map(|_| memory::filled(batch, 0.0)).transpose()?,
+        })
+    }
+
+    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for.
+    pub fn fill(&mut self, data: &Dataset, indices: &[u32]) -> Result<()> {
+        let like = lens(data) == (self.len, self.target_len) && data.weights().is_some() == self.weights.is_some();
+        if !like || indices.len() * self.len > self.x.len() {
+            return Err(Error::internal("a batch for other data"));
+        }
+        self.count = indices.len();
+        for (&i, x) in indices.iter().zip(self.x.chunks_exact_mut(self.len)) {
+            data.image(i as usize, x)?;
+        }
+        pick(data.labels(), indices, &mut self.labels);
+        pick(data.weights(), indices, self.weights.as_deref_mut().unwrap_or_default());
+        if let Some((values, shape)) = data.targets() {
+            let each = shape.iter().product();
+            for (&i, to) in indices.iter().zip(self.targets.chunks_exact_mut(each)) {
+                to.copy_from_slice(&values[i as usize * each..][..each]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Its samples, `[B, H, W, C]`.
+    pub fn x(&self) -> &[f32] {
+        &self.x[..self.count * self.len]
+    }
+
+    /// What they are to give.
+    pub fn truth(&self) -> Truth<'_> {
+        match self.target_len {
+            0 => Truth::Labels(&self.labels[..self.count.min(self.labels.len())]),
+            each => Truth::Values(&self.targets[..self.count * each]),
+        }
+    }
+
+    /// How much each counts, `[B]`; `None`: all the same.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref().map(|weights| &weights[..self.count])
+    }
+}
+
+/// Floats in a sample, and in its targets.
+fn lens(data: &Dataset) -> (usize, usize) {
+    let target_len = match data.target_kind() {
+        TargetKind::Values(shape) => shape.iter().product(),
+        TargetKind::None | TargetKind::Labels => 0,
+    };
+    (data.image_shape().iter().product(), target_len)
+}
+
+/// Those at `indices`, if there are any.
+fn pick<T: Copy>(from: Option<&[T]>, indices: &[u32], to: &mut [T]) {
+    for (to, &i) in to.iter_mut().zip(indices) {
+        *to = from.map_or(*to, |from| from[i as usize]);
     }
 }
 
@@ -72,8 +159,22 @@ mod tests {
     #[test]
     fn a_batch_is_gathered_in_the_order_of_its_indices() {
         let data = Dataset::from_u8(vec![1, 2, 3, 4, 5, 6], &[3, 1, 2], vec![7, 8, 9]).unwrap();
-        let (mut images, mut labels) = ([0.0; 4], [0; 2]);
-        gather(&data, &[2, 0], &mut images, &mut labels);
-        assert_eq!((images, labels), ([5.0, 6.0, 1.0, 2.0], [9, 7]));
+        let mut batch = Batch::new(&data, 3).unwrap();
+        batch.fill(&data, &[2, 0]).unwrap();
+        assert_eq!(
+            (batch.x(), batch.truth(), batch.weights()),
+            (&[5.0, 6.0, 1.0, 2.0][..], Truth::Labels(&[9, 7]), None)
+        );
+        let data = data.with_targets(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 1]).unwrap();
+        assert!(batch.fill(&data, &[0]).is_err(), "it was made for labels");
+        let data = data.with_weights(vec![0.5, 1.0, 2.0]).unwrap().slice(1, 2).unwrap();
+        let mut batch = Batch::new(&data, 2).unwrap();
+        batch.fill(&data, &[1]).unwrap();
+        assert_eq!(
+            (batch.x(), batch.truth(), batch.weights()),
+            (&[5.0, 6.0][..], Truth::Values(&[5.0, 6.0]), Some(&[2.0][..]))
+        );
+        batch.fill(&data, &[1, 0]).unwrap();
+        assert_eq!(batch.truth(), Truth::Values(&[5.0, 6.0, 3.0, 4.0]));
     }
 }

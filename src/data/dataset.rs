@@ -1,11 +1,11 @@
-//! Images and their labels.
+//! Samples: their pixels, and what belongs to each.
 
 use super::element::Elements;
 use super::idx;
 use super::npz::Npz;
+use super::targets::{Shared, Targets, slice_weights};
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::Place;
-use crate::memory;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,19 +19,20 @@ pub enum Dtype {
     F32,
 }
 
-/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, and a label for each.
+/// Samples `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each, or neither; weights or none.
 ///
 /// A clone or a slice shares the pixels. They stay as they came: to normalize only notes the divisor, which is applied
 /// while images are read, so that bytes stay bytes.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pixels: Pixels,
-    labels: Arc<Vec<u32>>,
     /// The images of this dataset among the shared ones.
     range: Range<usize>,
     /// The shape of an image: `[W]`, `[H, W]` or `[H, W, C]`.
     sample: Vec<usize>,
     divisors: Vec<f32>,
+    pub(super) targets: Targets,
+    pub(super) weights: Option<Shared<f32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -44,15 +45,27 @@ enum Pixels {
 impl Dataset {
     /// A dataset of bytes. `dims` are `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, each above 0; there are N labels.
     pub fn from_u8(pixels: Vec<u8>, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
-        let len = pixels.len();
-        let table = Box::new(std::array::from_fn(|value| value as f32));
-        Dataset::new(Pixels::U8(Arc::new(pixels), table), len, dims, labels)
+        Dataset::from_elements(Elements::U8(pixels), dims)?.with_labels(labels)
     }
 
     /// A dataset of floats; otherwise as [`from_u8`](Self::from_u8).
     pub fn from_f32(pixels: Vec<f32>, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
-        let len = pixels.len();
-        Dataset::new(Pixels::F32(Arc::new(pixels)), len, dims, labels)
+        Dataset::from_elements(Elements::F32(pixels), dims)?.with_labels(labels)
+    }
+
+    /// Samples of which no labels and no targets are known, to be predicted; or to be given them.
+    pub fn from_elements(pixels: Elements, dims: &[usize]) -> Result<Self> {
+        match pixels {
+            Elements::U8(pixels) => {
+                let len = pixels.len();
+                let table = Box::new(std::array::from_fn(|value| value as f32));
+                Dataset::new(Pixels::U8(Arc::new(pixels), table), len, dims)
+            }
+            Elements::F32(pixels) => {
+                let len = pixels.len();
+                Dataset::new(Pixels::F32(Arc::new(pixels)), len, dims)
+            }
+        }
     }
 
     /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
@@ -64,7 +77,7 @@ impl Dataset {
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
         let (pixels, labels) = (npz.pixels(images)?, npz.labels(labels)?);
-        Dataset::from_elements(pixels, labels).at(format_args!("member {}", printable(images)))
+        Dataset::labelled(pixels, labels).at(format_args!("member {}", printable(images)))
     }
 
     /// The array `images` of one npz archive and `labels` of another, as Kuzushiji-49 has them. Memory as
@@ -73,24 +86,21 @@ impl Dataset {
         let (images_place, labels_place) = (Place::of(images_path)?, Place::of(labels_path)?);
         let pixels = Npz::at(images_place.clone())?.pixels(images).at(&images_place)?;
         let labels = Npz::at(labels_place.clone())?.labels(labels).at(&labels_place)?;
-        Dataset::from_elements(pixels, labels).at(both(&images_place, &labels_place))
+        Dataset::labelled(pixels, labels).at(both(&images_place, &labels_place))
     }
 
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, or 2, labels of rank 1. Memory, whatever the files: the
     /// dataset, as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
         let (images, labels) = (Place::of(images)?, Place::of(labels)?);
-        Dataset::from_elements(idx::images(&images)?, idx::labels(&labels)?).at(both(&images, &labels))
+        Dataset::labelled(idx::images(&images)?, idx::labels(&labels)?).at(both(&images, &labels))
     }
 
-    fn from_elements((pixels, dims): (Elements, Vec<usize>), labels: Vec<u32>) -> Result<Self> {
-        match pixels {
-            Elements::U8(pixels) => Dataset::from_u8(pixels, &dims, labels),
-            Elements::F32(pixels) => Dataset::from_f32(pixels, &dims, labels),
-        }
+    fn labelled((pixels, dims): (Elements, Vec<usize>), labels: Vec<u32>) -> Result<Self> {
+        Dataset::from_elements(pixels, &dims)?.with_labels(labels)
     }
 
-    fn new(pixels: Pixels, len: usize, dims: &[usize], labels: Vec<u32>) -> Result<Self> {
+    fn new(pixels: Pixels, len: usize, dims: &[usize]) -> Result<Self> {
         let (count, sample) = match *dims {
             [n, ref sample @ ..] if (1..=3).contains(&sample.len()) => (n, sample.to_vec()),
             _ => {
@@ -105,16 +115,12 @@ impl Dataset {
                 .expected(format_args!("sizes above 0 whose product is {len}"))
                 .found(format_args!("{dims:?}")));
         }
-        if labels.len() != count {
-            return Err(Error::new(ErrorKind::Shape, "images and labels of different lengths")
-                .expected(format_args!("{count} labels for {count} images"))
-                .found(format_args!("{} labels", labels.len())));
-        }
         if u32::try_from(count).is_err() {
             let error = Error::new(ErrorKind::Unsupported, "too many images");
             return Err(error.expected(format_args!("at most {}", u32::MAX)).found(count));
         }
-        Ok(Dataset { pixels, labels: Arc::new(labels), range: 0..count, sample, divisors: Vec::new() })
+        let (divisors, targets, weights) = (Vec::new(), Targets::None, None);
+        Ok(Dataset { pixels, range: 0..count, sample, divisors, targets, weights })
     }
 
     /// How many images there are; never 0.
@@ -158,7 +164,12 @@ impl Dataset {
     /// The images `start..start + len` as a dataset of their own, sharing the pixels.
     pub fn slice(&self, start: usize, len: usize) -> Result<Self> {
         match start.checked_add(len).filter(|&end| len > 0 && end <= self.len()) {
-            Some(end) => Ok(Dataset { range: self.range.start + start..self.range.start + end, ..self.clone() }),
+            Some(end) => Ok(Dataset {
+                range: self.range.start + start..self.range.start + end,
+                targets: self.targets.slice(start..end),
+                weights: slice_weights(self.weights.as_ref(), start..end),
+                ..self.clone()
+            }),
             None => Err(Error::new(ErrorKind::InvalidArgument, "no such images")
                 .expected(format_args!("1 or more, among {}", self.len()))
                 .found(format_args!("{len} from {start} on"))
@@ -206,22 +217,14 @@ impl Dataset {
         Ok(())
     }
 
-    /// The labels that occur, ascending.
-    pub fn unique_labels(&self) -> Result<Vec<u32>> {
-        let mut labels = memory::collect(self.labels().iter().copied())?;
-        labels.sort_unstable();
-        labels.dedup();
-        Ok(labels)
-    }
-
-    /// The labels, `[N]`.
-    pub fn labels(&self) -> &[u32] {
-        &self.labels[self.range.clone()]
-    }
-
     /// Writes image `i`, which is below [`len`](Self::len), to `out`, `[H, W, C]`, scaled as `normalize` said. A pixel
     /// below the smallest normal number, 2^-126, is 0: some processors compute with such a hundred times slower.
-    pub fn image(&self, i: usize, out: &mut [f32]) {
+    pub fn image(&self, i: usize, out: &mut [f32]) -> Result<()> {
+        self.read(i, out);
+        Ok(())
+    }
+
+    fn read(&self, i: usize, out: &mut [f32]) {
         let len = self.image_len();
         let start = (self.range.start + i) * len;
         match &self.pixels {
@@ -238,7 +241,7 @@ impl Dataset {
         }
     }
 
-    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`.
+    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`; or such a target.
     pub fn check_finite(&self) -> Result<()> {
         let len = self.image_len();
         let range = self.range.start * len..self.range.end * len;
@@ -247,7 +250,7 @@ impl Dataset {
             Pixels::U8(pixels, table) => first_bad(pixels[range].iter().map(|&pixel| table[usize::from(pixel)])),
             Pixels::F32(pixels) => first_bad(pixels[range].iter().map(|&pixel| self.scaled(pixel))),
         };
-        let Some((at, found)) = bad else { return Ok(()) };
+        let Some((at, found)) = bad else { return self.check_targets() };
         let [_, width, channels] = self.image_shape();
         let (image, pixel) = (at / len, at % len);
         let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
@@ -315,7 +318,7 @@ mod tests {
 
     fn image(data: &Dataset, i: usize) -> Vec<f32> {
         let mut out = vec![f32::NAN; data.image_len()];
-        data.image(i, &mut out);
+        data.image(i, &mut out).unwrap();
         out
     }
 
@@ -376,7 +379,7 @@ mod tests {
         let tail = data.slice(1, 2).unwrap();
         data.normalize(2.0).unwrap();
         assert_eq!((image(&tail, 0), image(&data, 1)), (vec![4.0, 5.0, 6.0, 7.0], vec![2.0, 2.5, 3.0, 3.5]));
-        assert_eq!((tail.labels(), tail.slice(1, 1).unwrap().labels()), (&[0, 7][..], &[7][..]));
+        assert_eq!((tail.labels(), tail.slice(1, 1).unwrap().labels()), (Some(&[0, 7][..]), Some(&[7][..])));
         for (start, len) in [(0, 0), (0, 4), (3, 1), (usize::MAX, 2)] {
             assert_eq!(data.slice(start, len).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }

@@ -9,19 +9,28 @@ use sha2::{Digest, Sha256};
 const IMAGES: usize = 64;
 
 impl Dataset {
-    /// 16 hexadecimal digits made of the shape, all labels, and some images from all over the dataset as they are scaled:
+    /// 16 hexadecimal digits made of the shape, all labels or targets and weights, and some images from all over the dataset as they are scaled:
     /// of other data, other digits, unless they differ in nothing but pixels of images that were not looked at.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for dim in [self.len()].into_iter().chain(self.image_shape()) {
             hash.update((dim as u64).to_le_bytes());
         }
-        for label in self.labels() {
-            hash.update(label.to_le_bytes());
+        match (self.labels(), self.targets()) {
+            (Some(labels), _) => labels.iter().for_each(|label| hash.update(label.to_le_bytes())),
+            (None, Some((values, shape))) => {
+                hash.update(format!("targets {shape:?}"));
+                values.iter().for_each(|value| hash.update(value.to_le_bytes()));
+            }
+            (None, None) => hash.update("no targets"),
+        }
+        if let Some(weights) = self.weights() {
+            hash.update("weights");
+            weights.iter().for_each(|weight| hash.update(weight.to_le_bytes()));
         }
         let mut image = memory::filled(self.image_shape().iter().product(), 0f32)?;
         for i in (0..self.len()).step_by(self.len().div_ceil(IMAGES)) {
-            self.image(i, &mut image);
+            self.image(i, &mut image)?;
             image.iter().for_each(|pixel| hash.update(pixel.to_le_bytes()));
         }
         Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
@@ -37,10 +46,23 @@ mod tests {
         let data = |pixel: u8, label: u32| Dataset::from_u8(vec![pixel; 12], &[3, 2, 2], vec![label, 1, 2]).unwrap();
         let print = |data: Dataset| data.fingerprint().unwrap();
         let first = print(data(9, 0));
+        assert_eq!(first, "00293543a13bab8b", "as in checkpoints that were written before");
         assert!(first.len() == 16 && first == print(data(9, 0)));
         let mut scaled = data(9, 0);
         scaled.normalize(255.0).unwrap();
-        let others = [print(data(8, 0)), print(data(9, 1)), print(data(9, 0).slice(0, 2).unwrap()), print(scaled)];
+        let targets = |value: f32| data(9, 0).with_targets(vec![value, 1.0, 2.0], &[1]).unwrap();
+        let weights = |value: f32| data(9, 0).with_weights(vec![value, 1.0, 2.0]).unwrap();
+        assert_ne!(print(targets(0.0)), print(targets(0.5)));
+        assert_ne!(print(weights(0.0)), print(weights(0.5)));
+        assert_ne!(print(targets(0.0)), print(targets(0.0).with_weights(vec![1.0; 3]).unwrap()));
+        let others = [
+            print(targets(0.0)),
+            print(weights(1.0)),
+            print(data(8, 0)),
+            print(data(9, 1)),
+            print(data(9, 0).slice(0, 2).unwrap()),
+            print(scaled),
+        ];
         assert!(others.iter().all(|other| *other != first));
     }
 }

@@ -13,12 +13,15 @@ mod npy;
 mod npz;
 #[cfg(feature = "download")]
 mod proxy;
+mod targets;
 
-pub use batches::{gather, order};
+pub use batches::{Batch, Truth, order};
 pub use cache::load_data;
 pub use dataset::{Dataset, Dtype};
 pub(crate) use dataset::{check_divisor, check_sample_rank};
+pub use element::Elements;
 pub use npz::Npz;
+pub use targets::{Shared, TargetKind, Targets};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;

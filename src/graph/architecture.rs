@@ -36,6 +36,11 @@ impl Architecture {
         &self.calls[self.calls.len() - 1].output
     }
 
+    /// The layer that gives the output.
+    pub fn last(&self) -> &LayerSpec {
+        &self.layers[self.calls[self.calls.len() - 1].layer]
+    }
+
     /// The index of the layer called `name`.
     pub fn layer(&self, name: &str) -> Option<usize> {
         self.layers.iter().position(|layer| layer.name == name)

@@ -5,7 +5,7 @@
 
 mod architecture;
 pub mod keras;
-mod names;
+pub(crate) mod names;
 mod shape;
 pub mod summary;
 

@@ -37,10 +37,15 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// An object that stands at `place`.
+    pub fn of(value: &'a Value, place: &str) -> Result<Self> {
+        Object::new(value, within(&place))
+    }
+
     /// An object without keys, in the place of one that was left out.
     pub fn empty(place: &str) -> Object<'static> {
         static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
-        Object { map: &EMPTY, other: None, prefix: format!("{place}.") }
+        Object { map: &EMPTY, other: None, prefix: within(place) }
     }
 
     /// The same object for a reader who does not know of `key`.
@@ -223,6 +228,11 @@ impl<'a> Object<'a> {
     }
 }
 
+/// What the keys of an object at `place` are named after.
+fn within(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!("{place}.") }
+}
+
 /// A class name and its config.
 pub struct Named<'a> {
     /// The class, `GlorotUniform`, or Keras's short name for it, `glorot_uniform`.
@@ -240,7 +250,7 @@ impl<'a> Named<'a> {
             return Ok(Named { class, config: Object::empty(&place), place });
         }
         let object = match value {
-            Value::Object(_) => Object::new(value, format!("{place}."))?,
+            Value::Object(_) => Object::new(value, within(&place))?,
             _ => {
                 return Err(
                     wrong("wrong value", "a name, or an object with class_name and config", value).at_key(&place)
@@ -249,7 +259,7 @@ impl<'a> Named<'a> {
         };
         object.only(&["class_name", "config", "module", "registered_name", "build_config", "shared_object_id"])?;
         let class = object.str("class_name")?;
-        Ok(Named { class, config: object.object_or_empty("config")?, place: format!("{place}.class_name") })
+        Ok(Named { class, config: object.object_or_empty("config")?, place: format!("{}class_name", within(&place)) })
     }
 
     /// Of a class that stands at `place`, with a config.

@@ -5,10 +5,11 @@
 
 use super::elementwise::Elementwise;
 use super::relu::Relu;
-use super::softmax::Softmax;
+use super::softmax::{Softmax, log_softmax};
 use super::{Site, Work};
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::json::{Named, Object, nearest};
+use crate::kernels::softmax;
 use libm::{expf, expm1f, log1pf, tanhf};
 use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 use std::fmt;
@@ -149,6 +150,17 @@ impl Activation {
             Activation::Softmax => "softmax",
             Activation::LogSoftmax => "log_softmax",
             Activation::Function(function) => function.name,
+        }
+    }
+
+    /// Takes it of all `values`, in place, the last axis being `width` long.
+    pub fn apply(self, values: &mut [f32], width: usize) {
+        match self {
+            Activation::Linear => (),
+            Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Activation::Softmax => softmax::softmax(values, width),
+            Activation::LogSoftmax => values.chunks_exact_mut(width).for_each(log_softmax),
+            Activation::Function(function) => values.iter_mut().for_each(|x| *x = (function.value)(*x)),
         }
     }
 

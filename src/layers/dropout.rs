@@ -4,7 +4,7 @@
 //! ([`random`](super::random)).
 
 use super::parallel::{Chunks, for_each};
-use super::random::{generator, normal};
+use super::random::{generator, normal, seed};
 use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
@@ -40,14 +40,6 @@ pub(super) const NOISE: Entry = Entry {
         Ok(Arc::new(GaussianNoise { stddev, seed: seed(config)? }))
     },
 };
-
-/// A seed of the layer's own, if it has one.
-fn seed(config: &Object<'_>) -> Result<Option<u64>> {
-    config.or("seed", None, "a whole number, or null", |value| match value {
-        Value::Null => Some(None),
-        value => value.as_u64().map(Some),
-    })
-}
 
 fn dropout(entry: &Entry, config: &Object<'_>, whole_channels: bool) -> Result<Arc<dyn Layer>> {
     let in_range = |value: &Value| value.as_f64().filter(|rate| (0.0..=1.0).contains(rate));

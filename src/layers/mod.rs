@@ -12,6 +12,7 @@
 
 pub mod activation;
 mod activation_layer;
+mod augmentation;
 mod batch_normalization;
 mod broadcast;
 mod concatenate;
@@ -103,6 +104,14 @@ const LAYERS: &[Entry] = &[
     pooling::MAX_1D,
     pooling::MAX_2D,
     prelu::ENTRY,
+    augmentation::BRIGHTNESS,
+    augmentation::CONTRAST,
+    augmentation::ELASTIC,
+    augmentation::ERASING,
+    augmentation::FLIP,
+    augmentation::ROTATION,
+    augmentation::TRANSLATION,
+    augmentation::ZOOM,
     relu::ENTRY,
     rescaling::ENTRY,
     reshape::ENTRY,
@@ -244,11 +253,22 @@ impl Site<'_> {
 
 /// A step of the network, the same for every layer.
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
+pub struct Step<'a> {
     /// The seed of all that is random.
     pub seed: u64,
     /// The optimizer's steps so far.
     pub number: u64,
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// Of each sample of the batch, its index in the dataset; empty where nobody knows.
+    pub samples: &'a [u32],
+}
+
+impl Step<'static> {
+    /// One of samples that are in no dataset.
+    pub const fn new(seed: u64, number: u64) -> Self {
+        Step { seed, number, epoch: 0, samples: &[] }
+    }
 }
 
 /// A layer at work.

@@ -105,7 +105,8 @@ impl Work for Softmax {
     }
 }
 
-fn log_softmax(row: &mut [f32]) {
+/// The logarithm of a row's softmax.
+pub fn log_softmax(row: &mut [f32]) {
     let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = row.iter().map(|&x| libm::expf(x - most)).sum();
     let log = libm::logf(sum);

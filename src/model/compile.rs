@@ -1,6 +1,12 @@
-//! What `compile` can be told, with Keras's defaults.
+//! What `compile` can be told, with Keras's defaults, and what a model makes of it.
 
+use crate::error::{At, Error, ErrorKind, Result};
+use crate::graph::Architecture;
+use crate::layers::Activation;
+use crate::losses::{Crossentropy, Loss, Wants};
+use crate::metrics::{self, Called};
 use crate::optimizers::{Adam, Optimizer};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// How a model is to be trained.
@@ -8,27 +14,112 @@ use std::sync::Arc;
 pub struct CompileOptions {
     /// What turns gradients into steps. Default: Adam.
     pub optimizer: Arc<dyn Optimizer>,
-    /// What is made small. Default: [`Loss::SparseCategoricalCrossentropy`].
-    pub loss: Loss,
-    /// Whether accuracy, the share of samples whose most probable class is their label, is reported. Default: true.
-    pub accuracy: bool,
+    /// What is made small. Default: sparse categorical crossentropy, of probabilities.
+    pub loss: Arc<dyn Loss>,
+    /// What is measured beside it: a list as Keras serialises it. Default: `["accuracy"]`.
+    pub metrics: Value,
 }
 
 impl Default for CompileOptions {
     fn default() -> Self {
         CompileOptions {
             optimizer: Arc::new(Adam::default()),
-            loss: Loss::SparseCategoricalCrossentropy,
-            accuracy: true,
+            loss: Arc::new(Crossentropy::sparse(false)),
+            metrics: json!(["accuracy"]),
         }
     }
 }
 
-/// What training makes small: the mean over a batch's samples of `-log(probability of the label)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Loss {
-    /// For a model that ends in softmax. It is computed from the logits under the softmax.
-    SparseCategoricalCrossentropy,
-    /// The same for a model that ends without an activation and so gives the logits themselves.
-    SparseCategoricalCrossentropyFromLogits,
+/// How a certain model is trained.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// What turns gradients into steps.
+    pub optimizer: Arc<dyn Optimizer>,
+    /// What is made small.
+    pub loss: Arc<dyn Loss>,
+    /// What is measured beside it, each under a name of its own.
+    pub metrics: Arc<[Called]>,
+}
+
+impl Compiled {
+    /// What such options come to for a network. An error for options out of range, or a loss or a metric that does not fit
+    /// the network's output.
+    pub fn new(options: &CompileOptions, architecture: &Architecture) -> Result<Self> {
+        let CompileOptions { optimizer, loss, metrics } = options;
+        optimizer.check()?;
+        if architecture.layers.iter().all(|layer| layer.parameters.is_empty()) {
+            let error = Error::new(ErrorKind::Unsupported, "the model has nothing that could be trained");
+            return Err(error.expected("a layer with weights"));
+        }
+        loss.check(end(architecture), architecture.output()).at(place(architecture))?;
+        let metrics = metrics::read(metrics, width(architecture), loss.wants()).at("metrics")?.into();
+        Ok(Compiled { optimizer: optimizer.clone(), loss: loss.clone(), metrics })
+    }
+
+    /// What a model comes to that was not compiled, if it ends in a row of classes: crossentropy and accuracy.
+    pub fn classifier(architecture: &Architecture) -> Result<Self> {
+        let output = architecture.output();
+        if output.dims().len() != 1 {
+            return Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
+                .expected("[classes]")
+                .found(output)
+                .at(place(architecture)));
+        }
+        let from_logits = match last(architecture) {
+            Activation::Softmax => false,
+            Activation::Linear => true,
+            found => {
+                let what = "the last layer gives neither probabilities nor logits, and the model is not compiled";
+                let error = Error::new(ErrorKind::Unsupported, what).expected("softmax or linear").found(found.name());
+                return Err(error.at(place(architecture)));
+            }
+        };
+        let loss = Arc::new(Crossentropy::sparse(from_logits));
+        let metrics = [metrics::classes()].into();
+        Ok(Compiled { optimizer: Arc::new(Adam::default()), loss, metrics })
+    }
+
+    /// The same with accuracy among the metrics, if the loss is told labels.
+    pub fn with_accuracy(self) -> Self {
+        if self.accuracy().is_some() || self.loss.wants() != Wants::Labels {
+            return self;
+        }
+        let metrics = self.metrics.iter().cloned().chain([metrics::classes()]).collect();
+        Compiled { metrics, ..self }
+    }
+
+    /// Which metric is the accuracy.
+    pub fn accuracy(&self) -> Option<usize> {
+        self.metrics.iter().position(|called| metrics::is_accuracy(&called.name))
+    }
+
+    /// The metrics' names.
+    pub fn names(&self) -> Vec<String> {
+        self.metrics.iter().map(|called| called.name.clone()).collect()
+    }
+
+    /// Whether the network's last activation is left to the loss.
+    pub fn absorbs(&self, architecture: &Architecture) -> Option<Activation> {
+        Some(last(architecture)).filter(|&end| end != Activation::Linear && self.loss.absorbs(end))
+    }
+}
+
+/// The length of the output's last axis.
+pub fn width(architecture: &Architecture) -> usize {
+    architecture.output().dims().last().copied().unwrap_or(1)
+}
+
+/// The activation of the last layer.
+pub fn last(architecture: &Architecture) -> Activation {
+    architecture.last().layer.activation()
+}
+
+/// The same, where the last layer is one that might have had another.
+fn end(architecture: &Architecture) -> Option<Activation> {
+    let last = architecture.last();
+    Some(last.layer.activation()).filter(|&end| end != Activation::Linear || !last.parameters.is_empty())
+}
+
+fn place(architecture: &Architecture) -> String {
+    format!("layer {}", architecture.last().name)
 }

@@ -2,100 +2,63 @@
 //!
 //! ```text
 //! "compile": {"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.001, "beta_1": 0.9, ...}},
-//!             "loss": "sparse_categorical_crossentropy", "from_logits": false, "metrics": ["accuracy"]},
+//!             "loss": {"class_name": "SparseCategoricalCrossentropy", "config": {"from_logits": false}},
+//!             "metrics": [{"class_name": "SparseCategoricalAccuracy", "config": {"name": "accuracy"}}]},
 //! "fit": {"plan": {"data": {"count": 60000, "fingerprint": "..."}, "validation": null, "batch_size": 32,
-//!                  "shuffle": true, "seed": 0, "initial_epoch": 0},
-//!         "epoch": 1, "batch": 500, "correct": 15731}
+//!                  "shuffle": true, "seed": 0, "initial_epoch": 0, "steps_per_epoch": null, "validation_freq": 1,
+//!                  "class_weight": null, "callbacks": []},
+//!         "epoch": 1, "batch": 500, "samples": 16000, "names": ["loss", "accuracy"], "callbacks": [], "weights": []}
 //! ```
 //!
-//! (Version 1 of the file had the optimizer's config and its class in one object, and Adam alone.) What may be NaN or has to come back to the bit is no JSON: losses and histories are tensors of the file.
+//! What may be NaN or has to come back to the bit is no JSON: losses, what metrics keep and histories are tensors of the
+//! file. Version 1 had the optimizer's config and its class in one object, and Adam alone; the loss as a name, with
+//! `from_logits` beside it; and, for the accuracy, the number of hits as `correct`.
 
-use super::compile::{CompileOptions, Loss};
-use super::history::History;
-use super::score::Mean;
-use super::state::{Plan, Position, Samples};
-use crate::error::{At, Error, ErrorKind, Result};
-use crate::json::{Named, Object};
-use crate::kernels::softmax::Score;
+use super::compile::{CompileOptions, Compiled};
+use super::history::{self, History, VALIDATION};
+use super::score::Tally;
+use super::state::{Kept, Plan, Position, Samples};
+use crate::error::{Error, ErrorKind, Result};
+use crate::graph::Architecture;
+use crate::json::{Object, count};
+use crate::losses::{self, Crossentropy, Loss};
+use crate::metrics;
 use crate::optimizers::{self, Adam, Optimizer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Keras's name of the one loss there is.
+/// Keras's name of the one loss that version 1 had.
 const LOSS: &str = "sparse_categorical_crossentropy";
-/// Keras's name of the one metric there is.
-const ACCURACY: &str = "accuracy";
 
-impl CompileOptions {
-    /// These options as JSON.
+impl Compiled {
+    /// What was compiled, as JSON.
     pub(crate) fn config(&self) -> Value {
-        let metrics: &[&str] = if self.accuracy { &[ACCURACY] } else { &[] };
         json!({
             "optimizer": optimizers::config(&*self.optimizer),
-            "loss": LOSS,
-            "from_logits": self.loss == Loss::SparseCategoricalCrossentropyFromLogits,
-            "metrics": metrics,
+            "loss": losses::config(&*self.loss),
+            "metrics": self.metrics.iter().map(metrics::config).collect::<Vec<_>>(),
         })
     }
 
-    /// The options that such an object describes. Whether they are in range is for the model to check.
-    pub(crate) fn from_config(object: &Object<'_>) -> Result<Self> {
+    /// What such an object describes, for a network of that architecture.
+    pub(crate) fn from_config(object: &Object<'_>, architecture: &Architecture) -> Result<Self> {
         object.only(&["optimizer", "loss", "from_logits", "metrics"])?;
-        let optimizer = object.object("optimizer")?;
-        let optimizer = match optimizer.has("config") {
-            true => object.named("optimizer")?.map(|named| optimizers::read(&named)).transpose()?,
-            false => Some(flat_adam(&optimizer)?),
+        let missing = |key: &str| object.place(Error::new(ErrorKind::Format, "missing"), key);
+        let flat = !object.object("optimizer")?.has("config");
+        let optimizer = match flat {
+            true => flat_adam(&object.object("optimizer")?)?,
+            false => optimizers::read(&object.named("optimizer")?.ok_or_else(|| missing("optimizer"))?)?,
         };
-        let missing = || object.place(Error::new(ErrorKind::Format, "no optimizer"), "optimizer");
-        let optimizer = optimizer.ok_or_else(missing)?;
-        let loss = Loss::of(object.bool("from_logits")?);
-        object.get("loss", LOSS, |value| (value == LOSS).then_some(()))?;
-        let accuracy = CompileOptions::read_metrics(object.value("metrics")).at("key metrics")?;
-        Ok(CompileOptions { optimizer, loss, accuracy })
-    }
-}
-
-impl CompileOptions {
-    /// Whether a list of metrics, as Keras serialises it, asks for accuracy.
-    pub(crate) fn read_metrics(value: &Value) -> Result<bool> {
-        let wrong = || Error::new(ErrorKind::Format, "wrong value").expected("a list of metrics");
-        let list = match value {
-            Value::Null => return Ok(false),
-            value => value.as_array().ok_or_else(wrong)?,
-        };
-        let known = [ACCURACY, "acc", "Accuracy", "SparseCategoricalAccuracy", "sparse_categorical_accuracy"];
-        for (i, value) in list.iter().enumerate() {
-            let named = Named::read(value, format!("[{i}]"))?;
-            if !known.contains(&named.class) {
-                return Err(named.unknown("metric", &[ACCURACY]));
+        let loss: Arc<dyn Loss> = match object.has("from_logits") {
+            true => {
+                object.get("loss", LOSS, |value| (value == LOSS).then_some(()))?;
+                Arc::new(Crossentropy::sparse(object.bool("from_logits")?))
             }
-        }
-        match list.len() {
-            0 | 1 => Ok(list.len() == 1),
-            _ => Err(Error::new(ErrorKind::Format, "a metric is named twice").found(ACCURACY)),
-        }
-    }
-}
-
-impl Loss {
-    fn of(from_logits: bool) -> Self {
-        match from_logits {
-            false => Loss::SparseCategoricalCrossentropy,
-            true => Loss::SparseCategoricalCrossentropyFromLogits,
-        }
-    }
-
-    /// The loss that Keras serialised so.
-    pub(crate) fn read(named: &Named<'_>) -> Result<Self> {
-        if ![LOSS, "SparseCategoricalCrossentropy"].contains(&named.class) {
-            return Err(named.unknown("loss", &[LOSS]));
-        }
-        let config = &named.config;
-        config.only(&["name", "reduction", "from_logits", "ignore_class", "dtype", "axis"])?;
-        config.idle("ignore_class", |_| false, "null")?;
-        config.idle("axis", |value| *value == -1, "-1")?;
-        config.idle("reduction", |value| value == "sum_over_batch_size", "sum_over_batch_size")?;
-        Ok(Loss::of(config.bool_or("from_logits", false)?))
+            false => losses::read(&object.named("loss")?.ok_or_else(|| missing("loss"))?)?,
+        };
+        let metrics = object.get("metrics", "a list of metrics", |value| value.as_array().map(|_| value.clone()))?;
+        let options = CompileOptions { optimizer, loss, metrics };
+        Compiled::new(&options, architecture)
     }
 }
 
@@ -120,32 +83,64 @@ impl Position {
             "plan": self.plan.config(),
             "epoch": self.epoch,
             "batch": self.batch,
-            "correct": self.mean.score.correct,
+            "samples": self.tally.samples,
+            "names": self.history.names()[..],
+            "callbacks": self.callbacks.states,
+            "weights": self.callbacks.weights.iter().map(Option::is_some).collect::<Vec<_>>(),
         })
     }
 
-    /// The position that such an object describes, its history and its loss still missing; `steps` are those of the
-    /// optimizer.
-    pub(crate) fn from_config(object: &Object<'_>, steps: u64) -> Result<Self> {
-        object.only(&["plan", "epoch", "batch", "correct"])?;
-        let plan = Plan::from_config(&object.object("plan")?)?;
+    /// The position that such an object describes, what is in tensors still missing; `steps` are those of the optimizer.
+    pub(crate) fn from_config(object: &Object<'_>, compiled: &Compiled, width: usize, steps: u64) -> Result<Self> {
+        let old = object.has("correct"); // version 1 counted the hits of its one metric, the accuracy, here
+        match old {
+            true => object.only(&["plan", "epoch", "batch", "correct"])?,
+            false => object.only(&["plan", "epoch", "batch", "samples", "names", "callbacks", "weights"])?,
+        }
+        let plan = Plan::from_config(&object.object("plan")?, old)?;
         let range = |key: &str, expected: String, found: u64| {
             let error = Error::new(ErrorKind::Format, "out of range").expected(expected).found(found);
             Err(object.place(error, key))
         };
-        let (epoch, batch, correct) = (object.usize("epoch")?, object.usize("batch")?, object.usize("correct")?);
+        let (epoch, batch) = (object.usize("epoch")?, object.usize("batch")?);
         if epoch < plan.initial_epoch {
             return range("epoch", format!("{} or more", plan.initial_epoch), epoch as u64);
         }
         if batch > plan.batches() {
             return range("batch", format!("at most {}", plan.batches()), batch as u64);
         }
-        let samples = batch.saturating_mul(plan.batch_size).min(plan.data.count);
-        if correct > samples {
-            return range("correct", format!("at most {samples}"), correct as u64);
+        let most = batch.saturating_mul(plan.batch_size);
+        let mut tally = Tally::new(compiled.metrics.iter().map(|called| called.metric.kept(width)).sum())?;
+        tally.samples = if old { most.min(plan.data.count) } else { object.usize("samples")? };
+        if tally.samples > most {
+            return range("samples", format!("at most {most}"), tally.samples as u64);
         }
-        let mean = Mean { score: Score { loss: 0.0, correct }, samples };
-        let position = Position { plan, epoch, batch, mean, history: History::default() };
+        let own = history::names(&compiled.names(), plan.validation.is_some());
+        let (mut names, mut callbacks) = (own.clone(), Kept::default());
+        if old {
+            let correct = object.usize("correct")?;
+            if correct > tally.samples {
+                return range("correct", format!("at most {}", tally.samples), correct as u64);
+            }
+            if tally.kept.len() == 2 {
+                tally.kept = vec![correct as f64, tally.samples as f64];
+            }
+        } else {
+            names = object.get("names", "a list of names", |value| {
+                value.as_array()?.iter().map(|name| name.as_str().map(str::to_string)).collect()
+            })?;
+            callbacks.states = object.get("callbacks", "a list", |value| value.as_array().cloned())?;
+            let weights = object.get("weights", "a list of as many truth values", |value| {
+                value.as_array().filter(|list| list.len() == callbacks.states.len())
+            })?;
+            callbacks.weights = weights.iter().map(|there| (*there == true).then(Arc::default)).collect();
+        }
+        let more = names.get(own.len()..).unwrap_or_default(); // what callbacks have measured
+        if !names.starts_with(&own) || more.iter().any(|name| name.starts_with(VALIDATION) || own.contains(name)) {
+            let error = Error::new(ErrorKind::Format, "not what was compiled").expected(format_args!("{own:?}"));
+            return Err(object.place(error.found(format_args!("{names:?}")), "names"));
+        }
+        let position = Position { plan, epoch, batch, tally, callbacks, history: History::new(names) };
         match position.batches_done() {
             Some(done) if done as u64 <= steps => Ok(position),
             _ => range("epoch", format!("at most the {steps} steps that were taken"), epoch as u64),
@@ -164,23 +159,57 @@ impl Plan {
             "shuffle": self.shuffle,
             "seed": self.seed,
             "initial_epoch": self.initial_epoch,
+            "steps_per_epoch": self.steps_per_epoch,
+            "validation_freq": self.validation_freq,
+            "class_weight": self.class_weight,
+            "callbacks": self.callbacks,
         })
     }
 
-    fn from_config(object: &Object<'_>) -> Result<Self> {
-        object.only(&["data", "validation", "batch_size", "shuffle", "seed", "initial_epoch"])?;
+    fn from_config(object: &Object<'_>, old: bool) -> Result<Self> {
+        const OLD: &[&str] = &["data", "validation", "batch_size", "shuffle", "seed", "initial_epoch"];
+        const NEW: &[&str] = &["steps_per_epoch", "validation_freq", "class_weight", "callbacks"];
+        match old {
+            true => object.only(OLD)?,
+            false => object.only(&[OLD, NEW].concat())?,
+        }
         let data = Samples::from_config(&object.object("data")?)?;
         let validation = object.object_or_null("validation")?;
         let batch_size = object.get("batch_size", &format!("1 to {}", data.count), |value| {
             value.as_u64()?.try_into().ok().filter(|size| (1..=data.count).contains(size))
         })?;
-        Ok(Plan {
+        let plan = Plan {
             validation: validation.map(|object| Samples::from_config(&object)).transpose()?,
             data,
             batch_size,
             shuffle: object.bool("shuffle")?,
             seed: object.u64("seed")?,
             initial_epoch: object.usize("initial_epoch")?,
+            steps_per_epoch: None,
+            validation_freq: 1,
+            class_weight: None,
+            callbacks: json!([]),
+        };
+        if old {
+            return Ok(plan);
+        }
+        let weight = |value: &Value| value.as_f64().map(|weight| weight as f32);
+        Ok(Plan {
+            steps_per_epoch: object.get(
+                "steps_per_epoch",
+                "a whole number, 1 or more, or null",
+                |value| match value {
+                    Value::Null => Some(None),
+                    value => count(value).filter(|&steps| steps > 0).map(Some),
+                },
+            )?,
+            validation_freq: object.size("validation_freq")?,
+            class_weight: object.get("class_weight", "a list of numbers, or null", |value| match value {
+                Value::Null => Some(None),
+                value => value.as_array()?.iter().map(weight).collect::<Option<_>>().map(Some),
+            })?,
+            callbacks: object.get("callbacks", "a list", |value| value.as_array().map(|_| value.clone()))?,
+            ..plan
         })
     }
 }

@@ -1,8 +1,11 @@
 //! Networks that are no chain: their gradients against finite differences of the loss, what is frozen, what is fused.
 
+use super::compile::Compiled;
+use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize, PREDICTING};
 use super::parameters::Parameters;
 use super::plan::Purpose;
+use crate::data::Truth;
 use crate::graph::{Architecture, Graph, Tensor};
 use crate::json::{self, Named, Object};
 use crate::kernels::{Isa, numbers};
@@ -65,14 +68,20 @@ impl<'a> Once<'a> {
     }
 
     fn network(&self, isa: Isa, training: bool) -> Network {
-        let purpose = Purpose { training, trainable: &self.trainable, logits: true };
+        let purpose = Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax) };
         Network::new(self.architecture, &self.parameters, isa, 2, BATCH, purpose).unwrap()
+    }
+
+    fn judge(&self) -> Judge {
+        Judge::new(&Compiled::classifier(self.architecture).unwrap(), self.architecture.output(), BATCH).unwrap()
     }
 
     /// The mean loss with weights `w`.
     fn loss(&self, w: &[f32]) -> f64 {
-        self.network(Isa::PORTABLE, false).score(&PREDICTING, w, &self.x, &self.labels, None).unwrap().loss
-            / BATCH as f64
+        let mut network = self.network(Isa::PORTABLE, false);
+        network.forward(&PREDICTING, w, &self.x).unwrap();
+        let judged = Judged { network: &network, samples: BATCH, told: Truth::Labels(&self.labels), weights: None };
+        self.judge().loss(judged) / BATCH as f64 + network.penalty(w)
     }
 
     /// The weights after a step of an optimizer.
@@ -82,8 +91,12 @@ impl<'a> Once<'a> {
         let mut network = self.network(isa, true);
         network.prepare(optimizer, w.len()).unwrap();
         let optimize = Optimize { optimizer, rate: optimizer.learning_rate(), number: 1, slots: &mut slots };
-        network.score(&PREDICTING, &w, &self.x, &self.labels, None).unwrap();
-        network.learn(&PREDICTING, &mut w, &self.x, &self.labels, optimize).unwrap();
+        network.forward(&PREDICTING, &w, &self.x).unwrap();
+        let (mut judge, told) = (self.judge(), Truth::Labels(&self.labels));
+        judge.loss(Judged { network: &network, samples: BATCH, told, weights: None });
+        let absorbed = judge.absorbs(&network);
+        let mut slope = |y: &mut [f32]| judge.slope(told, None, absorbed, y);
+        network.learn(&PREDICTING, &mut w, &self.x, &mut slope, optimize).unwrap();
         w
     }
 }
@@ -145,12 +158,6 @@ fn a_fused_step_is_the_step_of_a_stored_gradient() {
         fn class(&self) -> &'static str {
             self.0.class()
         }
-        fn config(&self) -> serde_json::Map<String, serde_json::Value> {
-            self.0.config()
-        }
-        fn check(&self) -> crate::Result<()> {
-            self.0.check()
-        }
         fn learning_rate(&self) -> f64 {
             self.0.learning_rate
         }
@@ -185,7 +192,7 @@ fn what_a_frozen_layer_adds_to_the_loss_is_gone_at_once() {
     model.compile(&CompileOptions::default()).unwrap();
     let data = Dataset::from_f32(numbers(1, 12), &[3, 2, 2], vec![0, 1, 0]).unwrap();
     let write = &mut |_: &str| ();
-    let mut loss = || model.evaluate(&data, EvaluateOptions::new(Output::file(write))).unwrap().loss;
+    let mut loss = || model.evaluate(&data, EvaluateOptions::new(Output::file(write))).unwrap().metrics.loss;
     let mut kernel = [0.0; 8];
     model.get_weight("dense/kernel", &mut kernel).unwrap();
     let penalty = 0.5 * kernel.iter().map(|&w| f64::from(w) * f64::from(w)).sum::<f64>();

@@ -1,64 +1,131 @@
-//! The metrics of each epoch.
+//! What was measured in each epoch.
 
 use crate::error::{Error, ErrorKind, Result, one_of, printable};
 use crate::memory;
+use std::sync::Arc;
 
-/// What an epoch came to. What was not asked for, or not measured, is `None`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct EpochMetrics {
-    /// The mean loss over the epoch's samples, each measured before its own batch's step.
-    pub loss: f64,
-    /// The share of them classified right.
-    pub accuracy: Option<f64>,
-    /// The loss on the validation data after the epoch.
-    pub val_loss: Option<f64>,
-    /// The accuracy on the validation data after the epoch.
-    pub val_accuracy: Option<f64>,
+/// What was measured in an epoch or up to a batch, by name: `loss`, the metrics, then the same on the validation data, their
+/// names beginning with `val_`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Logs {
+    names: Arc<[String]>,
+    values: Vec<Option<f64>>,
 }
 
-impl EpochMetrics {
-    /// In the order of [`METRICS`].
-    fn values(&self) -> [Option<f64>; 4] {
-        [Some(self.loss), self.accuracy, self.val_loss, self.val_accuracy]
+/// What the names of what the validation data give begin with.
+pub const VALIDATION: &str = "val_";
+
+impl Logs {
+    /// Of these names, nothing measured yet.
+    pub fn new(names: Arc<[String]>) -> Self {
+        Logs { values: vec![None; names.len()], names }
+    }
+
+    /// The names.
+    pub fn names(&self) -> &Arc<[String]> {
+        &self.names
+    }
+
+    /// Takes in what was measured on the training data, or on the validation data.
+    pub fn measure(&mut self, results: &[f64], validation: bool) {
+        let start = if validation { results.len() } else { 0 };
+        for (to, &result) in self.values.iter_mut().skip(start).zip(results) {
+            *to = Some(result);
+        }
+    }
+
+    /// Sets a value, if there is such a name.
+    pub fn set(&mut self, name: &str, value: f64) {
+        if let Some(i) = self.names.iter().position(|known| known == name) {
+            self.values[i] = Some(value);
+        }
+    }
+
+    /// A value; `None` for what was not measured, or has no such name.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.names.iter().position(|known| known == name).and_then(|i| self.values[i])
+    }
+
+    /// What was measured, in order.
+    pub fn measured(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.names.iter().zip(&self.values).filter_map(|(name, value)| Some((name.as_str(), (*value)?)))
     }
 }
 
-/// The metrics of a fit's epochs, in order.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    epochs: Vec<EpochMetrics>,
+/// The names of what a fit measures: `loss` and the metrics, and those of the validation if there is one.
+pub fn names(metrics: &[String], validation: bool) -> Arc<[String]> {
+    let own = || std::iter::once("loss").chain(metrics.iter().map(String::as_str));
+    let after = own().filter(|_| validation).map(|name| format!("{VALIDATION}{name}"));
+    own().map(str::to_string).chain(after).collect()
 }
 
-/// The names of the metrics.
-pub(crate) const METRICS: [&str; 4] = ["loss", "accuracy", "val_loss", "val_accuracy"];
+/// What was measured in a fit's epochs, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    names: Arc<[String]>,
+    epochs: Vec<Vec<Option<f64>>>,
+    /// Why the fit ended before its last epoch, if a callback ended it.
+    stopped: Option<String>,
+}
 
 impl History {
+    /// Of no epochs yet.
+    pub(crate) fn new(names: Arc<[String]>) -> Self {
+        History { names, ..History::default() }
+    }
+
     /// One epoch more, or `OutOfMemory`.
-    pub(crate) fn push(&mut self, epoch: EpochMetrics) -> Result<()> {
-        memory::push(&mut self.epochs, epoch)
+    pub(crate) fn push(&mut self, logs: &Logs) -> Result<()> {
+        let values = memory::collect(logs.values.iter().copied())?;
+        memory::push(&mut self.epochs, values)
     }
 
     /// A copy, or `OutOfMemory`.
     pub(crate) fn copy(&self) -> Result<Self> {
-        Ok(History { epochs: memory::collect(self.epochs.iter().copied())? })
+        let mut epochs = memory::reserve(self.epochs.len())?;
+        for epoch in &self.epochs {
+            epochs.push(memory::collect(epoch.iter().copied())?);
+        }
+        Ok(History { names: self.names.clone(), epochs, stopped: self.stopped.clone() })
     }
 
-    /// The values of each of [`METRICS`], epoch by epoch; NaN for what was not measured.
-    pub(crate) fn columns(&self) -> Result<[Vec<f64>; 4]> {
-        let column = |i: usize| memory::collect(self.epochs.iter().map(|epoch| epoch.values()[i].unwrap_or(f64::NAN)));
-        Ok([column(0)?, column(1)?, column(2)?, column(3)?])
+    /// Says why the fit ended.
+    pub(crate) fn stop(&mut self, reason: String) {
+        self.stopped = Some(reason);
     }
 
-    /// The history of `epochs` epochs with such columns, `None` for what was not measured.
-    pub(crate) fn from_columns(epochs: usize, columns: &[Option<Vec<f64>>; 4]) -> Result<Self> {
-        let value = |i: usize, epoch: usize| columns[i].as_ref().and_then(|column| column.get(epoch)).copied();
-        let epoch = |epoch: usize| EpochMetrics {
-            loss: value(0, epoch).unwrap_or(f64::NAN),
-            accuracy: value(1, epoch),
-            val_loss: value(2, epoch),
-            val_accuracy: value(3, epoch),
+    /// Why the fit ended before its last epoch: which callback ended it, and on what grounds. `None` if none did.
+    pub fn stopped(&self) -> Option<&str> {
+        self.stopped.as_deref()
+    }
+
+    /// The names of what was measured, `loss` first.
+    pub fn names(&self) -> &Arc<[String]> {
+        &self.names
+    }
+
+    /// The values under each name, epoch by epoch; NaN for what was not measured.
+    pub(crate) fn columns(&self) -> Result<Vec<Vec<f64>>> {
+        let column = |i: usize| memory::collect(self.epochs.iter().map(|epoch| epoch[i].unwrap_or(f64::NAN)));
+        (0..self.names.len()).map(column).collect()
+    }
+
+    /// The history with such columns, one for each name, of `epochs` epochs; `measured` says what of it there is.
+    pub(crate) fn from_columns(
+        names: Arc<[String]>,
+        epochs: usize,
+        columns: &[Vec<f64>],
+        measured: impl Fn(&str, usize) -> bool,
+    ) -> Result<Self> {
+        let value = |(name, column): (&String, &Vec<f64>), epoch: usize| {
+            column.get(epoch).copied().filter(|_| measured(name, epoch))
         };
-        Ok(History { epochs: memory::collect((0..epochs).map(epoch))? })
+        let mut history = History::new(names.clone());
+        for epoch in 0..epochs {
+            let values = memory::collect(names.iter().zip(columns).map(|column| value(column, epoch)))?;
+            memory::push(&mut history.epochs, values)?;
+        }
+        Ok(history)
     }
 
     /// How many epochs there were.
@@ -66,18 +133,17 @@ impl History {
         self.epochs.len()
     }
 
-    /// A metric of an epoch of this fit, counted from 0: `loss`, `accuracy`, `val_loss` or `val_accuracy`.
+    /// A metric of an epoch of this fit, counted from 0: `loss`, `accuracy`, `val_loss`, ...
     pub fn get(&self, metric: &str, epoch: usize) -> Result<f64> {
-        let Some(metrics) = self.epochs.get(epoch) else {
+        let Some(values) = self.epochs.get(epoch) else {
             return Err(Error::new(ErrorKind::InvalidArgument, "no such epoch")
                 .expected(format_args!("below {}", self.epochs.len()))
                 .found(epoch)
                 .at("argument `epoch`"));
         };
-        let values = metrics.values();
-        let found = METRICS.iter().position(|&name| name == metric).and_then(|i| values[i]);
+        let found = self.names.iter().position(|name| name == metric).and_then(|i| values[i]);
         found.ok_or_else(|| {
-            let there = METRICS.iter().zip(values).filter(|(_, value)| value.is_some()).map(|(name, _)| *name);
+            let there = self.names.iter().zip(values).filter(|(_, value)| value.is_some()).map(|(name, _)| name);
             Error::new(ErrorKind::NotFound, "no such metric in this history")
                 .expected(one_of(there))
                 .found(format_args!("`{}`", printable(metric)))
@@ -92,10 +158,16 @@ mod tests {
 
     #[test]
     fn only_what_was_measured_is_there() {
-        let mut history = History::default();
-        history.push(EpochMetrics { loss: 0.5, accuracy: Some(0.9), val_loss: None, val_accuracy: None }).unwrap();
-        assert_eq!((history.epochs(), history.get("accuracy", 0).unwrap()), (1, 0.9));
-        assert_eq!(history.get("loss", 1).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        let names = names(&["accuracy".to_string()], true);
+        let mut logs = Logs::new(names.clone());
+        logs.measure(&[0.5, 0.9], false);
+        let mut history = History::new(names);
+        history.push(&logs).unwrap();
+        logs.measure(&[0.25, 0.75], true);
+        history.push(&logs).unwrap();
+        assert_eq!((history.epochs(), history.get("accuracy", 0).unwrap()), (2, 0.9));
+        assert_eq!((logs.get("val_loss"), history.get("val_accuracy", 1).unwrap()), (Some(0.25), 0.75));
+        assert_eq!(history.get("loss", 2).unwrap_err().kind(), ErrorKind::InvalidArgument);
         let error = history.get("val_loss", 0).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);
         assert!(error.to_string().contains("one of loss, accuracy, found `val_loss`"), "{error}");

@@ -9,7 +9,7 @@
 //! compile     how it is trained                parameters  all weights, in one tensor
 //! plan        how its network is computed      network     the network at work on a batch
 //! predict     the forward pass alone           named_weights  weights by name, in memory
-//! state       how far its training has come    score, history  what came of it
+//! state       how far its training has come    judge, score, history  what it is worth
 //! saved       the whole as a file, config: what is in it as JSON
 //! pool        its threads                      budget      whether there is memory for a call
 //! ```
@@ -20,10 +20,13 @@ pub(crate) mod config;
 #[cfg(test)]
 mod graph_tests;
 pub(crate) mod history;
+pub(crate) mod judge;
 #[cfg(test)]
 mod keras_tests;
 mod named_weights;
 pub(crate) mod network;
+#[cfg(test)]
+mod optimizer_tests;
 pub(crate) mod parameters;
 pub(crate) mod plan;
 pub(crate) mod pool;
@@ -32,8 +35,8 @@ pub(crate) mod saved;
 pub(crate) mod score;
 pub(crate) mod state;
 
-pub use compile::{CompileOptions, Loss};
-pub use history::{EpochMetrics, History};
+pub use compile::{CompileOptions, Compiled};
+pub use history::{History, Logs};
 pub use score::Metrics;
 
 use crate::error::{At, Error, ErrorKind, Result, printable};
@@ -69,6 +72,8 @@ pub struct Model {
     session: Mutex<()>,
     pool: RwLock<Threads>,
     idle: Mutex<Vec<Network>>,
+    /// The network of the last single step of training.
+    learner: Mutex<Option<Network>>,
     pub(crate) cancel: AtomicBool,
 }
 
@@ -99,9 +104,6 @@ impl Model {
             let parameters = Parameters::zeros(&saved.architecture)?;
             parameters.write(|all| saved.weights(parameters.entries(), all))??;
             let model = Model::of(saved.name.clone(), saved.architecture.clone(), parameters)?;
-            if let Some(options) = &saved.compiled {
-                model.check_compile(options).at("key compile").at("metadata model")?;
-            }
             let state = saved.state(&model.parameters)?;
             *model.state.write() = state;
             Ok(model)
@@ -120,6 +122,7 @@ impl Model {
             session: Mutex::default(),
             pool: RwLock::new(Threads { wanted: 0, pool: None }),
             idle: Mutex::default(),
+            learner: Mutex::default(),
             cancel: AtomicBool::new(false),
         })
     }
@@ -177,7 +180,8 @@ impl Model {
             None => all.fill(trainable),
         }
         state.position = None;
-        self.idle.lock().clear(); // what they add to the loss by regularizers is another
+        self.forget_idle(); // what they add to the loss by regularizers is another
+        self.forget_learner();
         Ok(())
     }
 
@@ -198,32 +202,17 @@ impl Model {
         let pool = Arc::new(Pool::new(threads)?);
         *self.pool.write() = Threads { wanted: threads, pool: Some(pool) };
         self.forget_idle();
+        self.forget_learner();
         Ok(())
     }
 
     /// Prepares for `fit`: sets the optimizer, forgetting what an earlier one has gathered. Exclusive.
     pub fn compile(&self, options: &CompileOptions) -> Result<()> {
         let _session = self.exclusive()?;
-        self.check_compile(options)?;
-        *self.state.write() = State { compiled: Some(options.clone()), ..State::default() };
-        Ok(())
-    }
-
-    /// Options in their range, and a loss that fits the last layer.
-    fn check_compile(&self, options: &CompileOptions) -> Result<()> {
-        options.optimizer.check()?;
-        let found = self.check_classifier()?;
-        let wanted = match options.loss {
-            Loss::SparseCategoricalCrossentropy => Activation::Softmax,
-            Loss::SparseCategoricalCrossentropyFromLogits => Activation::Linear,
-        };
-        if found != wanted {
-            let what = format!("the loss {:?} does not fit the last layer's activation", options.loss);
-            return Err(Error::new(ErrorKind::InvalidArgument, what)
-                .expected(wanted.name())
-                .found(found.name())
-                .at(format_args!("layer {}", self.last().name)));
-        }
+        let compiled = Compiled::new(options, &self.architecture)?;
+        *self.state.write() = State { compiled: Some(compiled), ..State::default() };
+        self.forget_idle(); // their last activation may be left to the loss
+        self.forget_learner();
         Ok(())
     }
 
@@ -235,10 +224,14 @@ impl Model {
 
     /// Writes the weights as safetensors, all of one step. The file is whole or as it was before.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
-        let place = Place::of(path)?;
+        self.save_weights_at(&Place::of(path)?)
+    }
+
+    /// The same, of a path that was looked at before.
+    pub(crate) fn save_weights_at(&self, place: &Place) -> Result<()> {
         let values = self.parameters.snapshot()?;
         let entries = saved::weight_entries(self.parameters.entries(), &values);
-        weights::save(&place, &[("format", "mnist")], &entries)
+        weights::save(place, &[("format", "mnist")], &entries)
     }
 
     /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
@@ -258,46 +251,31 @@ impl Model {
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state and how far the fit has
     /// come that is running or was the last, all of one step. The file is whole or as it was before.
     pub fn save(&self, path: &Path) -> Result<()> {
-        let place = Place::of(path)?;
+        self.save_at(&Place::of(path)?)
+    }
+
+    /// The same, of a path that was looked at before.
+    pub(crate) fn save_at(&self, place: &Place) -> Result<()> {
         let (weights, state) = {
             let state = self.state.read();
             (self.parameters.snapshot()?, state.copy()?)
         };
-        saved::write(&place, self, &weights, &state)
-    }
-
-    fn last(&self) -> &LayerSpec {
-        &self.architecture.layers[self.architecture.calls[self.architecture.calls.len() - 1].layer]
-    }
-
-    /// Makes sure that the model gives a row of classes, as probabilities or as logits, and says which.
-    pub(crate) fn check_classifier(&self) -> Result<Activation> {
-        let (last, output) = (self.last(), self.architecture.output());
-        let at = format!("layer {}", last.name);
-        if output.dims().len() != 1 {
-            return Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
-                .expected("[classes]")
-                .found(output)
-                .at(at));
-        }
-        match last.layer.activation() {
-            found @ (Activation::Softmax | Activation::Linear) if !self.parameters.entries().is_empty() => Ok(found),
-            found => Err(Error::new(ErrorKind::Unsupported, "the last layer gives neither probabilities nor logits")
-                .expected("weights, and softmax or linear")
-                .found(found.name())
-                .at(at)),
-        }
+        saved::write(place, self, &weights, &state)
     }
 
     /// A learning rate other than the optimizer's own, from the next step on; also for a fit that is running, from a callback
-    /// or another thread. `State` before compile, `InvalidArgument` for what is no rate.
+    /// or another thread. `State` before compile and for an optimizer with a schedule, `InvalidArgument` for what is no rate.
     pub fn set_learning_rate(&self, rate: f64) -> Result<()> {
         if !(rate >= 0.0 && rate.is_finite()) {
             let error = Error::new(ErrorKind::InvalidArgument, "out of range").expected("0 or more, and finite");
             return Err(error.found(rate).at("argument `learning_rate`"));
         }
         let mut state = self.state.write();
-        state.compiled()?;
+        if let Some(schedule) = state.compiled()?.optimizer.schedule() {
+            let error = Error::new(ErrorKind::State, "the optimizer's schedule says the learning rate");
+            let expected = "an optimizer whose learning_rate is a number";
+            return Err(error.expected(expected).found(schedule.class()).at("model"));
+        }
         state.learning_rate = Some(rate);
         Ok(())
     }
@@ -305,7 +283,7 @@ impl Model {
     /// The learning rate of the next step. `State` before compile.
     pub fn learning_rate(&self) -> Result<f64> {
         let state = self.state.read();
-        let own = state.compiled()?.optimizer.learning_rate();
+        let own = state.compiled()?.optimizer.rate(state.moments.steps);
         Ok(state.learning_rate.unwrap_or(own))
     }
 
@@ -335,9 +313,10 @@ impl Model {
     /// Lends a network for predictions of up to `batch` samples, one that lies idle if there is.
     pub(crate) fn with_network<R>(&self, batch: usize, task: impl FnOnce(&Pool, &mut Network) -> R) -> Result<R> {
         let pool = self.pool()?;
+        let left = self.left();
         let idle = {
             let mut idle = self.idle.lock();
-            let found = idle.iter().position(|network| network.serves(batch, pool.threads()));
+            let found = idle.iter().position(|network| network.serves(batch, pool.threads(), left));
             found.map(|i| idle.swap_remove(i))
         };
         let mut network = match idle {
@@ -357,7 +336,16 @@ impl Model {
 
     /// Whether a network for predictions of up to `batch` samples lies idle.
     pub(crate) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
-        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads()))
+        let left = self.left();
+        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads(), left))
+    }
+
+    /// The activation at the end that networks leave to the loss, or to who predicts.
+    fn left(&self) -> Option<Activation> {
+        match &self.state.read().compiled {
+            Some(compiled) => compiled.absorbs(&self.architecture),
+            None => Some(Activation::Softmax),
+        }
     }
 
     /// Gives back the memory of networks that lie idle.
@@ -365,9 +353,25 @@ impl Model {
         self.idle.lock().clear();
     }
 
+    /// The network of the last single step, if it is one for such a batch.
+    pub(crate) fn take_learner(&self, batch: usize, pool: &Pool) -> Option<Network> {
+        let left = self.left();
+        self.learner.lock().take().filter(|network| network.serves(batch, pool.threads(), left))
+    }
+
+    /// Keeps it for the next one.
+    pub(crate) fn keep_learner(&self, network: Network) {
+        *self.learner.lock() = Some(network);
+    }
+
+    /// Gives back its memory.
+    pub(crate) fn forget_learner(&self) {
+        *self.learner.lock() = None;
+    }
+
     /// A network of this model.
     pub(crate) fn network(&self, pool: &Pool, batch: usize, training: bool) -> Result<Network> {
-        let purpose = Purpose { training, trainable: &self.trainable.read(), logits: true };
+        let purpose = Purpose { training, trainable: &self.trainable.read(), left: self.left() };
         self.network_of(&self.architecture, pool, batch, purpose)
     }
 

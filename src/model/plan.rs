@@ -2,7 +2,7 @@
 //!
 //! It is made from the graph alone, before anything is allocated. A *value* is what a step of it gives; what only changes its
 //! input's shape gives no new one. What is fused is decided here: a relu into the layer below it that can end in one, the
-//! gate of relu's gradient into those above that can leave zeros out, a softmax at the end into the loss.
+//! gate of relu's gradient into those above that can leave zeros out, the activation at the end into the loss.
 //!
 //! Memory: values of a network that trains are all kept for the way back. Else, and for gradients, a value's memory is
 //! another's again once nobody needs it ([`slots`]).
@@ -17,8 +17,8 @@ pub struct Purpose<'a> {
     pub training: bool,
     /// Of each layer, whether it may change.
     pub trainable: &'a [bool],
-    /// Whether a softmax at the end is left to who reads the output.
-    pub logits: bool,
+    /// The activation that is left to who reads the output, if the network ends in it: softmax, say.
+    pub left: Option<Activation>,
 }
 
 /// A step of the network: a layer's work, or an activation's.
@@ -62,14 +62,14 @@ pub struct Plan {
     pub values: Vec<Value>,
     /// The value that comes out.
     pub output: usize,
-    /// Whether a softmax is still to be taken of it.
-    pub softmax: bool,
+    /// The activation that is still to be taken of it.
+    pub left: Option<Activation>,
 }
 
 impl Plan {
     /// The plan of a network.
     pub fn new(architecture: &Architecture, purpose: Purpose<'_>) -> Self {
-        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, softmax: false };
+        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, left: None };
         plan.values.push(Value { shape: architecture.input().clone(), gated: false, maker: None, takers: Vec::new() });
         // Of each call, how many others take its output, and the value that holds it.
         let mut uses = vec![0; architecture.calls.len()];
@@ -96,9 +96,7 @@ impl Plan {
             values[index] = value;
         }
         plan.output = values[values.len() - 1];
-        if purpose.logits {
-            plan.leave_softmax_out(architecture);
-        }
+        plan.leave_out(purpose.left);
         plan.find_takers();
         if purpose.training {
             plan.find_learners(architecture, purpose.trainable);
@@ -141,14 +139,12 @@ impl Plan {
         free
     }
 
-    /// A softmax that gives the output, a row of classes, and nothing else, is left to the loss or to who predicts.
-    fn leave_softmax_out(&mut self, architecture: &Architecture) {
+    /// That activation, if it gives the output and nothing else, is left to the loss or to who predicts.
+    fn leave_out(&mut self, activation: Option<Activation>) {
         let last = self.ops.len().checked_sub(1).map(|last| &self.ops[last]);
-        let Some(op) = last.filter(|op| op.output == self.output && op.activation == Some(Activation::Softmax)) else {
-            return;
-        };
-        if architecture.output().dims().len() == 1 {
-            (self.output, self.softmax) = (op.inputs[0], true);
+        let ends = |op: &&Op| op.output == self.output && op.activation.is_some() && op.activation == activation;
+        if let Some(op) = last.filter(ends) {
+            (self.output, self.left) = (op.inputs[0], activation);
             self.ops.pop();
             self.values.pop();
         }
@@ -255,14 +251,14 @@ mod tests {
 
     #[test]
     fn the_tutorial_is_four_steps() {
-        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], logits: true });
+        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], left: Some(Activation::Softmax) });
         let ops: Vec<_> = plan.ops.iter().map(|op| (op.call, op.relu, op.learns)).collect();
         assert_eq!(ops, [(1, true, true), (2, true, true), (4, true, true), (5, false, true)]);
-        assert!(plan.softmax && plan.output == 4);
+        assert_eq!((plan.left, plan.output), (Some(Activation::Softmax), 4));
         let gated: Vec<_> = plan.values.iter().map(|value| value.gated).collect();
         assert_eq!(gated, [false, true, true, true, false]);
-        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], logits: false });
-        assert_eq!((whole.ops.len(), whole.softmax), (5, false));
+        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], left: None });
+        assert_eq!((whole.ops.len(), whole.left), (5, None));
         let (_, lens) = slots(&whole.lives());
         assert_eq!(lens, [26 * 26 * 32, 24 * 24 * 64], "two pieces of memory, in turn");
     }
@@ -270,7 +266,7 @@ mod tests {
     #[test]
     fn nothing_goes_back_below_what_is_frozen() {
         let frozen = [true, false, false, true, true, true];
-        let plan = tutorial(Purpose { training: true, trainable: &frozen, logits: true });
+        let plan = tutorial(Purpose { training: true, trainable: &frozen, left: Some(Activation::Softmax) });
         assert_eq!(plan.ops.iter().map(|op| op.learns).collect::<Vec<_>>(), [false, false, true, true]);
         let lens: Vec<_> = plan.gradient_lives().iter().map(|life| life.len).collect();
         assert_eq!(lens, [0, 0, 0, 128, 10]);

@@ -45,7 +45,7 @@ impl Model {
                     let count = BATCH.min(data.len() - start);
                     let x = &mut images[..count * input];
                     for (i, x) in x.chunks_exact_mut(input).enumerate() {
-                        data.image(start + i, x);
+                        data.image(start + i, x)?;
                     }
                     pool.run(|| network.predict(weights, x, &mut y[..count * output]))?;
                 }
@@ -68,7 +68,7 @@ impl Model {
         }
         let pool = self.pool()?;
         let all = vec![true; part.layers.len()];
-        let purpose = Purpose { training: false, trainable: &all, logits: false };
+        let purpose = Purpose { training: false, trainable: &all, left: None };
         let build = |batch| self.network_of(&part, &pool, batch, purpose);
         self.afford(count.min(BATCH), |batch| build(batch).map(drop))?;
         let mut network = build(count.min(BATCH))?;

@@ -15,6 +15,8 @@
 //! | `conv2d/kernel`, `conv2d/bias`, ... the weights, as in a file of weights | always |
 //! | `optimizer/conv2d/kernel/m`, `.../v`, ... the optimizer's moments | once a step was taken |
 //! | `fit/loss`, the sum over the samples of the epoch under way | with `fit` |
+//! | `fit/metrics`, what the metrics have gathered in it | with `fit`, where there are metrics |
+//! | `fit/callbacks/0/conv2d/kernel`, ... weights that a callback may bring back | with `fit`, where one keeps some |
 //! | `history/loss`, `history/accuracy`, ... `[epochs]`, of the fit's epochs that have ended | with `fit`, what is measured |
 //!
 //! weights and moments as float32, the others as float64. Everything is checked against the file's real length before
@@ -24,10 +26,9 @@
 //! and its name in one object, and the input's shape as `shape`. It is still read.
 
 use super::Model;
-use super::compile::CompileOptions;
-use super::history::{History, METRICS};
+use super::compile::{self, Compiled};
+use super::history::{History, VALIDATION};
 use super::parameters::{Entry, Parameters};
-use super::score::Mean;
 use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::{Input, Place};
@@ -37,6 +38,7 @@ use crate::layers::{self, Parameter, Role};
 use crate::memory::{Buffer, filled};
 use crate::weights::{self, Dtype, Expected, TensorFile, Values};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// The metadata's `format`.
 const FORMAT: &str = "mnist-model";
@@ -49,8 +51,9 @@ const LONGEST: usize = 1 << 20;
 const MOST_STEPS: u64 = 1 << 53;
 /// What a moment's name begins with.
 const MOMENTS: &str = "optimizer/";
-/// The name of the running loss.
+/// The names of the running loss, and of what metrics have gathered.
 const LOSS: &str = "fit/loss";
+const METRICS: &str = "fit/metrics";
 
 /// Writes a model with `weights` and `state` to `place`, whole or not at all.
 pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Result<()> {
@@ -67,14 +70,19 @@ pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Re
         entries.extend(moment_entries(model, state));
     }
     if let Some(position) = &state.position {
-        let loss = std::slice::from_ref(&position.mean.score.loss);
-        entries.push(weights::Entry { name: LOSS.to_string(), shape: Vec::new(), values: Values::F64(loss) });
-        let measured = measured(state.compiled.as_ref(), position);
-        for ((name, values), _) in
-            METRICS.iter().zip(columns.iter().flatten()).zip(measured).filter(|(_, measured)| *measured)
-        {
-            let (name, shape) = (format!("history/{name}"), vec![values.len()]);
-            entries.push(weights::Entry { name, shape, values: Values::F64(values) });
+        let tally = &position.tally;
+        let f64s = |name: String, shape, values| weights::Entry { name, shape, values: Values::F64(values) };
+        entries.push(f64s(LOSS.to_string(), Vec::new(), std::slice::from_ref(&tally.loss)));
+        if !tally.kept.is_empty() {
+            entries.push(f64s(METRICS.to_string(), vec![tally.kept.len()], &tally.kept));
+        }
+        for (name, values) in position.history.names().iter().zip(columns.iter().flatten()) {
+            entries.push(f64s(format!("history/{name}"), vec![values.len()], values));
+        }
+        for (i, weights) in (0..).zip(&position.callbacks.weights) {
+            let weights = weights.as_deref().map(|weights| weight_entries(model.parameters.entries(), weights));
+            let weights = weights.into_iter().flatten();
+            entries.extend(weights.map(|entry| weights::Entry { name: callback(i, &entry.name), ..entry }));
         }
     }
     let version = VERSION.to_string();
@@ -107,6 +115,11 @@ fn learned(architecture: &Architecture, parameters: &Parameters) -> Vec<Entry> {
     all.filter(|(parameter, _)| parameter.role == Role::Trainable).map(|(_, entry)| entry.clone()).collect()
 }
 
+/// `fit/callbacks/0/conv2d/kernel`
+fn callback(index: usize, parameter: &str) -> String {
+    format!("fit/callbacks/{index}/{parameter}")
+}
+
 /// `optimizer/conv2d/kernel/m`
 fn moment(parameter: &str, which: &str) -> String {
     format!("{MOMENTS}{parameter}/{which}")
@@ -116,18 +129,11 @@ fn moment(parameter: &str, which: &str) -> String {
 fn describe(model: &Model, state: &State) -> Value {
     json!({
         "network": model.config(),
-        "compile": state.compiled.as_ref().map(|options| options.config()),
+        "compile": state.compiled.as_ref().map(Compiled::config),
         "learning_rate": state.learning_rate,
         "steps": state.moments.steps,
         "fit": state.position.as_ref().map(Position::config),
     })
-}
-
-/// Which of [`METRICS`] a fit measures.
-fn measured(compiled: Option<&CompileOptions>, position: &Position) -> [bool; 4] {
-    let accuracy = compiled.is_some_and(|options| options.accuracy);
-    let validation = position.plan.validation.is_some();
-    [true, accuracy, validation, accuracy && validation]
 }
 
 /// Lets a file of a whole model pass for one of weights: says whether a tensor's name is of what else it holds.
@@ -144,7 +150,8 @@ pub struct Saved {
     file: TensorFile<Input>,
     pub name: String,
     pub architecture: Architecture,
-    pub compiled: Option<CompileOptions>,
+    version: u64,
+    pub compiled: Option<Compiled>,
     learning_rate: Option<f64>,
     steps: u64,
     position: Option<Position>,
@@ -182,17 +189,25 @@ impl Saved {
             value => value.as_f64().filter(|&rate| rate >= 0.0).map(Some),
         })?;
         let compiled = object.object_or_null("compile")?;
-        let compiled = compiled.map(|options| CompileOptions::from_config(&options)).transpose()?;
+        let compiled = compiled.map(|options| Compiled::from_config(&options, &architecture).at("key compile"));
+        let compiled = compiled.transpose()?;
+        if learning_rate.is_some() && compiled.as_ref().is_some_and(|options| options.optimizer.schedule().is_some()) {
+            let error = Error::new(ErrorKind::Format, "the optimizer's schedule says it").expected("null");
+            return Err(object.place(error, "learning_rate"));
+        }
         let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
             value.as_u64().filter(|&steps| steps <= MOST_STEPS)
         })?;
         let position = object.object_or_null("fit")?;
-        let position = position.map(|object| Position::from_config(&object, steps)).transpose()?;
         if compiled.is_none() && (steps > 0 || position.is_some()) {
             let error = Error::new(ErrorKind::Format, "a model that was trained has compile options");
             return Err(object.place(error.expected("an object").found("null"), "compile"));
         }
-        Ok(Saved { file, name, architecture, compiled, learning_rate, steps, position })
+        let width = compile::width(&architecture);
+        let position = position.zip(compiled.as_ref());
+        let position = position.map(|(object, compiled)| Position::from_config(&object, compiled, width, steps));
+        let position = position.transpose()?;
+        Ok(Saved { file, version, name, architecture, compiled, learning_rate, steps, position })
     }
 
     /// The tensors that the description asks for.
@@ -211,9 +226,18 @@ impl Saved {
         }
         if let Some(position) = &self.position {
             all.push(f64s(LOSS.to_string(), Vec::new()));
-            let measured = METRICS.iter().zip(measured(self.compiled.as_ref(), position));
-            let names = measured.filter(|(_, measured)| *measured).map(|(name, _)| format!("history/{name}"));
+            if self.keeps_metrics(position) {
+                all.push(f64s(METRICS.to_string(), vec![position.tally.kept.len()]));
+            }
+            let names = position.history.names().iter().map(|name| format!("history/{name}"));
             all.extend(names.map(|name| f64s(name, vec![position.epochs_done()])));
+            let kept = (0..).zip(&position.callbacks.weights).filter(|(_, weights)| weights.is_some());
+            for (i, _) in kept {
+                let own = self.architecture.layers.iter().flat_map(|layer| {
+                    layer.parameters.iter().map(|p| (format!("{}/{}", layer.name, p.name), p.shape.clone()))
+                });
+                all.extend(own.map(|(name, shape)| f32s(callback(i, &name), shape)));
+            }
         }
         all
     }
@@ -229,21 +253,31 @@ impl Saved {
         keras::write(&self.architecture, &self.name, &trainable)
     }
 
+    /// Whether the file has what metrics have gathered.
+    fn keeps_metrics(&self, position: &Position) -> bool {
+        self.version > OLDEST && !position.tally.kept.is_empty()
+    }
+
     /// The position's tensors, which the file is known to have.
     fn read_position(&mut self) -> Result<()> {
-        let Some(position) = &mut self.position else { return Ok(()) };
+        let Some(mut position) = self.position.take() else { return Ok(()) };
         let mut loss = [0.0];
         self.file.read_f64(LOSS, &mut loss)?;
-        let Mean { score, .. } = &mut position.mean;
-        score.loss = loss[0];
-        let mut columns = [const { None }; 4];
-        let wanted = measured(self.compiled.as_ref(), position);
-        for ((name, column), _) in METRICS.iter().zip(&mut columns).zip(wanted).filter(|(_, measured)| *measured) {
-            let mut values = filled(position.epochs_done(), 0.0)?;
-            self.file.read_f64(&format!("history/{name}"), &mut values)?;
-            *column = Some(values);
+        position.tally.loss = loss[0];
+        if self.keeps_metrics(&position) {
+            self.file.read_f64(METRICS, &mut position.tally.kept)?;
         }
-        position.history = History::from_columns(position.epochs_done(), &columns)?;
+        let (names, epochs) = (position.history.names().clone(), position.epochs_done());
+        let mut columns = Vec::new();
+        for name in names.iter() {
+            let mut values = filled(epochs, 0.0)?;
+            self.file.read_f64(&format!("history/{name}"), &mut values)?;
+            columns.push(values);
+        }
+        let plan = &position.plan;
+        let measured = |name: &str, epoch| !name.starts_with(VALIDATION) || plan.validates(plan.initial_epoch + epoch);
+        position.history = History::from_columns(names, epochs, &columns, measured)?;
+        self.position = Some(position);
         Ok(())
     }
 
@@ -255,13 +289,22 @@ impl Saved {
     /// Reads what else there is, for `parameters`.
     pub fn state(mut self, parameters: &Parameters) -> Result<State> {
         let mut moments = Moments::default();
-        if self.steps > 0 {
-            let slots = self.slots();
-            moments = Moments { steps: self.steps, ..Moments::zeros(slots.len(), parameters.len())? };
+        if let Some(compiled) = self.compiled.as_ref().filter(|_| self.steps > 0) {
+            moments = Moments { steps: self.steps, ..Moments::new(&*compiled.optimizer, parameters.len())? };
+            let slots = compiled.optimizer.slots();
             for entry in learned(&self.architecture, parameters) {
                 for (which, slot) in slots.iter().zip(&mut moments.slots) {
                     self.file.read_f32(&moment(&entry.name, which), &mut slot[entry.range.clone()])?;
                 }
+            }
+        }
+        if let Some(position) = &mut self.position {
+            for (i, weights) in (0..).zip(&mut position.callbacks.weights).filter(|(_, weights)| weights.is_some()) {
+                let mut all = Buffer::zeros(parameters.len())?;
+                for entry in parameters.entries() {
+                    self.file.read_f32(&callback(i, &entry.name), &mut all[entry.range.clone()])?;
+                }
+                *weights = Some(Arc::new(all));
             }
         }
         let Saved { compiled, learning_rate, position, .. } = self;

@@ -1,33 +1,48 @@
 //! How good a model's output is, over some samples.
 
-use crate::kernels::softmax::Score;
+use crate::error::Result;
+use crate::memory;
+use crate::metrics::Called;
 
 /// What an evaluation found.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metrics {
     /// The mean loss over the samples.
     pub loss: f64,
-    /// The share of samples whose most probable class is their label.
+    /// The accuracy; NaN where none is measured.
     pub accuracy: f64,
 }
 
-/// Scores gathered over samples.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Mean {
-    pub(crate) score: Score,
-    pub(crate) samples: usize,
+/// What has been gathered over samples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally {
+    /// The sum of their losses, what regularizers add in each.
+    pub loss: f64,
+    /// How many there were.
+    pub samples: usize,
+    /// What each metric keeps, one after another.
+    pub kept: Vec<f64>,
 }
 
-impl Mean {
-    pub(crate) fn add(&mut self, score: Score, samples: usize) {
-        self.score.loss += score.loss;
-        self.score.correct += score.correct;
-        self.samples += samples;
+impl Tally {
+    /// Over nothing yet, for metrics that keep so many numbers together.
+    pub fn new(kept: usize) -> Result<Self> {
+        Ok(Tally { loss: 0.0, samples: 0, kept: memory::filled(kept, 0.0)? })
     }
 
-    /// The means; NaN over nothing.
-    pub(crate) fn metrics(&self) -> Metrics {
-        let samples = self.samples as f64;
-        Metrics { loss: self.score.loss / samples, accuracy: self.score.correct as f64 / samples }
+    /// A copy, its memory asked for politely.
+    pub fn copy(&self) -> Result<Self> {
+        Ok(Tally { kept: memory::collect(self.kept.iter().copied())?, ..*self })
+    }
+
+    /// The mean loss, and what each of `metrics` comes to, for rows of `width`; NaN over nothing.
+    pub fn results(&self, metrics: &[Called], width: usize) -> Vec<f64> {
+        let mut kept = &self.kept[..];
+        let metric = |called: &Called| {
+            let (own, rest) = kept.split_at(called.metric.kept(width).min(kept.len()));
+            kept = rest;
+            if self.samples == 0 { f64::NAN } else { called.metric.result(own, width) }
+        };
+        std::iter::once(self.loss / self.samples as f64).chain(metrics.iter().map(metric)).collect()
     }
 }

@@ -4,19 +4,21 @@
 //! that of the parameters (this one first, as everybody who takes both), so that who holds both for reading sees weights,
 //! moments and position of one and the same step.
 
-use super::compile::CompileOptions;
-use super::history::{EpochMetrics, History};
-use super::score::Mean;
+use super::compile::Compiled;
+use super::history::{History, Logs};
+use super::score::Tally;
 use crate::data::Dataset;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
+use crate::optimizers::Optimizer;
+use serde_json::Value;
+use std::sync::Arc;
 
 /// How a model is trained, and how far that has come.
 #[derive(Default)]
 pub struct State {
     /// Set by compile.
-    pub compiled: Option<CompileOptions>,
+    pub compiled: Option<Compiled>,
     /// The learning rate of the next step, once it has been set to another than the optimizer's own.
     pub learning_rate: Option<f64>,
     /// What the optimizer has gathered since.
@@ -28,16 +30,15 @@ pub struct State {
 /// What the optimizer has gathered.
 #[derive(Debug, Default)]
 pub struct Moments {
-    /// The moments of each weight, in the optimizer's order, each laid out as the parameters; none before the first fit,
-    /// which means zeros.
+    /// The moments of each weight, in the optimizer's order, each laid out as the parameters; none before the first fit.
     pub slots: Vec<Buffer>,
-    /// Steps taken.
+    /// Batches that were learned from; each is a step, where gradients are not gathered over several.
     pub steps: u64,
 }
 
 /// How far a fit has come. The order of an epoch's samples follows from the seed and the epoch's number, so that there is
 /// no generator whose state would have to be kept.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Position {
     /// What is fitted, and how.
     pub plan: Plan,
@@ -45,8 +46,10 @@ pub struct Position {
     pub epoch: usize,
     /// How many of its batches are done.
     pub batch: usize,
-    /// The scores of these.
-    pub mean: Mean,
+    /// What was measured in these.
+    pub tally: Tally,
+    /// What the callbacks keep.
+    pub callbacks: Kept,
     /// The epochs that have ended, validation included.
     pub history: History,
 }
@@ -66,6 +69,23 @@ pub struct Plan {
     pub seed: u64,
     /// The epoch it began with.
     pub initial_epoch: usize,
+    /// Batches in an epoch; `None`: as many as it takes to go through the samples once.
+    pub steps_per_epoch: Option<usize>,
+    /// Epochs from one validation to the next.
+    pub validation_freq: usize,
+    /// How much a sample of each class counts, if not all count alike.
+    pub class_weight: Option<Vec<f32>>,
+    /// The callbacks, as Keras serialises them.
+    pub callbacks: Value,
+}
+
+/// What the callbacks of a fit keep from one epoch to another.
+#[derive(Clone, Debug, Default)]
+pub struct Kept {
+    /// Of each callback, its own.
+    pub states: Vec<Value>,
+    /// Of each, weights that it may bring back; shared, not copied.
+    pub weights: Vec<Option<Arc<Buffer>>>,
 }
 
 /// A dataset, as far as it can be told from another.
@@ -79,7 +99,7 @@ pub struct Samples {
 
 impl State {
     /// What compile has set. `State` before it.
-    pub fn compiled(&self) -> Result<&CompileOptions> {
+    pub fn compiled(&self) -> Result<&Compiled> {
         self.compiled.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::State, "the model is not compiled").expected("a compiled model").at("model")
         })
@@ -87,7 +107,8 @@ impl State {
 
     /// A copy, its memory asked for politely.
     pub fn copy(&self) -> Result<Self> {
-        let slots = self.moments.slots.iter().map(copy).collect::<Result<_>>()?;
+        let slots = self.moments.slots.iter().map(|slot| Buffer::copy_of(slot)).collect::<Result<_>>();
+        let slots = slots.at("a copy of the optimizer's state")?;
         let moments = Moments { slots, steps: self.moments.steps };
         let position = self.position.as_ref().map(Position::copy).transpose()?;
         let State { compiled, learning_rate, .. } = self;
@@ -95,17 +116,18 @@ impl State {
     }
 }
 
-fn copy(buffer: &Buffer) -> Result<Buffer> {
-    let mut copy = Buffer::zeros(buffer.len()).at("a copy of the optimizer's state")?;
-    copy.copy_from_slice(buffer);
-    Ok(copy)
-}
-
 impl Moments {
-    /// Those before the first step: `slots` for each of `len` parameters.
-    pub fn zeros(slots: usize, len: usize) -> Result<Self> {
-        let slots = (0..slots).map(|_| Buffer::zeros(len).at("the optimizer's state")).collect::<Result<_>>()?;
-        Ok(Moments { slots, steps: 0 })
+    /// Those before the first step of `optimizer`, for `len` parameters.
+    pub fn new(optimizer: &dyn Optimizer, len: usize) -> Result<Self> {
+        let begin = |slot: &'static str| -> Result<Buffer> {
+            let mut all = Buffer::zeros(len).at("the optimizer's state")?;
+            match optimizer.beginning(slot) {
+                0.0 => {} // memory that is not touched yet
+                value => all.fill(value),
+            }
+            Ok(all)
+        };
+        Ok(Moments { slots: optimizer.slots().into_iter().map(begin).collect::<Result<_>>()?, steps: 0 })
     }
 }
 
@@ -119,33 +141,40 @@ impl Samples {
 impl Plan {
     /// How many batches an epoch has.
     pub fn batches(&self) -> usize {
+        self.steps_per_epoch.unwrap_or(self.pass())
+    }
+
+    /// How many batches it takes to go through the samples once.
+    pub fn pass(&self) -> usize {
         self.data.count.div_ceil(self.batch_size)
+    }
+
+    /// Whether the model is validated after an epoch, counted from 0.
+    pub fn validates(&self, epoch: usize) -> bool {
+        self.validation.is_some() && (epoch + 1).is_multiple_of(self.validation_freq)
     }
 }
 
 impl Position {
-    /// Where a fit begins.
-    pub fn start(plan: Plan) -> Self {
-        Position { epoch: plan.initial_epoch, batch: 0, mean: Mean::default(), history: History::default(), plan }
-    }
-
-    /// After a step: one batch further.
-    pub fn step(&mut self, score: Score, samples: usize) {
-        self.mean.add(score, samples);
-        self.batch += 1;
+    /// Where a fit begins that measures what `names` say; `tally` is that of nothing yet.
+    pub fn start(plan: Plan, names: Arc<[String]>, tally: Tally) -> Self {
+        let (epoch, callbacks) = (plan.initial_epoch, Kept::default());
+        Position { epoch, batch: 0, tally, callbacks, history: History::new(names), plan }
     }
 
     /// After an epoch and its validation: at the beginning of the next. Out of memory it stays where it was.
-    pub fn end_epoch(&mut self, metrics: EpochMetrics) -> Result<()> {
-        self.history.push(metrics)?;
-        (self.epoch, self.batch, self.mean) = (self.epoch + 1, 0, Mean::default());
+    pub fn end_epoch(&mut self, logs: &Logs) -> Result<()> {
+        let empty = Tally::new(self.tally.kept.len())?;
+        self.history.push(logs)?;
+        (self.epoch, self.batch, self.tally) = (self.epoch + 1, 0, empty);
         Ok(())
     }
 
     /// A copy, its memory asked for politely.
     fn copy(&self) -> Result<Self> {
-        let Position { ref plan, epoch, batch, mean, ref history } = *self;
-        Ok(Position { plan: plan.clone(), epoch, batch, mean, history: history.copy()? })
+        let Position { ref plan, epoch, batch, ref tally, ref callbacks, ref history } = *self;
+        let (tally, callbacks) = (tally.copy()?, callbacks.clone());
+        Ok(Position { plan: plan.clone(), epoch, batch, tally, callbacks, history: history.copy()? })
     }
 
     /// The epoch and batch of the last step taken; those of the first before it.

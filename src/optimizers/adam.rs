@@ -1,13 +1,13 @@
 //! Adam, Kingma and Ba 2015, as Keras writes it: see [`kernels::adam`](crate::kernels::adam).
 
 use super::{
-    Entry, Optimizer, check, decay, decay_in_range, epsilon_in_range, fraction, rate, rate_in_range, step_decayed,
+    Entry, Optimizer, Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range,
+    step_decayed,
 };
 use crate::error::Result;
 use crate::json::Object;
 use crate::kernels::adam::AmsGrad;
 use crate::kernels::{AdamStep, Isa};
-use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry =
@@ -39,12 +39,11 @@ impl Default for Adam {
 /// Adam out of a config; `weight_decay` is what it has when the config does not say.
 pub(super) fn read(config: &Object<'_>, weight_decay: f64) -> Result<Adam> {
     let default = Adam::default();
-    let number = |key: &str, default: f64| config.or(key, default, "a number", Value::as_f64);
     Ok(Adam {
         learning_rate: rate(config, default.learning_rate)?,
-        beta_1: number("beta_1", default.beta_1)?,
-        beta_2: number("beta_2", default.beta_2)?,
-        epsilon: number("epsilon", default.epsilon)?,
+        beta_1: number(config, "beta_1", default.beta_1)?,
+        beta_2: number(config, "beta_2", default.beta_2)?,
+        epsilon: number(config, "epsilon", default.epsilon)?,
         weight_decay: decay(config, weight_decay)?,
         amsgrad: config.bool_or("amsgrad", false)?,
     })
@@ -61,26 +60,18 @@ impl Optimizer for Adam {
         "Adam"
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay, amsgrad } = *self;
-        let mut config = Map::new();
-        config.insert("learning_rate".into(), json!(learning_rate));
-        config.insert("beta_1".into(), json!(beta_1));
-        config.insert("beta_2".into(), json!(beta_2));
-        config.insert("epsilon".into(), json!(epsilon));
-        config.insert("amsgrad".into(), json!(amsgrad));
-        config.insert("weight_decay".into(), if weight_decay == 0.0 { Value::Null } else { json!(weight_decay) });
-        config
-    }
-
-    fn check(&self) -> Result<()> {
-        check(&[
+    fn settings(&self) -> Vec<Setting> {
+        vec![
             rate_in_range(self.learning_rate),
             fraction("beta_1", self.beta_1),
             fraction("beta_2", self.beta_2),
             epsilon_in_range(self.epsilon),
             decay_in_range(self.weight_decay),
-        ])
+        ]
+    }
+
+    fn flags(&self) -> Vec<(&'static str, bool)> {
+        vec![("amsgrad", self.amsgrad)]
     }
 
     fn learning_rate(&self) -> f64 {

@@ -1,8 +1,7 @@
 //! AdamW, Loshchilov and Hutter 2019: Adam whose weights decay by default, by 0.004 of themselves times the learning rate.
 
 use super::adam::{self, Adam};
-use super::{Entry, Optimizer};
-use crate::error::Result;
+use super::{Entry, Optimizer, Setting};
 use crate::kernels::{AdamStep, Isa};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -25,14 +24,18 @@ impl Optimizer for AdamW {
         "AdamW"
     }
 
+    fn settings(&self) -> Vec<Setting> {
+        self.0.settings()
+    }
+
+    fn flags(&self) -> Vec<(&'static str, bool)> {
+        self.0.flags()
+    }
+
     fn config(&self) -> Map<String, Value> {
         let mut config = self.0.config();
         config.insert("weight_decay".into(), json!(self.0.weight_decay));
         config
-    }
-
-    fn check(&self) -> Result<()> {
-        self.0.check()
     }
 
     fn learning_rate(&self) -> f64 {

@@ -1,11 +1,9 @@
 //! What is done to gradients before a step is taken by them: they are cut, or made shorter (Pascanu et al. 2013).
 
-use super::{Optimizer, Setting, check};
+use super::{Setting, check};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Object;
-use crate::kernels::Isa;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 
 /// At most one of these, as in Keras; `None`: gradients stay as they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,8 +42,21 @@ impl Clipping {
         *self != Clipping::default()
     }
 
-    fn numbers(&self) -> [Option<f64>; 3] {
-        [self.clipnorm, self.global_clipnorm, self.clipvalue]
+    fn numbers(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let numbers = [self.clipnorm, self.global_clipnorm, self.clipvalue];
+        KEYS.into_iter().zip(numbers).filter_map(|(key, number)| Some((key, number?)))
+    }
+
+    /// Writes what is asked for, by Keras's keys.
+    pub(super) fn write(&self, config: &mut Map<String, Value>) {
+        config.extend(self.numbers().map(|(key, number)| (key.to_string(), json!(number))));
+    }
+
+    /// An error for a number out of its range.
+    pub(super) fn check(&self) -> Result<()> {
+        let settings: Vec<Setting> =
+            self.numbers().map(|(key, number)| (key, number, number as f32 > 0.0, "above 0")).collect();
+        check(&settings)
     }
 
     /// Clips a gradient; `square` is its own sum of squares, `squares` that of all.
@@ -58,51 +69,5 @@ impl Clipping {
         if let Some(scale) = shorten(self.clipnorm, square).or(shorten(self.global_clipnorm, squares)) {
             gradient.iter_mut().for_each(|g| *g *= scale as f32);
         }
-    }
-}
-
-/// An optimizer whose gradients are clipped.
-#[derive(Debug)]
-pub(super) struct Clipped {
-    pub optimizer: Arc<dyn Optimizer>,
-    pub clipping: Clipping,
-}
-
-impl Optimizer for Clipped {
-    fn class(&self) -> &'static str {
-        self.optimizer.class()
-    }
-
-    fn config(&self) -> Map<String, Value> {
-        let mut config = self.optimizer.config();
-        for (key, number) in KEYS.iter().zip(self.clipping.numbers()) {
-            config.insert(key.to_string(), json!(number));
-        }
-        config
-    }
-
-    fn check(&self) -> Result<()> {
-        let in_range = |(name, number): (&&'static str, Option<f64>)| -> Option<Setting> {
-            number.map(|number| (*name, number, number as f32 > 0.0, "above 0"))
-        };
-        let settings: Vec<Setting> = KEYS.iter().zip(self.clipping.numbers()).filter_map(in_range).collect();
-        check(&settings)?;
-        self.optimizer.check()
-    }
-
-    fn learning_rate(&self) -> f64 {
-        self.optimizer.learning_rate()
-    }
-
-    fn slots(&self) -> Vec<&'static str> {
-        self.optimizer.slots()
-    }
-
-    fn clipping(&self) -> Clipping {
-        self.clipping
-    }
-
-    fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        self.optimizer.step(isa, rate, number, gradient, w, slots);
     }
 }

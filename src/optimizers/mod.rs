@@ -5,25 +5,46 @@
 //! take it while the gradient is in registers ([`Optimizer::fused`]): in the tutorial's network, whose pace is set by
 //! memory, Adam's step so costs nothing but its moments' way in and out.
 //!
-//! To add one: its file, with its config, its rule and its formula's source, and its line here.
+//! What Keras lets every optimizer have around its step is in [`around`]: a [`Schedule`] of the learning rate, gradients
+//! that are clipped or gathered over some batches, a moving average of the weights.
+//!
+//! To add one: its file, with its settings, its rule and its formula's source, and its line here.
 
+mod adadelta;
+mod adagrad;
 mod adam;
+mod adamax;
 mod adamw;
+mod around;
+mod average;
 mod clipping;
+mod ftrl;
+mod lion;
+mod nadam;
 mod rmsprop;
+pub mod schedules;
 mod sgd;
 
+pub use adadelta::Adadelta;
+pub use adagrad::Adagrad;
 pub use adam::Adam;
+pub use adamax::Adamax;
 pub use adamw::AdamW;
+pub use around::{Around, Within};
+pub use average::Average;
 pub use clipping::Clipping;
+pub use ftrl::Ftrl;
+pub use lion::Lion;
+pub use nadam::Nadam;
 pub use rmsprop::RmsProp;
+pub use schedules::Schedule;
 pub use sgd::Sgd;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Named, Object};
 use crate::kernels::rule::{MOST_SLOTS, Rule, step_by};
 use crate::kernels::{AdamStep, Isa, Simd};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -32,17 +53,51 @@ pub trait Optimizer: Debug + Send + Sync {
     /// Keras's name of the class, `SGD`.
     fn class(&self) -> &'static str;
 
+    /// The settings that are numbers, by Keras's keys.
+    fn settings(&self) -> Vec<Setting> {
+        Vec::new()
+    }
+
+    /// The settings that are true or false.
+    fn flags(&self) -> Vec<(&'static str, bool)> {
+        Vec::new()
+    }
+
     /// Keras's keys and their values.
-    fn config(&self) -> Map<String, Value>;
+    fn config(&self) -> Map<String, Value> {
+        write(self.settings(), self.flags())
+    }
 
     /// An error for a setting out of its range.
-    fn check(&self) -> Result<()>;
+    fn check(&self) -> Result<()> {
+        check(&self.settings())
+    }
 
-    /// The length of a step.
+    /// The length of a step, where no schedule says it.
     fn learning_rate(&self) -> f64;
 
-    /// What its moments are called, in the order in which steps take them; at most [`MOST_SLOTS`].
+    /// What says the learning rate instead.
+    fn schedule(&self) -> Option<&dyn Schedule> {
+        None
+    }
+
+    /// The learning rate of a batch before which there were `steps`.
+    fn rate(&self, steps: u64) -> f64 {
+        self.schedule().map_or_else(|| self.learning_rate(), |schedule| schedule.rate(steps))
+    }
+
+    /// What its moments are called, in the order in which steps take them; at most [`MOST_SLOTS`] for a rule.
     fn slots(&self) -> Vec<&'static str>;
+
+    /// What a moment is before the first step.
+    fn beginning(&self, _slot: &str) -> f32 {
+        0.0
+    }
+
+    /// Which of the moments is the weights' moving average, if there is one: a fit ends with it in the weights' place.
+    fn average(&self) -> Option<usize> {
+        None
+    }
 
     /// What is done to gradients before.
     fn clipping(&self) -> Clipping {
@@ -54,7 +109,15 @@ pub trait Optimizer: Debug + Send + Sync {
         None
     }
 
-    /// Takes weights the step number `number` on, with their moments, by their gradient.
+    /// Whether batch number `number`, counted from 1, ends with a step; if not, its gradients wait for one that does.
+    fn takes(&self, _number: u64) -> bool {
+        true
+    }
+
+    /// Makes of batch number `number`'s gradient what [`step`](Self::step) is to be given, before it is clipped.
+    fn gather(&self, _number: u64, _gradient: &mut [f32], _slots: &mut [&mut [f32]]) {}
+
+    /// Takes weights the step of batch number `number` on, with their moments, by their gradient.
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]);
 }
 
@@ -65,52 +128,51 @@ type Read = fn(&Object<'_>) -> Result<Arc<dyn Optimizer>>;
 type Entry = (&'static str, &'static [&'static str], Read);
 
 /// Every optimizer there is.
-const OPTIMIZERS: &[Entry] = &[adam::ENTRY, adamw::ENTRY, rmsprop::ENTRY, sgd::ENTRY];
-
-/// Keys that all of them have.
-const COMMON: &[&str] = &[
-    "name",
-    "learning_rate",
-    "weight_decay",
-    "clipnorm",
-    "global_clipnorm",
-    "clipvalue",
-    "use_ema",
-    "ema_momentum",
-    "ema_overwrite_frequency",
-    "loss_scale_factor",
-    "gradient_accumulation_steps",
+const OPTIMIZERS: &[Entry] = &[
+    adadelta::ENTRY,
+    adagrad::ENTRY,
+    adam::ENTRY,
+    adamax::ENTRY,
+    adamw::ENTRY,
+    ftrl::ENTRY,
+    lion::ENTRY,
+    nadam::ENTRY,
+    rmsprop::ENTRY,
+    sgd::ENTRY,
 ];
 
+/// Keys that all of them have, besides those of [`Around`].
+const COMMON: &[&str] = &["name", "learning_rate", "weight_decay", "loss_scale_factor"];
+
 /// The optimizer that Keras serialised so, its settings in their ranges.
+///
+/// # Errors
+/// They name the key: `Unsupported` for a class or a setting that there is not, `Format` for a value of another kind,
+/// `InvalidArgument` for one out of its range.
 pub fn read(named: &Named<'_>) -> Result<Arc<dyn Optimizer>> {
     let Some((_, keys, read)) = OPTIMIZERS.iter().find(|(class, ..)| class.eq_ignore_ascii_case(named.class)) else {
         let known: Vec<&str> = OPTIMIZERS.iter().map(|(class, ..)| *class).collect();
         return Err(named.unknown("optimizer", &known));
     };
     let config = &named.config;
-    config.only(&[COMMON, keys].concat())?;
-    for key in ["loss_scale_factor", "gradient_accumulation_steps"] {
-        config.idle(key, |_| false, "null")?;
-    }
-    config.idle("use_ema", |value| value == false, "false")?;
-    let (mut optimizer, clipping) = (read(config)?, Clipping::read(config)?);
-    if clipping.is_some() {
-        optimizer = Arc::new(clipping::Clipped { optimizer, clipping });
-    }
+    config.only(&[COMMON, &around::keys(), keys].concat())?;
+    config.idle("loss_scale_factor", |_| false, "null")?;
+    let optimizer = Around::read(config)?.put(read(config)?);
     optimizer.check()?;
     Ok(optimizer)
 }
 
 /// Keras's form of an optimizer.
 pub fn config(optimizer: &dyn Optimizer) -> Value {
-    serde_json::json!({ "class_name": optimizer.class(), "config": optimizer.config() })
+    json!({ "class_name": optimizer.class(), "config": optimizer.config() })
 }
 
 /// Keras's learning rate and weight decay, as most optimizers have them.
 fn rate(config: &Object<'_>, default: f64) -> Result<f64> {
-    config.idle("learning_rate", |value| !value.is_object(), "a number; there are no schedules yet")?;
-    config.or("learning_rate", default, "a number", Value::as_f64)
+    match config.value("learning_rate").is_object() {
+        true => Ok(default), // a schedule says it
+        false => config.or("learning_rate", default, "a number or a schedule", Value::as_f64),
+    }
 }
 
 fn decay(config: &Object<'_>, default: f64) -> Result<f64> {
@@ -124,8 +186,24 @@ fn decay(config: &Object<'_>, default: f64) -> Result<f64> {
     )
 }
 
-/// What `check` looks at: a setting's name, its value, whether it is in range, and the range.
-type Setting = (&'static str, f64, bool, &'static str);
+/// A setting, or its default.
+fn number(config: &Object<'_>, key: &str, default: f64) -> Result<f64> {
+    config.or(key, default, "a number", Value::as_f64)
+}
+
+/// Settings as Keras writes them: no decay of the weights is null, and whole numbers of steps are whole.
+fn write(settings: Vec<Setting>, flags: Vec<(&'static str, bool)>) -> Map<String, Value> {
+    let number = |(key, value, ..): Setting| match key {
+        "weight_decay" if value == 0.0 => (key, Value::Null),
+        _ if key.ends_with("_steps") && value.fract() == 0.0 && value < 1e15 => (key, json!(value as u64)),
+        _ => (key, json!(value)),
+    };
+    let flags = flags.into_iter().map(|(key, value)| (key, json!(value)));
+    settings.into_iter().map(number).chain(flags).map(|(key, value)| (key.to_string(), value)).collect()
+}
+
+/// A setting's name, its value, whether it is in range, and the range.
+pub type Setting = (&'static str, f64, bool, &'static str);
 
 fn check(settings: &[Setting]) -> Result<()> {
     match settings.iter().find(|(_, value, good, _)| !good || !value.is_finite()) {
@@ -138,11 +216,15 @@ fn check(settings: &[Setting]) -> Result<()> {
 }
 
 fn rate_in_range(rate: f64) -> Setting {
-    ("learning_rate", rate, rate >= 0.0, "0 or more")
+    not_negative("learning_rate", rate)
 }
 
 fn decay_in_range(decay: f64) -> Setting {
-    ("weight_decay", decay, decay >= 0.0, "0 or more")
+    not_negative("weight_decay", decay)
+}
+
+fn not_negative(name: &'static str, value: f64) -> Setting {
+    (name, value, value >= 0.0, "0 or more")
 }
 
 fn fraction(name: &'static str, value: f64) -> Setting {
@@ -174,4 +256,129 @@ impl<R: Rule> Rule for Decayed<R> {
 /// Takes weights a step on by a rule, after `decay` of them at a learning rate.
 fn step_decayed<R: Rule>(isa: Isa, rule: R, decay: f64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
     step_by(isa, &Decayed { rule, minus: -decay as f32 }, gradient, w, slots);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn made(text: &str) -> Result<Arc<dyn Optimizer>> {
+        read(&Named::read(&crate::json::parse(text)?, "optimizer".to_string())?)
+    }
+
+    #[test]
+    fn what_a_bare_name_means_is_written_and_read_back() {
+        for (class, ..) in OPTIMIZERS {
+            let optimizer = made(&format!("'{}'", class.to_lowercase())).unwrap();
+            let said = config(&*optimizer);
+            assert_eq!(said["class_name"], *class);
+            assert_eq!(config(&*made(&said.to_string()).unwrap()), said);
+            assert!(optimizer.slots().len() <= MOST_SLOTS);
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        let schedule = |class: &str, config: &str| {
+            format!("{{class_name: 'SGD', config: {{learning_rate: {{class_name: '{class}', config: {{{config}}}}}}}}}")
+        };
+        let of = |class: &str, config: &str| format!("{{class_name: '{class}', config: {{{config}}}}}");
+        let exponential = "initial_learning_rate: 0.1, decay_rate: 0.5, decay_steps: ";
+        use ErrorKind::{Format, InvalidArgument, Unsupported};
+        for (text, kind, expected) in [
+            (of("Lamb", ""), Unsupported, "key optimizer.class_name: unknown optimizer"),
+            (of("Adagrad", "beta_1: 0.9"), Unsupported, "key optimizer.config.beta_1: unknown key"),
+            (of("SGD", "loss_scale_factor: 2"), Unsupported, "key optimizer.config.loss_scale_factor: not supported"),
+            (of("Adagrad", "epsilon: 0"), InvalidArgument, "option `epsilon`: out of range"),
+            (
+                of("Adagrad", "initial_accumulator_value: -1"),
+                InvalidArgument,
+                "option `initial_accumulator_value`: out of range: expected 0 or more, found -1",
+            ),
+            (of("Adadelta", "rho: 1"), InvalidArgument, "option `rho`: out of range"),
+            (of("Lion", "beta_1: 0"), InvalidArgument, "option `beta_1`: out of range: expected above 0 and at most 1"),
+            (of("Ftrl", "learning_rate: 0"), InvalidArgument, "option `learning_rate`: out of range: expected above 0"),
+            (of("Ftrl", "learning_rate_power: 0.5"), InvalidArgument, "option `learning_rate_power`: out of range"),
+            (of("SGD", "use_ema: true, ema_momentum: 1.5"), InvalidArgument, "option `ema_momentum`: out of range"),
+            (of("SGD", "use_ema: 1"), Format, "key optimizer.config.use_ema: wrong value"),
+            (
+                of("SGD", "use_ema: true, ema_overwrite_frequency: -1"),
+                Format,
+                "key optimizer.config.ema_overwrite_frequency: wrong value: expected a whole number, or null",
+            ),
+            (
+                of("SGD", "gradient_accumulation_steps: 1"),
+                InvalidArgument,
+                "option `gradient_accumulation_steps`: out of range: expected 2 or more, found 1",
+            ),
+            (of("SGD", "clipnorm: 0"), InvalidArgument, "option `clipnorm`: out of range"),
+            (of("SGD", "learning_rate: 'CosineDecay'"), Format, "key optimizer.config.learning_rate: wrong value"),
+            (
+                schedule("Cosine", ""),
+                Unsupported,
+                "key optimizer.config.learning_rate.class_name: unknown schedule: expected one of CosineDecay, ",
+            ),
+            (
+                schedule("CosineDecay", "initial_learning_rate: 0.1"),
+                Format,
+                "key optimizer.config.learning_rate.config.decay_steps: missing key",
+            ),
+            (
+                schedule("CosineDecay", "initial_learning_rate: 0.1, decay_steps: 1, t_mul: 1"),
+                Unsupported,
+                "key optimizer.config.learning_rate.config.t_mul: unknown key",
+            ),
+            (
+                schedule("ExponentialDecay", &format!("{exponential}0")),
+                InvalidArgument,
+                "option `learning_rate`: option `decay_steps`: out of range: expected above 0, found 0",
+            ),
+            (
+                schedule("CosineDecayRestarts", "initial_learning_rate: 0.1, first_decay_steps: 5, t_mul: 0.5"),
+                InvalidArgument,
+                "option `learning_rate`: option `t_mul`: out of range",
+            ),
+            (
+                schedule("PiecewiseConstantDecay", "boundaries: [2, 1], values: [1, 1, 1]"),
+                InvalidArgument,
+                "option `learning_rate`: option `boundaries`: out of order",
+            ),
+            (
+                schedule("PiecewiseConstantDecay", "boundaries: [1, 2], values: [1, 1]"),
+                InvalidArgument,
+                "option `learning_rate`: option `values`: not one more than boundaries: expected 3, found 2",
+            ),
+        ] {
+            let error = made(&text).unwrap_err();
+            assert!(error.kind() == kind && error.to_string().starts_with(expected), "{text}: {error}");
+        }
+    }
+
+    /// Every rule on numbers that are awkward, as bits.
+    #[test]
+    fn every_set_takes_the_same_steps() {
+        const LEN: usize = 37;
+        let all = OPTIMIZERS.iter().map(|(class, ..)| format!("'{class}'"));
+        let more = ["{class_name: 'Ftrl', config: {learning_rate_power: -0.3, l1_regularization_strength: 0.2}}"];
+        for text in all.chain(more.map(String::from)) {
+            let optimizer = made(&text).unwrap();
+            let run = |isa: Isa| {
+                let mut w = crate::kernels::numbers(1, LEN);
+                let mut slots: Vec<Vec<f32>> =
+                    optimizer.slots().iter().map(|slot| vec![optimizer.beginning(slot); LEN]).collect();
+                for number in 1..5 {
+                    let mut gradient = crate::kernels::numbers(number, LEN);
+                    (gradient[0], gradient[1], gradient[2], gradient[3]) = (0.0, -0.0, 1e-30, 1e30);
+                    let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|slot| &mut slot[..]).collect();
+                    optimizer.step(isa, 0.1, number, &gradient, &mut w, &mut slots);
+                }
+                assert!(slots.iter().flatten().chain(&w).all(|x| !x.is_subnormal()), "{text} {isa:?}");
+                slots.iter().flatten().chain(&w).map(|x| x.to_bits()).collect::<Vec<_>>()
+            };
+            let portable = run(Isa::PORTABLE);
+            for isa in Isa::available() {
+                assert_eq!(run(isa), portable, "{text} {isa:?}");
+            }
+        }
+    }
 }

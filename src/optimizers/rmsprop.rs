@@ -9,21 +9,19 @@
 //! ```
 
 use super::{
-    Entry, Optimizer, check, decay, decay_in_range, epsilon_in_range, fraction, rate, rate_in_range, step_decayed,
+    Entry, Optimizer, Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range,
+    step_decayed,
 };
-use crate::error::Result;
 use crate::kernels::rule::{MOST_SLOTS, Rule};
 use crate::kernels::{Isa, Simd};
-use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("RMSprop", &["rho", "momentum", "epsilon", "centered"], |config| {
-    let number = |key: &str, default: f64| config.or(key, default, "a number", Value::as_f64);
     Ok(Arc::new(RmsProp {
         learning_rate: rate(config, 1e-3)?,
-        rho: number("rho", 0.9)?,
-        momentum: number("momentum", 0.0)?,
-        epsilon: number("epsilon", 1e-7)?,
+        rho: number(config, "rho", 0.9)?,
+        momentum: number(config, "momentum", 0.0)?,
+        epsilon: number(config, "epsilon", 1e-7)?,
         centered: config.bool_or("centered", false)?,
         weight_decay: decay(config, 0.0)?,
     }))
@@ -102,26 +100,18 @@ impl Optimizer for RmsProp {
         "RMSprop"
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let RmsProp { learning_rate, rho, momentum, epsilon, centered, weight_decay } = *self;
-        let mut config = Map::new();
-        config.insert("learning_rate".into(), json!(learning_rate));
-        config.insert("rho".into(), json!(rho));
-        config.insert("momentum".into(), json!(momentum));
-        config.insert("epsilon".into(), json!(epsilon));
-        config.insert("centered".into(), json!(centered));
-        config.insert("weight_decay".into(), if weight_decay == 0.0 { Value::Null } else { json!(weight_decay) });
-        config
-    }
-
-    fn check(&self) -> Result<()> {
-        check(&[
+    fn settings(&self) -> Vec<Setting> {
+        vec![
             rate_in_range(self.learning_rate),
             fraction("rho", self.rho),
             ("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "0 to 1"),
             epsilon_in_range(self.epsilon),
             decay_in_range(self.weight_decay),
-        ])
+        ]
+    }
+
+    fn flags(&self) -> Vec<(&'static str, bool)> {
+        vec![("centered", self.centered)]
     }
 
     fn learning_rate(&self) -> f64 {

@@ -7,17 +7,15 @@
 //! w += momentum * v - learning_rate * g
 //! ```
 
-use super::{Entry, Optimizer, check, decay, decay_in_range, rate, rate_in_range, step_decayed};
-use crate::error::Result;
+use super::{Entry, Optimizer, Setting, decay, decay_in_range, number, rate, rate_in_range, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
 use crate::kernels::{Isa, Simd};
-use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("SGD", &["momentum", "nesterov"], |config| {
     Ok(Arc::new(Sgd {
         learning_rate: rate(config, 0.01)?,
-        momentum: config.or("momentum", 0.0, "a number", Value::as_f64)?,
+        momentum: number(config, "momentum", 0.0)?,
         nesterov: config.bool_or("nesterov", false)?,
         weight_decay: decay(config, 0.0)?,
     }))
@@ -87,19 +85,13 @@ impl Optimizer for Sgd {
         "SGD"
     }
 
-    fn config(&self) -> Map<String, Value> {
-        let Sgd { learning_rate, momentum, nesterov, weight_decay } = *self;
-        let mut config = Map::new();
-        config.insert("learning_rate".into(), json!(learning_rate));
-        config.insert("momentum".into(), json!(momentum));
-        config.insert("nesterov".into(), json!(nesterov));
-        config.insert("weight_decay".into(), if weight_decay == 0.0 { Value::Null } else { json!(weight_decay) });
-        config
+    fn settings(&self) -> Vec<Setting> {
+        let momentum = ("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "0 to 1");
+        vec![rate_in_range(self.learning_rate), momentum, decay_in_range(self.weight_decay)]
     }
 
-    fn check(&self) -> Result<()> {
-        let momentum = ("momentum", self.momentum, (0.0..=1.0).contains(&self.momentum), "0 to 1");
-        check(&[rate_in_range(self.learning_rate), momentum, decay_in_range(self.weight_decay)])
+    fn flags(&self) -> Vec<(&'static str, bool)> {
+        vec![("nesterov", self.nesterov)]
     }
 
     fn learning_rate(&self) -> f64 {

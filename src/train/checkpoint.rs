@@ -5,9 +5,9 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::files::Place;
 use crate::json::difference;
 use crate::memory::Buffer;
-use crate::model::Model;
 use crate::model::saved::{self, Saved};
 use crate::model::state::{Moments, Plan, Position, State};
+use crate::model::{Compiled, Model};
 use crate::weights;
 use serde_json::Value;
 use std::time::Instant;
@@ -115,8 +115,7 @@ fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
             Err(Error::new(kind, what).expected(expected).found(found).at(format_args!("key {at}{dot}{key}")))
         }
     };
-    let compiled =
-        |options: Option<&crate::model::CompileOptions>| options.map_or(Value::Null, |options| options.config());
+    let compiled = |compiled: Option<&Compiled>| compiled.map_or(Value::Null, Compiled::config);
     let (network, options) = (model.config(), compiled(model.state.read().compiled.as_ref()));
     let layers = |network: &Value| network["config"]["layers"].clone();
     same(
@@ -144,10 +143,14 @@ impl Resumed {
         saved.weights(model.parameters.entries(), &mut weights)?;
         let mut state = saved.state(&model.parameters)?;
         if state.moments.slots.is_empty() {
-            let slots = state.compiled()?.optimizer.slots().len();
-            state.moments = Moments::zeros(slots, model.parameters.len())?;
+            state.moments = Moments::new(&*state.compiled()?.optimizer, model.parameters.len())?;
         }
         Ok(Resumed { weights, state })
+    }
+
+    /// Where the fit was that wrote it.
+    pub fn position(&self) -> Option<&Position> {
+        self.state.position.as_ref()
     }
 
     /// Makes it the model's.

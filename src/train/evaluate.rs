@@ -2,52 +2,78 @@
 
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
-use crate::data::{Dataset, gather, order};
+use crate::data::{Batch, Dataset, TargetKind, Truth, order};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::losses::Wants;
 use crate::memory::{self, Buffer};
-use crate::model::Model;
+use crate::model::judge::{Judge, Judged, confusion};
 use crate::model::network::PREDICTING;
 use crate::model::pool::Pool;
-use crate::model::score::{Mean, Metrics};
+use crate::model::score::Metrics;
+use crate::model::{Compiled, History, Logs, Model, history};
 use std::time::Instant;
 
+/// What an evaluation found.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// Loss and accuracy.
+    pub metrics: Metrics,
+    /// Everything that was measured, as epoch 0.
+    pub results: History,
+}
+
 impl Model {
-    /// Loss (sparse categorical crossentropy) and accuracy on `data`, whose images are `[H, W, C]` as the model's input
-    /// (or `[H, W]` for one channel). All samples meet the same weights, those at the start of the call. The model need
-    /// not be compiled; its last layer ends in softmax, or is linear and taken for logits.
-    pub fn evaluate(&self, data: &Dataset, options: EvaluateOptions<'_>) -> Result<Metrics> {
-        self.check_classifier()?;
+    /// The loss and the metrics that were compiled, on `data`, whose samples are of the model's input's shape (`[H, W]` will do
+    /// for one channel). All samples meet the same weights, those at the start of the call. A model that is not compiled is
+    /// taken for a classifier if it ends in a row of softmax, or of logits: sparse categorical crossentropy. Where the loss is
+    /// told labels the accuracy is measured also when it was not compiled.
+    pub fn evaluate(&self, data: &Dataset, options: EvaluateOptions<'_>) -> Result<Evaluated> {
+        let compiled = match &self.state.read().compiled {
+            Some(compiled) => compiled.clone().with_accuracy(),
+            None => Compiled::classifier(&self.architecture)?,
+        };
         check_batch_size(options.batch_size)?;
-        self.check_data(data, "argument `dataset`")?;
+        self.check_data(data, &compiled, "argument `dataset`")?;
         let EvaluateOptions { verbose, mut output, confusion, .. } = options;
         let pool = self.pool()?;
         let batch = options.batch_size.min(data.len());
-        self.afford(batch, |batch| self.build_score(&pool, data, batch)).at("option `batch_size`")?;
-        let (confusion, mut counts) = self.confusion(confusion)?.unzip();
+        self.afford(batch, |batch| self.build_score(&pool, &compiled, data, batch)).at("option `batch_size`")?;
+        let (confusion, mut counts) = self.confusion(data, confusion)?.unzip();
         let weights = self.parameters.snapshot()?;
         let start = Instant::now();
         let steps = data.len().div_ceil(options.batch_size);
         let mut line = ProgressLine::new(verbose, 0, steps);
         let mut done = 0;
-        let mean = self.score(&weights, data, options.batch_size, counts.as_deref_mut(), &mut |mean| {
+        let mut logs = Logs::new(history::names(&compiled.names(), false));
+        self.score(&compiled, &weights, data, options.batch_size, counts.as_deref_mut(), &mut |results| {
             done += 1;
-            let Metrics { loss, accuracy } = mean.metrics();
-            let (metrics, seconds) = ([("loss", loss), ("accuracy", accuracy)], start.elapsed().as_secs_f64());
+            logs.measure(results, false);
+            let (shown, seconds) = (logs.measured().collect::<Vec<_>>(), start.elapsed().as_secs_f64());
             match done == steps {
-                true => line.finish(&mut output, done, &metrics, seconds)?,
-                false => line.update(&mut output, done, &metrics, seconds)?,
+                true => line.finish(&mut output, done, &shown, seconds)?,
+                false => line.update(&mut output, done, &shown, seconds)?,
             }
             Ok(true)
         })?;
         if let (Some(confusion), Some(counts)) = (confusion, counts) {
             confusion.copy_from_slice(&counts);
         }
-        Ok(mean.metrics())
+        let mut results = History::new(logs.names().clone());
+        results.push(&logs)?;
+        let accuracy = compiled.accuracy().and_then(|i| logs.get(&compiled.metrics[i].name));
+        let of = |value: Option<f64>| value.unwrap_or(f64::NAN);
+        Ok(Evaluated { metrics: Metrics { loss: of(logs.get("loss")), accuracy: of(accuracy) }, results })
     }
 
     /// The caller's place for a confusion matrix, as large as it is for this model, and one to count in meanwhile.
-    fn confusion<'a>(&self, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
+    fn confusion<'a>(&self, data: &Dataset, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
         let Some(place) = place else { return Ok(None) };
+        if data.target_kind() != TargetKind::Labels || self.architecture.output().dims().len() != 1 {
+            return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix is of classes and labels")
+                .expected("a model that gives a row of classes, and labels")
+                .found(format_args!("an output of {}", self.architecture.output()))
+                .at("option `confusion`"));
+        }
         let (classes, found) = (self.output_len(), place.len());
         match classes.checked_mul(classes).and_then(|len| place.get_mut(..len)) {
             Some(place) => {
@@ -62,7 +88,7 @@ impl Model {
     }
 
     /// Asks for what [`score`](Self::score) with the weights of one moment will, to have it measured.
-    pub(super) fn build_score(&self, pool: &Pool, data: &Dataset, batch: usize) -> Result<()> {
+    pub(super) fn build_score(&self, pool: &Pool, compiled: &Compiled, data: &Dataset, batch: usize) -> Result<()> {
         let batch = batch.min(data.len());
         if !self.has_idle(batch, pool) {
             self.network(pool, batch, false)?;
@@ -71,73 +97,94 @@ impl Model {
             let _part = memory::part("a copy of the weights");
             Buffer::zeros(self.parameters.len())?;
         }
+        Judge::new(compiled, self.architecture.output(), batch)?.tally()?;
         let _part = memory::part("the batch's images");
-        Batch::new(self, batch)?;
+        Batch::new(data, batch)?;
         memory::reserve::<u32>(data.len()).map(drop)
     }
 
     /// Scores all of `data` in its order, adding what was taken for what to `counts` (`[classes, classes]`). After each
-    /// batch `report` is given the mean so far and says whether to go on.
+    /// batch `report` is given the results so far and says whether to go on. Gives the results of all.
     pub(super) fn score(
         &self,
+        compiled: &Compiled,
         weights: &[f32],
         data: &Dataset,
         batch_size: usize,
         mut counts: Option<&mut [u64]>,
-        report: &mut dyn FnMut(&Mean) -> Result<bool>,
-    ) -> Result<Mean> {
+        report: &mut dyn FnMut(&[f64]) -> Result<bool>,
+    ) -> Result<Vec<f64>> {
         let batch = batch_size.min(data.len());
-        let mut batches = Batch::new(self, batch)?;
-        let mut mean = Mean::default();
+        let mut batches = Batch::new(data, batch)?;
+        let mut judge = Judge::new(compiled, self.architecture.output(), batch)?;
+        let mut tally = judge.tally()?;
         let order = order(data.len(), None)?;
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
-                let (x, labels) = batches.gather(data, indices);
-                let counts = counts.as_deref_mut();
-                mean.add(pool.run(|| network.score(&PREDICTING, weights, x, labels, counts))?, labels.len());
-                if !report(&mean)? {
+                batches.fill(data, indices)?;
+                check_truth(batches.truth(), compiled, self.output_len())?;
+                pool.run(|| -> Result<()> {
+                    network.forward(&PREDICTING, weights, batches.x())?;
+                    let (samples, told) = (indices.len(), batches.truth());
+                    let judged = Judged { network, samples, told, weights: batches.weights() };
+                    let loss = judge.loss(judged) + network.penalty(weights) * samples as f64;
+                    judge.measure(judged, loss, &mut tally);
+                    if let (Some(counts), Truth::Labels(labels)) = (counts.as_deref_mut(), told) {
+                        confusion(network.output(samples), labels, self.output_len(), counts);
+                    }
+                    Ok(())
+                })?;
+                if !report(&judge.results(&tally))? {
                     break;
                 }
             }
-            Ok(mean)
+            Ok(judge.results(&tally))
         })?
     }
 
-    /// Data fit for training and evaluation: the input's shape, labels that are classes, numbers.
-    pub(super) fn check_data(&self, data: &Dataset, at: &str) -> Result<()> {
+    /// Data fit for training and evaluation: the input's shape, what the loss is to be told, numbers.
+    pub(super) fn check_data(&self, data: &Dataset, compiled: &Compiled, at: &str) -> Result<()> {
         self.check_images(data, at)?;
-        let classes = self.output_len();
-        if let Some((i, &label)) = data.labels().iter().enumerate().find(|&(_, &label)| label as usize >= classes) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
-                .expected(format_args!("below {classes}"))
-                .found(label)
-                .at(format_args!("label {i}"))
-                .at(at));
+        let (outputs, output) = (self.output_len(), self.architecture.output());
+        let class = compiled.loss.class();
+        match (compiled.loss.wants(), data.target_kind()) {
+            (Wants::Labels, TargetKind::Labels) => {
+                let labels = data.labels().unwrap_or_default(); // a source tells them later
+                check_truth(Truth::Labels(labels), compiled, outputs).at(at)?;
+            }
+            (Wants::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
+            (Wants::Values, TargetKind::Labels) if outputs == 1 => (),
+            (wants, found) => {
+                let found = match found {
+                    TargetKind::Values(shape) => format!("targets of {shape:?}"),
+                    TargetKind::Labels => "labels".to_string(),
+                    TargetKind::None => "neither labels nor targets".to_string(),
+                };
+                let expected = match wants {
+                    Wants::Labels => format!("labels, as the loss {class} takes them"),
+                    Wants::Values if outputs == 1 => {
+                        format!("labels, or targets of {output}, as the loss {class} takes them")
+                    }
+                    Wants::Values => format!("targets of {output}, as the loss {class} takes them"),
+                };
+                let error = Error::new(ErrorKind::Shape, "the dataset does not tell what the loss has to know");
+                return Err(error.expected(expected).found(found).at(at));
+            }
         }
         data.check_finite().at(at)
     }
 }
 
-/// Memory for a batch's images and labels.
-pub(super) struct Batch {
-    images: Buffer,
-    labels: Vec<u32>,
-    image_len: usize,
-}
-
-impl Batch {
-    pub(super) fn new(model: &Model, batch: usize) -> Result<Self> {
-        let image_len = model.input_shape().len();
-        let len = batch.saturating_mul(image_len);
-        Ok(Batch { images: Buffer::zeros(len)?, labels: memory::filled(batch, 0)?, image_len })
-    }
-
-    /// Fills in the samples at `indices`, at most as many as it was made for.
-    pub(super) fn gather(&mut self, data: &Dataset, indices: &[u32]) -> (&[f32], &[u32]) {
-        let images = &mut self.images[..indices.len() * self.image_len];
-        let labels = &mut self.labels[..indices.len()];
-        gather(data, indices, images, labels);
-        (images, labels)
+/// Labels that are classes.
+fn check_truth(truth: Truth<'_>, compiled: &Compiled, classes: usize) -> Result<()> {
+    let Truth::Labels(labels) = truth else { return Ok(()) };
+    let bad = |&(_, &label): &(usize, &u32)| label as usize >= classes;
+    match labels.iter().enumerate().find(bad).filter(|_| compiled.loss.wants() == Wants::Labels) {
+        None => Ok(()),
+        Some((i, label)) => Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
+            .expected(format_args!("below {classes}"))
+            .found(label)
+            .at(format_args!("label {i}"))),
     }
 }
 
@@ -176,7 +223,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
         assert_eq!(error.to_string(), "option `confusion`: too few counts: expected 3 x 3 or more, found 8");
         let mut counts = [7; 10];
-        let accuracy = evaluate(&mut counts).unwrap().accuracy;
+        let accuracy = evaluate(&mut counts).unwrap().metrics.accuracy;
         let rows: Vec<u64> = counts[..9].chunks(3).map(|row| row.iter().sum()).collect();
         assert_eq!((rows, counts[9]), (vec![2, 0, 3], 7));
         assert_eq!((counts[0] + counts[4] + counts[8]) as f64 / 5.0, accuracy);

@@ -1,23 +1,23 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
 use super::checkpoint::{After, Checkpoints};
-use super::evaluate::{Batch, check_batch_size};
+use super::class_weight::ClassWeight;
+use super::evaluate::check_batch_size;
+use super::looking_on::LookingOn;
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
+use super::step::{Lesson, Taker};
 use super::watch::{Divergence, Place, Watch};
-use crate::data::{Dataset, order};
+use crate::callbacks::{self, Verdict};
+use crate::data::{Batch, Dataset, order};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::kernels::softmax::Score;
 use crate::layers::Step;
 use crate::memory::{self, Buffer};
-use crate::model::CompileOptions;
-use crate::model::Model;
-use crate::model::history::{EpochMetrics, History};
+use crate::model::judge::Judge;
 use crate::model::network::{Network, Optimize};
 use crate::model::pool::Pool;
-use crate::model::score::{Mean, Metrics};
 use crate::model::state::{Moments, Plan, Position, Samples, State};
-use crate::optimizers::Optimizer;
+use crate::model::{Compiled, History, Logs, Model};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -27,7 +27,8 @@ use std::time::Instant;
 pub struct Fitted {
     /// The metrics of each epoch, the one that was cut short included.
     pub history: History,
-    /// Whether it was stopped by a callback or by [`Model::cancel`].
+    /// Whether it was stopped by one of [`Callbacks`] or by [`Model::cancel`]. (What a configured callback has ended, early
+    /// stopping, say, has succeeded: the [history](History::stopped) tells why.)
     pub cancelled: bool,
     /// The first number that was NaN or infinite, if there was one. A fit that stops there
     /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The model then has its last good weights again, those
@@ -42,33 +43,54 @@ impl Model {
     /// checked, and the checkpoint is read, before anything is changed. Exclusive; callbacks and writes happen on the
     /// calling thread, between steps.
     ///
+    /// An optimizer that averages the weights (`use_ema`) has the fit end, stopped or not, with the averages in the weights'
+    /// place, as in Keras; a checkpoint has both as they were, so that a fit goes on from it. What is validated meanwhile are
+    /// the weights.
+    ///
     /// A checkpoint that cannot be written later ends the fit with that error: the model keeps what it has learned until
     /// then, and the file is the one before.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
         self.cancel.store(false, Ordering::Release); // from here on there is a fit to be cancelled
+        self.forget_learner();
         let compiled = self.state.read().compiled.clone().ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
         })?;
         check_batch_size(options.batch_size)?;
-        if options.epochs == 0 {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no epochs")
-                .expected("1 or more")
-                .found(0)
-                .at("option `epochs`"));
+        let none = |what, option: &str| {
+            let error = Error::new(ErrorKind::InvalidArgument, what).expected("1 or more").found(0);
+            Err(error.at(format_args!("option `{option}`")))
+        };
+        match options {
+            FitOptions { epochs: 0, .. } => return none("no epochs", "epochs"),
+            FitOptions { validation_freq: 0, .. } => return none("no epochs between validations", "validation_freq"),
+            FitOptions { steps_per_epoch: Some(0), .. } => return none("no steps in an epoch", "steps_per_epoch"),
+            _ => (),
         }
-        self.check_data(data, "argument `dataset`")?;
+        self.check_data(data, &compiled, "argument `dataset`")?;
         if let Some(validation) = options.validation_data {
-            self.check_data(validation, "option `validation_data`")?;
+            self.check_data(validation, &compiled, "option `validation_data`")?;
         }
+        let class_weight = options.class_weight.as_deref();
+        let class_weight = class_weight.map(|weights| ClassWeight::new(weights, data, self.architecture.output()));
+        let class_weight = class_weight.transpose().at("option `class_weight`")?;
         let (train, validation) = split(data, &options)?;
-        let plan = plan(&train, validation.as_ref(), &options)?;
+        let looking_on = LookingOn::new(&options.callbacks_config, &compiled, validation.is_some())
+            .map_err(Error::as_argument)
+            .at("option `callbacks_config`")?;
+        let plan = plan(&train, validation.as_ref(), &options, &looking_on)?;
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let (pool, batch) = (self.pool()?, options.batch_size.min(train.len()));
-        let optimizer = &*compiled.optimizer;
-        let build = |batch| self.build_fit(&pool, optimizer, (&train, validation.as_ref()), batch, &options);
+        let copies = 2 * looking_on.copies(); // theirs, and the checkpoint's
+        let build = |batch| {
+            let _part = memory::part("the callbacks");
+            (0..copies).try_for_each(|_| Buffer::zeros(self.parameters.len()).map(drop))?;
+            drop(_part);
+            self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options)
+        };
         self.afford(batch, build).at("option `batch_size`")?;
-        let mut fit = Fit::new(self, compiled, train, validation, options)?;
+        let mut fit = Fit::new(self, compiled.clone(), (train, validation), options, looking_on)?;
+        fit.class_weight = class_weight;
         fit.start(plan, resume)?;
         fit.run()?;
         fit.end()
@@ -78,17 +100,19 @@ impl Model {
     fn build_fit(
         &self,
         pool: &Pool,
-        optimizer: &dyn Optimizer,
+        compiled: &Compiled,
         (train, validation): (&Dataset, Option<&Dataset>),
         batch: usize,
         options: &FitOptions<'_>,
     ) -> Result<()> {
+        let optimizer = &*compiled.optimizer;
         self.network(pool, batch, true)?.prepare(optimizer, self.parameters.len())?;
+        Judge::new(compiled, self.architecture.output(), batch)?.tally()?;
         {
             let _part = memory::part("the optimizer's state");
             let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
             if resume || self.state.read().moments.slots.is_empty() {
-                Moments::zeros(optimizer.slots().len(), self.parameters.len())?;
+                Moments::new(optimizer, self.parameters.len())?;
             }
             Buffer::zeros(if resume { self.parameters.len() } else { 0 })?;
         }
@@ -98,16 +122,21 @@ impl Model {
         }
         {
             let _part = memory::part("the batch's images");
-            Batch::new(self, batch)?;
+            Batch::new(train, batch)?;
             memory::reserve::<u32>(train.len())?;
         }
         let _part = memory::part("validation");
-        validation.map_or(Ok(()), |data| self.build_score(pool, data, batch))
+        validation.map_or(Ok(()), |data| self.build_score(pool, compiled, data, batch))
     }
 }
 
 /// What a fit that goes on from this one's checkpoint must have in common with it.
-fn plan(train: &Dataset, validation: Option<&Dataset>, options: &FitOptions<'_>) -> Result<Plan> {
+fn plan(
+    train: &Dataset,
+    validation: Option<&Dataset>,
+    options: &FitOptions<'_>,
+    looking_on: &LookingOn,
+) -> Result<Plan> {
     Ok(Plan {
         data: Samples::of(train)?,
         validation: validation.map(Samples::of).transpose()?,
@@ -115,6 +144,10 @@ fn plan(train: &Dataset, validation: Option<&Dataset>, options: &FitOptions<'_>)
         shuffle: options.shuffle,
         seed: options.seed,
         initial_epoch: options.initial_epoch,
+        steps_per_epoch: options.steps_per_epoch,
+        validation_freq: options.validation_freq,
+        class_weight: options.class_weight.clone(),
+        callbacks: looking_on.config(),
     })
 }
 
@@ -139,11 +172,12 @@ fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Da
 struct Fit<'m, 'o> {
     model: &'m Model,
     pool: Arc<Pool>,
-    optimizer: Arc<dyn Optimizer>,
+    compiled: Compiled,
     seed: u64,
-    accuracy: bool,
     network: Network,
+    judge: Judge,
     batch: Batch,
+    class_weight: Option<ClassWeight>,
     train: Dataset,
     validation: Option<Dataset>,
     batch_size: usize,
@@ -152,20 +186,24 @@ struct Fit<'m, 'o> {
     verbose: Verbose,
     output: Output<'o>,
     callbacks: Option<&'o mut dyn Callbacks>,
+    looking_on: LookingOn,
     checkpoints: Option<Checkpoints>,
     watch: Watch,
-    /// The metrics of an epoch that was cut short.
-    unfinished: Option<EpochMetrics>,
+    /// What was measured in an epoch that was cut short.
+    unfinished: Option<Logs>,
+    /// Whether somebody wants it to stop.
     stopped: bool,
+    /// Why a configured callback has ended it.
+    ended: Option<String>,
 }
 
 impl<'m, 'o> Fit<'m, 'o> {
     fn new(
         model: &'m Model,
-        compiled: CompileOptions,
-        train: Dataset,
-        validation: Option<Dataset>,
+        compiled: Compiled,
+        (train, validation): (Dataset, Option<Dataset>),
         options: FitOptions<'o>,
+        looking_on: LookingOn,
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
@@ -173,12 +211,13 @@ impl<'m, 'o> Fit<'m, 'o> {
         network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
             network,
-            batch: Batch::new(model, batch_size)?,
+            judge: Judge::new(&compiled, model.architecture.output(), batch_size)?,
+            batch: Batch::new(&train, batch_size)?,
+            class_weight: None,
             model,
             pool,
-            optimizer: compiled.optimizer,
+            compiled,
             seed: options.seed,
-            accuracy: compiled.accuracy,
             train,
             validation,
             batch_size,
@@ -187,10 +226,12 @@ impl<'m, 'o> Fit<'m, 'o> {
             verbose: options.verbose,
             output: options.output,
             callbacks: options.callbacks,
+            looking_on,
             checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
             watch: Watch::new(options.terminate_on_nan, model.parameters.len())?,
             unfinished: None,
             stopped: false,
+            ended: None,
         })
     }
 
@@ -202,23 +243,29 @@ impl<'m, 'o> Fit<'m, 'o> {
             None => None,
         };
         if let Some(resumed) = resumed {
+            if let Some(position) = resumed.position() {
+                self.looking_on.restore(&position.callbacks).at("key fit").at("metadata model")?;
+            }
             return resumed.apply(model);
         }
+        let tally = self.judge.tally()?;
         let mut state = model.state.write();
         if state.moments.slots.is_empty() {
-            state.moments = Moments::zeros(self.optimizer.slots().len(), model.parameters.len())?;
+            state.moments = Moments::new(&*self.compiled.optimizer, model.parameters.len())?;
         }
-        state.position = Some(Position::start(plan));
+        state.position = Some(Position::start(plan, self.looking_on.names().clone(), tally));
         Ok(())
     }
 
     fn run(&mut self) -> Result<()> {
-        while !self.is_over() {
-            let (epoch, done, mean) = self.position(|position| (position.epoch, position.batch, position.mean))?;
+        let begun = self.looking_on.begin(self.model, &mut self.output)?;
+        self.heed(begun);
+        while !self.is_over() && self.ended.is_none() {
+            let (epoch, done) = self.position(|position| (position.epoch, position.batch))?;
             if epoch >= self.epochs {
                 break;
             }
-            self.epoch(epoch, done, mean)?;
+            self.epoch(epoch, done)?;
         }
         self.checkpoint(After::Fit)
     }
@@ -228,16 +275,36 @@ impl<'m, 'o> Fit<'m, 'o> {
         self.stopped || !self.watch.may_go_on()
     }
 
+    /// Takes in what a configured callback wants.
+    fn heed(&mut self, verdict: Verdict) {
+        if let Verdict::Stop(reason) = verdict {
+            self.ended.get_or_insert(reason);
+        }
+    }
+
     /// What it has done. If it has diverged, the model gets its last good weights again.
     fn end(mut self) -> Result<Fitted> {
         let (history, last) = (self.history(), self.position(|position| position.last_step())?);
         let (model, network) = (self.model, &self.network);
         model.parameters.read(|weights| self.watch.weights(last, network, weights))?;
         let (diverged, good) = self.watch.end();
-        if let Some(good) = good {
-            let mut state = model.state.write();
-            model.parameters.write(|all| all.copy_from_slice(&good))?;
-            (state.moments, state.position) = (Moments::default(), None);
+        let went_well = good.is_none();
+        let mut state = model.state.write();
+        match (good, self.compiled.optimizer.average()) {
+            (Some(good), _) => {
+                model.parameters.write(|all| all.copy_from_slice(&good))?;
+                (state.moments, state.position) = (Moments::default(), None);
+            }
+            (None, Some(average)) if state.moments.steps > 0 => {
+                let average = &mut state.moments.slots[average];
+                model.parameters.write(|all| network.take_average(all, average))?;
+                state.position = None; // it is that of other weights
+            }
+            _ => {}
+        }
+        drop(state);
+        if went_well {
+            self.looking_on.end(model, &mut self.output)?;
         }
         Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
@@ -248,10 +315,11 @@ impl<'m, 'o> Fit<'m, 'o> {
         state.position.as_mut().map(task).ok_or_else(|| Error::internal("a fit without a position"))
     }
 
-    /// The metrics of the epochs, the one that was cut short included.
+    /// What was measured in the epochs, the one that was cut short included.
     fn history(&self) -> Result<History> {
         let mut history = self.position(|position| position.history.copy())??;
-        self.unfinished.into_iter().try_for_each(|metrics| history.push(metrics))?;
+        self.unfinished.iter().try_for_each(|logs| history.push(logs))?;
+        self.ended.iter().for_each(|reason| history.stop(reason.clone()));
         Ok(history)
     }
 
@@ -263,108 +331,123 @@ impl<'m, 'o> Fit<'m, 'o> {
         })
     }
 
-    /// An epoch, of which `done` batches with the scores `mean` are behind us when a fit goes on in its midst.
-    fn epoch(&mut self, epoch: usize, done: usize, mean: Mean) -> Result<()> {
-        let mut now = Epoch {
-            start: Instant::now(),
-            accuracy: self.accuracy,
-            validated: false,
-            progress: Progress {
-                epoch,
-                epochs: self.epochs,
-                batch: 0,
-                batches: self.train.len().div_ceil(self.batch_size),
-                loss: f64::NAN,
-                accuracy: f64::NAN,
-                val_loss: f64::NAN,
-                val_accuracy: f64::NAN,
-                seconds: 0.0,
-            },
-        };
+    /// An epoch, of which `done` batches are behind us when a fit goes on in its midst.
+    fn epoch(&mut self, epoch: usize, done: usize) -> Result<()> {
+        let batches = self.position(|position| position.plan.batches())?;
+        let accuracy = self.compiled.accuracy().map(|i| self.compiled.metrics[i].name.clone());
+        let logs = Logs::new(self.looking_on.names().clone());
+        let progress = Progress { epoch, epochs: self.epochs, batch: 0, batches, logs, accuracy, seconds: 0.0 };
+        let mut now = Epoch { start: Instant::now(), progress };
         if done > 0 {
-            now.step(done - 1, mean.metrics());
+            let results = self.position(|position| self.judge.results(&position.tally))?;
+            now.step(done - 1, &results);
         }
         self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress)?;
         if self.stopped {
-            self.unfinished = (done > 0).then(|| now.end(None));
+            self.unfinished = (done > 0).then_some(now.progress.logs);
             return Ok(());
         }
         epoch_header(&mut self.output, self.verbose, epoch, self.epochs)?;
-        let mut line = ProgressLine::new(self.verbose, done, now.progress.batches);
+        let mut line = ProgressLine::new(self.verbose, done, batches);
         self.batches(&mut now, &mut line, done)?;
-        let validated = match self.validation.clone() {
-            Some(data) if !self.is_over() => self.validate(&data, (epoch, now.progress.batch))?,
-            _ => None,
-        };
-        let metrics = now.end(validated);
-        match self.is_over() {
-            true if now.progress.loss.is_nan() => return Ok(()), // not one step was taken
-            true => self.unfinished = Some(metrics),
-            false => self.position(|position| position.end_epoch(metrics))??,
+        let validates = self.position(|position| position.plan.validates(epoch))?;
+        if let Some(data) = self.validation.clone().filter(|_| validates && !self.is_over() && self.ended.is_none()) {
+            self.validate(&data, (epoch, now.progress.batch), &mut now.progress.logs)?;
         }
-        line.finish(&mut self.output, now.progress.batch + 1, &now.shown(), now.progress.seconds)?;
-        if !self.is_over() {
-            self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress)?;
-            self.checkpoint(After::Epoch)?;
+        now.progress.seconds = now.start.elapsed().as_secs_f64();
+        if now.progress.logs.get("loss").is_none() {
+            return Ok(()); // not one step was taken
         }
-        Ok(())
+        let shown: Vec<_> = now.progress.logs.measured().collect();
+        line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds)?;
+        if self.is_over() || self.ended.is_some() {
+            self.unfinished = Some(now.progress.logs);
+            return Ok(());
+        }
+        let verdict = self.looking_on.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
+        self.heed(verdict);
+        let kept = self.looking_on.keep()?;
+        self.position(|position| {
+            position.end_epoch(&now.progress.logs)?;
+            position.callbacks = kept;
+            Ok::<_, Error>(())
+        })??;
+        self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress)?;
+        self.checkpoint(After::Epoch)
     }
 
     /// All batches of an epoch but the `done` first, or as many as there are before somebody says stop.
     fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine, done: usize) -> Result<()> {
-        let order = order(self.train.len(), self.shuffle.map(|seed| (seed, now.progress.epoch)))?;
-        for (batch, indices) in order.chunks(self.batch_size).enumerate().skip(done) {
-            let Some(metrics) = self.step((now.progress.epoch, batch), indices)? else { break };
-            now.step(batch, metrics);
-            line.update(&mut self.output, batch + 1, &now.shown(), now.progress.seconds)?;
+        let (plan, epoch) = (self.position(|position| position.plan.clone())?, now.progress.epoch);
+        let mut samples: Option<(usize, Vec<u32>)> = None;
+        for batch in done..plan.batches() {
+            // A pass through the samples is an epoch, unless epochs are of another length.
+            let at = (epoch - plan.initial_epoch).saturating_mul(plan.batches()).saturating_add(batch);
+            let pass = plan.initial_epoch.saturating_add(at / plan.pass());
+            if samples.as_ref().is_none_or(|(of, _)| *of != pass) {
+                samples = Some((pass, order(self.train.len(), self.shuffle.map(|seed| (seed, pass)))?));
+            }
+            let all = samples.as_ref().map_or(&[][..], |(_, all)| all);
+            let start = at % plan.pass() * self.batch_size;
+            let indices = &all[start..all.len().min(start + self.batch_size)];
+            let Some(results) = self.step((epoch, batch), pass, indices)? else { break };
+            now.step(batch, &results);
+            let shown: Vec<_> = now.progress.logs.measured().collect();
+            line.update(&mut self.output, batch + 1, &shown, now.progress.seconds)?;
+            let step = callbacks::Step { epoch, batch, number: at as u64 + 1 };
+            let verdict = self.looking_on.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
+            self.heed(verdict);
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress)?;
             if !self.stopped {
                 self.checkpoint(After::Batch)?;
             }
-            if self.is_over() {
+            if self.is_over() || self.ended.is_some() {
                 break;
             }
         }
         Ok(())
     }
 
-    /// One step of the optimizer; gives the epoch's metrics so far, `None` if it was not to be taken. Whoever reads the
-    /// weights or the state meanwhile waits for its end, so that nobody sees one without the other.
-    fn step(&mut self, at: Place, indices: &[u32]) -> Result<Option<Metrics>> {
-        let (x, labels) = self.batch.gather(&self.train, indices);
+    /// One step of the optimizer; gives what was measured in the epoch so far, `None` if it was not to be taken. Whoever reads
+    /// the weights or the state meanwhile waits for its end, so that nobody sees one without the other.
+    fn step(&mut self, at: Place, pass: usize, indices: &[u32]) -> Result<Option<Vec<f64>>> {
+        self.batch.fill(&self.train, indices)?;
+        let (x, told, samples) = (self.batch.x(), self.batch.truth(), indices.len());
+        let counted = self.class_weight.as_mut().map(|weights| weights.of(told));
+        let weights = counted.or(self.batch.weights());
         let mut state = self.model.state.write();
         let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state
         else {
             return Err(Error::internal("a fit without a position"));
         };
-        let (pool, network, watch) = (&self.pool, &mut self.network, &mut self.watch);
-        let optimizer = &*self.optimizer;
-        let (rate, number) = (learning_rate.unwrap_or(optimizer.learning_rate()), *steps + 1);
-        let step = Step { seed: self.seed, number: *steps };
-        let mut step = |w: &mut [f32]| -> Result<Option<Score>> {
-            let score = network.score(&step, w, x, labels, None)?;
-            if !watch.may_step(at, &score, network, w, x) {
-                return Ok(None);
-            }
-            network.learn(&step, w, x, labels, Optimize { optimizer, rate, number, slots })?;
-            Ok(Some(score))
-        };
-        let Some(score) = self.model.parameters.write(|w| pool.run(|| step(w)))?? else { return Ok(None) };
+        let (network, judge, watch) = (&mut self.network, &mut self.judge, &mut self.watch);
+        let optimizer = &*self.compiled.optimizer;
+        let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
+        let step = Step { seed: self.seed, number: *steps, epoch: pass as u64, samples: indices };
+        let taker = Taker { network, judge, optimize: Optimize { optimizer, rate, number, slots }, step };
+        let lesson = Lesson { x, samples, told, weights };
+        let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step(at, loss, network, w, x);
+        let take = |w: &mut [f32]| self.pool.run(|| taker.take(w, lesson, &mut position.tally, sound));
+        if !self.model.parameters.write(take)?? {
+            return Ok(None);
+        }
         *steps += 1;
-        position.step(score, labels.len());
-        Ok(Some(position.mean.metrics()))
+        position.batch += 1;
+        Ok(Some(self.judge.results(&position.tally)))
     }
 
-    /// The metrics on the validation data; `None` when stopped meanwhile.
-    fn validate(&mut self, data: &Dataset, at: Place) -> Result<Option<Metrics>> {
+    /// Takes the metrics on the validation data into `logs`, unless somebody says stop meanwhile.
+    fn validate(&mut self, data: &Dataset, at: Place, logs: &mut Logs) -> Result<()> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
-        let mean = model.score(&weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
+        let results = model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
         self.stopped |= !going_on();
-        let metrics = (!self.stopped).then(|| mean.metrics());
-        metrics.iter().for_each(|metrics| self.watch.validated(at, metrics));
-        Ok(metrics)
+        if !self.stopped {
+            logs.measure(&results, true);
+            self.watch.validated(at, results[0]);
+        }
+        Ok(())
     }
 
     /// Calls back, then looks whether anybody wants to stop.
@@ -381,45 +464,14 @@ impl<'m, 'o> Fit<'m, 'o> {
 /// An epoch under way.
 struct Epoch {
     start: Instant,
-    accuracy: bool,
-    validated: bool,
     progress: Progress,
 }
 
 impl Epoch {
-    /// After a batch, with the metrics up to it.
-    fn step(&mut self, batch: usize, metrics: Metrics) {
+    /// After a batch, with what was measured up to it.
+    fn step(&mut self, batch: usize, results: &[f64]) {
         self.progress.batch = batch;
-        self.progress.loss = metrics.loss;
-        self.progress.accuracy = if self.accuracy { metrics.accuracy } else { f64::NAN };
+        self.progress.logs.measure(results, false);
         self.progress.seconds = self.start.elapsed().as_secs_f64();
-    }
-
-    /// Takes in what the validation found; gives the epoch's entry in the history.
-    fn end(&mut self, validated: Option<Metrics>) -> EpochMetrics {
-        let progress = &mut self.progress;
-        progress.seconds = self.start.elapsed().as_secs_f64();
-        self.validated = validated.is_some();
-        if let Some(metrics) = validated {
-            progress.val_loss = metrics.loss;
-            progress.val_accuracy = if self.accuracy { metrics.accuracy } else { f64::NAN };
-        }
-        let Progress { loss, accuracy, val_loss, val_accuracy, .. } = *progress;
-        let wanted = |value| self.accuracy.then_some(value);
-        EpochMetrics {
-            loss,
-            accuracy: wanted(accuracy),
-            val_loss: validated.map(|_| val_loss),
-            val_accuracy: validated.and_then(|_| wanted(val_accuracy)),
-        }
-    }
-
-    /// The metrics that were measured, as the progress line shows them.
-    fn shown(&self) -> Vec<(&'static str, f64)> {
-        let Progress { loss, accuracy, val_loss, val_accuracy, .. } = self.progress;
-        let all = [("loss", loss), ("accuracy", accuracy), ("val_loss", val_loss), ("val_accuracy", val_accuracy)];
-        let wanted = |name: &str| self.validated || !name.starts_with("val_");
-        let measured = |name: &str| self.accuracy || !name.ends_with("accuracy");
-        all.into_iter().filter(|(name, _)| wanted(name) && measured(name)).collect()
     }
 }

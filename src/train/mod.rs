@@ -4,18 +4,24 @@
 //! fit         epochs of batches            evaluate    the forward pass, and how good what it gives is
 //! options     what both can be told; callbacks
 //! progress    Keras's progress line        checkpoint  when a fit writes a file, and goes on from it
+//! step        one step of the optimizer
 //! watch       numbers that are none, and the last good weights
+//! looking_on  the configured callbacks         class_weight  how much a sample counts
 //! ```
 
 mod checkpoint;
+mod class_weight;
 mod evaluate;
 mod fit;
+mod looking_on;
 mod options;
 mod progress;
+mod step;
 #[cfg(test)]
 mod tests;
 mod watch;
 
+pub use evaluate::Evaluated;
 pub use fit::Fitted;
 pub use options::{Callbacks, CheckpointOptions, Control, EvaluateOptions, FitOptions, Progress};
 pub use progress::{Output, Verbose};

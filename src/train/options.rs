@@ -2,6 +2,8 @@
 
 use super::progress::{Output, Verbose};
 use crate::data::Dataset;
+use crate::model::Logs;
+use serde_json::Value;
 use std::path::PathBuf;
 
 /// How to fit.
@@ -28,6 +30,17 @@ pub struct FitOptions<'a> {
     pub callbacks: Option<&'a mut dyn Callbacks>,
     /// Where and when the fit's state is written. Default: nowhere.
     pub checkpoint: Option<CheckpointOptions>,
+    /// Callbacks, a list as Keras serialises it. Default: none.
+    pub callbacks_config: Value,
+    /// How much a sample of each class counts. Default: all alike.
+    pub class_weight: Option<Vec<f32>>,
+    /// Epochs from one validation to the next, 1 or more. Default: 1.
+    pub validation_freq: usize,
+    /// Batches in an epoch; the next epoch goes on where this one has stopped. Default: as many as it takes to go through the
+    /// samples once.
+    pub steps_per_epoch: Option<usize>,
+    /// How many batches of a [source](Dataset::from_source) are asked for ahead, on another thread. Default: 0, none.
+    pub prefetch: usize,
     /// Whether the fit stops at a loss or a weight that is NaN or infinite, and goes back to good weights. Default: true
     /// (Keras goes on with weights that are good for nothing any more).
     pub terminate_on_nan: bool,
@@ -64,6 +77,11 @@ impl<'a> FitOptions<'a> {
             output,
             callbacks: None,
             checkpoint: None,
+            callbacks_config: Value::Null,
+            class_weight: None,
+            validation_freq: 1,
+            steps_per_epoch: None,
+            prefetch: 0,
             terminate_on_nan: true,
         }
     }
@@ -91,7 +109,7 @@ impl<'a> EvaluateOptions<'a> {
 }
 
 /// How far a fit has come.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// The epoch, from 0.
     pub epoch: usize,
@@ -101,16 +119,19 @@ pub struct Progress {
     pub batch: usize,
     /// How many batches an epoch has.
     pub batches: usize,
-    /// The mean loss over the epoch's samples so far; NaN before the first.
-    pub loss: f64,
-    /// The share of the epoch's samples so far that were classified right; NaN before the first, or when not asked for.
-    pub accuracy: f64,
-    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
-    pub val_loss: f64,
-    /// The accuracy on the validation data; NaN likewise.
-    pub val_accuracy: f64,
+    /// What has been measured over the epoch's samples so far, and, at its end, on the validation data.
+    pub logs: Logs,
+    /// What the accuracy is called, if it is measured.
+    pub accuracy: Option<String>,
     /// Seconds since the epoch began.
     pub seconds: f64,
+}
+
+impl Progress {
+    /// A metric; NaN for what was not measured yet, or is not measured at all.
+    pub fn get(&self, name: &str) -> f64 {
+        self.logs.get(name).unwrap_or(f64::NAN)
+    }
 }
 
 /// Whether a fit is to go on.

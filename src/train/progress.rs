@@ -43,7 +43,7 @@ impl<'a> Output<'a> {
     }
 
     /// Writes a piece of text.
-    fn write(&mut self, text: &str) -> Result<()> {
+    pub fn write(&mut self, text: &str) -> Result<()> {
         (self.write)(text);
         (self.check)()
     }

@@ -4,9 +4,7 @@
 //! which led there are bad as well, though each may be finite; therefore a copy is kept of weights whose loss was good.
 
 use crate::error::{At, Result};
-use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
-use crate::model::Metrics;
 use crate::model::network::Network;
 use std::fmt;
 
@@ -59,11 +57,15 @@ impl Watch {
         Ok(Watch { terminate, found: None, good, age: None })
     }
 
-    /// Whether the step may be taken whose forward pass has just given `score` for `x` with the weights `w`.
-    pub fn may_step(&mut self, at: Place, score: &Score, network: &Network, w: &[f32], x: &[f32]) -> bool {
-        if !score.loss.is_finite() {
-            self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), score.loss)));
-        } else if self.terminate && self.age.is_none_or(|age| age >= EVERY) && self.weights(at, network, w) {
+    /// Whether the step may be taken whose forward pass has just given the loss `loss` for `x` with the weights `w`.
+    pub fn may_step(&mut self, at: Place, loss: f64, network: &Network, w: &[f32], x: &[f32]) -> bool {
+        if !loss.is_finite() {
+            self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), loss)));
+        } else if self.terminate
+            && !self.good.is_empty()
+            && self.age.is_none_or(|age| age >= EVERY)
+            && self.weights(at, network, w)
+        {
             self.good.copy_from_slice(w);
             self.age = Some(0);
         }
@@ -80,10 +82,10 @@ impl Watch {
         finite
     }
 
-    /// Looks at what a validation gave.
-    pub fn validated(&mut self, at: Place, metrics: &Metrics) {
-        if !metrics.loss.is_finite() {
-            self.note(at, || ("validation: the loss".to_string(), metrics.loss));
+    /// Looks at the loss that a validation gave.
+    pub fn validated(&mut self, at: Place, loss: f64) {
+        if !loss.is_finite() {
+            self.note(at, || ("validation: the loss".to_string(), loss));
         }
     }
 

@@ -298,7 +298,11 @@ static void optimizers(const mnist_dataset *data)
 {
     static const char *const good[] = {"'sgd'", "'Adam'", "{class_name: 'AdamW', config: {weight_decay: 0.01}}",
                                        "{class_name: 'RMSprop', config: {centered: true, momentum: 0.5}}",
-                                       "{class_name: 'Adam', config: {weight_decay: 0.1, clipnorm: null, use_ema: false}}"};
+                                       "{class_name: 'Adam', config: {weight_decay: 0.1, clipnorm: null, use_ema: false}}",
+                                       "'Adamax'", "'Nadam'", "'Adagrad'", "'Adadelta'", "'Ftrl'", "'Lion'",
+                                       "{class_name: 'SGD', config: {use_ema: true, ema_overwrite_frequency: 2, gradient_accumulation_steps: 2}}",
+                                       "{class_name: 'Lion', config: {learning_rate: {class_name: 'CosineDecay', config:"
+                                       " {initial_learning_rate: 0.01, decay_steps: 100}}}}"};
     static const struct {
         const char *config;
         mnist_status status;
@@ -308,6 +312,10 @@ static void optimizers(const mnist_dataset *data)
         {"{class_name: 'SGD', config: {momentun: 1}}", MNIST_ERROR_UNSUPPORTED, "momentun: unknown key: expected momentum"},
         {"{class_name: 'SGD', config: {momentum: 1.5}}", MNIST_ERROR_INVALID_ARGUMENT, "option `momentum`: out of range"},
         {"{class_name: 'SGD', config: {learning_rate: 'fast'}}", MNIST_ERROR_INVALID_ARGUMENT, "learning_rate: wrong value"},
+        {"{class_name: 'SGD', config: {learning_rate: {class_name: 'CosineDecay', config: {initial_learning_rate: 1, decay_steps: 0}}}}",
+         MNIST_ERROR_INVALID_ARGUMENT, "option `learning_rate`: option `decay_steps`: out of range"},
+        {"{class_name: 'SGD', config: {gradient_accumulation_steps: 1}}", MNIST_ERROR_INVALID_ARGUMENT,
+         "option `gradient_accumulation_steps`: out of range"},
         {"{class_name: 'SGD', config: {nesterov: 1}}", MNIST_ERROR_INVALID_ARGUMENT, "nesterov: wrong value"},
         {"{class_name: 'SGD'", MNIST_ERROR_INVALID_ARGUMENT, "not JSON5"},
         {"7", MNIST_ERROR_INVALID_ARGUMENT, "expected a name"},
@@ -321,6 +329,7 @@ static void optimizers(const mnist_dataset *data)
         WORKS(mnist_model_compile(model, &compile, error));
         WORKS(mnist_model_fit(model, data, &fit, NULL, error));
     }
+    FAILS(STATE, "the optimizer's schedule says the learning rate", mnist_model_set_learning_rate(model, 0.1, error));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         compile.optimizer_config = bad[i].config;
         expect_status(__LINE__, bad[i].config, mnist_model_compile(model, &compile, error), bad[i].status, bad[i].needle);

@@ -102,8 +102,8 @@ pub struct Content {
 pub fn content(data: Dataset) -> Content {
     let len = data.image_shape().iter().product();
     let mut pixels = vec![0.0; data.len() * len];
-    pixels.chunks_exact_mut(len).enumerate().for_each(|(i, image)| data.image(i, image));
-    Content { shape: data.shape(), pixels, labels: data.labels().to_vec() }
+    pixels.chunks_exact_mut(len).enumerate().for_each(|(i, image)| data.image(i, image).unwrap());
+    Content { shape: data.shape(), pixels, labels: data.labels().unwrap().to_vec() }
 }
 
 pub fn contents((train, test): (Dataset, Dataset)) -> [Content; 2] {

@@ -12,6 +12,7 @@ impl Case {
             Case::merges(),
             Case::normalizations(),
             Case::others(),
+            Case::augmentations(),
         ];
         kinds.into_iter().flatten().collect()
     }
@@ -230,5 +231,41 @@ impl Case {
             case(70, "PReLU", "{shared_axes: [2]}", &[3, 2]).spread(),
             case(3, "Softmax", "{axis: 1}", &[3, 2, 5]),
         ]
+    }
+
+    fn augmentations() -> Vec<Self> {
+        let case = |batch, class: &str, config: &str, input: &[usize]| Case::new(batch, class, config, &[input]);
+        let mut all = vec![
+            case(33, "RandomFlip", "{}", &[1, 1, 1]),
+            case(5, "RandomFlip", "{mode: 'horizontal', seed: 3}", &[3, 4, 3]),
+            case(5, "RandomFlip", "{mode: 'vertical'}", &[5, 3, 1]),
+            case(3, "RandomContrast", "{factor: [0.3, 0.9], value_range: [-9, 9]}", &[4, 3, 2]),
+            case(3, "RandomContrast", "{factor: 0.4, value_range: [-0.5, 0.5]}", &[5, 3, 1]).spread(),
+            case(3, "RandomBrightness", "{factor: 0.4, value_range: [-9, 9]}", &[4, 3, 2]),
+            case(33, "RandomBrightness", "{factor: [0.1, 0.3], value_range: [-0.5, 0.5]}", &[1, 2, 1]).spread(),
+            case(3, "RandomErasing", "{scale: [0.2, 0.9]}", &[6, 7, 2]),
+            case(3, "RandomErasing", "{factor: [1, 1], scale: 1, fill_value: [1, 2, 3]}", &[5, 3, 3]),
+            case(2, "RandomErasing", "{factor: [1, 1], scale: [0.5, 0.6], fill_value: -1}", &[5, 3, 17]),
+            case(1, "RandomElasticTransform", "{}", &[1, 1, 1]),
+            case(5, "RandomElasticTransform", "{value_range: [-9, 9], scale: [0.8, 1]}", &[25, 22, 1]),
+            case(3, "RandomElasticTransform", "{factor: [1, 1], value_range: [-9, 9], scale: [1, 1]}", &[21, 20, 2]),
+            case(33, "RandomRotation", "{factor: 1}", &[1, 1, 1]),
+            case(3, "RandomRotation", "{factor: [-0.2, 0.4]}", &[5, 8, 17]),
+            case(3, "RandomZoom", "{height_factor: [-0.9, 1]}", &[1, 8, 2]),
+            case(3, "RandomTranslation", "{height_factor: [0.2, 0.3], width_factor: 1}", &[8, 1, 2]),
+        ];
+        for fill in ["constant", "nearest", "reflect", "wrap"] {
+            for interpolation in ["bilinear", "nearest"] {
+                let config = |factors: &str| {
+                    format!("{{{factors}, fill_mode: '{fill}', interpolation: '{interpolation}', fill_value: 0.4}}")
+                };
+                all.push(case(3, "RandomRotation", &config("factor: 0.3"), &[7, 6, 2]));
+                all.push(case(3, "RandomZoom", &config("height_factor: 0.5, width_factor: 1"), &[5, 8, 2]));
+                all.push(case(3, "RandomTranslation", &config("height_factor: 0.7, width_factor: 1"), &[6, 5, 1]));
+                let elastic = config("value_range: [-0.9, 9], scale: [0.9, 1], factor: [1, 1]");
+                all.push(case(2, "RandomElasticTransform", &elastic, &[20, 23, 1]));
+            }
+        }
+        all
     }
 }

@@ -12,7 +12,7 @@ use crate::kernels::numbers;
 
 /// Where what is random takes its numbers from.
 const NUMBER: u64 = 3;
-const STEP: Step = Step { seed: 7, number: 11 };
+const STEP: Step<'static> = Step::new(7, 11);
 
 /// A layer with numbers in it.
 struct Case {
@@ -269,7 +269,7 @@ fn a_relu_that_is_taken_over_is_a_relu() {
             relu: true,
             number: 0,
         };
-        let (step, mut y) = (Step { seed: 0, number: 0 }, vec![f32::NAN; case.dy.len()]);
+        let (step, mut y) = (Step::new(0, 0), vec![f32::NAN; case.dy.len()]);
         let [x, weights] = [&case.x, &case.weights].map(|all| all.iter().map(|x| &x[..]).collect::<Vec<_>>());
         case.layer.build(&site).unwrap().forward(&step, &weights, &x, &mut y).unwrap();
         let expected: Vec<f32> = case.passes(Isa::PORTABLE, 1).y.into_iter().map(|y| y.max(0.0)).collect();

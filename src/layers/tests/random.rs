@@ -28,7 +28,7 @@ fn what_is_random_follows_from_seed_layer_step_and_sample() {
     let dims = [4, 4, 64];
     for (class, setting) in [("Dropout", "rate"), ("SpatialDropout2D", "rate"), ("GaussianNoise", "stddev")] {
         let config = format!("{{{setting}: 0.5}}");
-        let of = |number, seed, step, batch| of_ones(class, &config, &dims, number, Step { seed, number: step }, batch);
+        let of = |number, seed, step, batch| of_ones(class, &config, &dims, number, Step::new(seed, step), batch);
         let first = of(1, 2, 3, 2);
         assert_eq!(of(1, 2, 3, 2), first);
         assert_eq!(of(1, 2, 3, 5)[..first.len()], first, "a sample's numbers are those of its place, in any batch");
@@ -38,13 +38,13 @@ fn what_is_random_follows_from_seed_layer_step_and_sample() {
             assert_ne!(other, first, "another layer, seed or step");
         }
         let seeded = format!("{{{setting}: 0.5, seed: 2}}");
-        assert_eq!(of_ones(class, &seeded, &dims, 1, Step { seed: 9, number: 3 }, 2), first, "a seed of its own");
+        assert_eq!(of_ones(class, &seeded, &dims, 1, Step::new(9, 3), 2), first, "a seed of its own");
     }
 }
 
 #[test]
 fn what_is_random_has_its_rate_mean_and_deviation() {
-    let step = Step { seed: 1, number: 2 };
+    let step = Step::new(1, 2);
     for rate in [0.1, 0.5, 0.75] {
         let y = of_ones("Dropout", &format!("{{rate: {rate}}}"), &[100, 100], 0, step, 20);
         let dropped = y.iter().filter(|&&y| y == 0.0).count() as f64 / y.len() as f64;

@@ -17,11 +17,10 @@ use super::parameters::Parameters;
 use super::plan::{Op, Plan, Purpose, slots};
 use crate::error::{At, Result};
 use crate::graph::Architecture;
-use crate::kernels::softmax::{self, Score};
 use crate::kernels::{Isa, elementwise};
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Pass, Step, Work};
+use crate::layers::{Activation, Pass, Step, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use builder::{Builder, always, assign_targets, buffers, makers};
@@ -35,6 +34,8 @@ pub struct Network {
     batch: usize,
     threads: usize,
     isa: Isa,
+    /// The activation that was asked to be left out.
+    wanted: Option<Activation>,
     plan: Plan,
     works: Vec<Worker>,
     /// Of each value, the buffer that holds it, and its length for a sample.
@@ -85,9 +86,9 @@ struct Held {
 pub struct Optimize<'a> {
     /// The optimizer.
     pub optimizer: &'a dyn Optimizer,
-    /// The learning rate of this step.
+    /// The learning rate of this batch.
     pub rate: f64,
-    /// The step's number, from 1.
+    /// The batch's number, from 1.
     pub number: u64,
     /// The parameters' moments, each laid out as the parameters.
     pub slots: &'a mut [Buffer],
@@ -130,6 +131,7 @@ impl Network {
             batch,
             threads,
             isa,
+            wanted: purpose.left,
             held: held.collect(),
             works,
             values,
@@ -151,9 +153,9 @@ impl Network {
         Ok(())
     }
 
-    /// Whether it serves batches of `batch` samples on `threads` threads.
-    pub fn serves(&self, batch: usize, threads: usize) -> bool {
-        self.batch >= batch && self.threads == threads
+    /// Whether it serves batches of `batch` samples on `threads` threads, `left` being left out if it ends in it.
+    pub fn serves(&self, batch: usize, threads: usize, left: Option<Activation>) -> bool {
+        self.batch >= batch && self.threads == threads && self.wanted == left
     }
 
     /// The most samples it takes at once.
@@ -165,18 +167,20 @@ impl Network {
         self.held[0].len
     }
 
-    fn classes(&self) -> usize {
-        self.held[self.plan.output].len
+    /// The activation at the end that is left to who reads the output.
+    pub fn left(&self) -> Option<Activation> {
+        self.plan.left
     }
 
-    /// The output's values for the last `samples` samples that went through.
-    fn output(&mut self, samples: usize) -> &mut [f32] {
+    /// The output's values for the last `samples` samples that went through, `[B, output]`; [`left`](Self::left) is still to be
+    /// taken of them.
+    pub fn output(&self, samples: usize) -> &[f32] {
         let Held { len, values, .. } = self.held[self.plan.output];
-        &mut self.values[values][..samples * len]
+        &self.values[values][..samples * len]
     }
 
-    /// Takes `x` (`[B, input]`) through the layers. A softmax that is left out ([`Purpose::logits`]) is.
-    fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
+    /// Takes `x` (`[B, input]`) through the layers, but for the activation that is [left](Self::left).
+    pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
         let Network { plan, works, held, values, parameters, .. } = self;
         for (op, worker) in plan.ops.iter().zip(works) {
@@ -195,64 +199,48 @@ impl Network {
         Ok(())
     }
 
-    /// The output for `x`, probabilities where the model ends in softmax, into `out` (`[B, output]`).
+    /// The output for `x` into `out` (`[B, output]`).
     pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) -> Result<()> {
         if self.plan.output == 0 {
             out.copy_from_slice(x);
             return Ok(());
         }
         self.forward(&PREDICTING, weights, x)?;
-        let (softmax, classes, samples) = (self.plan.softmax, self.classes(), x.len() / self.input_len());
-        out.copy_from_slice(self.output(samples));
-        if softmax {
-            softmax::softmax(out, classes);
+        out.copy_from_slice(self.output(x.len() / self.input_len()));
+        if let Some(activation) = self.plan.left {
+            activation.apply(out, self.width());
         }
         Ok(())
     }
 
-    /// How good the output for `x` is, against `labels`. What was taken for what is added to `counts`, `[classes, classes]`,
-    /// if that is wanted. The loss has in it what regularizers add for each sample.
-    pub fn score(
-        &mut self,
-        step: &Step,
-        weights: &[f32],
-        x: &[f32],
-        labels: &[u32],
-        counts: Option<&mut [u64]>,
-    ) -> Result<Score> {
-        self.forward(step, weights, x)?;
-        let classes = self.classes();
-        let penalty = self.penalty(weights);
-        let logits = self.output(labels.len());
-        if let Some(counts) = counts {
-            softmax::confusion(logits, labels, classes, counts);
-        }
-        let Score { loss, correct } = softmax::score(logits, labels, classes);
-        Ok(Score { loss: loss + penalty * labels.len() as f64, correct })
+    /// The length of the output's last axis.
+    fn width(&self) -> usize {
+        self.plan.values[self.plan.output].shape.dims().last().copied().unwrap_or(1)
     }
 
     /// What regularizers add to the loss.
-    fn penalty(&self, weights: &[f32]) -> f64 {
+    pub fn penalty(&self, weights: &[f32]) -> f64 {
         let regular = self.parameters.iter().filter(|parameter| parameter.regularizer.is_some());
         regular.map(|parameter| parameter.regularizer.penalty(&weights[parameter.range.clone()])).sum()
     }
 
-    /// The rest of a step of training whose forward pass was that of [`score`](Self::score), for the same weights, `x` and
-    /// `labels`: backward, moving statistics, the weights and their moments one step on.
+    /// The rest of a step of training after [`forward`](Self::forward) with the same weights and `x`: backward, moving
+    /// statistics, the weights and their moments one step on. `slope` makes of the output, `[B, output]`, the loss's gradient
+    /// to it, in its place.
     pub fn learn(
         &mut self,
         step: &Step,
         w: &mut [f32],
         x: &[f32],
-        labels: &[u32],
+        slope: &mut dyn FnMut(&mut [f32]),
         mut optimize: Optimize<'_>,
     ) -> Result<()> {
-        let samples = labels.len();
+        let samples = x.len() / self.input_len();
         if self.plan.wants_gradient(self.plan.output) {
             let Held { len, values, gradients } = self.held[self.plan.output];
             let gradient = &mut self.gradients[gradients][..samples * len];
             gradient.copy_from_slice(&self.values[values][..samples * len]);
-            softmax::crossentropy_gradient(gradient, labels, len);
+            slope(gradient);
             if self.plan.values[self.plan.output].gated {
                 gate(self.isa, &self.values[values][..samples * len], gradient);
             }
@@ -350,14 +338,20 @@ impl Network {
     /// Takes the step on parameters whose gradients were kept.
     fn take_stored(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) {
         let Network { isa, parameters, stored, .. } = self;
-        let fused = optimize.optimizer.fused(0.0, 1).is_some();
+        let Optimize { optimizer, rate, number, ref mut slots } = *optimize;
+        let fused = optimizer.fused(0.0, 1).is_some();
         let kept = || parameters.iter().filter(|parameter| parameter.is_stored(fused));
         for parameter in kept().filter(|parameter| parameter.regularizer.is_some()) {
             let range = parameter.range.clone();
             parameter.regularizer.add_gradient(&w[range.clone()], &mut stored[range]);
         }
-        let clipping = optimize.optimizer.clipping();
-        if clipping.is_some() {
+        for parameter in kept() {
+            let range = parameter.range.clone();
+            let mut slots: Vec<&mut [f32]> = slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
+            optimizer.gather(number, &mut stored[range], &mut slots);
+        }
+        let clipping = optimizer.clipping();
+        if clipping.is_some() && optimizer.takes(number) {
             let squares: Vec<f64> = kept().map(|parameter| square(&stored[parameter.range.clone()])).collect();
             let all = squares.iter().sum();
             for (parameter, square) in kept().zip(squares) {
@@ -366,13 +360,24 @@ impl Network {
         }
         for parameter in kept() {
             let range = parameter.range.clone();
-            let slots = optimize.slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
-            let (optimizer, rate, number) = (optimize.optimizer, optimize.rate, optimize.number);
+            let slots = slots.iter_mut().map(|slot| &mut slot[range.clone()]).collect();
             let gradient = &stored[range.clone()];
             for_each(StepParts { w: &mut w[range], slots }, &|part, StepParts { w, mut slots }| {
                 let gradient = &gradient[part * CHUNK..][..w.len()];
                 optimizer.step(*isa, rate, number, gradient, w, &mut slots);
             });
+        }
+    }
+
+    /// Puts the weights' moving average in the place of what the optimizer changes. Of what it does not change, the average
+    /// becomes what that is, to begin there should it be changed later.
+    pub fn take_average(&self, w: &mut [f32], average: &mut [f32]) {
+        for Learned { range, trainable, .. } in &self.parameters {
+            let (w, average) = (&mut w[range.clone()], &mut average[range.clone()]);
+            match trainable {
+                true => w.copy_from_slice(average),
+                false => average.copy_from_slice(w),
+            }
         }
     }
 
@@ -395,7 +400,7 @@ impl Network {
 }
 
 /// The step of a network that does not train: nothing in it is random.
-pub const PREDICTING: Step = Step { seed: 0, number: 0 };
+pub const PREDICTING: Step<'static> = Step::new(0, 0);
 
 /// The values of `input` for `samples` samples; value 0 is the network's input `x`.
 fn value<'a>(input: usize, held: &[Held], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {

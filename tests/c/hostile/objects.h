@@ -14,7 +14,7 @@ static const char *folder;
 static struct {
     mnist_error *error;
     mnist_npz *npz;
-    mnist_dataset *dataset;
+    mnist_dataset *dataset, *targets; /* with labels; with targets and weights */
     mnist_graph *graph;
     mnist_tensor *tensors[VARIANTS];
     mnist_model *model;
@@ -83,6 +83,18 @@ static mnist_dataset *new_dataset(void)
         labels[i] = (uint8_t)(i % CLASSES);
     must(mnist_dataset_from_u8(pixels, dims, 3, labels, &data, NULL), "a dataset");
     must(mnist_dataset_normalize(data, 255.0f, NULL), "a dataset");
+    return data;
+}
+
+/* The same images with targets and weights. */
+static mnist_dataset *new_targets(void)
+{
+    static const size_t dims[3] = {IMAGES, 8, 8};
+    static uint8_t pixels[IMAGES * PIXELS];
+    static float floats[IMAGES];
+    const mnist_array x = {pixels, MNIST_DTYPE_U8, 3, dims}, y = {floats, MNIST_DTYPE_F32, 1, dims};
+    mnist_dataset *data = NULL;
+    must(mnist_dataset_new(&x, &y, &y, &data, NULL), "a dataset with targets");
     return data;
 }
 
@@ -169,7 +181,7 @@ static void *object(const char *type, int variant)
         return good.tensors[variant];
     return strcmp(type, "mnist_error") == 0     ? (void *)good.error
            : strcmp(type, "mnist_npz") == 0     ? (void *)good.npz
-           : strcmp(type, "mnist_dataset") == 0 ? (void *)good.dataset
+           : strcmp(type, "mnist_dataset") == 0 ? (void *)(variant ? good.targets : good.dataset)
            : strcmp(type, "mnist_model") == 0   ? (void *)good.model
            : strcmp(type, "mnist_history") == 0 ? (void *)good.history
            : strcmp(type, "mnist_graph") == 0   ? (void *)good.graph
@@ -179,6 +191,10 @@ static void *object(const char *type, int variant)
 /* Makes the good object of that type again; `alive` says whether the old one is to be freed. */
 static void remake(const char *type, int alive)
 {
+    if (strcmp(type, "mnist_dataset") == 0) {
+        mnist_dataset_free(good.targets); /* NULL at first, and never one that a test frees */
+        good.targets = new_targets();
+    }
 #define REMAKE(name)                                                                                                    \
     if (strcmp(type, "mnist_" #name) == 0) {                                                                            \
         if (alive)                                                                                                      \
@@ -258,6 +274,7 @@ static void free_objects(void)
     mnist_model_free(good.model);
     mnist_graph_free(good.graph);
     mnist_dataset_free(good.dataset);
+    mnist_dataset_free(good.targets);
     mnist_npz_free(good.npz);
     mnist_error_free(good.error);
     free(first.saved);

@@ -16,6 +16,7 @@ static const char *const may_be_null[][2] = {
     {"mnist_merge", "config"},
     {"mnist_model_set_trainable", "layer"}, /* all of them */
     {"mnist_model_copy_weights", "copied"}, /* no number wanted */
+    {"mnist_dataset_new", "y"},             /* nothing is known of it */
     {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
 };
 
@@ -121,7 +122,7 @@ static size_t candidates(const struct place *place)
     switch (place->kind) {
     case OBJECT:
     case OBJECTS:
-        return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : 1;
+        return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : strcmp(place->type, "mnist_dataset") == 0 ? 2 : 1;
     case TEXT:
         return 5;
     case NUMBER:
@@ -144,12 +145,10 @@ static void *many_objects(const char *type, int variant)
     return objects;
 }
 
-/* Samples, or as many labels. */
+/* Samples, or as many labels, or weights. */
 static mnist_array *good_array(const struct place *place)
 {
     static mnist_array samples = {.dtype = MNIST_DTYPE_U8, .rank = 3}, labels = {.dtype = MNIST_DTYPE_U8, .rank = 1};
-    if (strcmp(place->name, "sample_weight") == 0)
-        return NULL;
     samples.data = labels.data = input_bytes.bytes;
     samples.dims = labels.dims = input_sizes.sizes;
     return strcmp(place->name, "x") == 0 ? &samples : &labels;

@@ -1,0 +1,130 @@
+//! Shares of samples that came out as expected: Keras's accuracies.
+
+use super::{Entry, Metric, Outcome, check_k, check_labels, check_values};
+use crate::error::Result;
+use crate::json::Object;
+use crate::losses::{Row, Wants};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry { class: "SparseCategoricalAccuracy", keys: &[], read: |_, _| Ok(Arc::new(TopK::SPARSE)) },
+    Entry { class: "CategoricalAccuracy", keys: &[], read: |_, _| Ok(Arc::new(TopK::DENSE)) },
+    Entry {
+        class: "SparseTopKCategoricalAccuracy",
+        keys: &["k", "from_sorted_ids"],
+        read: |_, config| {
+            config.idle("from_sorted_ids", |value| value == false, "false")?;
+            top_k(config, TopK::SPARSE)
+        },
+    },
+    Entry { class: "TopKCategoricalAccuracy", keys: &["k"], read: |_, config| top_k(config, TopK::DENSE) },
+    Entry {
+        class: "BinaryAccuracy",
+        keys: &["threshold"],
+        read: |_, config| {
+            let threshold = config.f64_or("threshold", 0.5, "a number above 0 and below 1", |x| x > 0.0 && x < 1.0)?;
+            Ok(Arc::new(BinaryAccuracy { threshold }))
+        },
+    },
+];
+
+/// What Keras takes `accuracy` for.
+pub(super) fn of(width: usize, told: Wants) -> Arc<dyn Metric> {
+    match (width, told) {
+        (1, _) => Arc::new(BinaryAccuracy { threshold: 0.5 }),
+        (_, Wants::Labels) => Arc::new(TopK::SPARSE),
+        (_, Wants::Values) => Arc::new(TopK::DENSE),
+    }
+}
+
+fn top_k(config: &Object<'_>, of: TopK) -> Result<Arc<dyn Metric>> {
+    let k = if config.has("k") { config.size("k")? } else { 5 };
+    Ok(Arc::new(TopK { k: Some(k), ..of }))
+}
+
+/// The share of rows whose class is the one with the greatest number (the first of equals), or among the `k` greatest, equals
+/// of the last of these included.
+#[derive(Clone, Copy, Debug)]
+struct TopK {
+    sparse: bool,
+    /// `None`: the greatest alone.
+    k: Option<usize>,
+}
+
+impl TopK {
+    const SPARSE: Self = TopK { sparse: true, k: None };
+    const DENSE: Self = TopK { sparse: false, k: None };
+}
+
+impl Metric for TopK {
+    fn class(&self) -> &'static str {
+        match (self.sparse, self.k) {
+            (true, None) => "SparseCategoricalAccuracy",
+            (false, None) => "CategoricalAccuracy",
+            (true, Some(_)) => "SparseTopKCategoricalAccuracy",
+            (false, Some(_)) => "TopKCategoricalAccuracy",
+        }
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        self.k.map(|k| ("k".to_string(), json!(k))).into_iter().collect()
+    }
+
+    fn check(&self, width: usize, told: Wants) -> Result<()> {
+        if self.sparse { check_labels(told, width) } else { check_values(told, width) }?;
+        self.k.map_or(Ok(()), |k| check_k("k", k, width))
+    }
+
+    fn takes_logits(&self) -> bool {
+        true
+    }
+
+    fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
+        for (truth, y) in outcome.rows() {
+            let class = match truth {
+                Row::Label(label) => label,
+                Row::Values(values) => greatest(values),
+            };
+            let good = match self.k {
+                None => greatest(y) == class,
+                Some(k) => y[class].is_finite() && y.iter().filter(|other| **other > y[class]).count() < k,
+            };
+            kept[0] += f64::from(u8::from(good));
+            kept[1] += 1.0;
+        }
+    }
+}
+
+/// The place of the greatest number, the first of equals.
+pub fn greatest(row: &[f32]) -> usize {
+    row.iter().enumerate().fold(0, |best, (i, &value)| if value > row[best] { i } else { best })
+}
+
+/// The share of elements that are on the side of the threshold on which they are expected.
+#[derive(Debug)]
+struct BinaryAccuracy {
+    threshold: f64,
+}
+
+impl Metric for BinaryAccuracy {
+    fn class(&self) -> &'static str {
+        "BinaryAccuracy"
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        Map::from_iter([("threshold".to_string(), json!(self.threshold))])
+    }
+
+    fn check(&self, width: usize, told: Wants) -> Result<()> {
+        check_values(told, width)
+    }
+
+    fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
+        let threshold = self.threshold as f32;
+        for (t, y) in outcome.elements() {
+            kept[0] += f64::from(u8::from(t == f32::from(u8::from(y > threshold))));
+            kept[1] += 1.0;
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Means of a loss over rows, and the root of one.
+
+use super::{Entry, Metric, Outcome, check_values};
+use crate::error::Result;
+use crate::losses::{Loss, Row, Wants, mean_squared_error};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+pub(super) const ENTRIES: &[Entry] = &[Entry {
+    class: "RootMeanSquaredError",
+    keys: &[],
+    read: |_, _| Ok(Arc::new(MeanLoss { loss: mean_squared_error()?, root: true })),
+}];
+
+/// The mean of a loss, which is a metric under the same name.
+#[derive(Debug)]
+pub struct MeanLoss {
+    loss: Arc<dyn Loss>,
+    /// Whether the root of the mean is taken.
+    root: bool,
+}
+
+impl MeanLoss {
+    /// That of `loss`.
+    pub fn new(loss: Arc<dyn Loss>) -> Self {
+        MeanLoss { loss, root: false }
+    }
+}
+
+impl Metric for MeanLoss {
+    fn class(&self) -> &'static str {
+        match self.loss.class() {
+            _ if self.root => "RootMeanSquaredError",
+            "LogCosh" => "LogCoshError",
+            class => class,
+        }
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        self.loss.config()
+    }
+
+    fn check(&self, width: usize, told: Wants) -> Result<()> {
+        match self.loss.wants() {
+            Wants::Labels => super::check_labels(told, width),
+            Wants::Values => check_values(told, width),
+        }
+    }
+
+    fn higher_is_better(&self) -> bool {
+        self.loss.class() == "CosineSimilarity"
+    }
+
+    fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
+        // As a loss the cosine is to become small, as a metric it is what it is.
+        let sign = if self.loss.class() == "CosineSimilarity" { -1.0 } else { 1.0 };
+        let mut prepared = Vec::new();
+        if let super::Truth::Values(values) = outcome.truth {
+            prepared.extend_from_slice(values);
+            self.loss.prepare(&mut prepared, outcome.width);
+        }
+        let before = outcome.before.filter(|(_, end)| self.loss.absorbs(*end)).map(|(y, _)| y);
+        let outcome = Outcome { y: before.unwrap_or(outcome.y), ..*outcome };
+        for (i, (truth, y)) in outcome.rows().enumerate() {
+            let truth = match truth {
+                Row::Label(label) => Row::Label(label),
+                Row::Values(_) => Row::Values(&prepared[i * outcome.width..][..outcome.width]),
+            };
+            kept[0] += sign * self.loss.value(truth, y, before.is_some());
+            kept[1] += 1.0;
+        }
+    }
+
+    fn result(&self, kept: &[f64], _: usize) -> f64 {
+        let mean = kept[0] / kept[1];
+        if self.root { mean.sqrt() } else { mean }
+    }
+}

@@ -1,0 +1,75 @@
+//! `R2Score`: which share of the variance of what is expected is accounted for, 1 - squared errors / squares around the mean.
+
+use super::{Entry, Metric, Outcome, check_values};
+use crate::error::Result;
+use crate::losses::{Row, Wants};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+pub(super) const ENTRIES: &[Entry] = &[Entry {
+    class: "R2Score",
+    keys: &["class_aggregation", "num_regressors"],
+    read: |_, config| {
+        config.idle("num_regressors", |value| *value == 0, "0")?;
+        let known = "'uniform_average' or 'variance_weighted_average'";
+        let weighted = config.or("class_aggregation", false, known, |value| match value.as_str() {
+            Some("uniform_average") => Some(false),
+            Some("variance_weighted_average") => Some(true),
+            _ => None,
+        })?;
+        Ok(Arc::new(R2Score { weighted }))
+    },
+}];
+
+#[derive(Debug)]
+struct R2Score {
+    /// Whether outputs count by their variance, and not alike.
+    weighted: bool,
+}
+
+impl Metric for R2Score {
+    fn class(&self) -> &'static str {
+        "R2Score"
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let aggregation = if self.weighted { "variance_weighted_average" } else { "uniform_average" };
+        Map::from_iter([("class_aggregation".to_string(), json!(aggregation))])
+    }
+
+    fn check(&self, width: usize, told: Wants) -> Result<()> {
+        check_values(told, width)
+    }
+
+    /// Of each output the sums of what is expected, of its squares and of the squared errors; and how many rows there were.
+    fn kept(&self, width: usize) -> usize {
+        3 * width + 1
+    }
+
+    fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
+        let Some((count, sums)) = kept.split_last_mut() else { return };
+        for (truth, y) in outcome.rows() {
+            let Row::Values(values) = truth else { return };
+            for ((sums, &t), &y) in sums.chunks_exact_mut(3).zip(values).zip(y) {
+                let (t, y) = (f64::from(t), f64::from(y));
+                sums[0] += t;
+                sums[1] += t * t;
+                sums[2] += (t - y) * (t - y);
+            }
+            *count += 1.0;
+        }
+    }
+
+    fn result(&self, kept: &[f64], width: usize) -> f64 {
+        let Some((&count, sums)) = kept.split_last() else { return f64::NAN };
+        let (mut scores, mut weights) = (0.0, 0.0);
+        for sums in sums.chunks_exact(3) {
+            let total = sums[1] - sums[0] * (sums[0] / count);
+            let score = 1.0 - sums[2] / total;
+            let weight = if self.weighted { total } else { 1.0 / width as f64 };
+            scores += if score.is_infinite() { 0.0 } else { score } * weight;
+            weights += weight;
+        }
+        if self.weighted { scores / weights } else { scores }
+    }
+}

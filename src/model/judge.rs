@@ -1,0 +1,165 @@
+//! What a network's output is worth: the loss and its gradient, and the metrics.
+
+use super::compile::Compiled;
+use super::network::Network;
+use super::score::Tally;
+use crate::data::Truth as Told;
+use crate::error::{At, Result};
+use crate::graph::Shape;
+use crate::losses::{Loss, Wants};
+use crate::memory::Buffer;
+use crate::metrics::{Called, Outcome, Truth};
+use std::sync::Arc;
+
+/// A loss and metrics at work, with the memory that takes.
+pub struct Judge {
+    loss: Arc<dyn Loss>,
+    metrics: Arc<[Called]>,
+    /// The length of the output's last axis, and how many rows of that a sample has.
+    width: usize,
+    rows: usize,
+    /// What is expected as the loss is told it.
+    prepared: Buffer,
+    /// What the model's last activation gives, where the network leaves it out and a metric needs it.
+    finished: Buffer,
+}
+
+/// A batch's output, and what is expected of it.
+#[derive(Clone, Copy)]
+pub struct Judged<'a> {
+    /// What came out of `network`, `[B, output]`.
+    pub network: &'a Network,
+    /// Samples in the batch.
+    pub samples: usize,
+    /// What was expected.
+    pub told: Told<'a>,
+    /// Of each sample, how much it counts; `None`: 1.
+    pub weights: Option<&'a [f32]>,
+}
+
+impl Judge {
+    /// For batches of up to `batch` samples of such outputs.
+    pub fn new(compiled: &Compiled, output: &Shape, batch: usize) -> Result<Self> {
+        let width = output.dims().last().copied().unwrap_or(1);
+        let (loss, metrics) = (compiled.loss.clone(), compiled.metrics.clone());
+        let len = batch.saturating_mul(output.len());
+        let values = loss.wants() == Wants::Values || width == 1;
+        let finished = metrics.iter().any(|called| !called.metric.takes_logits());
+        let buffer = |wanted: bool| Buffer::zeros(if wanted { len } else { 0 }).at("the loss");
+        Ok(Judge {
+            loss,
+            metrics,
+            width,
+            rows: output.len() / width,
+            prepared: buffer(values)?,
+            finished: buffer(finished)?,
+        })
+    }
+
+    /// What metrics keep at first.
+    pub fn tally(&self) -> Result<Tally> {
+        Tally::new(self.metrics.iter().map(|called| called.metric.kept(self.width)).sum())
+    }
+
+    /// The sum of the samples' losses.
+    pub fn loss(&mut self, judged: Judged<'_>) -> f64 {
+        let y = judged.network.output(judged.samples);
+        self.prepare(judged.told, y.len());
+        let absorbed = self.absorbs(judged.network);
+        let truth = self.truth(judged.told, y.len());
+        let row = |(i, y): (usize, &[f32])| {
+            let value = self.loss.value(truth.row(i, self.width), y, absorbed);
+            judged.weights.map_or(value, |weights| value * f64::from(weights[i / self.rows]))
+        };
+        let sum: f64 = y.chunks_exact(self.width).enumerate().map(row).sum();
+        sum / self.rows as f64
+    }
+
+    /// The gradient of the batch's mean loss, of which [`loss`](Self::loss) has just been asked, in the place of the output `y`.
+    pub fn slope(&self, told: Told<'_>, weights: Option<&[f32]>, absorbed: bool, y: &mut [f32]) {
+        let truth = self.truth(told, y.len());
+        let all = (y.len() / self.width) as f32;
+        for (i, y) in y.chunks_exact_mut(self.width).enumerate() {
+            self.loss.slope(truth.row(i, self.width), y, absorbed);
+            if let Some(weights) = weights {
+                y.iter_mut().for_each(|y| *y *= weights[i / self.rows]);
+            }
+            y.iter_mut().for_each(|y| *y /= all);
+        }
+    }
+
+    /// Takes a batch into account whose loss was `loss`.
+    pub fn measure(&mut self, judged: Judged<'_>, loss: f64, tally: &mut Tally) {
+        let Judged { network, samples, told, .. } = judged;
+        let y = network.output(samples);
+        let left = network.left().filter(|_| !self.finished.is_empty());
+        if let Some(activation) = left {
+            let all = &mut self.finished[..y.len()];
+            all.copy_from_slice(y);
+            activation.apply(all, self.width);
+        }
+        let finished = left.map_or(y, |_| &self.finished[..y.len()]);
+        let floats;
+        let truth = match told {
+            Told::Values(values) => Truth::Values(values),
+            Told::Labels(labels) if self.width > 1 => Truth::Labels(labels),
+            Told::Labels(labels) => {
+                let all = &mut self.prepared[..labels.len()];
+                all.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32);
+                floats = &*all;
+                Truth::Values(floats)
+            }
+        };
+        let mut kept = &mut tally.kept[..];
+        for Called { metric, .. } in self.metrics.iter() {
+            let (own, rest) = std::mem::take(&mut kept).split_at_mut(metric.kept(self.width));
+            kept = rest;
+            let y = if metric.takes_logits() { y } else { finished };
+            metric.add(
+                own,
+                &Outcome { y, width: self.width, truth, before: left.map(|left| (network.output(samples), left)) },
+            );
+        }
+        tally.loss += loss;
+        tally.samples += samples;
+    }
+
+    /// The names of what is measured: `loss`, and the metrics.
+    pub fn results(&self, tally: &Tally) -> Vec<f64> {
+        tally.results(&self.metrics, self.width)
+    }
+
+    /// Whether the loss takes the place of the network's last activation.
+    pub fn absorbs(&self, network: &Network) -> bool {
+        network.left().is_some_and(|left| self.loss.absorbs(left))
+    }
+
+    /// Makes of what is expected what the loss is to be told.
+    fn prepare(&mut self, told: Told<'_>, len: usize) {
+        if self.loss.wants() == Wants::Labels {
+            return;
+        }
+        let all = &mut self.prepared[..len];
+        match told {
+            Told::Values(values) => all.copy_from_slice(values),
+            Told::Labels(labels) => all.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32),
+        }
+        self.loss.prepare(all, self.width);
+    }
+
+    /// What the loss is told, once it is prepared.
+    fn truth<'a>(&'a self, told: Told<'a>, len: usize) -> Truth<'a> {
+        match told {
+            Told::Labels(labels) if self.loss.wants() == Wants::Labels => Truth::Labels(labels),
+            _ => Truth::Values(&self.prepared[..len]),
+        }
+    }
+}
+
+/// Counts what rows are taken for: one more at `[label, class]` of `counts` (`[classes, classes]`), the class being the one
+/// whose number is the greatest, the first of equals.
+pub fn confusion(y: &[f32], labels: &[u32], classes: usize, counts: &mut [u64]) {
+    for (y, &label) in y.chunks_exact(classes).zip(labels) {
+        counts[label as usize * classes + crate::metrics::greatest(y)] += 1;
+    }
+}

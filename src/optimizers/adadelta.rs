@@ -1,0 +1,104 @@
+//! Adadelta (Zeiler 2012), as Keras writes it:
+//!
+//! ```text
+//! a  = rho * a + (1 - rho) * g * g                                 the gradients' mean square
+//! d  = g * sqrt(b + epsilon) / sqrt(a + epsilon)
+//! b  = rho * b + (1 - rho) * d * d                                 that of the changes
+//! w -= learning_rate * d
+//! ```
+
+use super::{
+    Entry, Optimizer, Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range,
+    step_decayed,
+};
+use crate::kernels::rule::{MOST_SLOTS, Rule};
+use crate::kernels::{Isa, Simd};
+use std::sync::Arc;
+
+pub(super) const ENTRY: Entry = ("Adadelta", &["rho", "epsilon"], |config| {
+    let default = Adadelta::default();
+    Ok(Arc::new(Adadelta {
+        learning_rate: rate(config, default.learning_rate)?,
+        rho: number(config, "rho", default.rho)?,
+        epsilon: number(config, "epsilon", default.epsilon)?,
+        weight_decay: decay(config, default.weight_decay)?,
+    }))
+});
+
+/// Its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Adadelta {
+    /// What a step is multiplied by, 0 or more. Default: 0.001; the paper has 1.
+    pub learning_rate: f64,
+    /// The decay of both mean squares, in `[0, 1)`. Default: 0.95.
+    pub rho: f64,
+    /// Keeps the step finite and lets the first one begin; above 0, under the roots. Default: 1e-7.
+    pub epsilon: f64,
+    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    pub weight_decay: f64,
+}
+
+impl Default for Adadelta {
+    fn default() -> Self {
+        Adadelta { learning_rate: 1e-3, rho: 0.95, epsilon: 1e-7, weight_decay: 0.0 }
+    }
+}
+
+/// Its arithmetic; the moments are `a` and `b`.
+#[derive(Clone, Copy)]
+struct Relative {
+    minus_rate: f32,
+    rho: f32,
+    one_minus_rho: f32,
+    epsilon: f32,
+}
+
+impl Rule for Relative {
+    const SLOTS: usize = 2;
+    #[inline(always)]
+    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+        let [a, b, ..] = slots;
+        // SAFETY: the caller's.
+        unsafe {
+            let (rho, rest, epsilon) = (V::splat(self.rho), V::splat(self.one_minus_rho), V::splat(self.epsilon));
+            let mean = |old: V, x: V| rho.fma(old, rest.mul(x.mul(x))).without_tiny();
+            *a = mean(*a, g);
+            let change = g.mul(b.add(epsilon).sqrt()).div(a.add(epsilon).sqrt());
+            *b = mean(*b, change);
+            change.fma(V::splat(self.minus_rate), w)
+        }
+    }
+}
+
+impl Optimizer for Adadelta {
+    fn class(&self) -> &'static str {
+        "Adadelta"
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        vec![
+            rate_in_range(self.learning_rate),
+            fraction("rho", self.rho),
+            epsilon_in_range(self.epsilon),
+            decay_in_range(self.weight_decay),
+        ]
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn slots(&self) -> Vec<&'static str> {
+        vec!["accumulated_grad", "accumulated_delta_var"]
+    }
+
+    fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
+        let rule = Relative {
+            minus_rate: -rate as f32,
+            rho: self.rho as f32,
+            one_minus_rho: (1.0 - self.rho) as f32,
+            epsilon: self.epsilon as f32,
+        };
+        step_decayed(isa, rule, rate * self.weight_decay, gradient, w, slots);
+    }
+}

@@ -1,0 +1,196 @@
+//! What every optimizer may have around its step, as in Keras: a schedule of the learning rate, gradients gathered over some
+//! batches, clipped gradients, a moving average of the weights.
+//!
+//! With gradients that are gathered, what counts steps counts them: the number of a step, from which follows how moments are
+//! corrected, and the average's interval. A schedule counts batches, and the average moves on after each of them.
+
+use super::schedules::{self, Schedule};
+use super::{Average, Clipping, Optimizer, Setting, check, clipping, number};
+use crate::error::{At, Result};
+use crate::json::Object;
+use crate::kernels::{AdamStep, Isa};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// Keras's keys, besides those of clipping.
+const KEYS: [&str; 4] = ["use_ema", "ema_momentum", "ema_overwrite_frequency", "gradient_accumulation_steps"];
+
+/// Keras's keys.
+pub(super) fn keys() -> Vec<&'static str> {
+    [&clipping::KEYS[..], &KEYS].concat()
+}
+
+/// These settings. By default there is nothing of it.
+#[derive(Clone, Debug, Default)]
+pub struct Around {
+    /// What says the learning rate of each batch.
+    pub schedule: Option<Arc<dyn Schedule>>,
+    /// What is done to the gradients of a step.
+    pub clipping: Clipping,
+    /// How weights are averaged.
+    pub average: Option<Average>,
+    /// Over how many batches gradients are gathered, 2 or more: a step goes by their mean.
+    pub accumulation: Option<u64>,
+}
+
+impl Around {
+    /// What a config asks for.
+    pub(super) fn read(config: &Object<'_>) -> Result<Self> {
+        let count = |key: &str| {
+            config.or(key, None, "a whole number, or null", |value| match value {
+                Value::Null => Some(None),
+                value => value.as_u64().map(|count| (count > 0).then_some(count)),
+            })
+        };
+        let use_ema = config.or("use_ema", false, "true or false", |value| match value {
+            Value::Null => Some(false),
+            value => value.as_bool(),
+        })?;
+        let schedule = match config.value("learning_rate").is_object() {
+            true => config.named("learning_rate")?.map(|named| schedules::read(&named)).transpose()?,
+            false => None,
+        };
+        let average = || -> Result<Average> {
+            Ok(Average {
+                momentum: number(config, "ema_momentum", 0.99)?,
+                overwrite: count("ema_overwrite_frequency")?,
+            })
+        };
+        Ok(Around {
+            schedule,
+            clipping: Clipping::read(config)?,
+            average: use_ema.then(average).transpose()?,
+            accumulation: count("gradient_accumulation_steps")?,
+        })
+    }
+
+    /// `optimizer` with these settings around it.
+    pub fn put(self, optimizer: Arc<dyn Optimizer>) -> Arc<dyn Optimizer> {
+        match self.schedule.is_none() && self.is_plain() {
+            true => optimizer,
+            false => Arc::new(Within { optimizer, around: self }),
+        }
+    }
+
+    /// Whether a gradient and the step by it need nobody else.
+    fn is_plain(&self) -> bool {
+        !self.clipping.is_some() && self.average.is_none() && self.accumulation.is_none()
+    }
+
+    /// What it keeps for each weight.
+    fn slots(&self) -> impl Iterator<Item = &'static str> {
+        let average = self.average.map(|_| "average");
+        average.into_iter().chain(self.accumulation.map(|_| "gradient_accumulator"))
+    }
+
+    /// How many batches a step has.
+    fn batches(&self) -> u64 {
+        self.accumulation.unwrap_or(1)
+    }
+
+    fn check(&self) -> Result<()> {
+        let momentum = |average: Average| -> Setting {
+            ("ema_momentum", average.momentum, (0.0..=1.0).contains(&average.momentum), "0 to 1")
+        };
+        let batches =
+            |batches: u64| -> Setting { ("gradient_accumulation_steps", batches as f64, batches > 1, "2 or more") };
+        let settings: Vec<Setting> =
+            self.average.map(momentum).into_iter().chain(self.accumulation.map(batches)).collect();
+        check(&settings)?;
+        self.clipping.check()?;
+        self.schedule.as_ref().map_or(Ok(()), |schedule| schedule.check()).at("option `learning_rate`")
+    }
+
+    fn write(&self, config: &mut Map<String, Value>) {
+        let mut set = |key: &str, value: Value| config.insert(key.to_string(), value);
+        if let Some(schedule) = &self.schedule {
+            set("learning_rate", schedules::config(&**schedule));
+        }
+        if let Some(Average { momentum, overwrite }) = self.average {
+            set("use_ema", json!(true));
+            set("ema_momentum", json!(momentum));
+            set("ema_overwrite_frequency", json!(overwrite));
+        }
+        if let Some(batches) = self.accumulation {
+            set("gradient_accumulation_steps", json!(batches));
+        }
+        self.clipping.write(config);
+    }
+}
+
+/// An optimizer with such settings around it. Its moments are the optimizer's own, then the average, then the gradients that
+/// are gathered.
+#[derive(Debug)]
+pub struct Within {
+    optimizer: Arc<dyn Optimizer>,
+    around: Around,
+}
+
+impl Optimizer for Within {
+    fn class(&self) -> &'static str {
+        self.optimizer.class()
+    }
+
+    fn config(&self) -> Map<String, Value> {
+        let mut config = self.optimizer.config();
+        self.around.write(&mut config);
+        config
+    }
+
+    fn check(&self) -> Result<()> {
+        self.around.check()?;
+        self.optimizer.check()
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.optimizer.learning_rate()
+    }
+
+    fn schedule(&self) -> Option<&dyn Schedule> {
+        self.around.schedule.as_deref()
+    }
+
+    fn slots(&self) -> Vec<&'static str> {
+        self.optimizer.slots().into_iter().chain(self.around.slots()).collect()
+    }
+
+    fn beginning(&self, slot: &str) -> f32 {
+        self.optimizer.beginning(slot)
+    }
+
+    fn average(&self) -> Option<usize> {
+        self.around.average.map(|_| self.optimizer.slots().len())
+    }
+
+    fn clipping(&self) -> Clipping {
+        self.around.clipping
+    }
+
+    fn fused(&self, rate: f64, number: u64) -> Option<AdamStep> {
+        self.optimizer.fused(rate, number).filter(|_| self.around.is_plain())
+    }
+
+    fn takes(&self, number: u64) -> bool {
+        number.is_multiple_of(self.around.batches())
+    }
+
+    fn gather(&self, number: u64, gradient: &mut [f32], slots: &mut [&mut [f32]]) {
+        let Some((batches, sums)) = self.around.accumulation.zip(slots.last_mut()) else { return };
+        let pairs = gradient.iter_mut().zip(sums.iter_mut());
+        match self.takes(number) {
+            true => pairs.for_each(|(g, sum)| (*g, *sum) = ((*g + *sum) / batches as f32, 0.0)),
+            false => pairs.for_each(|(g, sum)| *sum += *g),
+        }
+    }
+
+    fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
+        let (own, around) = slots.split_at_mut(slots.len() - self.around.slots().count());
+        let batches = self.around.batches();
+        if self.takes(number) {
+            self.optimizer.step(isa, rate, number / batches, gradient, w, own);
+        }
+        if let Some((average, slot)) = self.around.average.zip(around.first_mut()) {
+            average.take(isa, (number - 1) / batches, w, slot);
+        }
+    }
+}

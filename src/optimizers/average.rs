@@ -1,0 +1,50 @@
+//! A moving average of the weights (Polyak and Juditsky 1992), as Keras keeps it (`use_ema`):
+//!
+//! ```text
+//! a = momentum * a + (1 - momentum) * w                            after each batch; after the first a = w
+//! w = a                                                            after every so many steps, if so it is wanted
+//! ```
+
+use crate::kernels::rule::{MOST_SLOTS, Rule, step_by};
+use crate::kernels::{Isa, Simd};
+
+/// How weights are averaged.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Average {
+    /// What the average keeps of itself in a step, 0 to 1.
+    pub momentum: f64,
+    /// After how many steps the average takes the weights' place, each time; `None`: at the end of a fit alone.
+    pub overwrite: Option<u64>,
+}
+
+/// Its arithmetic; the one moment is `a`.
+#[derive(Clone, Copy)]
+struct Mix {
+    momentum: f32,
+    one_minus_momentum: f32,
+    overwrite: bool,
+}
+
+impl Rule for Mix {
+    const SLOTS: usize = 1;
+    #[inline(always)]
+    unsafe fn apply<V: Simd>(&self, _: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+        let [a, ..] = slots;
+        // SAFETY: the caller's.
+        unsafe {
+            let new = V::splat(self.one_minus_momentum).mul(w);
+            *a = V::splat(self.momentum).fma(*a, new).without_tiny();
+            if self.overwrite { *a } else { w }
+        }
+    }
+}
+
+impl Average {
+    /// Moves the average on, `steps` of the optimizer being behind it before this batch.
+    pub(super) fn take(&self, isa: Isa, steps: u64, w: &mut [f32], average: &mut [f32]) {
+        let momentum = if steps == 0 { 0.0 } else { self.momentum };
+        let overwrite = self.overwrite.is_some_and(|every| (steps + 1).is_multiple_of(every));
+        let mix = Mix { momentum: momentum as f32, one_minus_momentum: (1.0 - momentum) as f32, overwrite };
+        step_by(isa, &mix, &[], w, &mut [average]);
+    }
+}

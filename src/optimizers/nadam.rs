@@ -1,0 +1,155 @@
+//! Nadam (Dozat 2016), Adam with Nesterov's momentum, as Keras writes it:
+//!
+//! ```text
+//! u(t) = beta_1 * (1 - 0.96^t / 2)                                 t = 1, 2, ...
+//! U(t) = u(1) * u(2) * ... * u(t)
+//! m += (g - m) * (1 - beta_1)
+//! v += (g * g - v) * (1 - beta_2)
+//! n  = u(t+1) * m / (1 - U(t+1)) + (1 - u(t)) * g / (1 - U(t))
+//! w -= learning_rate * n / (sqrt(v / (1 - beta_2^t)) + epsilon)
+//! ```
+//!
+//! Keras keeps `U` among its variables; here it follows from the step's number.
+
+use super::{
+    Entry, Optimizer, Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range,
+    step_decayed,
+};
+use crate::kernels::rule::{MOST_SLOTS, Rule};
+use crate::kernels::{Isa, Simd};
+use std::sync::{Arc, LazyLock};
+
+pub(super) const ENTRY: Entry = ("Nadam", &["beta_1", "beta_2", "epsilon"], |config| {
+    let default = Nadam::default();
+    Ok(Arc::new(Nadam {
+        learning_rate: rate(config, default.learning_rate)?,
+        beta_1: number(config, "beta_1", default.beta_1)?,
+        beta_2: number(config, "beta_2", default.beta_2)?,
+        epsilon: number(config, "epsilon", default.epsilon)?,
+        weight_decay: decay(config, default.weight_decay)?,
+    }))
+});
+
+/// Its settings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Nadam {
+    /// The length of a step, 0 or more. Default: 0.001.
+    pub learning_rate: f64,
+    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
+    pub beta_1: f64,
+    /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.999.
+    pub beta_2: f64,
+    /// Keeps the step finite; above 0. Default: 1e-7.
+    pub epsilon: f64,
+    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    pub weight_decay: f64,
+}
+
+impl Default for Nadam {
+    fn default() -> Self {
+        Nadam { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+    }
+}
+
+/// `1 - 0.96^t / 2`, and what all of these up to `t` are together, for each `t` at which that still changes: past the last,
+/// `0.96^t` is less than what double precision can tell from nothing.
+static SHARES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
+    let next = |(power, product): &mut (f64, f64)| {
+        let share = 1.0 - 0.5 * *power;
+        *product *= share;
+        *power *= 0.96;
+        Some((share, *product))
+    };
+    (0..1024).scan((1.0, 2.0), |state, _| next(state)).collect() // of t = 0 it is 1/2: 2 makes 1 of it
+});
+
+impl Nadam {
+    /// `u(t)` and `U(t)`.
+    fn momentum(&self, t: u64) -> (f64, f64) {
+        let (share, product) = SHARES[t.min(SHARES.len() as u64 - 1) as usize];
+        (self.beta_1 * share, libm::pow(self.beta_1, t as f64) * product)
+    }
+}
+
+/// Its arithmetic; the moments are `m` and `v`.
+#[derive(Clone, Copy)]
+struct Ahead {
+    minus_rate: f32,
+    one_minus_beta_1: f32,
+    one_minus_beta_2: f32,
+    of_mean: f32,
+    of_gradient: f32,
+    of_square: f32,
+    epsilon: f32,
+}
+
+impl Rule for Ahead {
+    const SLOTS: usize = 2;
+    #[inline(always)]
+    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+        let [m, v, ..] = slots;
+        // SAFETY: the caller's.
+        unsafe {
+            *m = g.sub(*m).fma(V::splat(self.one_minus_beta_1), *m).without_tiny();
+            *v = g.fms(g, *v).fma(V::splat(self.one_minus_beta_2), *v).without_tiny();
+            let ahead = m.fma(V::splat(self.of_mean), g.mul(V::splat(self.of_gradient)));
+            let size = v.mul(V::splat(self.of_square)).sqrt().add(V::splat(self.epsilon));
+            ahead.div(size).fma(V::splat(self.minus_rate), w)
+        }
+    }
+}
+
+impl Optimizer for Nadam {
+    fn class(&self) -> &'static str {
+        "Nadam"
+    }
+
+    fn settings(&self) -> Vec<Setting> {
+        vec![
+            rate_in_range(self.learning_rate),
+            fraction("beta_1", self.beta_1),
+            fraction("beta_2", self.beta_2),
+            epsilon_in_range(self.epsilon),
+            decay_in_range(self.weight_decay),
+        ]
+    }
+
+    fn learning_rate(&self) -> f64 {
+        self.learning_rate
+    }
+
+    fn slots(&self) -> Vec<&'static str> {
+        vec!["momentum", "velocity"]
+    }
+
+    fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
+        let ((now, until_now), (next, until_next)) = (self.momentum(number), self.momentum(number + 1));
+        let rule = Ahead {
+            minus_rate: -rate as f32,
+            one_minus_beta_1: (1.0 - self.beta_1) as f32,
+            one_minus_beta_2: (1.0 - self.beta_2) as f32,
+            of_mean: (next / (1.0 - until_next)) as f32,
+            of_gradient: ((1.0 - now) / (1.0 - until_now)) as f32,
+            of_square: (1.0 / (1.0 - libm::pow(self.beta_2, number as f64))) as f32,
+            epsilon: self.epsilon as f32,
+        };
+        step_decayed(isa, rule, rate * self.weight_decay, gradient, w, slots);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn momenta_are_those_of_one_step_after_the_other() {
+        let nadam = Nadam { beta_1: 0.999, ..Nadam::default() };
+        let mut product = 1.0;
+        for t in 1..3000 {
+            let u = 0.999 * (1.0 - 0.5 * 0.96f64.powi(t));
+            product *= u;
+            let (now, until_now) = nadam.momentum(t as u64);
+            assert!((now - u).abs() < 1e-13 && (until_now - product).abs() < 1e-13, "{t}: {now} {until_now}");
+        }
+    }
+}
