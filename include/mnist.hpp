@@ -123,6 +123,14 @@ using progress = mnist_progress;
 using metrics = mnist_metrics;
 using compile_options = mnist_compile_options;
 
+/// A metric of a fit's progress, in the callback that was given it.
+inline double get(const progress &of, const std::string &metric)
+{
+    double value = 0;
+    detail::check([&](mnist_error *e) { return mnist_progress_get(&of, detail::text(metric, "metric"), &value, e); });
+    return value;
+}
+
 /// Takes text as it is written.
 using writer = std::function<void(const std::string &)>;
 
@@ -502,6 +510,22 @@ public:
         return value;
     }
 
+    /// The names of the metrics, "loss" first.
+    std::vector<std::string> metrics() const
+    {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < mnist_history_metrics_len(history_.get()); i++)
+            names.emplace_back(mnist_history_metric_name(history_.get(), i));
+        return names;
+    }
+
+    /// Why a callback of callbacks_config ended the fit; nothing when none did.
+    std::optional<std::string> stop_reason() const
+    {
+        const char *reason = mnist_history_stop_reason(history_.get());
+        return reason ? std::optional<std::string>(reason) : std::nullopt;
+    }
+
 private:
     detail::owner<mnist_history, mnist_history_free> history_;
 };
@@ -534,12 +558,18 @@ struct fit_options {
     double checkpoint_seconds = 0;
     bool resume = false; // go on from the file, if there is one
     bool terminate_on_nan = true;
+    std::optional<std::string> callbacks_config; // "[{class_name: 'EarlyStopping', config: {patience: 3}}]"
+    std::vector<float> class_weight;             // empty: all classes count alike
+    std::size_t validation_freq = 1;
+    std::size_t steps_per_epoch = 0; // 0: once through the samples
+    std::size_t prefetch = 0;        // batches of a source that are asked for ahead
 };
 
 struct evaluate_options {
     std::size_t batch_size = 32;
     int verbose = 0;
     writer write; // empty: stdout
+    std::optional<history> *results = nullptr;       // becomes everything that was measured, as one epoch
     std::vector<std::uint64_t> *confusion = nullptr; // becomes [classes, classes], row = label, column = what it was taken for
 };
 
@@ -548,6 +578,12 @@ struct fitted {
     mnist::history history;
     bool cancelled;
     std::string diverged; // where a loss or a weight became NaN or infinite; empty when none did
+};
+
+/// What a single step has done.
+struct trained {
+    mnist::metrics metrics; // measured before it
+    std::string diverged;   // where a number became NaN or infinite, the step not being taken; empty when none did
 };
 
 /// A network with weights.
@@ -712,13 +748,28 @@ public:
         c.checkpoint_seconds = options.checkpoint_seconds;
         c.resume = options.resume;
         c.terminate_on_nan = options.terminate_on_nan;
+        c.callbacks_config = detail::text(options.callbacks_config, "options.callbacks_config");
+        c.class_weight = options.class_weight.empty() ? nullptr : options.class_weight.data();
+        c.class_weight_len = options.class_weight.size();
+        c.validation_freq = options.validation_freq;
+        c.steps_per_epoch = options.steps_per_epoch;
+        c.prefetch = options.prefetch;
         mnist_history *made = nullptr;
         std::string news;
         const mnist_status status =
             detail::check([&](mnist_error *e) { return mnist_model_fit(get(), data.get(), &c, &made, e); }, &news);
         history done(made);
         state.text.rethrow();
-        return {std::move(done), status == MNIST_CANCELLED, std::move(news)};
+        return {std::move(done), status == MNIST_CANCELLED, status == MNIST_DIVERGED ? std::move(news) : std::string()};
+    }
+
+    /// One step of the optimizer on all of the data, as one batch.
+    trained train_on_batch(const dataset &data)
+    {
+        trained done{};
+        detail::check([&](mnist_error *e) { return mnist_model_train_on_batch(get(), data.get(), &done.metrics, e); },
+                      &done.diverged);
+        return done;
     }
 
     metrics evaluate(const dataset &data, const evaluate_options &options = {}) const
@@ -738,7 +789,11 @@ public:
             c.confusion_capacity = counts.size();
         }
         metrics found{};
+        mnist_history *results = nullptr;
+        c.results = options.results ? &results : nullptr;
         detail::check([&](mnist_error *e) { return mnist_model_evaluate(get(), data.get(), &c, &found, e); });
+        if (options.results)
+            options.results->emplace(results);
         to.rethrow();
         if (options.confusion)
             *options.confusion = std::move(counts);

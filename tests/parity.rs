@@ -57,7 +57,7 @@ impl Callbacks for Steps {
     fn on_batch_end(&mut self, progress: &Progress) -> Control {
         let n = 32.min(650 - self.seen);
         self.seen += n;
-        let total = [progress.loss, progress.accuracy].map(|mean| mean * self.seen as f64);
+        let total = ["loss", "accuracy"].map(|name| progress.get(name) * self.seen as f64);
         self.steps.push([(total[0] - self.total[0]) / n as f64, (total[1] - self.total[1]) / n as f64]);
         self.total = total;
         Control::Continue
@@ -125,5 +125,5 @@ fn a_run_of_keras_step_by_step() {
     check(probabilities.into_iter().map(f64::from), &expected, |_| 1e-4, "probabilities");
     let options = EvaluateOptions::new(Output::file(&mut ignore));
     let metrics = model.evaluate(&test.slice(0, 1000).unwrap(), options).unwrap();
-    check([metrics.loss, metrics.accuracy], &numbers(&reference, "test/evaluate"), relative(1e-4), "evaluate");
+    check([metrics.metrics.loss, metrics.metrics.accuracy], &numbers(&reference, "test/evaluate"), relative(1e-4), "evaluate");
 }

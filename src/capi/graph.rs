@@ -379,11 +379,16 @@ pub unsafe extern "C" fn mnist_concatenate(a: *mut mnist_tensor, b: *mut mnist_t
 /// The config is JSON5: keys need no quotes, strings may have single ones. What Keras's get_config() gives is valid as it
 /// is; keys that are left out have Keras's defaults; `name` and `trainable` are keys too. NULL: `{}`.
 ///
-/// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose, Cropping2D,
-/// Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D, GlobalAveragePooling2D,
-/// GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, LayerNormalization, LeakyReLU, MaxPooling1D, MaxPooling2D,
-/// Normalization, PReLU, Permute, ReLU, Rescaling, Reshape, SeparableConv2D, Softmax, SpatialDropout2D, UpSampling2D,
-/// ZeroPadding2D.
+/// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose,
+/// Cropping2D, Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D,
+/// GlobalAveragePooling2D, GlobalMaxPooling1D, GlobalMaxPooling2D, GroupNormalization, LayerNormalization, LeakyReLU,
+/// MaxPooling1D, MaxPooling2D, Normalization, PReLU, Permute, RandomBrightness, RandomContrast, RandomElasticTransform,
+/// RandomErasing, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU, Rescaling, Reshape, SeparableConv2D,
+/// Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D.
+///
+/// The classes whose names begin with Random are augmentation: `mnist_layer(x, "RandomRotation", "{factor: 0.05}")`. They
+/// change each image at random in training and leave it alone otherwise. How an image is changed follows from the seed, the
+/// layer, the epoch and the sample's place in the dataset, and from nothing else.
 ///
 /// NULL for a NULL tensor, and on failure, which mnist_graph_check and mnist_model_new tell: INVALID_ARGUMENT for a wrong
 /// value (named by its key), or a text that is no JSON5 (by line and column); UNSUPPORTED for an unknown class or key (the

@@ -4,7 +4,7 @@ use super::{Augmentation, Picture, ValueRange, factor, factor_within};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Object;
 use crate::layers::Config;
-use crate::layers::random::{normal, uniform};
+use crate::layers::random::{normals, uniform};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::RngCore;
 use serde_json::{Value, json};
@@ -123,8 +123,10 @@ impl Augmentation for RandomErasing {
         if let Fill::Noise = self.fill {
             let (clip, deviation) = (self.range.clip(), self.range.0[1]);
             let drawn = &mut scratch[..rows.len() * columns.len() * picture.channels];
-            let number = |random: &mut ChaCha8Rng| normal(random.next_u32(), random.next_u32());
-            drawn.iter_mut().for_each(|to| *to = clip((number(random) * deviation) as f32));
+            for two in drawn.chunks_mut(2) {
+                let numbers = normals(random.next_u32(), random.next_u32());
+                two.iter_mut().zip(numbers).for_each(|(to, number)| *to = clip((number * deviation) as f32));
+            }
         }
         Some(Erased { rows, columns })
     }

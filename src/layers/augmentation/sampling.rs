@@ -34,12 +34,16 @@ pub(super) struct Sampling {
     bilinear: bool,
 }
 
-/// What a pixel is made of along an axis: of two pixels, `None` being beyond the edge, and of how much of the second.
+/// What a pixel is made of along an axis: of two pixels, and of how much of the second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Between {
-    pixels: [Option<usize>; 2],
+    /// Each in the picture, or [`BEYOND`].
+    pixels: [u32; 2],
     share: f32,
 }
+
+/// In the place of a pixel beyond an edge, which is the fill value.
+const BEYOND: u32 = u32::MAX;
 
 impl Sampling {
     pub(super) fn read(config: &Object<'_>) -> Result<Self> {
@@ -64,15 +68,26 @@ impl Sampling {
     #[inline(always)]
     pub(super) fn place(&self, at: f32, len: usize) -> Between {
         let last = (len - 1) as f32;
-        let at = if at >= 0.0 && at <= last { at } else { self.inside(at, len, last) };
-        let inside = |i: i64| usize::try_from(i).ok().filter(|&i| i < len);
+        let at = match at >= 0.0 && at <= last {
+            true => at,
+            false if self.fill_mode == FillMode::Constant => return self.beyond(at, len),
+            false => self.inside(at, len, last),
+        };
+        let first = at as u32;
+        let share = at - first as f32;
         match self.bilinear {
-            true => {
-                let below = floor(at);
-                let first = below as i64;
-                Between { pixels: [inside(first), inside(first + 1)], share: at - below }
-            }
-            false => Between { pixels: [inside(at.round() as i64); 2], share: 0.0 },
+            true => Between { pixels: [first, (first + 1).min(len as u32 - 1)], share },
+            false => Between::one(first + u32::from(share >= 0.5)),
+        }
+    }
+
+    /// A place that is not brought into the picture. Its pixels may be, one of them or, by rounding, both.
+    #[cold]
+    fn beyond(&self, at: f32, len: usize) -> Between {
+        let inside = |i: f32| if i >= 0.0 && i < len as f32 { i as u32 } else { BEYOND };
+        match self.bilinear {
+            true => Between { pixels: [inside(at.floor()), inside(at.floor() + 1.0)], share: at - at.floor() },
+            false => Between::one(inside(at.round())),
         }
     }
 
@@ -81,8 +96,7 @@ impl Sampling {
         let size = len as f32;
         let times = |share: f32, size: f32| (share as i64) as f32 * size;
         match self.fill_mode {
-            FillMode::Constant => return at,
-            FillMode::Nearest => at,
+            FillMode::Constant | FillMode::Nearest => at,
             _ if len == 1 => 0.0,
             FillMode::Reflect if at < 0.0 => {
                 let at = times(-at / (2.0 * size), 2.0 * size) + at;
@@ -102,31 +116,35 @@ impl Sampling {
     /// brought into the picture.
     #[inline(always)]
     pub(super) fn coordinate(&self, at: f32, len: usize) -> Between {
-        let (first, share) = match self.bilinear {
-            true => (floor(at) as i64, at - floor(at)),
-            false => (at.round_ties_even() as i64, 0.0),
-        };
-        Between { pixels: [self.pixel(first, len), self.pixel(first + i64::from(self.bilinear), len)], share }
+        let whole = at as i32;
+        let first = whole - i32::from(whole as f32 > at);
+        let share = at - first as f32;
+        match self.bilinear {
+            true => Between { pixels: [self.pixel(first, len), self.pixel(first.saturating_add(1), len)], share },
+            // A place in the middle goes to the even one of the two.
+            false => Between::one(self.pixel(first + i32::from(share > 0.5 || share == 0.5 && first % 2 != 0), len)),
+        }
     }
 
     /// The pixel that stands for pixel `i` of a picture without edges.
     #[inline(always)]
-    fn pixel(&self, i: i64, len: usize) -> Option<usize> {
-        let size = len as i64;
-        if (0..size).contains(&i) {
-            return Some(i as usize);
-        }
+    fn pixel(&self, i: i32, len: usize) -> u32 {
+        if (0..len as i32).contains(&i) { i as u32 } else { self.outside(i64::from(i), len as i64) }
+    }
+
+    #[cold]
+    fn outside(&self, i: i64, len: i64) -> u32 {
         let i = match self.fill_mode {
-            FillMode::Constant => return None,
-            FillMode::Nearest => i.clamp(0, size - 1),
-            FillMode::Wrap => i.rem_euclid(size),
+            FillMode::Constant => return BEYOND,
+            FillMode::Nearest => i.clamp(0, len - 1),
+            FillMode::Wrap => i.rem_euclid(len),
             // Below 0 Keras's reflection leaves the outermost pixel out: `d c b | a b c d | d c b a`.
-            FillMode::Reflect => match i.saturating_abs() % (2 * size) {
-                i if i < size => i,
-                i => 2 * size - i - 1,
+            FillMode::Reflect => match i.abs() % (2 * len) {
+                i if i < len => i,
+                i => 2 * len - i - 1,
             },
         };
-        Some(i as usize)
+        i as u32
     }
 
     /// Each pixel of `y` out of `x`: `from` says for a row and a column of `y` between which rows and columns of `x`.
@@ -144,7 +162,8 @@ impl Sampling {
                 let [down, across] = from(i, j);
                 let corners = corners(picture, down, across);
                 for (channel, y) in y.iter_mut().enumerate() {
-                    let [a, b, c, d] = corners.map(|at| at.map_or(fill, |at| x[at + channel]));
+                    let pixel = |at: usize| if at == NOWHERE { fill } else { x[at + channel] };
+                    let (a, b, c, d) = (pixel(corners[0]), pixel(corners[1]), pixel(corners[2]), pixel(corners[3]));
                     let top = (1.0 - across.share) * a + across.share * b;
                     let bottom = (1.0 - across.share) * c + across.share * d;
                     *y = (1.0 - down.share) * top + down.share * bottom;
@@ -169,7 +188,9 @@ impl Sampling {
                 let rows = [1.0 - down.share, down.share];
                 let shares = rows.map(|row| [row * (1.0 - across.share), row * across.share]);
                 for (at, share) in corners(picture, down, across).into_iter().zip(shares.into_iter().flatten()) {
-                    let Some(at) = at else { continue };
+                    if at == NOWHERE {
+                        continue;
+                    }
                     dx[at..][..picture.channels].iter_mut().zip(dz).for_each(|(dx, dz)| *dx += share * dz);
                 }
             }
@@ -177,18 +198,24 @@ impl Sampling {
     }
 }
 
-/// Where the four pixels begin.
-#[inline(always)]
-fn corners(picture: Picture, down: Between, across: Between) -> [Option<usize>; 4] {
-    let at = |row: Option<usize>, column: Option<usize>| Some((row? * picture.width + column?) * picture.channels);
-    let ([top, bottom], [left, right]) = (down.pixels, across.pixels);
-    [at(top, left), at(top, right), at(bottom, left), at(bottom, right)]
+impl Between {
+    /// Nothing but one pixel.
+    #[inline(always)]
+    fn one(pixel: u32) -> Self {
+        Between { pixels: [pixel; 2], share: 0.0 }
+    }
 }
 
-/// The whole number at or below `x`, which `i32` can hold: without a call into `libm` where the machine has no such
-/// instruction.
+/// Where a pixel that is in no picture begins.
+const NOWHERE: usize = usize::MAX;
+
+/// Where the four pixels begin.
 #[inline(always)]
-fn floor(x: f32) -> f32 {
-    let whole = (x as i32) as f32;
-    if whole > x { whole - 1.0 } else { whole }
+fn corners(picture: Picture, down: Between, across: Between) -> [usize; 4] {
+    let at = |row: u32, column: u32| match row == BEYOND || column == BEYOND {
+        true => NOWHERE,
+        false => (row as usize * picture.width + column as usize) * picture.channels,
+    };
+    let ([top, bottom], [left, right]) = (down.pixels, across.pixels);
+    [at(top, left), at(top, right), at(bottom, left), at(bottom, right)]
 }
