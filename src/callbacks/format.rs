@@ -71,18 +71,15 @@ impl Template {
 
     /// The text with its fields filled in; an error for one that has no `value`.
     pub fn fill(&self, value: impl Fn(&str) -> Option<Number>) -> Result<String> {
-        self.0.iter().try_fold(String::new(), |text, piece| {
-            Ok(text
-                + &match piece {
-                    Piece::Text(plain) => plain.clone(),
-                    Piece::Field { name, format } => {
-                        let none =
-                            || Error::new(ErrorKind::NotFound, "was not measured").at(format_args!("field {name}"));
-                        let number = value(name).ok_or_else(none)?;
-                        format.apply(number).ok_or_else(|| wrong("not a whole number", "f or e", name))?
-                    }
-                })
-        })
+        let fill = |piece: &Piece| match piece {
+            Piece::Text(plain) => Ok(plain.clone()),
+            Piece::Field { name, format } => {
+                let none = || Error::new(ErrorKind::NotFound, "was not measured").at(format_args!("field {name}"));
+                let number = value(name).ok_or_else(none)?;
+                format.apply(number).ok_or_else(|| wrong("not a whole number", "f or e", name))
+            }
+        };
+        self.0.iter().map(fill).collect()
     }
 }
 
@@ -208,6 +205,16 @@ mod tests {
             .and_then(|text| text.fill(|name| (name == "x").then_some(Number::Real(1.0))))
             .unwrap_err()
             .to_string()
+    }
+
+    #[test]
+    fn whatever_it_is_it_is_read_or_refused() {
+        const LETTERS: &[u8] = b"{}:.0+fx";
+        for number in 0..LETTERS.len().pow(6) {
+            let letter = |place: u32| char::from(LETTERS[number / LETTERS.len().pow(place) % LETTERS.len()]);
+            let text: String = (0..6).map(letter).collect();
+            let _ = Template::parse(&text).and_then(|text| text.fill(|_| Some(Number::Real(0.5))));
+        }
     }
 
     #[test]

@@ -212,20 +212,6 @@ pub fn check(list: &mut [Box<dyn Callback>], mut metrics: Vec<Metric>) -> Result
     Ok(metrics)
 }
 
-/// Their states, for [`restore`].
-pub fn state(list: &[Box<dyn Callback>]) -> Value {
-    list.iter().map(|callback| Value::Object(callback.state())).collect()
-}
-
-/// Gives each its state again.
-pub fn restore(list: &mut [Box<dyn Callback>], states: &[Object<'_>]) -> Result<()> {
-    if list.len() != states.len() {
-        let error = Error::new(ErrorKind::InvalidArgument, "not the callbacks of this fit");
-        return Err(error.expected(list.len()).found(states.len()));
-    }
-    list.iter_mut().zip(states).try_for_each(|(callback, state)| callback.restore(state))
-}
-
 /// Whether messages are printed: 0 or 1, or a truth value.
 fn verbose(config: &Object<'_>) -> Result<bool> {
     config.or("verbose", false, "0 or 1", |value| value.as_bool().or(value.as_u64().map(|level| level > 0)))

@@ -93,10 +93,10 @@ impl TensorBoard {
 
     /// The events of the weights' histograms.
     fn histograms(host: &dyn Host, step: u64) -> Result<Vec<Message>> {
-        let (time, mut events) = (now(), Vec::new());
+        let (time, names, mut events) = (now(), host.named_weights(), Vec::new());
         host.weights(&mut |weights| {
-            for (name, range) in host.named_weights() {
-                let values = weights.get(range).unwrap_or_default();
+            for (name, range) in &names {
+                let values = weights.get(range.clone()).unwrap_or_default();
                 events.push(histogram(time, step, &format!("{name}/histogram"), values));
             }
         })?;
