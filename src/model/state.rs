@@ -7,7 +7,7 @@
 use super::compile::CompileOptions;
 use super::history::{EpochMetrics, History};
 use super::score::Mean;
-use crate::data::Dataset;
+use crate::data::{Dataset, NAMELESS};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::softmax::Score;
 use crate::memory::Buffer;
@@ -113,6 +113,11 @@ impl Samples {
     /// Those of `data`.
     pub fn of(data: &Dataset) -> Result<Self> {
         Ok(Samples { count: data.len(), fingerprint: data.fingerprint()? })
+    }
+
+    /// Whether nothing tells them from others: a source's that has no identity.
+    pub fn are_nameless(&self) -> bool {
+        self.fingerprint == NAMELESS
     }
 }
 

@@ -87,7 +87,7 @@ impl Model {
         report: &mut dyn FnMut(&Mean) -> Result<bool>,
     ) -> Result<Mean> {
         let batch = batch_size.min(data.len());
-        let mut samples = Batch::new(data, batch)?;
+        let mut samples = Batch::new(data, batch)?.checked(Some(self.output_len()));
         let mut mean = Mean::default();
         let order = order(data.len(), None)?;
         self.with_network(batch, |pool, network| {

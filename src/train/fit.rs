@@ -173,7 +173,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
             network,
-            batch: Batch::new(&train, batch_size)?,
+            batch: Batch::new(&train, batch_size)?.checked(Some(model.output_len())),
             model,
             pool,
             optimizer: compiled.optimizer,
