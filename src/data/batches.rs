@@ -1,5 +1,6 @@
 //! The order in which an epoch goes through its samples, and the gathering of a batch.
 
+use super::source::Lent;
 use super::{Dataset, TargetKind};
 use crate::error::{Error, Result};
 use crate::memory::{self, Buffer};
@@ -56,6 +57,11 @@ pub struct Batch {
     labels: Vec<u32>,
     targets: Buffer,
     weights: Option<Vec<f32>>,
+    /// What a source is asked for, and a sample whose numbers change places.
+    numbers: Vec<u64>,
+    scratch: Vec<f32>,
+    /// Whether what a source gives is looked at, and the classes that there are.
+    check: Option<Option<usize>>,
 }
 
 impl Batch {
@@ -71,21 +77,54 @@ impl Batch {
             labels: memory::filled(labels, 0)?,
             targets: Buffer::zeros(batch.saturating_mul(target_len))?,
             weights: data.weights().map(|_| memory::filled(batch, 0.0)).transpose()?,
+            numbers: memory::reserve(if data.source().is_some() { batch } else { 0 })?,
+            scratch: memory::filled(if data.moves_fetched() { len } else { 0 }, 0.0)?,
+            check: None,
         })
     }
 
-    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for.
+    /// From now on what a source gives is looked at: an error names the first sample with a number that is NaN or infinite,
+    /// or with a label that is not below `classes`. (Data in memory are looked at once, before a fit.)
+    pub fn checked(mut self, classes: Option<usize>) -> Self {
+        self.check(classes);
+        self
+    }
+
+    pub(super) fn check(&mut self, classes: Option<usize>) {
+        self.check = Some(classes);
+    }
+
+    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for. Only a
+    /// source can fail; what the batch holds then is of no use.
     pub fn fill(&mut self, data: &Dataset, indices: &[u32]) -> Result<()> {
         let like = lens(data) == (self.len, self.target_len) && data.weights().is_some() == self.weights.is_some();
         if !like || indices.len() * self.len > self.x.len() {
             return Err(Error::internal("a batch for other data"));
         }
         self.count = indices.len();
+        pick(data.weights(), indices, self.weights.as_deref_mut().unwrap_or_default());
+        if let Some(source) = data.source() {
+            let (labels, targets) = (self.labels.len().min(self.count), self.count * self.target_len);
+            let lent = Lent {
+                numbers: &mut self.numbers,
+                x: &mut self.x[..self.count * self.len],
+                labels: &mut self.labels[..labels],
+                targets: &mut self.targets[..targets],
+                scratch: &mut self.scratch,
+            };
+            data.fetch(source, indices, lent)?;
+            return match self.check {
+                Some(classes) => {
+                    let labels = (&self.labels[..labels], classes);
+                    data.check_fetched(&self.numbers, self.x(), labels, &self.targets[..targets])
+                }
+                None => Ok(()),
+            };
+        }
         for (&i, x) in indices.iter().zip(self.x.chunks_exact_mut(self.len)) {
             data.image(i as usize, x)?;
         }
         pick(data.labels(), indices, &mut self.labels);
-        pick(data.weights(), indices, self.weights.as_deref_mut().unwrap_or_default());
         if let Some((values, shape)) = data.targets() {
             let each = shape.iter().product();
             for (&i, to) in indices.iter().zip(self.targets.chunks_exact_mut(each)) {

@@ -1,11 +1,15 @@
 //! Samples: their pixels, and what belongs to each.
 
+use super::batches;
 use super::element::Elements;
 use super::idx;
 use super::npz::Npz;
-use super::targets::{Shared, Targets, slice_weights};
+use super::source::Source;
+use super::targets::{Shared, Targets};
+use super::transform::{Transforms, first_bad};
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::Place;
+use crate::memory;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -21,25 +25,27 @@ pub enum Dtype {
 
 /// Samples `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each, or neither; weights or none.
 ///
-/// A clone or a slice shares the pixels. They stay as they came: to normalize only notes the divisor, which is applied
-/// while images are read, so that bytes stay bytes.
+/// A clone or a slice shares the pixels. They stay as they came: what is to be done to them is noted, and applied while
+/// images are read, so that bytes stay bytes.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pixels: Pixels,
-    /// The images of this dataset among the shared ones.
+    /// Of each sample its number among the shared ones, once they have been shuffled.
+    order: Option<Arc<Vec<u32>>>,
+    /// The samples of this dataset in that order, or among the shared ones.
     range: Range<usize>,
     /// The shape of an image: `[W]`, `[H, W]` or `[H, W, C]`.
-    sample: Vec<usize>,
-    divisors: Vec<f32>,
+    pub(super) sample: Vec<usize>,
+    pub(super) transforms: Transforms,
     pub(super) targets: Targets,
     pub(super) weights: Option<Shared<f32>>,
 }
 
 #[derive(Clone, Debug)]
 enum Pixels {
-    /// Bytes, and what each of them stands for.
-    U8(Arc<Vec<u8>>, Box<[f32; 256]>),
+    U8(Arc<Vec<u8>>),
     F32(Arc<Vec<f32>>),
+    Source(Arc<dyn Source>),
 }
 
 impl Dataset {
@@ -56,16 +62,15 @@ impl Dataset {
     /// Samples of which no labels and no targets are known, to be predicted; or to be given them.
     pub fn from_elements(pixels: Elements, dims: &[usize]) -> Result<Self> {
         match pixels {
-            Elements::U8(pixels) => {
-                let len = pixels.len();
-                let table = Box::new(std::array::from_fn(|value| value as f32));
-                Dataset::new(Pixels::U8(Arc::new(pixels), table), len, dims)
-            }
-            Elements::F32(pixels) => {
-                let len = pixels.len();
-                Dataset::new(Pixels::F32(Arc::new(pixels)), len, dims)
-            }
+            Elements::U8(pixels) => Dataset::new(pixels.len(), Pixels::U8(Arc::new(pixels)), dims),
+            Elements::F32(pixels) => Dataset::new(pixels.len(), Pixels::F32(Arc::new(pixels)), dims),
         }
+    }
+
+    /// The samples of a source; of `dims` there are as many as it says itself.
+    pub(super) fn of_source(source: Arc<dyn Source>, dims: &[usize]) -> Result<Self> {
+        let len = dims.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)).unwrap_or(0);
+        Dataset::new(len, Pixels::Source(source), dims)
     }
 
     /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
@@ -100,7 +105,7 @@ impl Dataset {
         Dataset::from_elements(pixels, &dims)?.with_labels(labels)
     }
 
-    fn new(pixels: Pixels, len: usize, dims: &[usize]) -> Result<Self> {
+    fn new(len: usize, pixels: Pixels, dims: &[usize]) -> Result<Self> {
         let (count, sample) = match *dims {
             [n, ref sample @ ..] if (1..=3).contains(&sample.len()) => (n, sample.to_vec()),
             _ => {
@@ -119,8 +124,8 @@ impl Dataset {
             let error = Error::new(ErrorKind::Unsupported, "too many images");
             return Err(error.expected(format_args!("at most {}", u32::MAX)).found(count));
         }
-        let (divisors, targets, weights) = (Vec::new(), Targets::None, None);
-        Ok(Dataset { pixels, range: 0..count, sample, divisors, targets, weights })
+        let (transforms, targets) = (Transforms::default(), Targets::None);
+        Ok(Dataset { pixels, order: None, range: 0..count, sample, transforms, targets, weights: None })
     }
 
     /// How many images there are; never 0.
@@ -149,14 +154,14 @@ impl Dataset {
         }
     }
 
-    fn image_len(&self) -> usize {
+    pub(super) fn image_len(&self) -> usize {
         self.image_shape().iter().product()
     }
 
     /// `F32` for floats and for bytes that were normalized, which count as floats from then on.
     pub fn dtype(&self) -> Dtype {
         match self.pixels {
-            Pixels::U8(..) if self.divisors.is_empty() => Dtype::U8,
+            Pixels::U8(_) if self.transforms.are_none() => Dtype::U8,
             _ => Dtype::F32,
         }
     }
@@ -167,7 +172,7 @@ impl Dataset {
             Some(end) => Ok(Dataset {
                 range: self.range.start + start..self.range.start + end,
                 targets: self.targets.slice(start..end),
-                weights: slice_weights(self.weights.as_ref(), start..end),
+                weights: self.weights.as_ref().map(|weights| weights.part(start..end)),
                 ..self.clone()
             }),
             None => Err(Error::new(ErrorKind::InvalidArgument, "no such images")
@@ -177,135 +182,86 @@ impl Dataset {
         }
     }
 
-    /// Divides every pixel by `divisor`, which is finite and not 0, in single precision.
-    pub fn normalize(&mut self, divisor: f32) -> Result<()> {
-        check_divisor(divisor)?;
-        if let Pixels::U8(_, table) = &mut self.pixels {
-            table.iter_mut().for_each(|value| *value = normal(*value / divisor));
-        }
-        self.divisors.push(divisor);
-        Ok(())
+    /// The same samples in another order, an epoch's with this seed ([`order`](super::order)), with what belongs to each;
+    /// they share the pixels.
+    pub fn shuffle(&self, seed: u64) -> Result<Self> {
+        let order = batches::order(self.len(), Some((seed, 0)))?;
+        let numbers = memory::collect(order.iter().map(|&i| self.number(i as usize) as u32))?;
+        Ok(Dataset {
+            targets: self.targets.pick(&order)?,
+            weights: self.weights.as_ref().map(|weights| weights.pick(&order, 1)).transpose()?,
+            order: Some(Arc::new(numbers)),
+            range: 0..self.len(),
+            ..self.clone()
+        })
     }
 
-    /// `[N, H, W]` to `[N, H, W, 1]`.
-    pub fn expand_dims(&mut self) -> Result<()> {
-        let what = match self.sample.len() {
-            2 => {
-                self.sample.push(1);
-                return Ok(());
-            }
-            1 => "the images have no height and width",
-            _ => "the images have channels already",
-        };
-        Err(Error::new(ErrorKind::Shape, what)
-            .expected("[N, H, W]")
-            .found(format_args!("{:?}", self.shape()))
-            .at("argument `dataset`"))
+    /// The number of sample `i` among the shared ones.
+    pub(super) fn number(&self, i: usize) -> usize {
+        let at = self.range.start + i;
+        self.order.as_ref().map_or(at, |order| order[at] as usize)
     }
 
-    /// Gives each image another shape of as many numbers, `[W]`, `[H, W]` or `[H, W, C]`; they stay in their order.
-    pub fn reshape(&mut self, sample: &[usize]) -> Result<()> {
-        check_sample_rank(sample.len())?;
-        let len = sample.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim));
-        if len != Some(self.image_len()) {
-            return Err(Error::new(ErrorKind::Shape, "another number of pixels than an image has")
-                .expected(format_args!("sizes whose product is {}", self.image_len()))
-                .found(format_args!("{sample:?}"))
-                .at("argument `dims`"));
+    /// Where its samples come from, when they are not in memory.
+    pub(crate) fn source(&self) -> Option<&dyn Source> {
+        match &self.pixels {
+            Pixels::Source(source) => Some(&**source),
+            Pixels::U8(_) | Pixels::F32(_) => None,
         }
-        self.sample = sample.to_vec();
-        Ok(())
+    }
+
+    /// Whether samples come from a source, and their numbers change places then.
+    pub(super) fn moves_fetched(&self) -> bool {
+        self.source().is_some() && self.transforms.move_numbers()
     }
 
     /// Writes image `i`, which is below [`len`](Self::len), to `out`, `[H, W, C]`, scaled as `normalize` said. A pixel
     /// below the smallest normal number, 2^-126, is 0: some processors compute with such a hundred times slower.
     pub fn image(&self, i: usize, out: &mut [f32]) -> Result<()> {
-        self.read(i, out);
+        let len = self.image_len();
+        let from = self.number(i) * len;
+        match &self.pixels {
+            Pixels::U8(pixels) => self.transforms.bytes(&pixels[from..from + len], out),
+            Pixels::F32(pixels) => self.transforms.floats(&pixels[from..from + len], out),
+            Pixels::Source(_) => {
+                let mut batch = batches::Batch::new(self, 1)?;
+                batch.fill(self, &[i as u32])?;
+                out.copy_from_slice(batch.x());
+            }
+        }
         Ok(())
     }
 
-    fn read(&self, i: usize, out: &mut [f32]) {
-        let len = self.image_len();
-        let start = (self.range.start + i) * len;
-        match &self.pixels {
-            Pixels::U8(pixels, table) => {
-                for (out, &pixel) in out.iter_mut().zip(&pixels[start..start + len]) {
-                    *out = table[usize::from(pixel)];
-                }
-            }
-            Pixels::F32(pixels) => {
-                for (out, &pixel) in out.iter_mut().zip(&pixels[start..start + len]) {
-                    *out = self.scaled(pixel);
-                }
+    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`; or such a target. What a
+    /// source gives is looked at when it comes.
+    pub fn check_finite(&self) -> Result<()> {
+        if self.source().is_some() || matches!(&self.pixels, Pixels::U8(_) if self.transforms.keep_bytes_finite()) {
+            return self.check_targets();
+        }
+        let mut image = memory::filled(self.image_len(), 0f32)?;
+        for i in 0..self.len() {
+            self.image(i, &mut image)?;
+            if let Some((at, found)) = first_bad(image.iter().copied()) {
+                return Err(self.bad_pixel(at, found).at(format_args!("image {i}")));
             }
         }
+        self.check_targets()
     }
 
-    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`; or such a target.
-    pub fn check_finite(&self) -> Result<()> {
-        let len = self.image_len();
-        let range = self.range.start * len..self.range.end * len;
-        let bad = match &self.pixels {
-            Pixels::U8(_, table) if table.iter().all(|value| value.is_finite()) => None,
-            Pixels::U8(pixels, table) => first_bad(pixels[range].iter().map(|&pixel| table[usize::from(pixel)])),
-            Pixels::F32(pixels) => first_bad(pixels[range].iter().map(|&pixel| self.scaled(pixel))),
-        };
-        let Some((at, found)) = bad else { return self.check_targets() };
+    /// An error for such a pixel.
+    pub(super) fn bad_pixel(&self, pixel: usize, found: f32) -> Error {
         let [_, width, channels] = self.image_shape();
-        let (image, pixel) = (at / len, at % len);
         let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
-        Err(Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can compute with")
+        Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can compute with")
             .expected("a finite one")
             .found(found)
-            .at(format_args!("image {image}, pixel {place:?}")))
-    }
-
-    /// A float as `normalize` said.
-    fn scaled(&self, pixel: f32) -> f32 {
-        normal(self.divisors.iter().fold(pixel, |pixel, divisor| pixel / divisor))
-    }
-}
-
-/// The first number that is NaN or infinite, and where.
-fn first_bad(mut pixels: impl Iterator<Item = f32>) -> Option<(usize, f32)> {
-    let mut found = 0.0;
-    let at = pixels.position(|pixel| {
-        found = pixel;
-        !pixel.is_finite()
-    })?;
-    Some((at, found))
-}
-
-/// Makes sure that an image can have so many dimensions.
-pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
-    match (1..=3).contains(&rank) {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::Shape, "images of a wrong rank")
-            .expected("1, 2 or 3")
-            .found(rank)
-            .at("argument `rank`")),
+            .at(format_args!("pixel {place:?}"))
     }
 }
 
 /// The place of an error between two files.
 fn both(images: &Place, labels: &Place) -> String {
     format!("{images} and {labels}")
-}
-
-/// `pixel`, or 0 for one below the smallest normal number.
-fn normal(pixel: f32) -> f32 {
-    if pixel.is_subnormal() { 0.0 } else { pixel }
-}
-
-/// Makes sure that pixels can be divided by it.
-pub(crate) fn check_divisor(divisor: f32) -> Result<()> {
-    match divisor.is_finite() && divisor != 0.0 {
-        true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
-            .expected("a finite number other than 0")
-            .found(divisor)
-            .at("argument `divisor`")),
-    }
 }
 
 #[cfg(test)]
@@ -324,19 +280,20 @@ mod tests {
 
     #[test]
     fn pixels_that_become_infinite_are_told() {
-        let place =
-            |data: &Dataset| data.check_finite().map_err(|error| error.to_string().split(": ").next().unwrap().into());
+        let place = |data: &Dataset| {
+            data.check_finite().map_err(|error| error.to_string().split(": a pixel").next().unwrap().into())
+        };
         let mut data = bytes();
         data.normalize(1e-37).unwrap(); // 11 becomes 1.1e38
         assert_eq!(place(&data), Ok(()));
         data.normalize(0.31).unwrap(); // and 3.5e38, past the largest float
-        assert_eq!(place(&data), Err("image 2, pixel [1, 1, 0]".to_string()));
+        assert_eq!(place(&data), Err("image 2: pixel [1, 1, 0]".to_string()));
         assert_eq!(place(&data.slice(0, 2).unwrap()), Ok(()));
         let mut floats = Dataset::from_f32(vec![1.0, 2.0, 3.0, 4.0], &[2, 1, 2], vec![0, 1]).unwrap();
         floats.normalize(2e-38).unwrap();
         assert_eq!(place(&floats), Ok(()));
         floats.normalize(0.55).unwrap();
-        assert_eq!(place(&floats), Err("image 1, pixel [0, 1, 0]".to_string()));
+        assert_eq!(place(&floats), Err("image 1: pixel [0, 1, 0]".to_string()));
     }
 
     #[test]
@@ -374,6 +331,25 @@ mod tests {
     }
 
     #[test]
+    fn a_shuffled_dataset_has_the_order_of_an_epoch() {
+        let labels: Vec<u32> = (0..10).map(|i| 1000 + i).collect();
+        let data = Dataset::from_u8((0..20).collect(), &[10, 2], labels).unwrap();
+        let data = data.with_weights((0..10).map(|i| i as f32).collect()).unwrap();
+        let shuffled = data.shuffle(0).unwrap();
+        assert_eq!(shuffled.labels().unwrap(), [1001, 1004, 1000, 1002, 1007, 1008, 1003, 1005, 1009, 1006]);
+        assert_eq!((image(&shuffled, 1), shuffled.weights().unwrap()[4]), (vec![8.0, 9.0], 7.0));
+        let part = shuffled.slice(2, 3).unwrap().shuffle(5).unwrap();
+        for i in 0..3 {
+            let label = part.labels().unwrap()[i];
+            assert!([1000, 1002, 1007].contains(&label));
+            assert_eq!(image(&part, i)[0], (label - 1000) as f32 * 2.0);
+        }
+        let targets = data.with_targets((0..20).map(|i| i as f32).collect(), &[2]).unwrap().shuffle(0).unwrap();
+        assert_eq!(targets.targets().unwrap().0[..4], [2.0, 3.0, 8.0, 9.0]);
+        assert_ne!(shuffled.fingerprint().unwrap(), targets.fingerprint().unwrap());
+    }
+
+    #[test]
     fn slices_share_and_stay_themselves() {
         let mut data = bytes();
         let tail = data.slice(1, 2).unwrap();
@@ -392,7 +368,7 @@ mod tests {
         data.normalize(3.0).unwrap();
         assert_eq!(image(&data, 0), [1.0, 2.0]);
         let error = data.check_finite().unwrap_err().to_string();
-        assert!(error.contains("image 1, pixel [0, 0, 0]") && error.contains("found NaN"), "{error}");
+        assert!(error.contains("image 1: pixel [0, 0, 0]") && error.contains("found NaN"), "{error}");
         assert!(data.slice(0, 1).unwrap().check_finite().is_ok());
     }
 

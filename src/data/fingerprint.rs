@@ -8,9 +8,18 @@ use sha2::{Digest, Sha256};
 /// Images that are looked at.
 const IMAGES: usize = 64;
 
+/// The fingerprint of what nothing tells from other data.
+pub const NAMELESS: &str = "0000000000000000";
+
 impl Dataset {
+    /// Whether it comes from a source without an identity, so that no fit can know its data again.
+    pub fn is_nameless(&self) -> bool {
+        self.source().is_some_and(|source| source.identity().is_none())
+    }
+
     /// 16 hexadecimal digits made of the shape, all labels or targets and weights, and some images from all over the dataset as they are scaled:
-    /// of other data, other digits, unless they differ in nothing but pixels of images that were not looked at.
+    /// of other data, other digits, unless they differ in nothing but pixels of images that were not looked at. Of a source,
+    /// which is asked for nothing, its identity tells instead, and the numbers and order of all samples; zeros without one.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for dim in [self.len()].into_iter().chain(self.image_shape()) {
@@ -22,18 +31,41 @@ impl Dataset {
                 hash.update(format!("targets {shape:?}"));
                 values.iter().for_each(|value| hash.update(value.to_le_bytes()));
             }
-            (None, None) => hash.update("no targets"),
+            (None, None) => hash.update(format!("{:?}", self.target_kind())),
         }
         if let Some(weights) = self.weights() {
             hash.update("weights");
             weights.iter().for_each(|weight| hash.update(weight.to_le_bytes()));
         }
-        let mut image = memory::filled(self.image_shape().iter().product(), 0f32)?;
-        for i in (0..self.len()).step_by(self.len().div_ceil(IMAGES)) {
-            self.image(i, &mut image)?;
-            image.iter().for_each(|pixel| hash.update(pixel.to_le_bytes()));
+        match self.source() {
+            Some(source) => {
+                let Some(identity) = source.identity() else { return Ok(NAMELESS.to_string()) };
+                hash.update("source");
+                hash.update((identity.len() as u64).to_le_bytes());
+                hash.update(identity);
+                (0..self.len()).for_each(|i| hash.update((self.number(i) as u64).to_le_bytes()));
+                self.transformed_ramp()?.iter().for_each(|x| hash.update(x.to_le_bytes()));
+            }
+            None => {
+                let mut image = memory::filled(self.image_shape().iter().product(), 0f32)?;
+                for i in (0..self.len()).step_by(self.len().div_ceil(IMAGES)) {
+                    self.image(i, &mut image)?;
+                    image.iter().for_each(|pixel| hash.update(pixel.to_le_bytes()));
+                }
+            }
         }
         Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl Dataset {
+    /// What the numbers 1, 2, 3 ... of a sample become: it tells what is done to samples, and to where in them.
+    fn transformed_ramp(&self) -> Result<Vec<f32>> {
+        let len = self.image_shape().iter().product();
+        let ramp = memory::collect((0..len).map(|i| (i + 1) as f32))?;
+        let mut out = memory::filled(len, 0f32)?;
+        self.transforms.floats(&ramp, &mut out);
+        Ok(out)
     }
 }
 

@@ -11,17 +11,23 @@ mod fingerprint;
 mod idx;
 mod npy;
 mod npz;
+mod prefetch;
 #[cfg(feature = "download")]
 mod proxy;
+mod source;
 mod targets;
+mod transform;
 
 pub use batches::{Batch, Truth, order};
 pub use cache::load_data;
 pub use dataset::{Dataset, Dtype};
-pub(crate) use dataset::{check_divisor, check_sample_rank};
 pub use element::Elements;
+pub(crate) use fingerprint::NAMELESS;
 pub use npz::Npz;
+pub use prefetch::Prefetch;
+pub use source::Source;
 pub use targets::{Shared, TargetKind, Targets};
+pub(crate) use transform::{check_divisor, check_sample_rank};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;

@@ -20,6 +20,10 @@ pub enum Targets {
         /// The shape of a sample's.
         shape: Vec<usize>,
     },
+    /// Classes that a source gives with its samples.
+    FetchedLabels,
+    /// Floats, of this shape for each sample, likewise.
+    FetchedValues(Vec<usize>),
 }
 
 /// What kind of targets there are.
@@ -47,8 +51,17 @@ impl<T> Shared<T> {
     }
 
     /// A part of this part.
-    fn part(&self, range: Range<usize>) -> Self {
+    pub(super) fn part(&self, range: Range<usize>) -> Self {
         Shared { all: self.all.clone(), part: self.part.start + range.start..self.part.start + range.end }
+    }
+}
+
+impl<T: Copy> Shared<T> {
+    /// Those of the samples at `indices`, `each` of one.
+    pub(super) fn pick(&self, indices: &[u32], each: usize) -> Result<Self> {
+        let mut picked = memory::reserve(self.len())?;
+        indices.iter().for_each(|&i| picked.extend_from_slice(&self[i as usize * each..][..each]));
+        Ok(Shared::new(picked))
     }
 }
 
@@ -63,19 +76,25 @@ impl Targets {
     /// Those of some samples in a row.
     pub(super) fn slice(&self, samples: Range<usize>) -> Self {
         match self {
-            Targets::None => Targets::None,
             Targets::Labels(labels) => Targets::Labels(labels.part(samples)),
             Targets::Values { values, shape } => {
                 let each = shape.iter().product::<usize>();
                 Targets::Values { values: values.part(samples.start * each..samples.end * each), shape: shape.clone() }
             }
+            same => same.clone(),
         }
     }
-}
 
-/// The weights of some samples in a row.
-pub(super) fn slice_weights(weights: Option<&Shared<f32>>, samples: Range<usize>) -> Option<Shared<f32>> {
-    weights.map(|weights| weights.part(samples))
+    /// Those of the samples at `indices`.
+    pub(super) fn pick(&self, indices: &[u32]) -> Result<Self> {
+        Ok(match self {
+            Targets::Labels(labels) => Targets::Labels(labels.pick(indices, 1)?),
+            Targets::Values { values, shape } => {
+                Targets::Values { values: values.pick(indices, shape.iter().product())?, shape: shape.clone() }
+            }
+            same => same.clone(),
+        })
+    }
 }
 
 impl Dataset {
@@ -133,12 +152,12 @@ impl Dataset {
     pub fn target_kind(&self) -> TargetKind<'_> {
         match &self.targets {
             Targets::None => TargetKind::None,
-            Targets::Labels(_) => TargetKind::Labels,
-            Targets::Values { shape, .. } => TargetKind::Values(shape),
+            Targets::Labels(_) | Targets::FetchedLabels => TargetKind::Labels,
+            Targets::Values { shape, .. } | Targets::FetchedValues(shape) => TargetKind::Values(shape),
         }
     }
 
-    /// The labels, `[N]`; `None` when it has targets, or nothing.
+    /// The labels, `[N]`; `None` when it has targets, or nothing, or a source gives them.
     pub fn labels(&self) -> Option<&[u32]> {
         match &self.targets {
             Targets::Labels(labels) => Some(labels),
@@ -146,7 +165,8 @@ impl Dataset {
         }
     }
 
-    /// The targets, `[N, ...]`, and the shape of one sample's; `None` when it has labels, or nothing.
+    /// The targets, `[N, ...]`, and the shape of one sample's; `None` when it has labels, or nothing, or a source gives
+    /// them.
     pub fn targets(&self) -> Option<(&[f32], &[usize])> {
         match &self.targets {
             Targets::Values { values, shape } => Some((values, shape)),
@@ -178,10 +198,13 @@ impl Dataset {
     }
 
     fn other_targets(&self, expected: &str) -> Error {
-        let what = match self.target_kind() {
-            TargetKind::None => "the dataset has neither labels nor targets",
-            TargetKind::Labels => "the dataset has labels, not targets",
-            TargetKind::Values(_) => "the dataset has targets, not labels",
+        let what = match self.targets {
+            Targets::None => "the dataset has neither labels nor targets",
+            Targets::FetchedLabels | Targets::FetchedValues(_) => {
+                "a source's labels and targets are known when it is asked for their samples, and not kept"
+            }
+            Targets::Labels(_) => "the dataset has labels, not targets",
+            Targets::Values { .. } => "the dataset has targets, not labels",
         };
         Error::new(ErrorKind::InvalidArgument, what).expected(expected)
     }

@@ -98,6 +98,11 @@ impl Compiled {
         self.metrics.iter().map(|called| called.name.clone()).collect()
     }
 
+    /// What labels must be below for a network of so many outputs, where they are classes.
+    pub fn classes(&self, outputs: usize) -> Option<usize> {
+        (self.loss.wants() == Wants::Labels).then_some(outputs)
+    }
+
     /// Whether the network's last activation is left to the loss.
     pub fn absorbs(&self, architecture: &Architecture) -> Option<Activation> {
         Some(last(architecture)).filter(|&end| end != Activation::Linear && self.loss.absorbs(end))

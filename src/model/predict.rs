@@ -2,9 +2,8 @@
 
 use super::Model;
 use super::plan::Purpose;
-use crate::data::Dataset;
+use crate::data::{Batch, Dataset, order};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::memory::Buffer;
 
 /// Samples that a prediction takes through the network at once.
 const BATCH: usize = 32;
@@ -36,22 +35,24 @@ impl Model {
     /// The predictions for all images of `data` into `out`, `[N, classes]`.
     pub fn predict_dataset(&self, data: &Dataset, out: &mut [f32]) -> Result<()> {
         self.check_images(data, "argument `dataset`")?;
-        let (input, output) = (self.input_shape().len(), self.output_len());
+        let output = self.output_len();
         check_len("probabilities", out.len(), data.len(), output)?;
-        let mut images = Buffer::zeros(data.len().min(BATCH) * input)?;
+        let order = order(data.len(), None)?;
+        let mut batch = Batch::new(data, data.len().min(BATCH))?;
         self.with_network(data.len().min(BATCH), |pool, network| {
-            self.parameters.read(|weights| {
-                for (start, y) in (0..data.len()).step_by(BATCH).zip(out.chunks_mut(BATCH * output)) {
-                    let count = BATCH.min(data.len() - start);
-                    let x = &mut images[..count * input];
-                    for (i, x) in x.chunks_exact_mut(input).enumerate() {
-                        data.image(start + i, x)?;
-                    }
-                    pool.run(|| network.predict(weights, x, &mut y[..count * output]))?;
+            let mut all = |weights: &[f32]| {
+                for (indices, y) in order.chunks(BATCH).zip(out.chunks_mut(BATCH * output)) {
+                    batch.fill(data, indices)?;
+                    pool.run(|| network.predict(weights, batch.x(), &mut y[..indices.len() * output]))?;
                 }
                 Ok(())
-            })
-        })??
+            };
+            match data.source() {
+                // No lock is held while a function of the host's runs.
+                Some(_) => all(&*self.parameters.snapshot()?),
+                None => self.parameters.read(all)?,
+            }
+        })?
     }
 
     /// What the layer `name` gives for `count` samples, at its first call, into `out`, `[count, ...]` of its shape. Its

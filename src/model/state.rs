@@ -7,7 +7,7 @@
 use super::compile::Compiled;
 use super::history::{History, Logs};
 use super::score::Tally;
-use crate::data::Dataset;
+use crate::data::{Dataset, NAMELESS};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::Buffer;
 use crate::optimizers::Optimizer;
@@ -135,6 +135,11 @@ impl Samples {
     /// Those of `data`.
     pub fn of(data: &Dataset) -> Result<Self> {
         Ok(Samples { count: data.len(), fingerprint: data.fingerprint()? })
+    }
+
+    /// Whether nothing tells them from others: a source's that has no identity.
+    pub fn are_nameless(&self) -> bool {
+        self.fingerprint == NAMELESS
     }
 }
 

@@ -6,7 +6,7 @@ use crate::files::Place;
 use crate::json::difference;
 use crate::memory::Buffer;
 use crate::model::saved::{self, Saved};
-use crate::model::state::{Moments, Plan, Position, State};
+use crate::model::state::{Moments, Plan, Position, Samples, State};
 use crate::model::{Compiled, Model};
 use crate::weights;
 use serde_json::Value;
@@ -104,6 +104,10 @@ fn place(position: &Position) -> (usize, usize) {
 
 /// Makes sure that a file is of this model and that its fit had this plan.
 fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
+    if [Some(&plan.data), plan.validation.as_ref()].into_iter().flatten().any(Samples::are_nameless) {
+        let what = "nothing tells whether the samples of a source without an identity are the checkpoint's";
+        return Err(Error::new(ErrorKind::InvalidArgument, what).expected("an `identity` in its mnist_source"));
+    }
     let Some(position) = saved.position() else {
         let error = Error::new(ErrorKind::InvalidArgument, "a model that no fit has begun with");
         return Err(error.expected("a checkpoint of a fit").found("null").at("key fit").at("metadata model"));

@@ -115,7 +115,7 @@ impl Model {
         report: &mut dyn FnMut(&[f64]) -> Result<bool>,
     ) -> Result<Vec<f64>> {
         let batch = batch_size.min(data.len());
-        let mut batches = Batch::new(data, batch)?;
+        let mut batches = Batch::new(data, batch)?.checked(compiled.classes(self.output_len()));
         let mut judge = Judge::new(compiled, self.architecture.output(), batch)?;
         let mut tally = judge.tally()?;
         let order = order(data.len(), None)?;

@@ -9,7 +9,7 @@ use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::step::{Lesson, Taker};
 use super::watch::{Divergence, Place, Watch};
 use crate::callbacks::{self, Verdict};
-use crate::data::{Batch, Dataset, order};
+use crate::data::{Batch, Dataset, Prefetch, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
 use crate::memory::{self, Buffer};
@@ -122,7 +122,7 @@ impl Model {
         }
         {
             let _part = memory::part("the batch's images");
-            Batch::new(train, batch)?;
+            (0..=options.prefetch.min(train.len())).try_for_each(|_| Batch::new(train, batch).map(drop))?;
             memory::reserve::<u32>(train.len())?;
         }
         let _part = memory::part("validation");
@@ -176,7 +176,7 @@ struct Fit<'m, 'o> {
     seed: u64,
     network: Network,
     judge: Judge,
-    batch: Batch,
+    prefetch: usize,
     class_weight: Option<ClassWeight>,
     train: Dataset,
     validation: Option<Dataset>,
@@ -212,7 +212,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Fit {
             network,
             judge: Judge::new(&compiled, model.architecture.output(), batch_size)?,
-            batch: Batch::new(&train, batch_size)?,
+            prefetch: options.prefetch,
             class_weight: None,
             model,
             pool,
@@ -379,18 +379,18 @@ impl<'m, 'o> Fit<'m, 'o> {
     /// All batches of an epoch but the `done` first, or as many as there are before somebody says stop.
     fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine, done: usize) -> Result<()> {
         let (plan, epoch) = (self.position(|position| position.plan.clone())?, now.progress.epoch);
-        let mut samples: Option<(usize, Vec<u32>)> = None;
+        let mut under_way: Option<(usize, Prefetch)> = None;
         for batch in done..plan.batches() {
             // A pass through the samples is an epoch, unless epochs are of another length.
             let at = (epoch - plan.initial_epoch).saturating_mul(plan.batches()).saturating_add(batch);
             let pass = plan.initial_epoch.saturating_add(at / plan.pass());
-            if samples.as_ref().is_none_or(|(of, _)| *of != pass) {
-                samples = Some((pass, order(self.train.len(), self.shuffle.map(|seed| (seed, pass)))?));
-            }
-            let all = samples.as_ref().map_or(&[][..], |(_, all)| all);
-            let start = at % plan.pass() * self.batch_size;
-            let indices = &all[start..all.len().min(start + self.batch_size)];
-            let Some(results) = self.step((epoch, batch), pass, indices)? else { break };
+            let (of, mut samples) = match under_way.take() {
+                Some((of, samples)) if of == pass => (of, samples),
+                _ => (pass, self.samples(pass, at % plan.pass() * self.batch_size)?),
+            };
+            let Some((indices, filled)) = samples.next()? else { break };
+            let Some(results) = self.step((epoch, batch), pass, &indices, filled)? else { break };
+            under_way = Some((of, samples));
             now.step(batch, &results);
             let shown: Vec<_> = now.progress.logs.measured().collect();
             line.update(&mut self.output, batch + 1, &shown, now.progress.seconds)?;
@@ -408,13 +408,20 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(())
     }
 
+    /// The batches of a pass through the samples, from one of these on.
+    fn samples(&self, pass: usize, start: usize) -> Result<Prefetch> {
+        let mut order = order(self.train.len(), self.shuffle.map(|seed| (seed, pass)))?;
+        order.drain(..start);
+        let classes = self.compiled.classes(self.model.output_len());
+        Ok(Prefetch::new(&self.train, order, self.batch_size, self.prefetch)?.checked(classes))
+    }
+
     /// One step of the optimizer; gives what was measured in the epoch so far, `None` if it was not to be taken. Whoever reads
     /// the weights or the state meanwhile waits for its end, so that nobody sees one without the other.
-    fn step(&mut self, at: Place, pass: usize, indices: &[u32]) -> Result<Option<Vec<f64>>> {
-        self.batch.fill(&self.train, indices)?;
-        let (x, told, samples) = (self.batch.x(), self.batch.truth(), indices.len());
+    fn step(&mut self, at: Place, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let (x, told, samples) = (batch.x(), batch.truth(), indices.len());
         let counted = self.class_weight.as_mut().map(|weights| weights.of(told));
-        let weights = counted.or(self.batch.weights());
+        let weights = counted.or(batch.weights());
         let mut state = self.model.state.write();
         let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state
         else {
