@@ -397,6 +397,9 @@ impl<'m, 'o> Fit<'m, 'o> {
             let step = callbacks::Step { epoch, batch, number: at as u64 + 1 };
             let verdict = self.looking_on.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
             self.heed(verdict);
+            if self.checkpoints.is_some() {
+                self.position(|position| self.looking_on.keep_states(&mut position.callbacks))?;
+            }
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress)?;
             if !self.stopped {
                 self.checkpoint(After::Batch)?;

@@ -52,13 +52,19 @@ impl LookingOn {
         self.callbacks.iter().filter(|callback| callback.keeps_weights()).count()
     }
 
+    /// Brings what is kept of them up to date after a step; copies of weights are as old as the last epoch.
+    pub fn keep_states(&self, kept: &mut Kept) {
+        kept.states = self.callbacks.iter().map(|callback| Value::Object(callback.state())).collect();
+        kept.weights.resize(self.callbacks.len(), None);
+    }
+
     /// What is to be kept of them for a fit that goes on.
     pub fn keep(&self) -> Result<Kept> {
         let mut kept = Kept::default();
-        for callback in &self.callbacks {
-            kept.states.push(Value::Object(callback.state()));
+        self.keep_states(&mut kept);
+        for (callback, kept) in self.callbacks.iter().zip(&mut kept.weights) {
             let weights = callback.weights().map(Buffer::copy_of).transpose().at("a callback's copy of the weights")?;
-            kept.weights.push(weights.map(Arc::new));
+            *kept = weights.map(Arc::new);
         }
         Ok(kept)
     }
@@ -122,17 +128,8 @@ impl LookingOn {
         output: &mut Output<'_>,
         mut ask: impl FnMut(&mut dyn Callback, &mut dyn Host) -> Result<Verdict>,
     ) -> Result<Verdict> {
-        let mut verdict = Verdict::Continue;
         let mut host = Hosted { model, output };
-        for (i, callback) in self.callbacks.iter_mut().enumerate() {
-            let place = || format!("callback [{i}], {}", callback.class());
-            let place = place();
-            let said = ask(&mut **callback, &mut host).at(place)?;
-            if verdict == Verdict::Continue {
-                verdict = said;
-            }
-        }
-        Ok(verdict)
+        callbacks::each(&mut self.callbacks, |callback| ask(callback, &mut host))
     }
 }
 
