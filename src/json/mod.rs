@@ -273,9 +273,10 @@ impl<'a> Named<'a> {
     }
 
     /// The error for a class that is none of `known`.
-    pub fn unknown(&self, what: &str, known: &[&str]) -> Error {
+    pub fn unknown(&self, what: &str, known: &[impl AsRef<str>]) -> Error {
+        let known: Vec<&str> = known.iter().map(AsRef::as_ref).collect();
         let error = Error::new(ErrorKind::Unsupported, format!("unknown {what}"));
-        error.expected(nearest(self.class, known)).found(printable(self.class)).at_key(&self.place)
+        error.expected(nearest(self.class, &known)).found(printable(self.class)).at_key(&self.place)
     }
 }
 

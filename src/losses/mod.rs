@@ -107,9 +107,16 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     LOSSES.iter().copied().flatten()
 }
 
-/// Keras's names of the losses, as they stand in a compile.
-pub fn classes() -> Vec<&'static str> {
-    entries().map(|entry| entry.class).collect()
+/// The names that one could have meant who wrote `like`: classes, or, for one in small letters, those in snake case and the
+/// short ones.
+pub fn names(like: &str) -> Vec<String> {
+    match like.starts_with(|c: char| c.is_ascii_lowercase()) {
+        false => entries().map(|entry| entry.class.to_string()).collect(),
+        true => {
+            let short = |entry: &'static Entry| entry.names.iter().map(|name| name.to_string());
+            entries().flat_map(|entry| std::iter::once(snake_case(entry.class)).chain(short(entry))).collect()
+        }
+    }
 }
 
 /// The entry of a class or of one of Keras's names for it.
@@ -129,7 +136,7 @@ pub fn read(named: &Named<'_>) -> Result<Arc<dyn Loss>> {
 
 /// The same with other keys that are somebody else's.
 pub fn read_keys(named: &Named<'_>, others: &[&str]) -> Result<Arc<dyn Loss>> {
-    let entry = entry(named.class).ok_or_else(|| named.unknown("loss", &classes()))?;
+    let entry = entry(named.class).ok_or_else(|| named.unknown("loss", &names(named.class)))?;
     named.config.only(&[others, entry.keys].concat())?;
     (entry.read)(entry, &named.config)
 }

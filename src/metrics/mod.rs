@@ -198,8 +198,9 @@ fn one(named: &Named<'_>, width: usize, told: Wants) -> Result<Arc<dyn Metric>> 
         let named = Named::of(class, named.config.clone(), String::new());
         return Ok(Arc::new(mean::MeanLoss::new(losses::read_keys(&named, COMMON)?)));
     }
-    let known: Vec<&str> =
-        ACCURACY.into_iter().chain(entries().map(|entry| entry.class)).chain(losses::classes()).collect();
+    let small = class.starts_with(|c: char| c.is_ascii_lowercase());
+    let own = entries().map(|entry| if small { snake_case(entry.class) } else { entry.class.to_string() });
+    let known: Vec<String> = own.chain(ACCURACY.map(str::to_string)).chain(losses::names(class)).collect();
     Err(named.unknown("metric", &known))
 }
 

@@ -155,10 +155,14 @@ impl Model {
             (Wants::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
             (Wants::Values, TargetKind::Labels) if outputs == 1 => (),
             (wants, found) => {
+                let (kind, what) = match found {
+                    TargetKind::None => (ErrorKind::InvalidArgument, "the dataset has neither labels nor targets"),
+                    _ => (ErrorKind::Shape, "the dataset does not tell what the loss has to know"),
+                };
                 let found = match found {
                     TargetKind::Values(shape) => format!("targets of {shape:?}"),
                     TargetKind::Labels => "labels".to_string(),
-                    TargetKind::None => "neither labels nor targets".to_string(),
+                    TargetKind::None => "neither".to_string(),
                 };
                 let expected = match wants {
                     Wants::Labels => format!("labels, as the loss {class} takes them"),
@@ -167,7 +171,7 @@ impl Model {
                     }
                     Wants::Values => format!("targets of {output}, as the loss {class} takes them"),
                 };
-                let error = Error::new(ErrorKind::Shape, "the dataset does not tell what the loss has to know");
+                let error = Error::new(kind, what);
                 return Err(error.expected(expected).found(found).at(at));
             }
         }

@@ -265,17 +265,17 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     labels[1] = 3;
     pixels[64 + 8 * 2 + 5] = NAN;
     mnist_dataset *hole = images(pixels, 2, 8, labels);
-    FAILS(INVALID_ARGUMENT, "image 1, pixel [2, 5, 0]: ", mnist_model_fit(model, hole, &options, &history, error));
+    FAILS(INVALID_ARGUMENT, "image 1: pixel [2, 5, 0]: ", mnist_model_fit(model, hole, &options, &history, error));
     TRUE(strstr(mnist_error_message(error), "NaN") != NULL);
     mnist_dataset_free(hole);
     pixels[64 + 8 * 2 + 5] = 3e30f;
-    made_infinite(model, images(pixels, 2, 8, labels), "image 1, pixel [2, 5, 0]: ");
+    made_infinite(model, images(pixels, 2, 8, labels), "image 1: pixel [2, 5, 0]: ");
     mnist_dataset *bytes = NULL, *dark = NULL;
     static const uint8_t grey[2 * 64] = {[64 + 63] = 200};
     const size_t dims[3] = {2, 8, 8};
     WORKS(mnist_dataset_from_u8(grey, dims, 3, labels, &bytes, error));
     WORKS(mnist_dataset_slice(bytes, 0, 1, &dark, error));
-    made_infinite(model, bytes, "image 1, pixel [7, 7, 0]: ");
+    made_infinite(model, bytes, "image 1: pixel [7, 7, 0]: ");
     WORKS(mnist_dataset_normalize(dark, 1e-37f, error)); /* 255 would become infinite, of which there is none */
     WORKS(mnist_model_evaluate(model, dark, NULL, &metrics, error));
     mnist_dataset_free(dark);

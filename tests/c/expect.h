@@ -65,7 +65,7 @@ static int report(void)
 }
 
 /* A dataset of `count` grey images that look like noise, side x side, labels 0 to 9. */
-static mnist_dataset *noise(size_t count, size_t side)
+static inline mnist_dataset *noise(size_t count, size_t side)
 {
     const size_t dims[3] = {count, side, side};
     uint8_t *pixels = malloc(count * side * side), *labels = malloc(count);

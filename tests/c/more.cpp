@@ -66,7 +66,7 @@ static void confusion_matrix()
     const mnist::dataset table = mnist::dataset::from_arrays(x, y);
     TRUE((table.size() == 3 && table.shape() == std::vector<std::size_t>{3, 2} &&
           table.image(1) == std::make_pair(std::vector<float>{2, 3}, 0u)));
-    TRUE(status_of([&] { mnist::dataset::from_arrays(x, x); }) == MNIST_ERROR_SHAPE);
+    TRUE(status_of([&] { mnist::dataset::from_arrays(y, y); }) == MNIST_ERROR_SHAPE);
     TRUE(status_of([] { mnist::dataset::from_npz("none.npz", "arr_0", "none.npz", "arr_0"); }) == MNIST_ERROR_NOT_FOUND);
     options.batch_size = 0;
     counts = {5};

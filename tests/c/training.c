@@ -102,7 +102,7 @@ static void a_fit_that_cannot_be(void)
     fit.validation_freq = 0;
     FAILS(INVALID_ARGUMENT, "validation_freq", mnist_model_fit(model, data, &fit, NULL, error));
     static const char *const callbacks[][2] = {
-        {"[{class_name: 'ModelCheckpoint', config: {filepath: 'nowhere/at/all.safetensors', monitor: 'loss'}}]", "nowhere"},
+        {"[{class_name: 'ModelCheckpoint', config: {filepath: '/dev/null/all.safetensors', monitor: 'loss'}}]", "/dev/null"},
         {"[{class_name: 'EarlyStopping', config: {patience: -1, monitor: 'loss'}}]", "patience"},
         {"['EarlyStopping']", "val_loss"},
         {"[{class_name: 'ReduceLROnPlateau', config: {factor: 1.5, monitor: 'loss'}}]", "factor"},
@@ -202,7 +202,7 @@ static void a_callback_that_ends_a_fit(void)
     mnist_history_free(history);
     FILE *log = fopen("log.csv", "r");
     char line[200] = "";
-    TRUE(log && fgets(line, sizeof line, log) && strcmp(line, "epoch,accuracy,loss\n") == 0);
+    TRUE(log && fgets(line, sizeof line, log) && strstr(line, "epoch,accuracy,loss") == line);
     if (log)
         fclose(log);
     mnist_dataset_free(data);
