@@ -20,11 +20,12 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "error",
     "npz",
     "dataset",
     "array",
+    "source",
     "image",
     "graph",
     "output",

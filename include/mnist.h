@@ -257,6 +257,43 @@ typedef struct mnist_array {
     const size_t *dims;
 } mnist_array;
 
+/// Gives samples: those of the numbers `indices`, of which there are `count`, written to `x`, `[count, ...]`, in their order; and
+/// their labels to `labels`, `[count]`, or, when target_len is above 0, their targets to `targets`, `[count, target_len]`; the
+/// other one is NULL. The same number must always give the same sample. 0 when it has; anything else ends the call that asked
+/// with MNIST_ERROR_IO, its message having the numbers.
+///
+/// It is called on the thread that called fit, evaluate or predict, with prefetch in a fit's options on one of the library's;
+/// one call at a time for each call that it serves, so that only two of those at once, with the same source, meet in it. It
+/// must return, as a mnist_callback, and may call what that may, but nothing that waits for the call that it serves. What it
+/// has written is looked at: a label past the class count, and a number that is NaN or infinite, is MNIST_ERROR_INVALID_ARGUMENT.
+typedef int32_t (*mnist_fetch_fn)(void *user,
+                                  const uint64_t *indices,
+                                  size_t count,
+                                  float *x,
+                                  uint32_t *labels,
+                                  float *targets);
+
+/// Where samples come from; fill it in with mnist_source_init.
+typedef struct mnist_source {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// How many samples there are, numbered from 0; 1 to 4294967295. 0.
+    size_t len;
+    /// How many sizes a sample has, 1 to 3. 0.
+    size_t rank;
+    /// The sizes of one sample without N, `[W]`, `[H, W]` or `[H, W, C]`. NULL.
+    const size_t *dims;
+    /// Floats in a sample's target; 0: samples have labels. 0.
+    size_t target_len;
+    /// Gives samples. NULL.
+    mnist_fetch_fn fetch;
+    /// Handed to `fetch`.
+    void *user;
+    /// What tells these samples from all others, the name and the version of their files, say: a fit goes on from a checkpoint
+    /// only with a source of the same identity. NULL: from none. NULL.
+    const char *identity;
+} mnist_source;
+
 /// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
 typedef uint32_t mnist_activation;
 
@@ -555,6 +592,36 @@ mnist_status mnist_dataset_from_idx(const char *images_path,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
 
+/// A dataset from a table in text (CSV), a sample a line, its numbers `[N, columns]` (see mnist_dataset_reshape), bytes when all are whole
+/// and from 0 to 255, else float32. Kaggle's digits are "label" and 784 pixels.
+///
+/// `label_column` is the name of the column with the labels, or, where none is called so, its number from 0, as "0"; NULL: there
+/// is none, and the samples are to be predicted. The first line has the columns' names, unless all of its fields but the
+/// label's are numbers. Fields are separated by commas, or by what the first line has instead: semicolons, else tabs. They may
+/// be quoted and have blanks around them; lines end with LF or CRLF, those without anything are passed over, and so is a mark of
+/// UTF-8.
+///
+/// Labels that are whole numbers from 0 to 4294967295 become labels; when one of them is another number, they all become targets
+/// `[1]` (see mnist_dataset_target_shape); when the first one is no number, they are names, and labels number them in the names'
+/// order (by their bytes), see mnist_dataset_class_name. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Memory, whatever the file: the dataset and as much again while it grows, at most sixteen times the file, and a line, of
+/// which 16 MiB are the most.
+///
+/// Errors, with line and column: NOT_FOUND, IO; FORMAT for another kind of file, which is named, a number of fields other than
+/// the first line's, a field that is no finite number (nothing in it, say), several columns of the label's name; NOT_FOUND for a column that is
+/// not there, with the names of those that are; UNSUPPORTED for UTF-16 and more than 65536 names; SHAPE for a table
+/// without another column than the label's; OUT_OF_MEMORY.
+mnist_status mnist_dataset_from_csv(const char *path,
+                                    const char *label_column,
+                                    struct mnist_dataset **out,
+                                    struct mnist_error *error);
+
+/// What the class with the label `label` is called, where labels came as names; it is good as long as the dataset. NULL for a
+/// label that is not there, for classes without names, and for a NULL dataset.
+const char *mnist_dataset_class_name(const struct mnist_dataset *dataset,
+                                     uint32_t label);
+
 /// A dataset from memory. `dims` are the `rank` sizes of the pixels, `[N, H, W]` or `[N, H, W, C]`, each above 0; `pixels`
 /// are that many bytes, row-major; `labels` are N. All are copied. On success `*out` is a new dataset, to be freed with
 /// mnist_dataset_free.
@@ -619,6 +686,53 @@ mnist_status mnist_dataset_reshape(struct mnist_dataset *dataset,
                                    const size_t *dims,
                                    size_t rank,
                                    struct mnist_error *error);
+
+/// Height and width change places: `[N, H, W]` becomes `[N, W, H]`, `[N, H, W, C]` becomes `[N, W, H, C]`. EMNIST's figures lie on
+/// their side without it. Slices made before are not changed.
+///
+/// Errors: SHAPE for samples without height and width (mnist_dataset_reshape gives them both); BUSY; OUT_OF_MEMORY.
+mnist_status mnist_dataset_transpose(struct mnist_dataset *dataset,
+                                     struct mnist_error *error);
+
+/// Channels that come first, as in PyTorch, come last: `[N, C, H, W]` becomes `[N, H, W, C]`. Slices made before are not changed.
+///
+/// Errors: SHAPE for another rank than 4; BUSY; OUT_OF_MEMORY.
+mnist_status mnist_dataset_channels_last(struct mnist_dataset *dataset,
+                                         struct mnist_error *error);
+
+/// Puts the samples into another order, with their labels, targets and weights, once and for all: that of a fit's epoch 0 with
+/// this seed. So data that lie class by class can be cut by mnist_dataset_slice or validation_split. Slices made before are not
+/// changed.
+///
+/// Errors: BUSY; OUT_OF_MEMORY.
+mnist_status mnist_dataset_shuffle(struct mnist_dataset *dataset,
+                                   uint64_t seed,
+                                   struct mnist_error *error);
+
+/// Mean and standard deviation (of the population, as Keras's Normalization takes it) of all pixels as they are scaled now, in
+/// `mean` and `deviation`, which have room for `len` numbers each: 1 for all pixels together, the number of channels for each of
+/// them, or that of one sample's pixels for each. The sums are in double precision and in the samples' order. For
+/// mnist_dataset_standardize, of the test data too: they get the training data's numbers.
+///
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a pixel that is NaN or infinite; what a source fails with;
+/// OUT_OF_MEMORY.
+mnist_status mnist_dataset_statistics(const struct mnist_dataset *dataset,
+                                      float *mean,
+                                      float *deviation,
+                                      size_t len,
+                                      struct mnist_error *error);
+
+/// Subtracts the mean from all pixels and divides by the standard deviation, of which 1e-7 is the least that counts, in single
+/// precision: Keras's Normalization. `mean` and `deviation` are `len` numbers each: one for all pixels, one for each channel, or
+/// one for each pixel of a sample. Slices made before are not changed.
+///
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a number that is NaN or infinite, or a negative deviation; BUSY;
+/// OUT_OF_MEMORY.
+mnist_status mnist_dataset_standardize(struct mnist_dataset *dataset,
+                                       const float *mean,
+                                       const float *deviation,
+                                       size_t len,
+                                       struct mnist_error *error);
 
 /// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
 /// ascending order. `labels` may be NULL when `capacity` is 0.
@@ -695,6 +809,27 @@ mnist_status mnist_dataset_new(const struct mnist_array *x,
                                const struct mnist_array *sample_weight,
                                struct mnist_dataset **out,
                                struct mnist_error *error);
+
+/// Fills in what is nothing yet: all of it is to be set. `struct_size` is sizeof the struct: so many bytes are written, those
+/// that this library does not know with zeros. NULL does nothing.
+void mnist_source_init(struct mnist_source *source,
+                       size_t struct_size);
+
+/// A dataset of samples that are asked for when they are needed, a batch at a time, for data that do not fit into memory or
+/// are made anew. Slices, validation_split, shuffling, checkpoints, what is done to samples (mnist_dataset_normalize and its
+/// like) mean what they mean in memory, and give the same bits. Everything but `fetch` and `user` is copied; these must be
+/// good as long as the dataset, its slices and calls with them. Nothing is asked for yet. On success `*out` is a new dataset,
+/// to be freed with mnist_dataset_free.
+///
+/// Its labels and targets are not kept: mnist_dataset_labels, mnist_dataset_targets and mnist_dataset_unique_labels are
+/// INVALID_ARGUMENT. In a child that is forked off inside `fetch` the call around it returns MNIST_ERROR_STATE; with prefetch
+/// that child ends when `fetch` returns.
+///
+/// Errors: INVALID_ARGUMENT for a NULL `source`, `dims` or `fetch`; SHAPE for another rank than 1 to 3, a size or a `len` of 0;
+/// UNSUPPORTED for more samples; OUT_OF_MEMORY.
+mnist_status mnist_dataset_from_source(const struct mnist_source *source,
+                                       struct mnist_dataset **out,
+                                       struct mnist_error *error);
 
 /// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
 /// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers

@@ -215,6 +215,20 @@ public:
         return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, nullptr, nullptr, out, e); });
     }
 
+    /// A table in text, its labels in the column of that name or number; without one they are samples to predict.
+    static dataset from_csv(const std::string &path, const std::optional<std::string> &label_column)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) {
+            return mnist_dataset_from_csv(detail::text(path, "path"), detail::text(label_column, "label_column"), out, e);
+        });
+    }
+
+    /// Samples that a C function gives when they are needed; no exception may leave it.
+    static dataset from_source(const mnist_source &source)
+    {
+        return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_from_source(&source, out, e); });
+    }
+
     static dataset from_idx(const std::string &images, const std::string &labels)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
@@ -275,6 +289,55 @@ public:
     {
         detail::check([&](mnist_error *e) { return mnist_dataset_reshape(get(), dims.data(), dims.size(), e); });
         return *this;
+    }
+
+    /// Height and width change places.
+    dataset &transpose()
+    {
+        detail::check([&](mnist_error *e) { return mnist_dataset_transpose(get(), e); });
+        return *this;
+    }
+
+    /// [N, C, H, W] to [N, H, W, C].
+    dataset &channels_last()
+    {
+        detail::check([&](mnist_error *e) { return mnist_dataset_channels_last(get(), e); });
+        return *this;
+    }
+
+    dataset &shuffle(std::uint64_t seed)
+    {
+        detail::check([&](mnist_error *e) { return mnist_dataset_shuffle(get(), seed, e); });
+        return *this;
+    }
+
+    /// Means and standard deviations: `len` of each, 1, the channels or a sample's pixels.
+    std::pair<std::vector<float>, std::vector<float>> statistics(std::size_t len = 1) const
+    {
+        std::pair<std::vector<float>, std::vector<float>> found{std::vector<float>(len), std::vector<float>(len)};
+        detail::check([&](mnist_error *e) {
+            return mnist_dataset_statistics(get(), found.first.data(), found.second.data(), len, e);
+        });
+        return found;
+    }
+
+    /// With what statistics() gave, of the training data, say.
+    dataset &standardize(const std::pair<std::vector<float>, std::vector<float>> &statistics)
+    {
+        const auto &[mean, deviation] = statistics;
+        if (mean.size() != deviation.size())
+            throw error(MNIST_ERROR_SHAPE, "argument `statistics`: not as many deviations as means");
+        detail::check([&, &mean = mean, &deviation = deviation](mnist_error *e) {
+            return mnist_dataset_standardize(get(), mean.data(), deviation.data(), mean.size(), e);
+        });
+        return *this;
+    }
+
+    /// The name of a class, where they have names.
+    std::optional<std::string> class_name(std::uint32_t label) const
+    {
+        const char *name = mnist_dataset_class_name(get(), label);
+        return name ? std::optional<std::string>(name) : std::nullopt;
     }
 
     std::vector<std::uint32_t> unique_labels() const

@@ -14,6 +14,8 @@ pub enum Kind {
     Idx,
     /// Weights, whole models and checkpoints.
     Safetensors,
+    /// Lines of fields.
+    Csv,
 }
 
 impl Kind {
@@ -22,6 +24,7 @@ impl Kind {
             Kind::Npz => "an npz archive of arrays (numpy.savez)",
             Kind::Idx => "an IDX file, plain or gzipped",
             Kind::Safetensors => "a safetensors file",
+            Kind::Csv => "a table in text (CSV)",
         }
     }
 
@@ -133,7 +136,7 @@ fn recognise(start: &[u8]) -> Option<Found> {
         [8, 3..=20, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => other("an ONNX model"),
         [8, 1, 0x12, ..] => other("a TensorFlow model"),
         [0, ..] if start.len() >= 4 && start.iter().all(|&byte| byte == 0) => other("zeros: what was never written"),
-        _ => text(start).map(Found::Other),
+        _ => text(start),
     }
 }
 
@@ -170,7 +173,7 @@ fn gzip(start: &[u8]) -> String {
 }
 
 /// What a text is: it may begin with a mark of its encoding and with blanks.
-fn text(start: &[u8]) -> Option<String> {
+fn text(start: &[u8]) -> Option<Found> {
     let start = &start[..start.len().min(1024)];
     let narrow: Vec<u8> = match start {
         [0xff, 0xfe, rest @ ..] | [0xfe, 0xff, rest @ ..] => rest.iter().copied().filter(|&byte| byte != 0).collect(),
@@ -200,10 +203,10 @@ fn text(start: &[u8]) -> Option<String> {
     } else if begins(&["{", "["]) {
         "JSON text"
     } else if line.contains([',', ';', '\t']) {
-        "a table in text (CSV)"
+        return Some(Found::Ours(Kind::Csv));
     } else {
         let begin: String = line.chars().take(40).collect();
-        return Some(format!("text that begins `{}`", printable(begin.trim_end())));
+        return Some(Found::Other(format!("text that begins `{}`", printable(begin.trim_end()))));
     };
-    Some(what.to_string())
+    Some(Found::Other(what.to_string()))
 }

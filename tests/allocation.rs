@@ -38,6 +38,7 @@ fn files(folder: &Path) {
     gzip.write_all(&idx(&[0x803, 3, 2, 2], &[7; 12])).unwrap();
     gzip.finish().unwrap();
     std::fs::write(folder.join("labels.idx"), idx(&[0x801, 3], &[1, 2, 3])).unwrap();
+    std::fs::write(folder.join("table.csv"), "y,a,b\none,2,3\ntwo,0.5,6\none,7,8\n").unwrap();
 }
 
 /// Refuses each of a program's requests in turn; `how` is `once` or `on`.

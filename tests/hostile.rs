@@ -157,7 +157,7 @@ fn table(header: &Header) -> String {
 
 use header::Struct;
 
-/// The good files: an archive with all arrays that are asked for anywhere, and two IDX files.
+/// The good files: an archive with all arrays that are asked for anywhere, two IDX files, and a table.
 fn files(folder: &Path) {
     let npy = |shape: &str, data: &[u8]| {
         let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
@@ -182,6 +182,7 @@ fn files(folder: &Path) {
     };
     idx("images.idx", &[0x803, 12, 8, 8], &pixels);
     idx("labels.idx", &[0x801, 12], &labels);
+    std::fs::write(folder.join("table.csv"), "label,a,b\n1,2,3\n4,5,6\n").unwrap();
     let cache = folder.join("keras/datasets");
     std::fs::create_dir_all(&cache).unwrap();
     std::fs::copy(folder.join("arrays.npz"), cache.join("mnist.npz")).unwrap();

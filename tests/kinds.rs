@@ -53,7 +53,6 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
         ("a JPEG picture", b"\xff\xd8\xff\xe0\0\x10JFIF\0".to_vec()),
         ("JSON text", b"{\"a\": [1, 2, 3], \"b\": \"a longer text of JSON\"}".to_vec()),
         ("JSON text", b"\n  [[0, 1], [2, 3]]\n".to_vec()),
-        ("a table in text (CSV)", b"label,pixel0,pixel1\n5,0,255\n".to_vec()),
         ("text that begins `404: Not Found`", b"404: Not Found".to_vec()),
         ("an ONNX model", b"\x08\x08\x12\x07pytorch\x1a\x052.1.0:\x0c".to_vec()),
         ("zeros", vec![0; 100]),
@@ -62,8 +61,9 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 /// The files that the library does read, each of which is the wrong kind for the others.
-fn ours() -> [(&'static str, Vec<u8>); 4] {
+fn ours() -> [(&'static str, Vec<u8>); 5] {
     [
+        ("a table in text (CSV)", b"label,pixel0,pixel1\n5,0,255\n4,1,2\n".to_vec()),
         ("an npz archive", trained::archive(true)),
         ("an IDX file", idx(&[2, 2, 2], &[7; 8])),
         ("an IDX file", gzip(&idx(&[2], &[1, 0]))),
@@ -94,6 +94,7 @@ fn loaders(path: &Path, folder: &Path) -> Vec<(&'static str, &'static str, Error
         ("pair's labels", npz, Dataset::from_npz_pair(&archive, "x_train", path, "y_train").unwrap_err()),
         ("IDX images", idx, Dataset::from_idx(path, &labels).unwrap_err()),
         ("IDX labels", idx, Dataset::from_idx(&images, path).unwrap_err()),
+        ("table", "a table in text (CSV)", Dataset::from_csv(path, Some("label")).unwrap_err()),
         ("load_weights", tensors, small.load_weights(path).unwrap_err()),
         ("model_load", tensors, Model::load(path).err().expect("a refusal")),
         ("resume", tensors, trained::fit(&small, &data(), 1, (path, true), 1).expect_err("a refusal")),
@@ -147,6 +148,7 @@ fn what_one_loader_reads_another_names() {
         named("npz", "an npz archive", Npz::open(&path).map(drop));
         named("load_data", "an npz archive", load_data(Some(&path)).map(drop));
         named("images", "an IDX file", Dataset::from_idx(&path, &path).map(drop));
+        named("table", "a table in text (CSV)", Dataset::from_csv(&path, Some("label")).map(drop));
         named("load_weights", "a safetensors file", model().load_weights(&path));
         named("model_load", "a safetensors file", Model::load(&path).map(drop));
     }
@@ -161,6 +163,7 @@ fn what_is_damaged_is_not_called_another_kind() {
         let error = match what {
             "an npz archive" => Npz::open(&path).err().unwrap(),
             "an IDX file" => Dataset::from_idx(&path, &path).unwrap_err(),
+            "a table in text (CSV)" => Dataset::from_csv(&path, Some("label")).unwrap_err(),
             _ => Model::load(&path).err().unwrap(),
         };
         let text = error.to_string();

@@ -30,6 +30,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     std::fs::write(folder.join("arrays.npz"), zip(&arrays)).unwrap();
     std::fs::write(folder.join("images.idx"), idx(&[12, 2, 2], &pixels)).unwrap();
     std::fs::write(folder.join("labels.idx"), idx(&[12], &labels)).unwrap();
+    std::fs::write(folder.join("table.csv"), "label,a,b\n1,2,3\n4,5,6\n").unwrap();
     (temporary, folder)
 }
 

@@ -35,6 +35,8 @@ fn main() -> std::io::Result<()> {
     // The target takes the length of the images' file first, then both.
     let pair = |images: &[u8], labels: &[u8]| [&[images.len() as u8], images, labels].concat();
     write("idx", images.iter().map(|file| pair(file, &idx(&[2], &[3, 9]))).collect())?;
+    let tables = ["\0label,a\n1,2\n", "\x03a;\"label\"\r\n1;x\r\n\r\n0.5;y", "\x021\t2\n3\t4\n", "\x02\u{feff}a, b\n-1e2 ,7\n"];
+    write("csv", tables.map(|table| table.as_bytes().to_vec()).into())?;
     let (weights, models) = tensors(&root);
     write("weights", weights)?;
     write("checkpoint", models.clone())?;

@@ -4,17 +4,19 @@
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{Handle, borrow, give, out, path, peek, room, slice, string, take, write_dims};
-use crate::data::{self, Dataset, Dtype, TargetKind};
+use crate::data::{self, Batch, Dataset, Dtype, TargetKind, Truth};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use parking_lot::{Mutex, RwLock};
-use std::ffi::c_char;
+use std::ffi::{CString, c_char};
 
 /// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 pub struct mnist_dataset {
     /// Held by calls that change it.
     exclusive: Mutex<()>,
     current: RwLock<Dataset>,
+    /// What its classes are called.
+    class_names: Vec<CString>,
 }
 
 impl Handle for mnist_dataset {
@@ -47,7 +49,9 @@ pub const MNIST_DTYPE_U64: u32 = 10;
 
 impl mnist_dataset {
     pub(super) fn new(data: Dataset) -> Self {
-        mnist_dataset { exclusive: Mutex::new(()), current: RwLock::new(data) }
+        // A table's names have no NUL.
+        let class_names = data.class_names().iter().filter_map(|name| CString::new(name.as_str()).ok()).collect();
+        mnist_dataset { exclusive: Mutex::new(()), current: RwLock::new(data), class_names }
     }
 
     /// The dataset as it is now; it shares the pixels.
@@ -190,6 +194,56 @@ pub unsafe extern "C" fn mnist_dataset_from_idx(
             out.write(give(mnist_dataset::new(data)));
         }
         Ok(MNIST_OK)
+    })
+}
+
+/// A dataset from a table in text (CSV), a sample a line, its numbers `[N, columns]` (see mnist_dataset_reshape), bytes when all are whole
+/// and from 0 to 255, else float32. Kaggle's digits are "label" and 784 pixels.
+///
+/// `label_column` is the name of the column with the labels, or, where none is called so, its number from 0, as "0"; NULL: there
+/// is none, and the samples are to be predicted. The first line has the columns' names, unless all of its fields but the
+/// label's are numbers. Fields are separated by commas, or by what the first line has instead: semicolons, else tabs. They may
+/// be quoted and have blanks around them; lines end with LF or CRLF, those without anything are passed over, and so is a mark of
+/// UTF-8.
+///
+/// Labels that are whole numbers from 0 to 4294967295 become labels; when one of them is another number, they all become targets
+/// `[1]` (see mnist_dataset_target_shape); when the first one is no number, they are names, and labels number them in the names'
+/// order (by their bytes), see mnist_dataset_class_name. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+///
+/// Memory, whatever the file: the dataset and as much again while it grows, at most sixteen times the file, and a line, of
+/// which 16 MiB are the most.
+///
+/// Errors, with line and column: NOT_FOUND, IO; FORMAT for another kind of file, which is named, a number of fields other than
+/// the first line's, a field that is no finite number (nothing in it, say), several columns of the label's name; NOT_FOUND for a column that is
+/// not there, with the names of those that are; UNSUPPORTED for UTF-16 and more than 65536 names; SHAPE for a table
+/// without another column than the label's; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_from_csv(
+    path: *const c_char,
+    label_column: *const c_char,
+    out: *mut *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let out = self::out(out, "out")?;
+            let path = self::path(path, "path")?;
+            let label = (!label_column.is_null()).then(|| string(label_column, "label_column")).transpose()?;
+            out.write(give(mnist_dataset::new(Dataset::from_csv(&path, label)?)));
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// What the class with the label `label` is called, where labels came as names; it is good as long as the dataset. NULL for a
+/// label that is not there, for classes without names, and for a NULL dataset.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_class_name(dataset: *const mnist_dataset, label: u32) -> *const c_char {
+    guard::value(std::ptr::null(), || {
+        // SAFETY: by the contract it is NULL or live.
+        let name = unsafe { peek(dataset) }.and_then(|dataset| dataset.class_names.get(label as usize));
+        name.map_or(std::ptr::null(), |name| name.as_ptr())
     })
 }
 
@@ -379,6 +433,108 @@ pub unsafe extern "C" fn mnist_dataset_reshape(
     })
 }
 
+/// Height and width change places: `[N, H, W]` becomes `[N, W, H]`, `[N, H, W, C]` becomes `[N, W, H, C]`. EMNIST's figures lie on
+/// their side without it. Slices made before are not changed.
+///
+/// Errors: SHAPE for samples without height and width (mnist_dataset_reshape gives them both); BUSY; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_transpose(dataset: *mut mnist_dataset, error: *mut mnist_error) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { borrow(dataset, "dataset") }?.change(Dataset::transpose)?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// Channels that come first, as in PyTorch, come last: `[N, C, H, W]` becomes `[N, H, W, C]`. Slices made before are not changed.
+///
+/// Errors: SHAPE for another rank than 4; BUSY; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_channels_last(
+    dataset: *mut mnist_dataset,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { borrow(dataset, "dataset") }?.change(Dataset::channels_last)?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// Puts the samples into another order, with their labels, targets and weights, once and for all: that of a fit's epoch 0 with
+/// this seed. So data that lie class by class can be cut by mnist_dataset_slice or validation_split. Slices made before are not
+/// changed.
+///
+/// Errors: BUSY; OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_shuffle(
+    dataset: *mut mnist_dataset,
+    seed: u64,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract it is NULL or live.
+        unsafe { borrow(dataset, "dataset") }?.change(|data| {
+            *data = data.shuffle(seed)?;
+            Ok(())
+        })?;
+        Ok(MNIST_OK)
+    })
+}
+
+/// Mean and standard deviation (of the population, as Keras's Normalization takes it) of all pixels as they are scaled now, in
+/// `mean` and `deviation`, which have room for `len` numbers each: 1 for all pixels together, the number of channels for each of
+/// them, or that of one sample's pixels for each. The sums are in double precision and in the samples' order. For
+/// mnist_dataset_standardize, of the test data too: they get the training data's numbers.
+///
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a pixel that is NaN or infinite; what a source fails with;
+/// OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_statistics(
+    dataset: *const mnist_dataset,
+    mean: *mut f32,
+    deviation: *mut f32,
+    len: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let data = borrow(dataset, "dataset")?.get();
+            data.check_statistics(len)?;
+            let mean = room(mean, "mean", (len, "len"), len)?;
+            data.statistics(mean, room(deviation, "deviation", (len, "len"), len)?)?;
+        }
+        Ok(MNIST_OK)
+    })
+}
+
+/// Subtracts the mean from all pixels and divides by the standard deviation, of which 1e-7 is the least that counts, in single
+/// precision: Keras's Normalization. `mean` and `deviation` are `len` numbers each: one for all pixels, one for each channel, or
+/// one for each pixel of a sample. Slices made before are not changed.
+///
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a number that is NaN or infinite, or a negative deviation; BUSY;
+/// OUT_OF_MEMORY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_dataset_standardize(
+    dataset: *mut mnist_dataset,
+    mean: *const f32,
+    deviation: *const f32,
+    len: usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let dataset = borrow(dataset, "dataset")?;
+            dataset.get().check_statistics(len)?;
+            let (mean, deviation) = (slice(mean, len, "mean")?, slice(deviation, len, "deviation")?);
+            dataset.change(|data| data.standardize(mean, deviation))?;
+        }
+        Ok(MNIST_OK)
+    })
+}
+
 /// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
 /// ascending order. `labels` may be NULL when `capacity` is 0.
 ///
@@ -517,13 +673,14 @@ pub unsafe extern "C" fn mnist_dataset_image(
                     .found(i)
                     .at("argument `i`"));
             }
-            let found = match label.is_null() {
-                true => None,
-                false => Some(data.need_labels().at("argument `dataset`")?[i]),
-            };
-            let len = data.image_shape().iter().product();
-            data.image(i, room(pixels, "pixels", (capacity, "capacity"), len)?)?;
-            if let Some(found) = found {
+            let pixels = room(pixels, "pixels", (capacity, "capacity"), data.image_shape().iter().product())?;
+            if !label.is_null() && data.target_kind() != TargetKind::Labels {
+                data.need_labels().at("argument `dataset`")?;
+            }
+            let mut one = Batch::new(&data, 1)?;
+            one.fill(&data, &[i as u32]).at("argument `dataset`")?;
+            pixels.copy_from_slice(one.x());
+            if let (false, Truth::Labels(&[found])) = (label.is_null(), one.truth()) {
                 label.write(found);
             }
         }

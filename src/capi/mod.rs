@@ -35,4 +35,5 @@ mod output;
 mod pointers;
 #[cfg(feature = "reserve")]
 mod reserve;
+mod source;
 mod weights;

@@ -39,6 +39,7 @@ pub struct Dataset {
     pub(super) transforms: Transforms,
     pub(super) targets: Targets,
     pub(super) weights: Option<Shared<f32>>,
+    pub(super) class_names: Arc<Vec<String>>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,7 +126,8 @@ impl Dataset {
             return Err(error.expected(format_args!("at most {}", u32::MAX)).found(count));
         }
         let (transforms, targets) = (Transforms::default(), Targets::None);
-        Ok(Dataset { pixels, order: None, range: 0..count, sample, transforms, targets, weights: None })
+        let (order, weights, class_names) = (None, None, Arc::default());
+        Ok(Dataset { pixels, order, range: 0..count, sample, transforms, targets, weights, class_names })
     }
 
     /// How many images there are; never 0.

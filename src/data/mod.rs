@@ -3,6 +3,7 @@
 mod archive;
 mod batches;
 mod cache;
+mod csv;
 mod dataset;
 #[cfg(feature = "download")]
 mod download;

@@ -143,9 +143,22 @@ impl Dataset {
         Ok(self)
     }
 
+    /// Gives the classes names.
+    pub(super) fn with_class_names(mut self, names: Vec<String>) -> Self {
+        self.class_names = Arc::new(names);
+        self
+    }
+
     fn with(mut self, targets: Targets) -> Self {
         self.targets = targets;
+        self.class_names = Arc::default();
         self
+    }
+
+    /// What the classes are called, in the order of their labels, where they have names: those of a table whose labels are
+    /// text.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
     }
 
     /// What kind of targets it has.

@@ -220,18 +220,19 @@ impl Dataset {
         Ok(())
     }
 
-    fn check_statistics(&self, len: usize) -> Result<()> {
+    /// Makes sure that there can be so many means.
+    pub(crate) fn check_statistics(&self, len: usize) -> Result<()> {
         let [_, _, channels] = self.image_shape();
-        let all = self.image_len();
-        match [1, channels, all].contains(&len) {
-            true => Ok(()),
-            false => {
-                Err(Error::new(ErrorKind::Shape, "neither one number for all pixels nor one for each channel or pixel")
-                    .expected(format_args!("1, {channels} or {all}"))
-                    .found(len)
-                    .at("argument `len`"))
-            }
+        let mut lens = vec![1, channels, self.image_len()];
+        lens.dedup();
+        if lens.contains(&len) {
+            return Ok(());
         }
+        let lens: Vec<String> = lens.iter().map(usize::to_string).collect();
+        Err(Error::new(ErrorKind::Shape, "neither one number for all pixels nor one for each channel or pixel")
+            .expected(lens.join(" or "))
+            .found(len)
+            .at("argument `len`"))
     }
 
     /// `[N, H, W]` to `[N, H, W, 1]`.

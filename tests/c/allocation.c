@@ -40,7 +40,7 @@ static void expect(int is, int line, const char *what, const char *step)
 /* What calls write to: filled with a pattern before a step, and kept when it has succeeded. */
 static struct outputs {
     mnist_npz *npz;
-    mnist_dataset *train, *test, *slice, *idx, *copy, *wide;
+    mnist_dataset *train, *test, *slice, *idx, *copy, *wide, *table, *source;
     mnist_model *model, *loaded;
     mnist_history *history;
     mnist_metrics metrics;
@@ -145,6 +145,62 @@ static mnist_status step_wide(void)
     if (CALL(mnist_dataset_new(&x, &y, NULL, &out.wide, error)) == MNIST_OK)
         kept.wide = out.wide;
     return came_to;
+}
+
+static mnist_status step_table(void)
+{
+    if (CALL(mnist_dataset_from_csv(in("table.csv"), "y", &out.table, error)) == MNIST_OK)
+        kept.table = out.table;
+    return came_to;
+}
+
+static int32_t fetch(void *user, const uint64_t *indices, size_t count, float *x, uint32_t *labels, float *targets)
+{
+    (void)user, (void)targets;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < 64; j++)
+            x[64 * i + j] = (float)(indices[i] + j) / 128;
+        labels[i] = (uint32_t)indices[i] % 10;
+    }
+    return 0;
+}
+
+static mnist_status step_source(void)
+{
+    static const size_t dims[2] = {8, 8};
+    mnist_source source;
+    mnist_source_init(&source, sizeof source);
+    source.len = 20;
+    source.rank = 2;
+    source.dims = dims;
+    source.fetch = fetch;
+    source.identity = "numbers";
+    if (CALL(mnist_dataset_from_source(&source, &out.source, error)) == MNIST_OK)
+        kept.source = out.source;
+    return came_to;
+}
+
+static mnist_status step_shuffle(void)
+{
+    return CALL(mnist_dataset_shuffle(kept.source, 7, error));
+}
+
+static mnist_status step_transpose(void)
+{
+    return CALL(mnist_dataset_transpose(kept.source, error));
+}
+
+static mnist_status step_standardize(void)
+{
+    float mean, deviation;
+    if (CALL(mnist_dataset_statistics(kept.source, &mean, &deviation, 1, error)) != MNIST_OK)
+        return came_to;
+    return CALL(mnist_dataset_standardize(kept.source, &mean, &deviation, 1, error));
+}
+
+static mnist_status step_predict_source(void)
+{
+    return CALL(mnist_model_predict_dataset(kept.model, kept.source, out.all, 400, error));
 }
 
 static mnist_status step_slice(void)
@@ -355,9 +411,9 @@ static const struct step {
 } steps[] = {
 #define STEP(name) {#name, step_##name}
     STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
-    STEP(copy),    STEP(wide), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
+    STEP(copy),    STEP(wide), STEP(table), STEP(source), STEP(shuffle), STEP(transpose), STEP(standardize), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
-    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(save_weights), STEP(save),
+    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save),
     STEP(load_model), STEP(load_weights), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)
@@ -367,6 +423,7 @@ static void free_all(void)
     mnist_npz_free(kept.npz);
     mnist_dataset_free(kept.train), mnist_dataset_free(kept.test), mnist_dataset_free(kept.slice);
     mnist_dataset_free(kept.idx), mnist_dataset_free(kept.copy), mnist_dataset_free(kept.wide);
+    mnist_dataset_free(kept.table), mnist_dataset_free(kept.source);
     mnist_graph_free(graph), mnist_graph_free(kept.graph);
     mnist_model_free(kept.model), mnist_model_free(kept.loaded);
     mnist_history_free(kept.history);

@@ -1,6 +1,12 @@
-/* Datasets: what they are made of, what belongs to each sample, and that a call that fails makes none. */
+/* Datasets: what they are made of, what belongs to each sample, what is done to them, and that a call that fails makes none. */
+
+#define _GNU_SOURCE
 
 #include "expect.h"
+
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { N = 6, FEATURES = 4 };
 
@@ -137,6 +143,217 @@ static void to_predict(void)
     mnist_model_free(model);
 }
 
+/* What a model has become after two epochs of a fit of this dataset. */
+static mnist_status fitted(const mnist_dataset *data, const char *checkpoint, int resume, float *weights, size_t *len)
+{
+    mnist_model *model = network(8, 2, 4);
+    mnist_fit_options options = quiet();
+    options.batch_size = 7;
+    options.epochs = 2;
+    options.validation_split = 0.25;
+    options.checkpoint_path = checkpoint;
+    options.resume = resume;
+    WORKS(mnist_model_compile(model, NULL, error));
+    const mnist_status status = mnist_model_fit(model, data, &options, NULL, error);
+    mnist_error *none = mnist_error_new();
+    if (mnist_model_predict_dataset(model, data, weights, *len, none) != MNIST_OK)
+        *len = 0;
+    mnist_error_free(none);
+    mnist_model_free(model);
+    return status;
+}
+
+enum { SAMPLES = 40, PIXELS = 64 };
+
+/* What a source gives: an image of `noise`, by its number. */
+static struct {
+    float pixels[SAMPLES][PIXELS];
+    uint32_t labels[SAMPLES];
+    int calls, bad, wrong_label;
+    int fork; /* whether to */
+} kept;
+
+static int32_t fetch(void *user, const uint64_t *indices, size_t count, float *x, uint32_t *labels, float *targets)
+{
+    TRUE(user == &kept && count > 0 && targets == NULL);
+    kept.calls++;
+    if (kept.fork && fork() == 0)
+        return 0; /* the child: its call ends with an error */
+    for (size_t i = 0; i < count; i++) {
+        if ((int)indices[i] == kept.bad)
+            return 5;
+        memcpy(x + PIXELS * i, kept.pixels[indices[i]], sizeof kept.pixels[0]);
+        labels[i] = (int)indices[i] == kept.wrong_label ? 10 : kept.labels[indices[i]];
+    }
+    return 0;
+}
+
+static mnist_source source_of(const char *identity)
+{
+    static const size_t sizes[2] = {8, 8};
+    mnist_source source;
+    mnist_source_init(&source, sizeof source);
+    source.len = SAMPLES;
+    source.rank = 2;
+    source.dims = sizes;
+    source.fetch = fetch;
+    source.user = &kept;
+    source.identity = identity;
+    return source;
+}
+
+static void sources(void)
+{
+    static float here[SAMPLES * 10], there[SAMPLES * 10];
+    static const size_t none[2] = {8, 0};
+    mnist_dataset *memory = noise(SAMPLES, 8), *data = NULL, *nameless = NULL, *part = NULL;
+    mnist_source source = source_of("noise");
+    mnist_metrics metrics[2];
+    float found[PIXELS];
+    uint32_t label;
+    size_t len = SAMPLES * 10;
+    kept.bad = kept.wrong_label = -1;
+    for (size_t i = 0; i < SAMPLES; i++)
+        WORKS(mnist_dataset_image(memory, i, kept.pixels[i], PIXELS, &kept.labels[i], error));
+    WORKS(mnist_dataset_from_source(&source, &data, error));
+    TRUE(kept.calls == 0 && mnist_dataset_len(data) == SAMPLES && mnist_dataset_dtype(data) == MNIST_DTYPE_F32);
+
+    /* The same bits, however the samples come. */
+    for (int changed = 0; changed < 2; changed++) {
+        WORKS(fitted(memory, NULL, 0, here, &len));
+        WORKS(fitted(data, NULL, 0, there, &len));
+        TRUE(len == SAMPLES * 10 && memcmp(here, there, sizeof here) == 0);
+        mnist_model *model = network(8, 2, 4);
+        WORKS(mnist_model_evaluate(model, memory, NULL, &metrics[0], error));
+        WORKS(mnist_model_evaluate(model, data, NULL, &metrics[1], error));
+        TRUE(memcmp(&metrics[0], &metrics[1], sizeof metrics[0]) == 0);
+        mnist_model_free(model);
+        mnist_dataset *both[2] = {memory, data};
+        float mean[2], deviation[2];
+        for (int i = 0; i < 2; i++) {
+            WORKS(mnist_dataset_shuffle(both[i], 3, error));
+            WORKS(mnist_dataset_transpose(both[i], error));
+            WORKS(mnist_dataset_statistics(both[i], &mean[i], &deviation[i], 1, error));
+            WORKS(mnist_dataset_standardize(both[i], &mean[i], &deviation[i], 1, error));
+        }
+        TRUE(memcmp(mean, mean + 1, sizeof *mean) == 0 && memcmp(deviation, deviation + 1, sizeof *mean) == 0);
+    }
+    WORKS(mnist_dataset_slice(data, 5, 3, &part, error));
+    WORKS(mnist_dataset_image(memory, 6, here, PIXELS, &label, error));
+    WORKS(mnist_dataset_image(part, 1, found, PIXELS, &kept.labels[0], error));
+    TRUE(memcmp(here, found, sizeof found) == 0 && label == kept.labels[0]);
+    FAILS(INVALID_ARGUMENT, "a source's labels and targets", mnist_dataset_labels(data, kept.labels, SAMPLES, error));
+    mnist_dataset_free(part);
+    mnist_dataset_free(memory);
+    mnist_dataset_free(data);
+
+    /* What goes wrong is told, and ends the call. */
+    WORKS(mnist_dataset_from_source(&source, &data, error));
+    kept.bad = 3;
+    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_IO, "of the source: the source gave no samples: expected 0, found 5");
+    kept.bad = -1;
+    kept.wrong_label = 4;
+    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "sample 4 of the source: a label past the class count");
+    kept.wrong_label = -1;
+    kept.pixels[9][11] = INFINITY;
+    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "sample 9 of the source: pixel [1, 3, 0]");
+    kept.pixels[9][11] = 0;
+
+    /* Checkpoints know a source by its identity. */
+    len = SAMPLES * 10;
+    WORKS(fitted(data, "checkpoint", 0, here, &len));
+    WORKS(fitted(data, "checkpoint", 1, there, &len));
+    TRUE(memcmp(here, there, sizeof here) == 0);
+    source.identity = "other noise";
+    WORKS(mnist_dataset_from_source(&source, &nameless, error));
+    expect_status(__LINE__, "resume", fitted(nameless, "checkpoint", 1, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "fingerprint");
+    mnist_dataset_free(nameless);
+    source.identity = NULL;
+    WORKS(mnist_dataset_from_source(&source, &nameless, error));
+    expect_status(__LINE__, "resume", fitted(nameless, "checkpoint", 1, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "without an identity");
+    mnist_dataset_free(nameless);
+
+    /* A child that is forked off in it. */
+    kept.fork = 1;
+    const pid_t parent = getpid();
+    const mnist_status status = fitted(data, NULL, 0, here, &len);
+    if (getpid() != parent)
+        _exit(status != MNIST_ERROR_STATE);
+    kept.fork = 0;
+    TRUE(status == MNIST_OK);
+    for (int ended; wait(&ended) > 0;)
+        TRUE(WIFEXITED(ended) && WEXITSTATUS(ended) == 0);
+    mnist_dataset_free(data);
+
+    FAILS(INVALID_ARGUMENT, "argument `source`: is NULL", mnist_dataset_from_source(NULL, &data, error));
+    source.fetch = NULL;
+    FAILS(INVALID_ARGUMENT, "field `fetch` of argument `source`: is NULL", mnist_dataset_from_source(&source, &data, error));
+    source.fetch = fetch;
+    source.dims = none;
+    FAILS(SHAPE, "argument `source`: sizes that are 0", mnist_dataset_from_source(&source, &data, error));
+    source.rank = 4;
+    FAILS(SHAPE, "rank", mnist_dataset_from_source(&source, &data, error));
+}
+
+static void write_text(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    TRUE(file && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void tables(void)
+{
+    mnist_dataset *data = NULL;
+    uint32_t labels[3];
+    size_t shape[2];
+    float pixels[4];
+    write_text("train.csv", "label,pixel0,pixel1,pixel2,pixel3\n9,0,1,2,255\n300,4,5,6,7\n");
+    WORKS(mnist_dataset_from_csv("train.csv", "label", &data, error));
+    TRUE(mnist_dataset_shape(data, shape, 2) == 2 && shape[0] == 2 && shape[1] == 4);
+    TRUE(mnist_dataset_dtype(data) == MNIST_DTYPE_U8 && mnist_dataset_class_name(data, 0) == NULL);
+    WORKS(mnist_dataset_labels(data, labels, 2, error));
+    TRUE(labels[0] == 9 && labels[1] == 300);
+    WORKS(mnist_dataset_reshape(data, (const size_t[]){2, 2}, 2, error));
+    WORKS(mnist_dataset_transpose(data, error));
+    WORKS(mnist_dataset_image(data, 0, pixels, 4, labels, error));
+    TRUE(pixels[0] == 0 && pixels[1] == 2 && pixels[2] == 1 && pixels[3] == 255);
+    mnist_dataset_free(data);
+    FAILS(NOT_FOUND, "train.csv: line 1: no such column: expected one of label, pixel0",
+          mnist_dataset_from_csv("train.csv", "lable", &data, error));
+    write_text("iris.csv", "5.1,setosa\r\n6,virginica\r\n4.9,setosa\r\n\r\n");
+    WORKS(mnist_dataset_from_csv("iris.csv", "1", &data, error));
+    WORKS(mnist_dataset_labels(data, labels, 3, error));
+    TRUE(labels[0] == 0 && labels[1] == 1 && labels[2] == 0 && mnist_dataset_class_name(data, 2) == NULL);
+    TRUE(strcmp(mnist_dataset_class_name(data, 1), "virginica") == 0);
+    mnist_dataset_free(data);
+    FAILS(FORMAT, "iris.csv: line 2: column 1 (setosa): not a number: expected a finite number, found `virginica`",
+          mnist_dataset_from_csv("iris.csv", NULL, &data, error));
+    FAILS(FORMAT, "is empty", (write_text("empty.csv", ""), mnist_dataset_from_csv("empty.csv", NULL, &data, error)));
+}
+
+/* What is done to samples is refused where it has no meaning, and changes nothing then. */
+static void transforms(void)
+{
+    const mnist_array x = array(samples, MNIST_DTYPE_F32, 2, flat);
+    float mean[4], deviation[4], one[4];
+    mnist_dataset *data = NULL;
+    WORKS(mnist_dataset_new(&x, NULL, NULL, &data, error));
+    FAILS(SHAPE, "the images have no height and width", mnist_dataset_transpose(data, error));
+    FAILS(SHAPE, "the images have no channels", mnist_dataset_channels_last(data, error));
+    FAILS(SHAPE, "argument `len`: neither one number", mnist_dataset_statistics(data, mean, deviation, 3, error));
+    FAILS(SHAPE, "expected 1 or 4, found 2", mnist_dataset_standardize(data, mean, deviation, 2, error));
+    WORKS(mnist_dataset_statistics(data, mean, deviation, 4, error));
+    TRUE(mean[0] == 1.25f && mean[3] == 1.625f && fabsf(deviation[1] - 0.85391256f) < 1e-6f);
+    WORKS(mnist_dataset_standardize(data, mean, deviation, 4, error));
+    WORKS(mnist_dataset_image(data, 0, one, 4, NULL, error));
+    TRUE(one[2] == (samples[2] - mean[2]) / deviation[2]);
+    WORKS(mnist_dataset_reshape(data, (const size_t[]){2, 1, 2}, 3, error));
+    WORKS(mnist_dataset_channels_last(data, error));
+    WORKS(mnist_dataset_image(data, 0, one, 4, NULL, error));
+    TRUE(one[1] == (samples[2] - mean[2]) / deviation[2]);
+    mnist_dataset_free(data);
+}
+
 int main(void)
 {
     error = mnist_error_new();
@@ -145,5 +362,8 @@ int main(void)
     targets();
     labels_and_weights();
     to_predict();
+    transforms();
+    tables();
+    sources();
     return report();
 }

@@ -71,6 +71,14 @@ static mnist_status labels_from_idx(const char *path)
     return from_idx(in("images.idx"), path);
 }
 
+static mnist_status from_csv(const char *path)
+{
+    mnist_dataset *loaded = NULL;
+    const mnist_status status = mnist_dataset_from_csv(path, "label", &loaded, error);
+    mnist_dataset_free(loaded);
+    return status;
+}
+
 static mnist_status load_weights(const char *path)
 {
     return mnist_model_load_weights(model, path, error);
@@ -138,6 +146,7 @@ static const struct call {
     {"mnist_dataset_from_npz_pair labels_path", labels_from_pair, 0, "arrays.npz"},
     {"mnist_dataset_from_idx images_path", images_from_idx, 0, "images.idx"},
     {"mnist_dataset_from_idx labels_path", labels_from_idx, 0, "labels.idx"},
+    {"mnist_dataset_from_csv path", from_csv, 0, "table.csv"},
     {"mnist_model_load_weights path", load_weights, 0, "weights"},
     {"mnist_model_load path", load_model, 0, "model"},
     {"mnist_model_save_weights path", save_weights, 1, "weights"},
@@ -173,7 +182,7 @@ static void all_work(int line)
 }
 #define ALL_WORK() all_work(__LINE__)
 
-/* The files; the caller has put arrays.npz, images.idx and labels.idx there. */
+/* The files; the caller has put arrays.npz, images.idx, labels.idx and table.csv there. */
 static void begin(const char *where)
 {
     folder = where;

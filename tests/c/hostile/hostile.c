@@ -107,6 +107,9 @@ static void fill_in(const struct options *options)
             continue; /* it would take precedence over others */
         if (field->kind == OBJECT || field->kind == TEXT || field->kind == FUNCTION || field->kind == USER_DATA)
             put(field, candidate("", field, 0, NULL, NULL));
+        else if (strcmp(options->name, "mnist_source") == 0 && strcmp(field->name, "target_len") != 0
+                 && (field->kind == NUMBER || field->kind == IN)) /* a source has no defaults */
+            put(field, candidate("", field, field->kind == IN, NULL, NULL));
         else if (field->kind == OUT || is_room(field))
             put(field, candidate("", field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
     }

@@ -16,6 +16,7 @@ static const char *const may_be_null[][2] = {
     {"mnist_merge", "config"},
     {"mnist_model_set_trainable", "layer"}, /* all of them */
     {"mnist_model_copy_weights", "copied"}, /* no number wanted */
+    {"mnist_dataset_from_csv", "label_column"}, /* samples to predict */
     {"mnist_dataset_new", "y"},             /* nothing is known of it */
     {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
 };
@@ -29,6 +30,8 @@ static const struct {
     {NULL, "class_name", "ReLU"},
     {NULL, "config", "{name: 'one', trainable: true}"},
     {NULL, "layer", "conv2d"},
+    {NULL, "label_column", "label"},
+    {NULL, "identity", "noise, version 1"},
     {NULL, "json", network},
     {NULL, "optimizer_config", "{class_name: 'SGD', config: {momentum: 0.5}}"},
     {NULL, "loss_config", "'sparse_categorical_crossentropy'"},
@@ -124,7 +127,7 @@ static size_t candidates(const struct place *place)
     case OBJECTS:
         return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : strcmp(place->type, "mnist_dataset") == 0 ? 2 : 1;
     case TEXT:
-        return 5;
+        return 6;
     case NUMBER:
         return 6;
     case CONSTANT:
@@ -157,8 +160,8 @@ static mnist_array *good_array(const struct place *place)
 /* One of them for a function; `output` is where an output may be written, `options` a struct that is filled in. */
 static value candidate(const char *function, const struct place *place, size_t i, void *output, void *options)
 {
-    static char *const paths[] = {"new", "arrays.npz", "images.idx", "labels.idx", "whole.model"};
-    static char *const words[] = {"images", "labels", "loss", "dense/kernel", "a word"};
+    static char *const paths[] = {"new", "arrays.npz", "images.idx", "labels.idx", "whole.model", "table.csv"};
+    static char *const words[] = {"images", "labels", "loss", "dense/kernel", "a word", "another one"};
     static const uint64_t numbers[] = {1, 0, 3, KERNEL, 32, 1024};
     switch (place->kind) {
     case OBJECT:
@@ -405,7 +408,7 @@ static size_t wrong_values(const struct place *place, const struct options *opti
     case TEXT:
         return wrong_texts(place, argument, reads, list);
     case OPTIONS:
-        ADD("NULL", MUST_WORK, 0, {.p = NULL});
+        ADD("NULL", strcmp(place->name, "source") == 0 ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* the defaults */
         ADD("an object", MUST_FAIL, 1, {0}, .type = "mnist_dataset");
         return n;
     case STRUCT_SIZE:
@@ -419,7 +422,8 @@ static size_t wrong_values(const struct place *place, const struct options *opti
     case FUNCTION:
         for (size_t i = 0; i < sizeof callbacks / sizeof *callbacks; i++)
             if (strcmp(callbacks[i].type, place->type) == 0 && !callbacks[i].good)
-                ADD(callbacks[i].what, MUST_WORK, 0, {.f = callbacks[i].function});
+                ADD(callbacks[i].what, callbacks[i].needed ? MUST_FAIL : MUST_WORK, callbacks[i].needed,
+                    {.f = callbacks[i].function});
         return n;
     case USER_DATA:
         ADD("NULL", MUST_WORK, 0, {.p = NULL});
