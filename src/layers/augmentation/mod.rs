@@ -5,7 +5,9 @@
 //! layer, the epoch and the sample's index in the dataset ([`of_sample`]), so that neither the batch's size nor threads nor
 //! resuming change a picture. They are drawn again on the way back: nothing is kept of a batch.
 //!
-//! A pass over a batch of 28 x 28 pixels on one thread, in copies of its pixels: see `how_long_a_pass_takes` in the tests.
+//! How long they take for a picture of 28 x 28 pixels on one thread, beside 0.1 us for a copy of it and 300 us for a step of
+//! the tutorial's network: a flip or brightness 0.4 us, contrast 2, erasing 8, rotation, translation and zoom 16, elastic
+//! distortions 50 (`how_long_a_pass_takes` in the tests).
 
 mod affine;
 mod color;

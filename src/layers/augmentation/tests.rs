@@ -1,9 +1,13 @@
 //! Beside Keras, given the numbers that it drew (`tests/keras/augmentation.py`); and the numbers that we draw.
 
 use super::*;
+use crate::data::Dataset;
+use crate::graph::Graph;
 use crate::json::{self, Named};
 use crate::kernels::{Isa, numbers};
-use crate::layers;
+use crate::layers::{self, Activation};
+use crate::model::{CompileOptions, Model};
+use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress};
 use safetensors::SafeTensors;
 use std::path::Path;
 
@@ -94,12 +98,15 @@ fn pictures_become_what_keras_makes_of_them() {
     assert!(off.is_empty(), "{}", off.join("\n"));
 }
 
-/// What a layer in training makes of `x`.
-fn train(class: &str, config: &str, dims: &[usize], x: &[f32], step: &Step, threads: usize) -> Vec<f32> {
+fn layer(class: &str, config: &str) -> Arc<dyn Layer> {
     let value = json::parse(config).unwrap();
     let object = Object::root(&value).unwrap();
-    let layer = layers::read(layers::entry(&Named::of(class, object.clone(), String::new())).unwrap(), &object);
-    let (layer, shape) = (layer.unwrap(), Shape::new(dims).unwrap());
+    layers::read(layers::entry(&Named::of(class, object.clone(), String::new())).unwrap(), &object).unwrap()
+}
+
+/// What a layer in training makes of `x`.
+fn train(class: &str, config: &str, dims: &[usize], x: &[f32], step: &Step, threads: usize) -> Vec<f32> {
+    let (layer, shape) = (layer(class, config), Shape::new(dims).unwrap());
     let output = layer.output(&[&shape]).unwrap();
     let site = Site {
         inputs: &[&shape],
@@ -182,7 +189,7 @@ fn assert_even(found: &[f64], [low, high]: [f64; 2], what: &str) {
 fn what_is_drawn_is_spread_evenly() {
     const COUNT: u32 = 10_000;
     let flipped = drawn("RandomFlip", "{mode: 'vertical'}", &[2, 1, 1], &[0.0, 1.0], COUNT);
-    let share = rate(&flipped.as_chunks::<2>().0, |&pixels| pixels == [1.0, 0.0]);
+    let share = rate(flipped.as_chunks::<2>().0, |&pixels| pixels == [1.0, 0.0]);
     assert!((share - 0.5).abs() < 0.025, "{share}");
 
     let double = |all: Vec<f32>| all.into_iter().map(f64::from).collect::<Vec<f64>>();
@@ -237,11 +244,6 @@ fn what_is_erased_or_distorted_has_its_chance_and_size() {
 
 #[test]
 fn in_inference_and_with_nothing_to_draw_nothing_is_done() {
-    let layer = |class: &str, config: &str| {
-        let value = json::parse(config).unwrap();
-        let object = Object::root(&value).unwrap();
-        layers::read(layers::entry(&Named::of(class, object.clone(), String::new())).unwrap(), &object).unwrap()
-    };
     for (class, config) in ALL {
         let layer = layer(class, config);
         assert!(layer.is_view(false) && !layer.is_view(true), "{class}");
@@ -256,6 +258,70 @@ fn in_inference_and_with_nothing_to_draw_nothing_is_done() {
     ] {
         assert!(layer(class, config).is_view(true), "{class}");
     }
+}
+
+/// A network whose first layers change its images, or the same without them.
+fn network(augmented: bool) -> Model {
+    let mut graph = Graph::new();
+    let input = graph.input(&[12, 10, 1]).unwrap();
+    let kinds = ALL.iter().filter(|_| augmented);
+    let x = kinds.fold(input, |x, (class, config)| graph.add(layer(class, config), None, true, &[x]).unwrap());
+    let y = graph.conv2d(x, 2, 3, Activation::Relu).unwrap();
+    let y = graph.flatten(y).unwrap();
+    let y = graph.dense(y, 3, Activation::Softmax).unwrap();
+    let model = Model::new(&graph, input, y, "m").unwrap();
+    model.compile(&CompileOptions::default()).unwrap();
+    model
+}
+
+/// Stops a fit after so many batches.
+struct StopAfter(usize);
+
+impl Callbacks for StopAfter {
+    fn on_batch_end(&mut self, _: &Progress) -> Control {
+        self.0 -= 1;
+        if self.0 == 0 { Control::Stop } else { Control::Continue }
+    }
+}
+
+/// Fits it, and gives the weights' file.
+fn fit(model: &Model, folder: &Path, checkpoint: Option<&Path>, batches: usize) -> Vec<u8> {
+    let pixels = (0..30 * 120u32).map(|i| (i * i % 251) as u8).collect();
+    let data = Dataset::from_u8(pixels, &[30, 12, 10], (0..30).map(|i| i % 3).collect()).unwrap();
+    let (write, mut stop) = (&mut |_: &str| (), StopAfter(batches));
+    let mut options = FitOptions::new(Output::file(write));
+    (options.batch_size, options.epochs) = (8, 3);
+    options.callbacks = Some(&mut stop);
+    let of = |path: &Path| CheckpointOptions { path: path.into(), batches: 0, epochs: 0, seconds: 0.0, resume: true };
+    options.checkpoint = checkpoint.map(of);
+    model.fit(&data, options).unwrap();
+    model.save_weights(&folder.join("weights")).unwrap();
+    std::fs::read(folder.join("weights")).unwrap()
+}
+
+#[test]
+fn a_fit_has_the_same_bits_on_any_threads_and_resumed_and_predictions_leave_images_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (folder, checkpoint) = (folder.path(), folder.path().join("c"));
+    let model = network(true);
+    model.set_threads(1).unwrap();
+    let expected = fit(&model, folder, None, 99);
+    assert_ne!(fit(&network(false), folder, None, 99), expected);
+    let others = network(true);
+    others.set_threads(3).unwrap();
+    assert_eq!(fit(&others, folder, None, 99), expected);
+    // In the midst of the second epoch.
+    assert_ne!(fit(&network(true), folder, Some(&checkpoint), 6), expected);
+    assert_eq!(fit(&network(true), folder, Some(&checkpoint), 99), expected);
+
+    let (plain, x) = (network(false), numbers(1, 5 * 120));
+    plain.load_weights(&folder.join("weights")).unwrap();
+    let predict = |model: &Model| {
+        let mut y = vec![f32::NAN; 5 * 3];
+        model.predict(&x, 5, &mut y).unwrap();
+        y
+    };
+    assert_eq!(predict(&model), predict(&plain));
 }
 
 /// For a look: `cargo test --release --lib -- --ignored --nocapture how_long_a_pass_takes`.
