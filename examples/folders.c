@@ -3,8 +3,8 @@
  *     folders FOLDER [EPOCHS]        learns from the .png, .jpg and .jpeg files in the folders of FOLDER
  *     folders --test FOLDER          draws two classes of such files into FOLDER, which is made, and learns those
  *
- * Classes are numbered by their names' order. Every fifth file of a class is kept for the test. Files are read with libpng and libjpeg
- * and brought to 64 x 64 pixels. Needs POSIX. */
+ * Classes are numbered in the order of their names. Every fifth file of a class is kept for the test. Files are read with
+ * libpng and libjpeg and brought to 64 x 64 pixels. Needs POSIX. */
 
 #define _POSIX_C_SOURCE 200809L
 #include <mnist.h>
@@ -234,15 +234,17 @@ static void draw_files(const char *folder)
     mkdir(folder, 0777);
     for (size_t i = 0; i < 200; i++) {
         const size_t lying = i % 2, side = 50 + i / 2;
-        const double width = 4 + (double)(i * 7 % 11), phase = (double)(i * 13 % 17);
+        const double waves = 3 + (double)(i * 7 % 11), phase = (double)(i * 13 % 17);
         for (size_t p = 0; p < side * side * COLOURS; p++) {
             const size_t x = p / COLOURS % side, y = p / COLOURS / side;
-            pixels[p] = (uint8_t)(128 + 60 * sin((double)(lying ? y : x) * 64 / (double)side / width * 3 + phase) + (double)((p * 7919 + i * 104729) % 61));
+            const double wave = sin(6.283185307179586 * waves * (double)(lying ? y : x) / (double)side + phase);
+            pixels[p] = (uint8_t)(100 + 60 * wave + (double)((p * 7919 + i * 104729) % 61));
         }
         snprintf(path, sizeof path, "%s/%s", folder, lying ? "lying" : "upright");
         mkdir(path, 0777);
         snprintf(path, sizeof path, "%s/%s/%03zu.%s", folder, lying ? "lying" : "upright", i, i / 2 % 2 ? "png" : "jpg");
-        png_image image = {.version = PNG_IMAGE_VERSION, .width = (png_uint_32)side, .height = (png_uint_32)side, .format = PNG_FORMAT_RGB};
+        png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
+        image.width = image.height = (png_uint_32)side;
         if (i / 2 % 2 == 0)
             write_jpeg(path, pixels, side);
         else if (!png_image_write_to_file(&image, path, 0, pixels, 0, NULL))

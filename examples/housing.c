@@ -2,8 +2,8 @@
  *
  *     housing [DATA]        DATA: a table with a column `price` (default: data/housing.csv)
  *
- * What is learned is the logarithm of the price: a tenth more is a tenth more, whatever the house. The last 600 of the 3000 sales, which
- * come in no order, are kept for the test. Beside the network, a linear model. */
+ * What is learned is the logarithm of the price: a tenth more is a tenth more, whatever the house. The last 600 of the
+ * 3000 sales, which come in no order, are kept for the test. Beside the network, a linear model. */
 
 #include <mnist.h>
 
@@ -67,7 +67,7 @@ static void try(const char *name, size_t hidden, const mnist_dataset *train, con
     if (hidden > 0)
         x = mnist_dense(mnist_dense(x, hidden, MNIST_ACTIVATION_RELU), hidden / 2, MNIST_ACTIVATION_RELU);
     x = mnist_dense(x, 1, MNIST_ACTIVATION_LINEAR);
-    x = mnist_layer(x, "Rescaling", "{scale: 0.8, offset: 4}"); /* it need not learn where prices are: 55 or so, times or by 2 */
+    x = mnist_layer(x, "Rescaling", "{scale: 0.8, offset: 4}"); /* it need not learn where prices are */
     check(mnist_model_new(input, x, name, &model, error), error);
     check(mnist_model_compile(model, &compile, error), error);
     check(mnist_model_fit(model, train, &fit, &history, error), error);

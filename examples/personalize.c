@@ -2,8 +2,8 @@
  *
  *     personalize [DATA]        DATA: MNIST (default: data/mnist.npz)
  *
- * What it has learned to see stays as it is, frozen; it gets a new head, which learns from those twenty and from as many of each old
- * digit, so that it does not forget them. Beside it, the same network that has nothing to build on. */
+ * What it has learned to see stays as it is, frozen; it gets a new head, which learns from those twenty and from as many
+ * of each old digit, so that it does not forget them. Beside it, the same network with nothing to build on. */
 
 #include <mnist.h>
 
@@ -22,7 +22,8 @@ static void check(mnist_status status, const mnist_error *error)
 }
 
 /* The first pictures of `from` with a digit from `low` to `high`, at most `each` of each of them and `most` in all. */
-static mnist_dataset *choose(const mnist_dataset *from, uint32_t low, uint32_t high, size_t each, size_t most, mnist_error *error)
+static mnist_dataset *choose(const mnist_dataset *from, uint32_t low, uint32_t high, size_t each, size_t most,
+                             mnist_error *error)
 {
     float *x = malloc(most * PIXELS * sizeof *x);
     uint32_t *y = malloc(most * sizeof *y);
@@ -102,8 +103,10 @@ int main(int argc, char **argv)
     check(mnist_load_data(argc > 1 ? argv[1] : "data/mnist.npz", &train, &test, error), error);
     check(mnist_dataset_normalize(train, 255, error), error);
     check(mnist_dataset_normalize(test, 255, error), error);
-    mnist_dataset *many = choose(train, 0, KNOWN - 1, OLD, OLD, error), *few = choose(train, 0, KNOWN, FEW, FEW * 10, error);
-    mnist_dataset *old = choose(test, 0, KNOWN - 1, 10000, 10000, error), *new = choose(test, KNOWN, KNOWN, 10000, 10000, error);
+    mnist_dataset *many = choose(train, 0, KNOWN - 1, OLD, OLD, error);
+    mnist_dataset *few = choose(train, 0, KNOWN, FEW, FEW * 10, error);
+    mnist_dataset *old = choose(test, 0, KNOWN - 1, 10000, 10000, error);
+    mnist_dataset *new = choose(test, KNOWN, KNOWN, 10000, 10000, error);
 
     mnist_model *nine = build("{name: 'nine', units: 9, activation: 'softmax'}", 0.001, error);
     learn(nine, many, 3, error);
@@ -121,7 +124,8 @@ int main(int argc, char **argv)
 
     mnist_model *scratch = build("{name: 'ten', units: 10, activation: 'softmax'}", 0.001, error);
     learn(scratch, few, 40, error);
-    printf("from nothing: %.1f %% of the digits 0 to 8, %.1f %% of the 9s\n", accuracy(scratch, old, error), accuracy(scratch, new, error));
+    printf("from nothing: %.1f %% of the digits 0 to 8, %.1f %% of the 9s\n", accuracy(scratch, old, error),
+           accuracy(scratch, new, error));
 
     mnist_model_free(nine);
     mnist_model_free(ten);

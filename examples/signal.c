@@ -2,8 +2,8 @@
  *
  *     signal [EPOCHS]        EPOCHS: how often it sees the 2000 signals to learn from (default: 20)
  *
- * The program makes the signals: frequency, phase, height and noise are drawn. Beside the network stands a linear model, which cannot
- * do it: wherever a wave begins, the same form is other numbers. */
+ * The program makes the signals: frequency, phase, height and noise are drawn. Beside the network, a linear model, which
+ * cannot do it: wherever a wave begins, the same form is other numbers. */
 
 #include <mnist.h>
 
@@ -52,7 +52,8 @@ static mnist_dataset *signals(size_t count, mnist_error *error)
         y[i] = (uint32_t)(i % FORMS);
         const double frequency = draw(2, 8) / SAMPLES, phase = draw(0, 1), height = draw(0.5, 1.5);
         for (size_t t = 0; t < SAMPLES; t++)
-            x[i * SAMPLES + t] = (float)(height * form(y[i], (double)t * frequency + phase) + draw(-0.5, 0.5) + draw(-0.5, 0.5));
+            x[i * SAMPLES + t] = (float)(height * form(y[i], (double)t * frequency + phase) + draw(-0.5, 0.5)
+                                         + draw(-0.5, 0.5));
     }
     const size_t dims[] = {count, SAMPLES, 1};
     const mnist_array values = {x, MNIST_DTYPE_F32, 3, dims}, forms = {y, MNIST_DTYPE_U32, 1, dims};
@@ -70,8 +71,9 @@ static mnist_tensor *convolutions(mnist_tensor *x)
     return mnist_layer(x, "GlobalAveragePooling1D", NULL);
 }
 
-static double accuracy(mnist_tensor *(*layers)(mnist_tensor *), size_t epochs, const mnist_dataset *train, const mnist_dataset *test,
-                       mnist_error *error)
+/* Learns from `train` and says which share of `test` it then gets right. */
+static double accuracy(mnist_tensor *(*layers)(mnist_tensor *), size_t epochs, const mnist_dataset *train,
+                       const mnist_dataset *test, mnist_error *error)
 {
     const size_t dims[] = {SAMPLES, 1};
     mnist_model *model;
