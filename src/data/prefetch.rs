@@ -221,8 +221,10 @@ mod tests {
     use crate::data::order;
     use crate::data::source::tests::{Numbers, in_memory};
 
+    type Seen = (Vec<f32>, Vec<u32>);
+
     /// What comes: the samples and labels of each batch, and the error at the end.
-    fn all(mut batches: Prefetch) -> (Vec<(Vec<f32>, Vec<u32>)>, Option<String>) {
+    fn all(mut batches: Prefetch) -> (Vec<Seen>, Option<String>) {
         let mut seen = Vec::new();
         loop {
             match batches.next() {

@@ -39,7 +39,7 @@ impl<'a> Object<'a> {
 
     /// An object that stands at `place`.
     pub fn of(value: &'a Value, place: &str) -> Result<Self> {
-        Object::new(value, within(&place))
+        Object::new(value, within(place))
     }
 
     /// An object without keys, in the place of one that was left out.

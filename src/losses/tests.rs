@@ -6,8 +6,10 @@ use crate::kernels::numbers;
 
 const WIDTH: usize = 4;
 
+type Range = (f32, f32);
+
 /// Settings of each loss, and where its rows and what is expected of them may lie.
-const CASES: &[(&str, (f32, f32), (f32, f32))] = &[
+const CASES: &[(&str, Range, Range)] = &[
     ("'SparseCategoricalCrossentropy'", (0.05, 0.9), (0.0, 1.0)),
     ("{class_name: 'SparseCategoricalCrossentropy', config: {from_logits: true}}", (-3.0, 3.0), (0.0, 1.0)),
     ("'CategoricalCrossentropy'", (0.05, 0.9), (0.0, 1.0)),
@@ -45,7 +47,7 @@ fn loss(text: &str) -> Arc<dyn Loss> {
 }
 
 /// Numbers between two others.
-fn between(seed: u64, (low, high): (f32, f32)) -> Vec<f32> {
+fn between(seed: u64, (low, high): Range) -> Vec<f32> {
     numbers(seed, WIDTH).into_iter().map(|x| low + (high - low) * (x.abs() % 1.0)).collect()
 }
 

@@ -49,7 +49,7 @@ impl Model {
             };
             match data.source() {
                 // No lock is held while a function of the host's runs.
-                Some(_) => all(&*self.parameters.snapshot()?),
+                Some(_) => all(&self.parameters.snapshot()?),
                 None => self.parameters.read(all)?,
             }
         })?
