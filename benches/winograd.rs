@@ -89,7 +89,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (mut errors, mut largest, mut apart, mut others, mut right) = ([0f64; 2], 0f64, 0f32, 0, [0; 2]);
     let labels = test.labels().unwrap_or_default();
     let (mut x, mut a) = (zeros(CONV_1.input_len()), zeros(CONV_1.output_len()));
-    for digit in 0..DIGITS {
+    for (digit, &label) in labels.iter().enumerate().take(DIGITS) {
         test.image(digit, &mut x)?;
         CONV_1.forward(isa, &x, &packed, Finish::Bias { bias: &net.conv_1[1], relu: true }, &mut a);
         if digit % 100 == 0 {
@@ -103,7 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let both = roads.both(&net, &a, true).map(|b| probabilities(isa, &net, &b, &mut scratch));
         apart = both[0].iter().zip(&both[1]).fold(apart, |m, (a, b)| m.max((a - b).abs()));
         others += usize::from(best(&both[0]) != best(&both[1]));
-        (0..2).for_each(|road| right[road] += usize::from(best(&both[road]) == labels[digit] as usize));
+        (0..2).for_each(|road| right[road] += usize::from(best(&both[road]) == label as usize));
     }
     println!(
         "conv2d_1 of the trained network, outputs up to {largest:.1} (one unit in the last place there: {:.1e}):",
