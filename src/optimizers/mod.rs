@@ -5,7 +5,7 @@
 //! take it while the gradient is in registers ([`Optimizer::fused`]): in the tutorial's network, whose pace is set by
 //! memory, Adam's step so costs nothing but its moments' way in and out.
 //!
-//! What Keras lets every optimizer have around its step is in [`around`]: a [`Schedule`] of the learning rate, gradients
+//! What Keras lets every optimizer have around its step is in `around`: a [`Schedule`] of the learning rate, gradients
 //! that are clipped or gathered over some batches, a moving average of the weights.
 //!
 //! To add one: its file, with its settings, its rule and its formula's source, and its line here.
