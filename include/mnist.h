@@ -360,7 +360,7 @@ typedef struct mnist_progress {
     double val_accuracy;
     /// Seconds since the epoch began.
     double seconds;
-    /// What mnist_progress_get reads.
+    /// What mnist_progress_get reads, good during the callback.
     const struct mnist_progress_metrics *metrics;
 } mnist_progress;
 
@@ -1192,7 +1192,9 @@ mnist_status mnist_model_train_on_batch(struct mnist_model *model,
 /// A metric of a fit's progress, during the callback that was given it: "loss", "accuracy", or any other that was compiled, into
 /// `*value`; and, when an epoch has ended, "val_loss" and so on. NaN for what was not measured yet.
 ///
-/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress that no callback was given.
+/// Of a progress of the caller's own making, whose `metrics` is NULL, the four metrics that are its fields are known.
+///
+/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress whose callback has returned.
 mnist_status mnist_progress_get(const struct mnist_progress *progress,
                                 const char *metric,
                                 double *value,

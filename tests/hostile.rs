@@ -34,6 +34,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         (_, 2) if opaque => "OUT_OBJECT",
         (_, 1) if opaque => "OBJECT",
         (_, 1) if constant && pointee == "mnist_array" => "ARRAY",
+        (_, 1) if constant && pointee == "mnist_progress" => "PROGRESS",
         ("char *", _) if constant => "TEXT",
         ("void *", _) => "USER_DATA",
         (_, 1) if constant && options == Some(true) => "OPTIONS",
@@ -51,7 +52,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         ),
     };
     let size = match kind {
-        "OUT" | "IN" | "OPTIONS" | "ARRAY" => format!("sizeof({pointee})"),
+        "OUT" | "IN" | "OPTIONS" | "ARRAY" | "PROGRESS" => format!("sizeof({pointee})"),
         _ => format!("sizeof({})", place.kind),
     };
     let mut entry = format!(

@@ -38,7 +38,7 @@ pub struct mnist_progress {
     pub val_accuracy: f64,
     /// Seconds since the epoch began.
     pub seconds: f64,
-    /// What mnist_progress_get reads.
+    /// What mnist_progress_get reads, good during the callback.
     pub metrics: *const mnist_progress_metrics,
 }
 
@@ -379,7 +379,9 @@ pub unsafe extern "C" fn mnist_model_train_on_batch(
 /// A metric of a fit's progress, during the callback that was given it: "loss", "accuracy", or any other that was compiled, into
 /// `*value`; and, when an epoch has ended, "val_loss" and so on. NaN for what was not measured yet.
 ///
-/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress that no callback was given.
+/// Of a progress of the caller's own making, whose `metrics` is NULL, the four metrics that are its fields are known.
+///
+/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress whose callback has returned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_progress_get(
     progress: *const mnist_progress,
@@ -391,16 +393,30 @@ pub unsafe extern "C" fn mnist_progress_get(
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let progress = &slice(progress, 1, "progress")?[0];
-            let metrics = borrow(progress.metrics, "progress.metrics")?;
             let name = string(metric, "metric")?;
-            let logs = &metrics.progress.logs;
-            if !logs.names().iter().any(|known| known == name) {
+            let own = [
+                ("loss", progress.loss),
+                ("accuracy", progress.accuracy),
+                ("val_loss", progress.val_loss),
+                ("val_accuracy", progress.val_accuracy),
+            ];
+            let (names, found): (Vec<&str>, f64) = match progress.metrics.is_null() {
+                true => {
+                    let found = own.iter().find(|(known, _)| *known == name);
+                    (own.map(|(known, _)| known).to_vec(), found.map_or(f64::NAN, |(_, value)| *value))
+                }
+                false => {
+                    let progress = &borrow(progress.metrics, "progress.metrics")?.progress;
+                    (progress.logs.names().iter().map(String::as_str).collect(), progress.get(name))
+                }
+            };
+            if !names.contains(&name) {
                 return Err(Error::new(ErrorKind::NotFound, "the fit does not measure it")
-                    .expected(one_of(logs.names().iter()))
+                    .expected(one_of(names))
                     .found(format_args!("`{}`", printable(name)))
                     .at("argument `metric`"));
             }
-            out(value, "value")?.write(metrics.progress.get(name));
+            out(value, "value")?.write(found);
         }
         Ok(MNIST_OK)
     })

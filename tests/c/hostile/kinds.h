@@ -27,6 +27,7 @@ enum kind {
     OUT,         /* an array or variable that is written */
     IN,          /* an array that is read */
     ARRAY,       /* const mnist_array * */
+    PROGRESS,    /* const mnist_progress * */
     TEXT,        /* const char * */
     OPTIONS,     /* a struct that begins with struct_size */
     STRUCT_SIZE, /* that field */

@@ -36,6 +36,7 @@ static const struct {
     {NULL, "optimizer_config", "{class_name: 'SGD', config: {momentum: 0.5}}"},
     {NULL, "loss_config", "'sparse_categorical_crossentropy'"},
     {NULL, "metrics_config", "[]"},
+    {NULL, "callbacks_config", "['TerminateOnNaN']"},
 };
 
 static const char *good_text(const char *function, const struct place *place)
@@ -157,6 +158,9 @@ static mnist_array *good_array(const struct place *place)
     return strcmp(place->name, "x") == 0 ? &samples : &labels;
 }
 
+/* One that no callback was given; one whose metrics are none of the library's. */
+static mnist_progress some_progress, wrong_progress;
+
 /* One of them for a function; `output` is where an output may be written, `options` a struct that is filled in. */
 static value candidate(const char *function, const struct place *place, size_t i, void *output, void *options)
 {
@@ -170,6 +174,8 @@ static value candidate(const char *function, const struct place *place, size_t i
         return (value){.p = many_objects(place->type, (int)i)};
     case ARRAY:
         return (value){.p = good_array(place)};
+    case PROGRESS:
+        return (value){.p = &some_progress};
     case OUT_OBJECT:
     case OUT:
         return (value){.p = output};
@@ -362,10 +368,10 @@ static size_t wrong_reals(const struct place *place, struct wrong *list)
     return n;
 }
 
-static size_t wrong_arrays(const struct place *place, struct wrong *list)
+static size_t wrong_arrays(const struct place *place, int argument, struct wrong *list)
 {
     size_t n = 0;
-    ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+    ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL});
     if (place->size > 1)
         ADD("misaligned", MUST_FAIL, 1, {.p = input_bytes.misaligned + 1});
     if (strcmp(place->type, "size_t") == 0) {
@@ -399,12 +405,18 @@ static size_t wrong_values(const struct place *place, const struct options *opti
         return wrong_many_objects(list);
     case ARRAY:
         return wrong_array(place, list);
+    case PROGRESS:
+        wrong_progress.metrics = (const mnist_progress_metrics *)input_bytes.bytes;
+        ADD("NULL", MUST_FAIL, 1, {.p = NULL});
+        ADD("misaligned", MUST_FAIL, 1, {.p = (char *)&some_progress + 1});
+        ADD("metrics that are no object", MUST_FAIL, 1, {.p = &wrong_progress});
+        return n;
     case OUT_OBJECT:
     case OUT:
         ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* of an option it is unwanted then */
         return n;
     case IN:
-        return wrong_arrays(place, list);
+        return wrong_arrays(place, argument, list);
     case TEXT:
         return wrong_texts(place, argument, reads, list);
     case OPTIONS:
