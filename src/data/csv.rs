@@ -141,6 +141,7 @@ impl Table {
             return Err(Error::new(ErrorKind::Format, "a table without lines").expected("a line for each sample"));
         }
         let columns = self.count;
+        (0..columns).try_for_each(|i| self.text(i).map(drop))?;
         let (label, named) = self.columns(label)?;
         let names = if named { (0..columns).map(|i| self.text(i).map(printable)).collect() } else { Ok(Vec::new()) }?;
         let mut samples =

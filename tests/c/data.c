@@ -278,7 +278,7 @@ static void sources(void)
     const pid_t parent = getpid();
     const mnist_status status = fitted(data, NULL, 0, here, &len);
     if (getpid() != parent)
-        _exit(status != MNIST_ERROR_STATE);
+        _exit(status != MNIST_ERROR_STATE && len != 0); /* the fit has failed there, or else the prediction */
     kept.fork = 0;
     TRUE(status == MNIST_OK);
     for (int ended; wait(&ended) > 0;)
