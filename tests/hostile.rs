@@ -184,6 +184,7 @@ fn files(folder: &Path) {
     idx("images.idx", &[0x803, 12, 8, 8], &pixels);
     idx("labels.idx", &[0x801, 12], &labels);
     std::fs::write(folder.join("table.csv"), "label,a,b\n1,2,3\n4,5,6\n").unwrap();
+    std::fs::write(folder.join("named.csv"), "red,1,2,3,4,5,6,7,8\nblue,1,2,3,4,5,6,7,8\n").unwrap();
     let cache = folder.join("keras/datasets");
     std::fs::create_dir_all(&cache).unwrap();
     std::fs::copy(folder.join("arrays.npz"), cache.join("mnist.npz")).unwrap();

@@ -14,7 +14,7 @@ static const char *folder;
 static struct {
     mnist_error *error;
     mnist_npz *npz;
-    mnist_dataset *dataset, *targets; /* with labels; with targets and weights */
+    mnist_dataset *dataset, *targets, *table; /* with labels; with targets and weights; with names of classes */
     mnist_graph *graph;
     mnist_tensor *tensors[VARIANTS];
     mnist_model *model;
@@ -95,6 +95,16 @@ static mnist_dataset *new_targets(void)
     const mnist_array x = {pixels, MNIST_DTYPE_U8, 3, dims}, y = {floats, MNIST_DTYPE_F32, 1, dims};
     mnist_dataset *data = NULL;
     must(mnist_dataset_new(&x, &y, &y, &data, NULL), "a dataset with targets");
+    return data;
+}
+
+/* A table whose labels are names, and whose samples have channels. */
+static mnist_dataset *new_table(void)
+{
+    static const size_t dims[3] = {2, 2, 2};
+    mnist_dataset *data = NULL;
+    must(mnist_dataset_from_csv(in_folder("named.csv"), "0", &data, NULL), "a table");
+    must(mnist_dataset_reshape(data, dims, 3, NULL), "a table");
     return data;
 }
 
@@ -181,7 +191,7 @@ static void *object(const char *type, int variant)
         return good.tensors[variant];
     return strcmp(type, "mnist_error") == 0     ? (void *)good.error
            : strcmp(type, "mnist_npz") == 0     ? (void *)good.npz
-           : strcmp(type, "mnist_dataset") == 0 ? (void *)(variant ? good.targets : good.dataset)
+           : strcmp(type, "mnist_dataset") == 0 ? (void *)(variant == 0 ? good.dataset : variant == 1 ? good.targets : good.table)
            : strcmp(type, "mnist_model") == 0   ? (void *)good.model
            : strcmp(type, "mnist_history") == 0 ? (void *)good.history
            : strcmp(type, "mnist_graph") == 0   ? (void *)good.graph
@@ -193,7 +203,9 @@ static void remake(const char *type, int alive)
 {
     if (strcmp(type, "mnist_dataset") == 0) {
         mnist_dataset_free(good.targets); /* NULL at first, and never one that a test frees */
+        mnist_dataset_free(good.table);
         good.targets = new_targets();
+        good.table = new_table();
     }
 #define REMAKE(name)                                                                                                    \
     if (strcmp(type, "mnist_" #name) == 0) {                                                                            \
@@ -275,6 +287,7 @@ static void free_objects(void)
     mnist_graph_free(good.graph);
     mnist_dataset_free(good.dataset);
     mnist_dataset_free(good.targets);
+    mnist_dataset_free(good.table);
     mnist_npz_free(good.npz);
     mnist_error_free(good.error);
     free(first.saved);

@@ -126,7 +126,7 @@ static size_t candidates(const struct place *place)
     switch (place->kind) {
     case OBJECT:
     case OBJECTS:
-        return strcmp(place->type, "mnist_tensor") == 0 ? VARIANTS : strcmp(place->type, "mnist_dataset") == 0 ? 2 : 1;
+        return strcmp(place->type, "mnist_tensor") == 0 || strcmp(place->type, "mnist_dataset") == 0 ? VARIANTS : 1;
     case TEXT:
         return 6;
     case NUMBER:
