@@ -11,7 +11,7 @@
 /* Handed to them, and never looked into. */
 static void *const user_data = (void *)16;
 
-/* How often a callback was called since the call began; a fit of many epochs is stopped at the third, or another one. */
+/* How often a callback was called since the call began; a fit of many epochs or steps is stopped at the third, or another one. */
 static size_t called, stop_at = 3;
 
 /* Whether they look if their thread is to be cancelled, as many of the C library's functions do. */
@@ -52,7 +52,7 @@ static int32_t go_on(void *user_data, const mnist_progress *progress)
 {
     (void)user_data;
     look();
-    return progress->epochs > 1 && ++called >= stop_at;
+    return (progress->epochs > 1 || progress->batches > 1000) && ++called >= stop_at;
 }
 
 static int32_t stop(void *user_data, const mnist_progress *progress)

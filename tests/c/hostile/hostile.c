@@ -207,8 +207,8 @@ static void check_text(value result, mnist_error *text)
     if (mnist_error_status(text) != (mnist_status)result.u)
         complain("the error has another status", result, message);
     if (!failed(result)) {
-        if (*message)
-            complain("a message after success", result, message);
+        if ((result.u > 0) != (*message != '\0')) /* news has one */
+            complain(result.u > 0 ? "news without a message" : "a message after success", result, message);
         return;
     }
     if (!is_line(message))
