@@ -2,13 +2,15 @@
 ''''exec "${PEERS_ENV:-$HOME/.cache/mnist-peers}/bin/python" -B "$0" "$@" # '''
 """Trains the tutorial's network, or one of other sizes, with PyTorch; prints one line of JSON.
 
-    torch_fit.py [--channels-last] [OPTIONS]        --help lists them"""
+    torch_fit.py [--channels-last] [--compile] [OPTIONS]        --help lists them"""
+import json
 import time
 
 import workload
 
 parser = workload.parser("Trains the tutorial's network with PyTorch.")
 parser.add_argument("--channels-last", action="store_true", help="keep images and kernels channels last")
+parser.add_argument("--compile", action="store_true", help="the network by torch.compile")
 options = workload.parse(parser)
 
 started = time.perf_counter()
@@ -27,6 +29,10 @@ def load(part):
 
 
 def build():
+    text = workload.network(options)
+    if text:
+        from torch_network import Network
+        return Network(json.loads(text)).to(memory_format=FORMAT)
     height, width, channels = options.input
     first, second = options.filters
     lost = 2 * (options.kernel - 1)
@@ -39,6 +45,7 @@ def build():
 
 def fit(model, x, y):
     """Milliseconds a step."""
+    model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
     order = torch.randperm(len(x))
     for step in range(options.steps):
@@ -61,9 +68,10 @@ def evaluate(model, x, y):
 
 
 @torch.inference_mode()
-def predict_one_ms(model, image):
-    workload.timed(lambda: model(image), 5)  # warm up
-    return workload.timed(lambda: model(image), workload.PREDICTIONS)
+def predict_ms(model, images, times):
+    images = images.contiguous(memory_format=FORMAT)
+    workload.timed(lambda: model(images), 5)  # warm up
+    return workload.timed(lambda: model(images), times)
 
 
 def main():
@@ -71,12 +79,15 @@ def main():
     x, y = load("train")
     xt, yt = load("test")
     model = build()
+    model = torch.compile(model) if options.compile else model
     figures = dict(import_s=import_s, ms_per_step=fit(model, x, y), peak_rss_mb=workload.peak_mb())
+    model.eval()
     if not options.fit_only:
         evaluate(model, xt[:512], yt[:512])
         figures["evaluate_ms_per_1000"] = workload.timed(lambda: evaluate(model, xt, yt)) / len(xt) * 1e3
-        figures["predict_one_ms"] = predict_one_ms(model, xt[:1].contiguous(memory_format=FORMAT))
-    name = "PyTorch, channels last" if options.channels_last else "PyTorch"
+        figures["predict_one_ms"] = predict_ms(model, xt[:1], workload.PREDICTIONS)
+        figures["predict_1000_ms"] = predict_ms(model, xt[:1000], workload.THOUSANDS)
+    name = "PyTorch" + ", channels last" * options.channels_last + ", compiled" * options.compile
     workload.report(name, torch.__version__, options, **figures)
 
 

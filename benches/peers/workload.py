@@ -4,7 +4,7 @@ The network is the tutorial's, and its sizes can be changed:
 
     conv2d(filters A, kernel K, relu), conv2d(filters B, kernel K, relu), flatten, dense(N, relu), dense(M classes)
 
-mnist_fit.c takes the same options and makes the same data, so a change here is a change there too."""
+or one of networks/, as Keras's JSON describes it. mnist_fit.c takes the same options and makes the same data, so a change here is a change there too."""
 
 import argparse
 import json
@@ -16,7 +16,8 @@ from pathlib import Path
 DATA = Path(__file__).resolve().parents[2] / "examples" / "data" / "mnist.npz"
 SIDE = 28  # of a digit, in pixels
 WARM_UP = 64  # steps that are not timed: caches, thread pools and compilers settle in them
-PREDICTIONS = 200
+PREDICTIONS = 200  # of one image
+THOUSANDS = 10  # of a thousand images
 EVALUATION_BATCH = 256
 
 
@@ -43,6 +44,7 @@ def parser(description):
     p.add_argument("--kernel", type=int, default=3)
     p.add_argument("--dense", type=int, default=128)
     p.add_argument("--classes", type=int, default=10)
+    p.add_argument("--network", metavar="FILE", type=Path, help="one of networks/ in the place of the tutorial's")
     p.add_argument("--data", default=DATA)
     return p
 
@@ -82,6 +84,11 @@ def load(options, part):
         count = options.images if part == "train" else None
         digits, labels = archive[f"x_{part}"][:count], archive[f"y_{part}"][:count]
     return shaped(digits, options.input), classed(labels, options.classes)
+
+
+def network(options):
+    """The network's description as Keras's `to_json()` gives it; None for the tutorial's."""
+    return options.network.read_text() if options.network else None
 
 
 def timed(work, times=1):
