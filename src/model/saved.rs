@@ -55,6 +55,9 @@ const MOMENTS: &str = "optimizer/";
 const LOSS: &str = "fit/loss";
 const METRICS: &str = "fit/metrics";
 
+/// What stands in the place of a metric that was not measured: NaN, in these bits.
+const NOTHING: u64 = f64::NAN.to_bits();
+
 /// Writes a model with `weights` and `state` to `place`, whole or not at all.
 pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Result<()> {
     let text = describe(model, state).to_string();
@@ -276,6 +279,16 @@ impl Saved {
         }
         let plan = &position.plan;
         let measured = |name: &str, epoch| !name.starts_with(VALIDATION) || plan.validates(plan.initial_epoch + epoch);
+        for (name, column) in names.iter().zip(&columns) {
+            let wrong = |&(epoch, value): &(usize, &f64)| !measured(name, epoch) && value.to_bits() != NOTHING;
+            if let Some((epoch, found)) = column.iter().enumerate().find(wrong) {
+                let error = Error::new(ErrorKind::Format, "a value of an epoch after which nothing was validated");
+                return Err(error
+                    .expected("NaN")
+                    .found(found)
+                    .at(format_args!("tensor history/{name}: epoch {epoch}")));
+            }
+        }
         position.history = History::from_columns(names, epochs, &columns, measured)?;
         self.position = Some(position);
         Ok(())
