@@ -43,10 +43,12 @@ public class Tutorial {
         void mnist_model_free(Pointer model);
     }
 
-    @Structure.FieldOrder({"epoch", "epochs", "batch", "batches", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"})
+    @Structure.FieldOrder({"epoch", "epochs", "batch", "batches", "loss", "accuracy", "val_loss", "val_accuracy", "seconds",
+        "metrics"})
     public static class Progress extends Structure {
         public long epoch, epochs, batch, batches;
         public double loss, accuracy, val_loss, val_accuracy, seconds;
+        public Pointer metrics;
     }
 
     // Sees each step, on the thread that called fit; non-zero stops it. What it throws is printed and lost.
@@ -55,14 +57,16 @@ public class Tutorial {
     // mnist_fit_options with all its fields, since the library fills in all of them. It keeps its callbacks alive.
     @Structure.FieldOrder({"struct_size", "batch_size", "epochs", "initial_epoch", "shuffle", "verbose", "seed",
         "validation_split", "validation_data", "write", "write_data", "on_batch_end", "on_epoch_begin", "on_epoch_end", "user_data",
-        "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume", "terminate_on_nan"})
+        "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume", "terminate_on_nan",
+        "callbacks_config", "class_weight", "class_weight_len", "validation_freq", "steps_per_epoch", "prefetch"})
     public static class FitOptions extends Structure {
         public long struct_size, batch_size, epochs, initial_epoch, seed, checkpoint_batches, checkpoint_epochs;
+        public long class_weight_len, validation_freq, steps_per_epoch, prefetch;
         public int shuffle, verbose, resume, terminate_on_nan;
         public double validation_split, checkpoint_seconds;
-        public Pointer validation_data, write, write_data, user_data;
+        public Pointer validation_data, write, write_data, user_data, class_weight;
         public OnBatchEnd on_batch_end, on_epoch_begin, on_epoch_end;
-        public String checkpoint_path;
+        public String checkpoint_path, callbacks_config;
     }
 
     static class MnistException extends RuntimeException { MnistException(String message) { super(message); } }

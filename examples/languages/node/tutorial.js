@@ -14,6 +14,7 @@ koffi.alias('mnist_status', 'int32_t');
 const Progress = koffi.struct('mnist_progress', {
   epoch: 'size_t', epochs: 'size_t', batch: 'size_t', batches: 'size_t',
   loss: 'double', accuracy: 'double', val_loss: 'double', val_accuracy: 'double', seconds: 'double',
+  metrics: 'void *',
 });
 koffi.proto('int32_t mnist_callback(void *user_data, const mnist_progress *progress)');
 const FitOptions = koffi.struct('mnist_fit_options', {
@@ -22,6 +23,8 @@ const FitOptions = koffi.struct('mnist_fit_options', {
   write: 'void *', write_data: 'void *', on_batch_end: 'mnist_callback *', on_epoch_begin: 'mnist_callback *',
   on_epoch_end: 'mnist_callback *', user_data: 'void *', checkpoint_path: 'const char *', checkpoint_batches: 'size_t',
   checkpoint_epochs: 'size_t', checkpoint_seconds: 'double', resume: 'int32_t', terminate_on_nan: 'int32_t',
+  callbacks_config: 'const char *', class_weight: 'void *', class_weight_len: 'size_t', validation_freq: 'size_t',
+  steps_per_epoch: 'size_t', prefetch: 'size_t',
 });
 koffi.struct('mnist_metrics', { loss: 'double', accuracy: 'double' });
 

@@ -18,7 +18,8 @@ Callback = ctypes.CFUNCTYPE(c_int32, c_void_p, c_void_p)
 
 class Progress(ctypes.Structure):
     _fields_ = [(name, c_size_t) for name in ("epoch", "epochs", "batch", "batches")] + \
-               [(name, c_double) for name in ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")]
+               [(name, c_double) for name in ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")] + \
+               [("metrics", c_void_p)]
 
 
 class FitOptions(ctypes.Structure):  # all of it, since the library fills in all of it
@@ -28,7 +29,9 @@ class FitOptions(ctypes.Structure):  # all of it, since the library fills in all
                 ("on_batch_end", Callback), ("on_epoch_begin", Callback), ("on_epoch_end", Callback),
                 ("user_data", c_void_p), ("checkpoint_path", c_char_p), ("checkpoint_batches", c_size_t),
                 ("checkpoint_epochs", c_size_t), ("checkpoint_seconds", c_double), ("resume", c_int32),
-                ("terminate_on_nan", c_int32)]
+                ("terminate_on_nan", c_int32), ("callbacks_config", c_char_p), ("class_weight", c_void_p),
+                ("class_weight_len", c_size_t), ("validation_freq", c_size_t), ("steps_per_epoch", c_size_t),
+                ("prefetch", c_size_t)]
 
 
 # An ndpointer refuses an array of another type, or with gaps, and hands over where its numbers are: nothing is copied.
