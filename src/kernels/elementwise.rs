@@ -83,6 +83,7 @@ macro_rules! op {
         }
     };
 }
+pub(super) use op;
 
 /// `a + b`
 #[derive(Clone, Copy, Debug)]

@@ -19,7 +19,7 @@
 //! | [`dense`] | matrix products of dense layers, with Adam on the way back | units |
 //! | [`pool`] | max and average pooling, over windows and over all pixels | channels |
 //! | [`norm`] | sums and passes of batch normalization | channels |
-//! | [`elementwise`] | what is done to elements one by one | elements |
+//! | [`elementwise`], [`smooth`] | what is done to elements one by one; tanh and its like | elements |
 //! | [`rows`], [`columns`] | sums and other layouts of matrices, and how tasks share them | columns |
 //! | [`adam`], [`softmax`] | the optimizer's step; what a classifier's outputs are worth | elements; none |
 //!
@@ -42,6 +42,7 @@ pub mod process;
 pub mod rows;
 pub mod rule;
 pub mod simd;
+pub mod smooth;
 pub mod softmax;
 pub mod tile;
 pub mod vectors;

@@ -1,15 +1,16 @@
 //! What is done to a layer's sums: Keras's activations.
 //!
-//! Relu has vector kernels and is taken over by the layers below it where they can. The others are plain code on `libm`'s
-//! functions, whose bits are the same on every machine. To add a function of each element: a line in `FUNCTIONS`.
+//! Relu has vector kernels and is taken over by the layers below it where they can; tanh, sigmoid, silu, elu and gelu have
+//! them too ([`smooth`]). The others are plain code on `libm`'s functions, whose bits are the same on every machine. To add a
+//! function of each element: a line in `FUNCTIONS`.
 
-use super::elementwise::Elementwise;
+use super::elementwise::{Elementwise, Vectors};
 use super::relu::Relu;
 use super::softmax::{Softmax, log_softmax};
 use super::{Site, Work};
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::json::{Named, Object, nearest};
-use crate::kernels::softmax;
+use crate::kernels::{Isa, elementwise, smooth, softmax};
 use libm::{expf, expm1f, log1pf, tanhf};
 use std::f32::consts::{FRAC_1_SQRT_2, TAU};
 use std::fmt;
@@ -154,8 +155,11 @@ impl Activation {
     }
 
     /// Takes it of all `values`, in place, the last axis being `width` long.
-    pub fn apply(self, values: &mut [f32], width: usize) {
+    pub fn apply(self, isa: Isa, values: &mut [f32], width: usize) {
         match self {
+            Activation::Function(function) if function.name == "sigmoid" => {
+                elementwise::apply(isa, smooth::Sigmoid, values);
+            }
             Activation::Linear => (),
             Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
             Activation::Softmax => softmax::softmax(values, width),
@@ -184,7 +188,14 @@ impl Activation {
             Activation::Relu => Some(Box::new(Relu::new(site.isa))),
             Activation::Softmax => Some(Box::new(Softmax::new(site.output, false))),
             Activation::LogSoftmax => Some(Box::new(Softmax::new(site.output, true))),
-            Activation::Function(function) => Some(Box::new(Elementwise::new(function.value, function.slope))),
+            Activation::Function(function) => Some(match function.name {
+                "tanh" => Box::new(Vectors::new(site.isa, smooth::Tanh, smooth::TanhGradient, true)),
+                "sigmoid" => Box::new(Vectors::new(site.isa, smooth::Sigmoid, smooth::SigmoidGradient, true)),
+                "silu" => Box::new(Vectors::new(site.isa, smooth::Silu, smooth::SiluGradient, false)),
+                "elu" => Box::new(Vectors::new(site.isa, smooth::Elu, smooth::EluGradient, true)),
+                "gelu" => Box::new(Vectors::new(site.isa, smooth::Gelu, smooth::GeluGradient, false)),
+                _ => Box::new(Elementwise::new(function.value, function.slope)),
+            }),
         })
     }
 }

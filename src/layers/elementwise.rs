@@ -1,8 +1,10 @@
-//! Functions of each element, with their slope: plain loops over chunks.
+//! Functions of each element, with their slope: in vectors, or as plain loops, over chunks.
 
 use super::parallel::{Chunks, for_each};
 use super::{Pass, Step, Weight, Work};
 use crate::error::Result;
+use crate::kernels::Isa;
+use crate::kernels::elementwise::{Op, map};
 
 /// Elements of a task.
 pub const CHUNK: usize = 1 << 12;
@@ -39,6 +41,45 @@ impl<F: Fn(f32) -> f32 + Send + Sync, S: Fn(f32) -> f32 + Send + Sync> Work for 
             for (dx, (&x, &dz)) in dx.into_slice().iter_mut().zip(here) {
                 *dx = slope(x) * dz;
             }
+        });
+        Ok(())
+    }
+}
+
+/// A function with a form in vectors, and the gradient's.
+pub struct Vectors<F, G> {
+    isa: Isa,
+    value: F,
+    gradient: G,
+    /// Whether the gradient is a function of what came out, and not of what went in.
+    of_output: bool,
+}
+
+impl<F: Op<1>, G: Op<2>> Vectors<F, G> {
+    /// `gradient` is told the gradient to the output and, beside it, the output or the input.
+    pub fn new(isa: Isa, value: F, gradient: G, of_output: bool) -> Self {
+        Vectors { isa, value, gradient, of_output }
+    }
+}
+
+impl<F: Op<1> + Send + Sync, G: Op<2> + Send + Sync> Work for Vectors<F, G> {
+    fn forward(&mut self, _: &Step, _: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+        let (x, isa, value) = (x[0], self.isa, self.value);
+        for_each(Chunks::new(y, CHUNK), &|chunk, y| {
+            let y = y.into_slice();
+            map(isa, value, [&x[chunk * CHUNK..][..y.len()]], y);
+        });
+        Ok(())
+    }
+
+    fn backward(&mut self, _: &Step, _: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+        let (beside, dz) = (if self.of_output { pass.y } else { pass.x[0] }, pass.dz);
+        let (isa, gradient) = (self.isa, self.gradient);
+        let Some(dx) = pass.take_dx() else { return Ok(()) };
+        for_each(Chunks::new(dx, CHUNK), &|chunk, dx| {
+            let dx = dx.into_slice();
+            let here = chunk * CHUNK..chunk * CHUNK + dx.len();
+            map(isa, gradient, [&dz[here.clone()], &beside[here]], dx);
         });
         Ok(())
     }

@@ -93,10 +93,10 @@ impl Judge {
         let Judged { network, samples, told, .. } = judged;
         let y = network.output(samples);
         let left = network.left().filter(|_| !self.finished.is_empty());
-        if let Some(activation) = left {
+        if left.is_some() {
             let all = &mut self.finished[..y.len()];
             all.copy_from_slice(y);
-            activation.apply(all, self.width);
+            network.finish(all);
         }
         let finished = left.map_or(y, |_| &self.finished[..y.len()]);
         let floats;

@@ -121,6 +121,13 @@ impl Simd for Avx512 {
         }
     }
     #[inline(always)]
+    unsafe fn exp2_of_whole(self) -> Self {
+        unsafe {
+            let biased = _mm512_add_epi32(_mm512_cvtps_epi32(self.0), _mm512_set1_epi32(127));
+            Avx512(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(biased)))
+        }
+    }
+    #[inline(always)]
     unsafe fn nonzero(self) -> u32 {
         unsafe { u32::from(_mm512_cmp_ps_mask::<_CMP_NEQ_UQ>(self.0, _mm512_setzero_ps())) }
     }

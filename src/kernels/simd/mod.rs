@@ -73,6 +73,8 @@ pub trait Simd: Copy {
     unsafe fn split_where_same(self, a: Self, b: Self) -> (Self, Self);
     /// `0` where `|self| < `[`TINY`], else `self` (NaN stays).
     unsafe fn without_tiny(self) -> Self;
+    /// `2^self` of whole numbers from -126 to 127; of others anything.
+    unsafe fn exp2_of_whole(self) -> Self;
     /// A bit for each lane, the first one lowest: whether it is not zero. NaN is not, nor is the smallest number.
     unsafe fn nonzero(self) -> u32;
 
@@ -104,14 +106,17 @@ mod tests {
         [1.5, -2.5, 0.0, -0.0, 1e-40, -1e-40, 3e38, -3e38, 0.1, 0.2, 0.3, f32::INFINITY, -1.0, 7.0, 1e-7, f32::NAN];
     const B: [f32; 16] = [0.3, 0.7, -0.0, 5.0, 1.0, -1.0, 10.0, 0.5, 1e-3, -3.0, 1.0 / 3.0, 2.0, 1e9, 1e-9, 4.0, 2.0];
 
-    /// Every operation on awkward values, as bits: fifteen rows of sixteen.
+    const WHOLE: [f32; 16] =
+        [-126.0, -125.0, -100.0, -24.0, -23.0, -2.0, -1.0, -0.0, 0.0, 1.0, 2.0, 3.0, 23.0, 24.0, 126.0, 127.0];
+
+    /// Every operation on awkward values, as bits: sixteen rows of sixteen.
     struct Everything;
 
     impl Kernel for Everything {
         type Output = Vec<[u32; 16]>;
         #[inline(always)]
         fn run<V: Simd>(self) -> Self::Output {
-            let mut rows = vec![[0f32; 16]; 15];
+            let mut rows = vec![[0f32; 16]; 16];
             for at in (0..16).step_by(V::LANES) {
                 // SAFETY: sixteen elements stand at each pointer, and `at` leaves room for a vector.
                 unsafe {
@@ -122,6 +127,7 @@ mod tests {
                     }
                     a.where_positive(b).store(rows[7].as_mut_ptr().add(at));
                     a.without_tiny().store(rows[9].as_mut_ptr().add(at));
+                    V::load(WHOLE.as_ptr().add(at)).exp2_of_whole().store(rows[15].as_mut_ptr().add(at));
                     let (same, other) = b.split_where_same(a, V::splat(-0.0));
                     let more = [a.mul(b), a.if_positive(b, V::splat(0.5)), a.or_greater(b), same, other];
                     for (row, v) in rows[10..].iter_mut().zip(more) {
@@ -185,6 +191,7 @@ mod tests {
         let same = |i: usize| A[i] == 0.0 || A[i].is_nan();
         assert_eq!(portable[13], std::array::from_fn(|i| if same(i) { bits(B[i]) } else { 0 }));
         assert_eq!(portable[14], std::array::from_fn(|i| if same(i) { 0 } else { bits(B[i]) }));
+        assert_eq!(portable[15], WHOLE.map(|n| 2f32.powi(n as i32).to_bits()));
         for isa in Isa::available() {
             assert_eq!(isa.run(Everything), portable, "{isa:?}");
         }

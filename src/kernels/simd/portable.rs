@@ -107,6 +107,10 @@ impl Simd for Portable {
         Portable(self.0.map(|x| if x.abs() < TINY { 0.0 } else { x }))
     }
     #[inline(always)]
+    unsafe fn exp2_of_whole(self) -> Self {
+        Portable(self.0.map(|x| f32::from_bits(((x as i32).wrapping_add(127) << 23) as u32)))
+    }
+    #[inline(always)]
     unsafe fn nonzero(self) -> u32 {
         self.0.iter().enumerate().fold(0, |bits, (i, &x)| bits | u32::from(x != 0.0) << i)
     }

@@ -179,6 +179,13 @@ impl Network {
         &self.values[values][..samples * len]
     }
 
+    /// Takes the activation that was [left](Self::left), if there is one, of what came [out](Self::output).
+    pub fn finish(&self, values: &mut [f32]) {
+        if let Some(activation) = self.plan.left {
+            activation.apply(self.isa, values, self.width());
+        }
+    }
+
     /// Takes `x` (`[B, input]`) through the layers, but for the activation that is [left](Self::left).
     pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
@@ -207,9 +214,7 @@ impl Network {
         }
         self.forward(&PREDICTING, weights, x)?;
         out.copy_from_slice(self.output(x.len() / self.input_len()));
-        if let Some(activation) = self.plan.left {
-            activation.apply(out, self.width());
-        }
+        self.finish(out);
         Ok(())
     }
 
