@@ -297,7 +297,10 @@ static void restore(value result)
         } else {
             const struct wrong *wrong = now.wrong;
             const int given = wrong == NULL || (wrong->type && !wrong->freed && strcmp(wrong->type, place->type) == 0);
-            remake(place->type, !(given && ends_in(f->name, "_free")));
+            const int freed = given && ends_in(f->name, "_free"), variant = wrong ? wrong->variant : 0;
+            if (freed && strcmp(place->type, "mnist_dataset") == 0)
+                forget_dataset(variant);
+            remake(place->type, !(freed && variant == 0));
         }
     }
 }

@@ -199,11 +199,20 @@ static void *object(const char *type, int variant)
                                                 : new_object(type, NULL);
 }
 
+/* A test has freed that one of the datasets that are not the first. */
+static void forget_dataset(int variant)
+{
+    if (variant == 1)
+        good.targets = NULL;
+    if (variant == 2)
+        good.table = NULL;
+}
+
 /* Makes the good object of that type again; `alive` says whether the old one is to be freed. */
 static void remake(const char *type, int alive)
 {
     if (strcmp(type, "mnist_dataset") == 0) {
-        mnist_dataset_free(good.targets); /* NULL at first, and never one that a test frees */
+        mnist_dataset_free(good.targets); /* NULL at first, and when a test has freed it */
         mnist_dataset_free(good.table);
         good.targets = new_targets();
         good.table = new_table();
