@@ -24,11 +24,14 @@ import (
 	"unsafe"
 )
 
-// Error is what a call came to that did not plainly succeed. A fit that was cancelled has no message.
-type Error struct{ Status, Message string }
+// Error is what a call came to that did not plainly succeed: a failure, or, with News, something to know of a success.
+type Error struct {
+	Status, Message string
+	News            bool
+}
 
 func (e *Error) Error() string {
-	if e.Message == "" {
+	if e.News {
 		return e.Status
 	}
 	return e.Status + ": " + e.Message
@@ -39,7 +42,7 @@ func check(status C.mnist_status, text *C.mnist_error) error {
 	if status == C.MNIST_OK {
 		return nil
 	}
-	return &Error{C.GoString(C.mnist_status_name(status)), C.GoString(C.mnist_error_message(text))}
+	return &Error{C.GoString(C.mnist_status_name(status)), C.GoString(C.mnist_error_message(text)), status > 0}
 }
 
 // fit trains, with progress called after each step; when that returns true, the fit stops.
