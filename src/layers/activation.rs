@@ -35,6 +35,14 @@ pub struct Function {
     name: &'static str,
     value: fn(f32) -> f32,
     slope: fn(f32) -> f32,
+    /// The function in vectors, where it has that form; it then takes the place of the two.
+    vectors: Option<InVectors>,
+}
+
+/// A function of each element that is computed in vectors.
+struct InVectors {
+    build: fn(Isa) -> Box<dyn Work>,
+    apply: fn(Isa, &mut [f32]),
 }
 
 /// Other names that Keras takes.
@@ -44,15 +52,30 @@ const ALIASES: [(&str, &str); 2] = [("swish", "silu"), ("hard_swish", "hard_silu
 const SELU: (f32, f32) = (1.050_701, 1.673_263_2);
 
 const fn function(name: &'static str, value: fn(f32) -> f32, slope: fn(f32) -> f32) -> Function {
-    Function { name, value, slope }
+    Function { name, value, slope, vectors: None }
+}
+
+const fn in_vectors(function: Function, build: fn(Isa) -> Box<dyn Work>, apply: fn(Isa, &mut [f32])) -> Function {
+    Function { vectors: Some(InVectors { build, apply }), ..function }
+}
+
+/// The form in vectors of a function of [`smooth`], whose gradient is one of what came out, or of what went in.
+macro_rules! smooth {
+    ($function:expr, $op:ident, $gradient:ident, of_output: $of_output:literal) => {
+        in_vectors(
+            $function,
+            |isa| Box::new(Vectors::new(isa, smooth::$op, smooth::$gradient, $of_output)),
+            |isa, values| elementwise::apply(isa, smooth::$op, values),
+        )
+    };
 }
 
 /// Name, value and slope. Parameters are the defaults of Keras's functions.
 static FUNCTIONS: [Function; 23] = [
     function("celu", elu, celu_slope),
-    function("elu", elu, elu_slope),
+    smooth!(function("elu", elu, elu_slope), Elu, EluGradient, of_output: true),
     function("exponential", expf, expf),
-    function("gelu", |x| x * normal(x), |x| normal(x) + x * expf(-0.5 * x * x) / TAU.sqrt()),
+    smooth!(function("gelu", |x| x * normal(x), |x| normal(x) + x * expf(-0.5 * x * x) / TAU.sqrt()), Gelu, GeluGradient, of_output: false),
     function("hard_shrink", |x| if x.abs() > 0.5 { x } else { 0.0 }, |x| one(x.abs() > 0.5)),
     function("hard_sigmoid", hard_sigmoid, |x| one(x.abs() < 3.0) / 6.0),
     function("hard_silu", |x| x * hard_sigmoid(x), |x| hard_sigmoid(x) + x * one(x.abs() < 3.0) / 6.0),
@@ -67,8 +90,8 @@ static FUNCTIONS: [Function; 23] = [
         // Which side of the corner counts by the function's value, as in TensorFlow.
         |x| SELU.0 * if expf(x) >= 1.0 { 1.0 } else { SELU.1 * expf(x) },
     ),
-    function("sigmoid", sigmoid, |x| sigmoid(x) * sigmoid(-x)),
-    function("silu", |x| x * sigmoid(x), |x| sigmoid(x) * (1.0 + x * sigmoid(-x))),
+    smooth!(function("sigmoid", sigmoid, |x| sigmoid(x) * sigmoid(-x)), Sigmoid, SigmoidGradient, of_output: true),
+    smooth!(function("silu", |x| x * sigmoid(x), |x| sigmoid(x) * (1.0 + x * sigmoid(-x))), Silu, SiluGradient, of_output: false),
     function("soft_shrink", |x| if x.abs() > 0.5 { x - 0.5f32.copysign(x) } else { 0.0 }, |x| one(x.abs() > 0.5)),
     function("softplus", softplus, sigmoid),
     function("softsign", |x| x / (1.0 + x.abs()), |x| 1.0 / ((1.0 + x.abs()) * (1.0 + x.abs()))),
@@ -87,7 +110,7 @@ static FUNCTIONS: [Function; 23] = [
     ),
     function("sparse_sigmoid", |x| (0.5 * (x + 1.0)).clamp(0.0, 1.0), |x| 0.5 * one(x.abs() < 1.0)),
     function("squareplus", |x| 0.5 * (x + (x * x + 4.0).sqrt()), |x| 0.5 * (1.0 + x / (x * x + 4.0).sqrt())),
-    function("tanh", tanhf, |x| 1.0 - tanhf(x) * tanhf(x)),
+    smooth!(function("tanh", tanhf, |x| 1.0 - tanhf(x) * tanhf(x)), Tanh, TanhGradient, of_output: true),
     function("tanh_shrink", |x| x - tanhf(x), |x| tanhf(x) * tanhf(x)),
 ];
 
@@ -157,14 +180,14 @@ impl Activation {
     /// Takes it of all `values`, in place, the last axis being `width` long.
     pub fn apply(self, isa: Isa, values: &mut [f32], width: usize) {
         match self {
-            Activation::Function(function) if function.name == "sigmoid" => {
-                elementwise::apply(isa, smooth::Sigmoid, values);
-            }
             Activation::Linear => (),
             Activation::Relu => values.iter_mut().for_each(|x| *x = x.max(0.0)),
             Activation::Softmax => softmax::softmax(values, width),
             Activation::LogSoftmax => values.chunks_exact_mut(width).for_each(log_softmax),
-            Activation::Function(function) => values.iter_mut().for_each(|x| *x = (function.value)(*x)),
+            Activation::Function(function) => match &function.vectors {
+                Some(vectors) => (vectors.apply)(isa, values),
+                None => values.iter_mut().for_each(|x| *x = (function.value)(*x)),
+            },
         }
     }
 
@@ -188,13 +211,9 @@ impl Activation {
             Activation::Relu => Some(Box::new(Relu::new(site.isa))),
             Activation::Softmax => Some(Box::new(Softmax::new(site.output, false))),
             Activation::LogSoftmax => Some(Box::new(Softmax::new(site.output, true))),
-            Activation::Function(function) => Some(match function.name {
-                "tanh" => Box::new(Vectors::new(site.isa, smooth::Tanh, smooth::TanhGradient, true)),
-                "sigmoid" => Box::new(Vectors::new(site.isa, smooth::Sigmoid, smooth::SigmoidGradient, true)),
-                "silu" => Box::new(Vectors::new(site.isa, smooth::Silu, smooth::SiluGradient, false)),
-                "elu" => Box::new(Vectors::new(site.isa, smooth::Elu, smooth::EluGradient, true)),
-                "gelu" => Box::new(Vectors::new(site.isa, smooth::Gelu, smooth::GeluGradient, false)),
-                _ => Box::new(Elementwise::new(function.value, function.slope)),
+            Activation::Function(function) => Some(match &function.vectors {
+                Some(vectors) => (vectors.build)(site.isa),
+                None => Box::new(Elementwise::new(function.value, function.slope)),
             }),
         })
     }
