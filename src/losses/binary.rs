@@ -81,8 +81,7 @@ impl Loss for BinaryCrossentropy {
     }
 
     fn check(&self, end: Option<Activation>, _: &Shape) -> Result<()> {
-        let sigmoid = Activation::named("sigmoid").unwrap_or(Activation::Linear);
-        check_logits(self.class(), self.from_logits, end, sigmoid)
+        check_logits(self.class(), self.from_logits, end, "sigmoid")
     }
 
     fn prepare(&self, values: &mut [f32], _: usize) {

@@ -84,7 +84,7 @@ impl Loss for Crossentropy {
     }
 
     fn check(&self, end: Option<Activation>, output: &Shape) -> Result<()> {
-        check_logits(self.class(), self.from_logits, end, Activation::Softmax)?;
+        check_logits(self.class(), self.from_logits, end, "softmax")?;
         match output.dims().len() {
             1 => Ok(()),
             _ if !self.sparse => Ok(()),

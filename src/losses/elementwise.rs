@@ -1,5 +1,5 @@
-//! Losses that look at each element apart, and add up or take the mean over the row. To add one: a line in `ENTRIES`, or in
-//! `FUNCTIONS` when it has no settings.
+//! Losses that look at each element apart, and add up or take the mean over the row. To add one: a line in `ENTRIES`, and
+//! one in `FUNCTIONS` when it has no settings.
 
 use super::{EPSILON, Entry, Loss, Row};
 use crate::error::Result;

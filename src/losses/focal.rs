@@ -103,12 +103,11 @@ impl Loss for Binary {
     }
 
     fn absorbs(&self, end: Activation) -> bool {
-        Some(end) == Activation::named("sigmoid")
+        end.name() == "sigmoid"
     }
 
     fn check(&self, end: Option<Activation>, _: &Shape) -> Result<()> {
-        let sigmoid = Activation::named("sigmoid").unwrap_or(Activation::Linear);
-        check_logits(self.class(), self.focus.from_logits, end, sigmoid)
+        check_logits(self.class(), self.focus.from_logits, end, "sigmoid")
     }
 
     fn prepare(&self, values: &mut [f32], _: usize) {
@@ -172,7 +171,7 @@ impl Loss for Categorical {
     }
 
     fn check(&self, end: Option<Activation>, _: &Shape) -> Result<()> {
-        check_logits(self.class(), self.0.from_logits, end, Activation::Softmax)
+        check_logits(self.class(), self.0.from_logits, end, "softmax")
     }
 
     fn prepare(&self, values: &mut [f32], width: usize) {

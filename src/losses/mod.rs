@@ -7,7 +7,7 @@
 //! Values are float64 and so are the steps to them: rows are few next to what the layers do, `libm`'s functions give the
 //! same bits on every machine, and what Keras gives in float32 is nearer to them than to itself on another machine.
 //!
-//! To add one: its file, with its formula's source, and its line here. A loss of each element apart is a line of `elementwise`.
+//! To add one: its file, with its formula's source, and its line here. A loss of each element apart is two lines of `elementwise`.
 
 mod binary;
 mod categorical;
@@ -163,11 +163,11 @@ fn last_axis(config: &Object<'_>) -> Result<()> {
 
 /// The activations whose input Keras's crossentropies look up, whichever of the two a crossentropy is meant for.
 fn has_logits(end: Activation) -> bool {
-    end == Activation::Softmax || Some(end) == Activation::named("sigmoid")
+    matches!(end.name(), "softmax" | "sigmoid")
 }
 
 /// A model whose end does not go with what a crossentropy was told of it: whether it gives probabilities or logits.
-fn check_logits(class: &str, from_logits: bool, end: Option<Activation>, probabilities: Activation) -> Result<()> {
+fn check_logits(class: &str, from_logits: bool, end: Option<Activation>, probabilities: &str) -> Result<()> {
     let Some(end) = end else { return Ok(()) };
     let wrong = match from_logits {
         true => has_logits(end),
@@ -176,13 +176,13 @@ fn check_logits(class: &str, from_logits: bool, end: Option<Activation>, probabi
     if !wrong {
         return Ok(());
     }
-    let wanted = if from_logits { Activation::Linear } else { probabilities };
+    let wanted = if from_logits { Activation::Linear.name() } else { probabilities };
     let told = if from_logits { "from_logits: true" } else { "from_logits: false" };
     Err(Error::new(
         ErrorKind::InvalidArgument,
         format!("the loss {class} with {told} does not fit the last layer's activation"),
     )
-    .expected(wanted.name())
+    .expected(wanted)
     .found(end.name()))
 }
 

@@ -1,8 +1,8 @@
 //! Means of a loss over rows, and the root of one.
 
-use super::{Entry, Metric, Outcome, check_values};
+use super::{Entry, Metric, Outcome, Truth, check_values};
 use crate::error::Result;
-use crate::losses::{Loss, Row, Wants, mean_squared_error};
+use crate::losses::{Loss, Wants, mean_squared_error};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -24,6 +24,11 @@ impl MeanLoss {
     /// That of `loss`.
     pub fn new(loss: Arc<dyn Loss>) -> Self {
         MeanLoss { loss, root: false }
+    }
+
+    /// Whether it is the cosine, which as a loss is to become small and so is negative, and as a metric is what it is.
+    fn is_similarity(&self) -> bool {
+        self.loss.class() == "CosineSimilarity"
     }
 }
 
@@ -48,24 +53,22 @@ impl Metric for MeanLoss {
     }
 
     fn higher_is_better(&self) -> bool {
-        self.loss.class() == "CosineSimilarity"
+        self.is_similarity()
     }
 
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
-        // As a loss the cosine is to become small, as a metric it is what it is.
-        let sign = if self.loss.class() == "CosineSimilarity" { -1.0 } else { 1.0 };
         let mut prepared = Vec::new();
-        if let super::Truth::Values(values) = outcome.truth {
-            prepared.extend_from_slice(values);
-            self.loss.prepare(&mut prepared, outcome.width);
-        }
+        let truth = match outcome.truth {
+            Truth::Values(values) => {
+                prepared.extend_from_slice(values);
+                self.loss.prepare(&mut prepared, outcome.width);
+                Truth::Values(&prepared)
+            }
+            labels => labels,
+        };
         let before = outcome.before.filter(|(_, end)| self.loss.absorbs(*end)).map(|(y, _)| y);
-        let outcome = Outcome { y: before.unwrap_or(outcome.y), ..*outcome };
-        for (i, (truth, y)) in outcome.rows().enumerate() {
-            let truth = match truth {
-                Row::Label(label) => Row::Label(label),
-                Row::Values(_) => Row::Values(&prepared[i * outcome.width..][..outcome.width]),
-            };
+        let sign = if self.is_similarity() { -1.0 } else { 1.0 };
+        for (truth, y) in (Outcome { y: before.unwrap_or(outcome.y), truth, ..*outcome }).rows() {
             kept[0] += sign * self.loss.value(truth, y, before.is_some());
             kept[1] += 1.0;
         }

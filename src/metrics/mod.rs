@@ -104,8 +104,7 @@ pub trait Metric: Debug + Send + Sync {
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>);
 
     /// What it comes to; NaN over nothing.
-    fn result(&self, kept: &[f64], width: usize) -> f64 {
-        let _ = width;
+    fn result(&self, kept: &[f64], _width: usize) -> f64 {
         kept[0] / kept[1]
     }
 }
