@@ -13,7 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
 
-fn null(argument: &str) -> Error {
+/// The error for a pointer that is NULL and may not be.
+pub(super) fn null(argument: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "is NULL").at(format_args!("argument `{argument}`"))
 }
 

@@ -5,7 +5,7 @@ use super::dataset::mnist_dataset;
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::options::{self, Options};
-use super::pointers::{give, out, slice, string};
+use super::pointers::{give, null, out, slice, string};
 use crate::data::{Dataset, Source, check_sample_rank};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::process::Process;
@@ -101,7 +101,7 @@ pub unsafe extern "C" fn mnist_dataset_from_source(
         unsafe {
             let out = self::out(out, "out")?;
             if source.is_null() {
-                return Err(Error::new(ErrorKind::InvalidArgument, "is NULL").at("argument `source`"));
+                return Err(null("source"));
             }
             let source = HostSource::of(&options::read(source, "source")?)?;
             let data = Dataset::from_source(Arc::new(source)).at("argument `source`")?;
