@@ -1,5 +1,7 @@
 //! What `compile` can be told, with Keras's defaults, and what a model makes of it.
 
+use super::history::Logs;
+use super::score::Metrics;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Architecture;
 use crate::layers::Activation;
@@ -93,6 +95,12 @@ impl Compiled {
         self.metrics.iter().position(|called| metrics::is_accuracy(&called.name))
     }
 
+    /// Loss and accuracy out of what was measured; NaN for what was not.
+    pub fn loss_and_accuracy(&self, logs: &Logs) -> Metrics {
+        let accuracy = self.accuracy().and_then(|i| logs.get(&self.metrics[i].name));
+        Metrics { loss: logs.get("loss").unwrap_or(f64::NAN), accuracy: accuracy.unwrap_or(f64::NAN) }
+    }
+
     /// The metrics' names.
     pub fn names(&self) -> Vec<String> {
         self.metrics.iter().map(|called| called.name.clone()).collect()
@@ -103,7 +111,7 @@ impl Compiled {
         (self.loss.wants() == Wants::Labels).then_some(outputs)
     }
 
-    /// Whether the network's last activation is left to the loss.
+    /// The network's last activation, if it is left to the loss.
     pub fn absorbs(&self, architecture: &Architecture) -> Option<Activation> {
         Some(last(architecture)).filter(|&end| end != Activation::Linear && self.loss.absorbs(end))
     }

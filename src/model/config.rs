@@ -110,7 +110,7 @@ impl Position {
             return range("batch", format!("at most {}", plan.batches()), batch as u64);
         }
         let most = batch.saturating_mul(plan.batch_size);
-        let mut tally = Tally::new(compiled.metrics.iter().map(|called| called.metric.kept(width)).sum())?;
+        let mut tally = Tally::new(&compiled.metrics, width)?;
         tally.samples = if old { most.min(plan.data.count) } else { object.usize("samples")? };
         if tally.samples > most {
             return range("samples", format!("at most {most}"), tally.samples as u64);

@@ -58,7 +58,7 @@ impl Judge {
 
     /// What metrics keep at first.
     pub fn tally(&self) -> Result<Tally> {
-        Tally::new(self.metrics.iter().map(|called| called.metric.kept(self.width)).sum())
+        Tally::new(&self.metrics, self.width)
     }
 
     /// The sum of the samples' losses.
@@ -88,7 +88,7 @@ impl Judge {
         }
     }
 
-    /// Takes a batch into account whose loss was `loss`.
+    /// Takes a batch into account whose loss was `loss`; after [`slope`](Self::slope), for what that is told is gone then.
     pub fn measure(&mut self, judged: Judged<'_>, loss: f64, tally: &mut Tally) {
         let Judged { network, samples, told, .. } = judged;
         let y = network.output(samples);
@@ -99,32 +99,27 @@ impl Judge {
             network.finish(all);
         }
         let finished = left.map_or(y, |_| &self.finished[..y.len()]);
-        let floats;
         let truth = match told {
             Told::Values(values) => Truth::Values(values),
             Told::Labels(labels) if self.width > 1 => Truth::Labels(labels),
             Told::Labels(labels) => {
-                let all = &mut self.prepared[..labels.len()];
-                all.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32);
-                floats = &*all;
-                Truth::Values(floats)
+                as_numbers(labels, &mut self.prepared);
+                Truth::Values(&self.prepared[..labels.len()])
             }
         };
+        let before = left.map(|left| (y, left));
         let mut kept = &mut tally.kept[..];
         for Called { metric, .. } in self.metrics.iter() {
             let (own, rest) = std::mem::take(&mut kept).split_at_mut(metric.kept(self.width));
             kept = rest;
             let y = if metric.takes_logits() { y } else { finished };
-            metric.add(
-                own,
-                &Outcome { y, width: self.width, truth, before: left.map(|left| (network.output(samples), left)) },
-            );
+            metric.add(own, &Outcome { y, width: self.width, truth, before });
         }
         tally.loss += loss;
         tally.samples += samples;
     }
 
-    /// The names of what is measured: `loss`, and the metrics.
+    /// The mean loss, and what each metric comes to.
     pub fn results(&self, tally: &Tally) -> Vec<f64> {
         tally.results(&self.metrics, self.width)
     }
@@ -142,7 +137,7 @@ impl Judge {
         let all = &mut self.prepared[..len];
         match told {
             Told::Values(values) => all.copy_from_slice(values),
-            Told::Labels(labels) => all.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32),
+            Told::Labels(labels) => as_numbers(labels, all),
         }
         self.loss.prepare(all, self.width);
     }
@@ -154,6 +149,11 @@ impl Judge {
             _ => Truth::Values(&self.prepared[..len]),
         }
     }
+}
+
+/// Labels as numbers, where one number is what is expected.
+fn as_numbers(labels: &[u32], to: &mut [f32]) {
+    to.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32);
 }
 
 /// Counts what rows are taken for: one more at `[label, class]` of `counts` (`[classes, classes]`), the class being the one

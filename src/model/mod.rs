@@ -183,7 +183,6 @@ impl Model {
         }
         state.position = None;
         self.forget_idle(); // what they add to the loss by regularizers is another
-        self.forget_learner();
         Ok(())
     }
 
@@ -204,7 +203,6 @@ impl Model {
         let pool = Arc::new(Pool::new(threads)?);
         *self.pool.write() = Threads { wanted: threads, pool: Some(pool) };
         self.forget_idle();
-        self.forget_learner();
         Ok(())
     }
 
@@ -214,7 +212,6 @@ impl Model {
         let compiled = Compiled::new(options, &self.architecture)?;
         *self.state.write() = State { compiled: Some(compiled), ..State::default() };
         self.forget_idle(); // their last activation may be left to the loss
-        self.forget_learner();
         Ok(())
     }
 
@@ -353,6 +350,7 @@ impl Model {
     /// Gives back the memory of networks that lie idle.
     pub(crate) fn forget_idle(&self) {
         self.idle.lock().clear();
+        self.forget_learner();
     }
 
     /// The network of the last single step, if it is one for such a batch.

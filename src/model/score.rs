@@ -25,9 +25,18 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Over nothing yet, for metrics that keep so many numbers together.
-    pub fn new(kept: usize) -> Result<Self> {
+    /// Over nothing yet, for `metrics` of rows of `width`.
+    pub fn new(metrics: &[Called], width: usize) -> Result<Self> {
+        Tally::of_numbers(metrics.iter().map(|called| called.metric.kept(width)).sum())
+    }
+
+    fn of_numbers(kept: usize) -> Result<Self> {
         Ok(Tally { loss: 0.0, samples: 0, kept: memory::filled(kept, 0.0)? })
+    }
+
+    /// One of the same metrics, over nothing yet.
+    pub fn emptied(&self) -> Result<Self> {
+        Tally::of_numbers(self.kept.len())
     }
 
     /// A copy, its memory asked for politely.

@@ -60,9 +60,7 @@ impl Model {
         }
         let mut results = History::new(logs.names().clone());
         results.push(&logs)?;
-        let accuracy = compiled.accuracy().and_then(|i| logs.get(&compiled.metrics[i].name));
-        let of = |value: Option<f64>| value.unwrap_or(f64::NAN);
-        Ok(Evaluated { metrics: Metrics { loss: of(logs.get("loss")), accuracy: of(accuracy) }, results })
+        Ok(Evaluated { metrics: compiled.loss_and_accuracy(&logs), results })
     }
 
     /// The caller's place for a confusion matrix, as large as it is for this model, and one to count in meanwhile.

@@ -89,8 +89,7 @@ impl Model {
             self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options)
         };
         self.afford(batch, build).at("option `batch_size`")?;
-        let mut fit = Fit::new(self, compiled.clone(), (train, validation), options, looking_on)?;
-        fit.class_weight = class_weight;
+        let mut fit = Fit::new(self, compiled, (train, validation), class_weight, options, looking_on)?;
         fit.start(plan, resume)?;
         fit.run()?;
         fit.end()
@@ -202,6 +201,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         model: &'m Model,
         compiled: Compiled,
         (train, validation): (Dataset, Option<Dataset>),
+        class_weight: Option<ClassWeight>,
         options: FitOptions<'o>,
         looking_on: LookingOn,
     ) -> Result<Self> {
@@ -213,7 +213,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             network,
             judge: Judge::new(&compiled, model.architecture.output(), batch_size)?,
             prefetch: options.prefetch,
-            class_weight: None,
+            class_weight,
             model,
             pool,
             compiled,
@@ -260,7 +260,7 @@ impl<'m, 'o> Fit<'m, 'o> {
     fn run(&mut self) -> Result<()> {
         let begun = self.looking_on.begin(self.model, &mut self.output)?;
         self.heed(begun);
-        while !self.is_over() && self.ended.is_none() {
+        while !self.is_over() {
             let (epoch, done) = self.position(|position| (position.epoch, position.batch))?;
             if epoch >= self.epochs {
                 break;
@@ -272,7 +272,7 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// Whether no further step is wanted.
     fn is_over(&self) -> bool {
-        self.stopped || !self.watch.may_go_on()
+        self.stopped || self.ended.is_some() || !self.watch.may_go_on()
     }
 
     /// Takes in what a configured callback wants.
@@ -351,7 +351,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         let mut line = ProgressLine::new(self.verbose, done, batches);
         self.batches(&mut now, &mut line, done)?;
         let validates = self.position(|position| position.plan.validates(epoch))?;
-        if let Some(data) = self.validation.clone().filter(|_| validates && !self.is_over() && self.ended.is_none()) {
+        if let Some(data) = self.validation.clone().filter(|_| validates && !self.is_over()) {
             self.validate(&data, (epoch, now.progress.batch), &mut now.progress.logs)?;
         }
         now.progress.seconds = now.start.elapsed().as_secs_f64();
@@ -360,7 +360,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         let shown: Vec<_> = now.progress.logs.measured().collect();
         line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds)?;
-        if self.is_over() || self.ended.is_some() {
+        if self.is_over() {
             self.unfinished = Some(now.progress.logs);
             return Ok(());
         }
@@ -404,7 +404,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             if !self.stopped {
                 self.checkpoint(After::Batch)?;
             }
-            if self.is_over() || self.ended.is_some() {
+            if self.is_over() {
                 break;
             }
         }

@@ -111,9 +111,7 @@ impl Model {
         drop(state);
         let mut logs = Logs::new(history::names(&compiled.names(), false));
         logs.measure(&judge.results(&tally), false);
-        let accuracy = compiled.accuracy().and_then(|i| logs.get(&compiled.metrics[i].name));
         self.keep_learner(network);
-        let metrics = Metrics { loss: logs.get("loss").unwrap_or(f64::NAN), accuracy: accuracy.unwrap_or(f64::NAN) };
-        Ok((metrics, watch.end().0))
+        Ok((compiled.loss_and_accuracy(&logs), watch.end().0))
     }
 }

@@ -51,7 +51,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Over a fit of `len` weights.
+    /// Over a fit of `len` weights; 0: over one step, for which no copy of them is kept.
     pub fn new(terminate: bool, len: usize) -> Result<Self> {
         let good = Buffer::zeros(if terminate { len } else { 0 }).at("a copy of the weights")?;
         Ok(Watch { terminate, found: None, good, age: None })
