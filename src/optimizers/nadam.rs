@@ -11,45 +11,17 @@
 //!
 //! Keras keeps `U` among its variables; here it follows from the step's number.
 
-use super::{
-    Entry, Optimizer, Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range,
-    step_decayed,
-};
+use super::betas::{self, Betas};
+use super::{Entry, Optimizer, Setting, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
 use crate::kernels::{Isa, Simd};
 use std::sync::{Arc, LazyLock};
 
-pub(super) const ENTRY: Entry = ("Nadam", &["beta_1", "beta_2", "epsilon"], |config| {
-    let default = Nadam::default();
-    Ok(Arc::new(Nadam {
-        learning_rate: rate(config, default.learning_rate)?,
-        beta_1: number(config, "beta_1", default.beta_1)?,
-        beta_2: number(config, "beta_2", default.beta_2)?,
-        epsilon: number(config, "epsilon", default.epsilon)?,
-        weight_decay: decay(config, default.weight_decay)?,
-    }))
-});
+pub(super) const ENTRY: Entry = ("Nadam", betas::KEYS, |config| Ok(Arc::new(Nadam(Betas::read(config)?))));
 
 /// Its settings.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Nadam {
-    /// The length of a step, 0 or more. Default: 0.001.
-    pub learning_rate: f64,
-    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
-    pub beta_1: f64,
-    /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.999.
-    pub beta_2: f64,
-    /// Keeps the step finite; above 0. Default: 1e-7.
-    pub epsilon: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
-    pub weight_decay: f64,
-}
-
-impl Default for Nadam {
-    fn default() -> Self {
-        Nadam { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
-    }
-}
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Nadam(pub Betas);
 
 /// `1 - 0.96^t / 2`, and what all of these up to `t` are together, for each `t` at which that still changes: past the last,
 /// `0.96^t` is less than what double precision can tell from nothing.
@@ -67,7 +39,7 @@ impl Nadam {
     /// `u(t)` and `U(t)`.
     fn momentum(&self, t: u64) -> (f64, f64) {
         let (share, product) = SHARES[t.min(SHARES.len() as u64 - 1) as usize];
-        (self.beta_1 * share, libm::pow(self.beta_1, t as f64) * product)
+        (self.0.beta_1 * share, libm::pow(self.0.beta_1, t as f64) * product)
     }
 }
 
@@ -105,17 +77,11 @@ impl Optimizer for Nadam {
     }
 
     fn settings(&self) -> Vec<Setting> {
-        vec![
-            rate_in_range(self.learning_rate),
-            fraction("beta_1", self.beta_1),
-            fraction("beta_2", self.beta_2),
-            epsilon_in_range(self.epsilon),
-            decay_in_range(self.weight_decay),
-        ]
+        self.0.settings()
     }
 
     fn learning_rate(&self) -> f64 {
-        self.learning_rate
+        self.0.learning_rate
     }
 
     fn slots(&self) -> Vec<&'static str> {
@@ -126,14 +92,14 @@ impl Optimizer for Nadam {
         let ((now, until_now), (next, until_next)) = (self.momentum(number), self.momentum(number + 1));
         let rule = Ahead {
             minus_rate: -rate as f32,
-            one_minus_beta_1: (1.0 - self.beta_1) as f32,
-            one_minus_beta_2: (1.0 - self.beta_2) as f32,
+            one_minus_beta_1: (1.0 - self.0.beta_1) as f32,
+            one_minus_beta_2: (1.0 - self.0.beta_2) as f32,
             of_mean: (next / (1.0 - until_next)) as f32,
             of_gradient: ((1.0 - now) / (1.0 - until_now)) as f32,
-            of_square: (1.0 / (1.0 - libm::pow(self.beta_2, number as f64))) as f32,
-            epsilon: self.epsilon as f32,
+            of_square: (1.0 / (1.0 - libm::pow(self.0.beta_2, number as f64))) as f32,
+            epsilon: self.0.epsilon as f32,
         };
-        step_decayed(isa, rule, rate * self.weight_decay, gradient, w, slots);
+        step_decayed(isa, rule, rate * self.0.weight_decay, gradient, w, slots);
     }
 }
 
@@ -143,7 +109,7 @@ mod tests {
 
     #[test]
     fn momenta_are_those_of_one_step_after_the_other() {
-        let nadam = Nadam { beta_1: 0.999, ..Nadam::default() };
+        let nadam = Nadam(Betas { beta_1: 0.999, ..Betas::default() });
         let mut product = 1.0;
         for t in 1..3000 {
             let u = 0.999 * (1.0 - 0.5 * 0.96f64.powi(t));

@@ -1,0 +1,54 @@
+//! The settings that Adamax and Nadam have in common: Adam's, but for AMSGrad.
+
+use super::{Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range};
+use crate::error::Result;
+use crate::json::Object;
+
+/// Keras's keys of them, but for those that all optimizers have.
+pub(super) const KEYS: &[&str] = &["beta_1", "beta_2", "epsilon"];
+
+/// Two decays, and what goes with them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Betas {
+    /// The length of a step, 0 or more. Default: 0.001.
+    pub learning_rate: f64,
+    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
+    pub beta_1: f64,
+    /// The decay of the gradients' size, in `[0, 1)`. Default: 0.999.
+    pub beta_2: f64,
+    /// Keeps the step finite; above 0. Default: 1e-7.
+    pub epsilon: f64,
+    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    pub weight_decay: f64,
+}
+
+impl Default for Betas {
+    fn default() -> Self {
+        Betas { learning_rate: 1e-3, beta_1: 0.9, beta_2: 0.999, epsilon: 1e-7, weight_decay: 0.0 }
+    }
+}
+
+impl Betas {
+    /// Those of a config.
+    pub(super) fn read(config: &Object<'_>) -> Result<Self> {
+        let default = Betas::default();
+        Ok(Betas {
+            learning_rate: rate(config, default.learning_rate)?,
+            beta_1: number(config, "beta_1", default.beta_1)?,
+            beta_2: number(config, "beta_2", default.beta_2)?,
+            epsilon: number(config, "epsilon", default.epsilon)?,
+            weight_decay: decay(config, default.weight_decay)?,
+        })
+    }
+
+    /// Each with its range.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        vec![
+            rate_in_range(self.learning_rate),
+            fraction("beta_1", self.beta_1),
+            fraction("beta_2", self.beta_2),
+            epsilon_in_range(self.epsilon),
+            decay_in_range(self.weight_decay),
+        ]
+    }
+}
