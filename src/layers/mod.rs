@@ -158,6 +158,12 @@ pub trait Layer: Debug + Send + Sync {
         None
     }
 
+    /// Whether its output, where relu gave its input, is 0 only where all of the input that has a share in it is 0, or has lost
+    /// its share: then nobody wants a gradient there.
+    fn keeps_zeros(&self) -> bool {
+        false
+    }
+
     /// Whether its output is its input, number for number, under another shape: then nothing is built. `training` says
     /// what for.
     fn is_view(&self, _training: bool) -> bool {
@@ -322,7 +328,8 @@ pub struct Pass<'a, 'b> {
     pub dz: &'a [f32],
     /// For each input, where its gradient goes, `[B, input]`; `None` where it is not wanted. All of it is written.
     pub dx: &'b mut [Option<&'a mut [f32]>],
-    /// Whether `x[0]` came out of relu, so that `dx[0]` is 0 where it is not positive. Only for a layer that
+    /// Whether `x[0]` came out of relu, maybe through layers that [keep zeros](Layer::keeps_zeros), so that `dx[0]` is 0 where it
+    /// is not positive. Only for a layer that
     /// [`gates`](Work::gates).
     pub gated: bool,
 }

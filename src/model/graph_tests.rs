@@ -4,7 +4,7 @@ use super::compile::Compiled;
 use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize, PREDICTING};
 use super::parameters::Parameters;
-use super::plan::Purpose;
+use super::plan::{Plan, Purpose};
 use crate::data::Truth;
 use crate::graph::{Architecture, Graph, Tensor};
 use crate::json::{self, Named, Object};
@@ -201,4 +201,25 @@ fn what_a_frozen_layer_adds_to_the_loss_is_gone_at_once() {
     assert!((free - loss() - penalty).abs() < 1e-6, "{free} {} {penalty}", loss());
     model.set_trainable(None, true).unwrap();
     assert_eq!(loss(), free);
+}
+
+#[test]
+fn zeros_of_relu_are_known_through_what_keeps_them() {
+    let mut graph = Graph::new();
+    let x = graph.input(&[8, 8, 1]).unwrap();
+    let layers = [
+        ("Dropout", "{rate: 0.5}"),
+        ("Conv2D", "{filters: 2, kernel_size: 3, activation: 'relu'}"),
+        ("MaxPooling2D", "{}"),
+        ("Dropout", "{rate: 0.5}"),
+        ("AveragePooling2D", "{}"),
+        ("Conv2D", "{filters: 2, kernel_size: 1, activation: 'tanh'}"),
+        ("Dropout", "{rate: 0.5}"),
+    ];
+    let y = layers.iter().fold(x, |y, (class, config)| layer(&mut graph, class, config, &[y]));
+    let purpose = Purpose { training: true, trainable: &[true; 8], left: None };
+    let plan = Plan::new(&graph.architecture(x, y).unwrap(), purpose);
+    let known: Vec<_> = plan.values.iter().map(|value| (value.gated, value.hollow)).collect();
+    let (no, gated, hollow) = ((false, false), (true, false), (false, true));
+    assert_eq!(known, [no, no, gated, hollow, hollow, no, no, no, no]);
 }

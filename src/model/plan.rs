@@ -8,7 +8,7 @@
 //! another's again once nobody needs it ([`slots`]).
 
 use crate::graph::{Architecture, Shape};
-use crate::layers::{Activation, Role};
+use crate::layers::{Activation, Layer, Role};
 
 /// What a network is made for.
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +47,8 @@ pub struct Value {
     pub shape: Shape,
     /// Whether it came out of a fused relu.
     pub gated: bool,
+    /// Whether its zeros are those that a fused relu made, or were dropped: what gradient they are given changes nothing below.
+    pub hollow: bool,
     /// The op that gives it; `None` for the input.
     pub maker: Option<usize>,
     /// The ops that take it, ascending.
@@ -70,7 +72,13 @@ impl Plan {
     /// The plan of a network.
     pub fn new(architecture: &Architecture, purpose: Purpose<'_>) -> Self {
         let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, left: None };
-        plan.values.push(Value { shape: architecture.input().clone(), gated: false, maker: None, takers: Vec::new() });
+        plan.values.push(Value {
+            shape: architecture.input().clone(),
+            gated: false,
+            hollow: false,
+            maker: None,
+            takers: Vec::new(),
+        });
         // Of each call, how many others take its output, and the value that holds it.
         let mut uses = vec![0; architecture.calls.len()];
         architecture.calls.iter().flat_map(|call| &call.inputs).for_each(|&input| uses[input] += 1);
@@ -87,7 +95,11 @@ impl Plan {
                     inputs[0]
                 }
                 false if alone && !purpose.training && plan.fold(architecture, inputs[0], index) => inputs[0],
-                false => plan.push(index, None, inputs, &call.output),
+                false => {
+                    let value = plan.push(index, None, inputs, &call.output);
+                    plan.find_hollow(&**layer, value);
+                    value
+                }
             };
             let activation = layer.activation();
             if activation != Activation::Linear && !(sole && plan.fuse_relu(architecture, value, activation)) {
@@ -107,9 +119,16 @@ impl Plan {
     fn push(&mut self, call: usize, activation: Option<Activation>, inputs: Vec<usize>, shape: &Shape) -> usize {
         let output = self.values.len();
         let maker = Some(self.ops.len());
-        self.values.push(Value { shape: shape.clone(), gated: false, maker, takers: Vec::new() });
+        self.values.push(Value { shape: shape.clone(), gated: false, hollow: false, maker, takers: Vec::new() });
         self.ops.push(Op { call, activation, relu: false, folded: None, inputs, output, learns: false });
         output
+    }
+
+    /// Finds whether `value`, which a layer has just given, has the zeros of what it took.
+    fn find_hollow(&mut self, layer: &dyn Layer, value: usize) {
+        let maker = self.values[value].maker.map(|maker| &self.ops[maker].inputs[..]);
+        let Some(&[input]) = maker else { return };
+        self.values[value].hollow = layer.keeps_zeros() && (self.values[input].gated || self.values[input].hollow);
     }
 
     /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done.

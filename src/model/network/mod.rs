@@ -318,7 +318,8 @@ impl Network {
                 }
             });
         }
-        let gated = worker.work.gates() && op.inputs.first().is_some_and(|&input| plan.values[input].gated);
+        let hollow = |&input: &usize| plan.values[input].gated || plan.values[input].hollow;
+        let gated = worker.work.gates() && op.inputs.first().is_some_and(hollow);
         let pass = Pass { x: &inputs, y, dz: &dz[..samples * len], dx: &mut dx, gated };
         let done = clock.count(index, Way::Backward, || worker.work.backward(step, &mut weights, pass));
         done.at(format_args!("layer {}", worker.name))?;
