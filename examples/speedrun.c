@@ -17,9 +17,18 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { EPOCHS = 2, BATCH = 64, KEPT = 10000 };
+enum { EPOCHS = 1, BATCH = 32, KEPT = 10000 };
 
-/* LAYERS */
+/* A convolution without a bias, the largest of each 2 x 2 of it, normalized, and relu. Pooling first: a quarter is left to do. */
+static mnist_tensor *block(mnist_tensor *x, int filters, int size)
+{
+    char config[80];
+    snprintf(config, sizeof config, "{filters: %d, kernel_size: %d, use_bias: false}", filters, size);
+    x = mnist_max_pooling2d(mnist_layer(x, "Conv2D", config), 2);
+    return mnist_activate(mnist_layer(x, "BatchNormalization", "{momentum: 0.9}"), MNIST_ACTIVATION_RELU);
+}
+
+/* The network, and Adam at a rate that rises over a fifth of the steps and falls to nothing until the last. */
 static mnist_model *build(uint64_t seed, size_t steps, mnist_error *error)
 {
     mnist_model *model;
@@ -28,18 +37,14 @@ static mnist_model *build(uint64_t seed, size_t steps, mnist_error *error)
     mnist_graph *graph = mnist_graph_new();
     mnist_graph_set_seed(graph, seed);
     mnist_tensor *input = mnist_input(graph, 28, 28, 1);
-    mnist_tensor *x = mnist_max_pooling2d(mnist_conv2d(input, 16, 5, MNIST_ACTIVATION_RELU), 2);
-    x = mnist_conv2d(x, 32, 3, MNIST_ACTIVATION_RELU);
-    x = mnist_max_pooling2d(mnist_layer(x, "BatchNormalization", "{momentum: 0.9}"), 2);
-    x = mnist_dense(mnist_flatten(x), 128, MNIST_ACTIVATION_RELU);
-    x = mnist_dense(mnist_layer(x, "BatchNormalization", "{momentum: 0.9}"), 10, MNIST_ACTIVATION_SOFTMAX);
-    check(mnist_model_new(input, x, "speedrun", &model, error), error);
+    mnist_tensor *x = mnist_flatten(block(block(input, 16, 5), 48, 3));
+    x = mnist_layer(mnist_dense(x, 64, MNIST_ACTIVATION_RELU), "BatchNormalization", "{momentum: 0.9}");
+    check(mnist_model_new(input, mnist_dense(x, 10, MNIST_ACTIVATION_SOFTMAX), "speedrun", &model, error), error);
     mnist_graph_free(graph);
 
-    /* The rate rises over a fifth of the steps, and falls to nothing until the last. */
     snprintf(optimizer, sizeof optimizer,
-             "{class_name: 'Adam', config: {learning_rate: {class_name: 'CosineDecay', config: {initial_learning_rate: 0.0003,"
-             " warmup_target: 0.003, warmup_steps: %zu, decay_steps: %zu}}}}",
+             "{class_name: 'Adam', config: {learning_rate: {class_name: 'CosineDecay', config: {initial_learning_rate: 0.0006,"
+             " warmup_target: 0.006, warmup_steps: %zu, decay_steps: %zu}}}}",
              steps / 5, steps - steps / 5);
     mnist_compile_options_init(&compile, sizeof compile);
     compile.optimizer_config = optimizer;
