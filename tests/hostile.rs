@@ -20,6 +20,9 @@ use std::process::Command;
 fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
     let bare = place.kind.trim_start_matches("const ");
     let pointee = bare.strip_suffix("* const *").unwrap_or(bare).trim_end_matches('*').trim();
+    // Memory for a file's bytes, unlike what a callback is given.
+    let bytes = bare == "void *" && ["data", "buffer"].contains(&place.name.as_str());
+    let pointee = if bytes { "uint8_t" } else { pointee };
     let constant = place.kind.starts_with("const ");
     let opaque = header.opaque.iter().any(|name| name == pointee);
     let options = header.find_struct(pointee).map(|found| found.fields[0].name == "struct_size");
@@ -36,6 +39,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         (_, 1) if constant && pointee == "mnist_array" => "ARRAY",
         (_, 1) if constant && pointee == "mnist_progress" => "PROGRESS",
         ("char *", _) if constant => "TEXT",
+        ("void *", _) if bytes => ["OUT", "IN"][usize::from(constant)],
         ("void *", _) => "USER_DATA",
         (_, 1) if constant && options == Some(true) => "OPTIONS",
         (_, 1) if !constant && options.is_some() => "OUT",
