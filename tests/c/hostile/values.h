@@ -34,6 +34,7 @@ static const struct {
     {NULL, "layer", "conv2d"},
     {NULL, "label_column", "label"},
     {NULL, "identity", "noise, version 1"},
+    {NULL, "map", "{conv: 'conv2d', 'fc.weight': 'dense/kernel', 'fc.bias': 'dense/bias'}"},
     {NULL, "json", network},
     {NULL, "optimizer_config", "{class_name: 'SGD', config: {momentum: 0.5}}"},
     {NULL, "loss_config", "'sparse_categorical_crossentropy'"},
@@ -193,6 +194,8 @@ static value candidate(const char *function, const struct place *place, size_t i
         give_up("array of", place->type, "add a good one to make_arrays and candidate in tests/c/hostile/values.h");
         break;
     case TEXT:
+        if (strcmp(function, "mnist_model_load_weights_mapped") == 0 && is_path(place))
+            return (value){.p = in_folder("torch.safetensors")};
         if (good_text(function, place))
             return (value){.p = (void *)good_text(function, place)};
         return (value){.p = is_path(place) ? in_folder(paths[i]) : words[i]};
