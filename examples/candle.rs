@@ -19,7 +19,8 @@ pub fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let images: Vec<f32> = (0..2 * 28 * 28).map(|i| (i * 7 % 251) as f32 / 251.0).collect();
     let mut ours = [0.0; 20];
     model.predict(&images, 2, &mut ours)?;
-    let theirs = predict(&weights, &Tensor::from_vec(images, (2, 28, 28, 1), &Device::Cpu)?)?.flatten_all()?.to_vec1::<f32>()?;
+    let theirs =
+        predict(&weights, &Tensor::from_vec(images, (2, 28, 28, 1), &Device::Cpu)?)?.flatten_all()?.to_vec1::<f32>()?;
     let apart = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
     println!("the library {:.6?}\ncandle      {:.6?}\nat most {apart:.1e} apart", &ours[..5], &theirs[..5]);
     if apart <= 1e-5 { Ok(()) } else { Err("they are not the same".into()) }

@@ -190,7 +190,9 @@ fn files(folder: &Path) {
     std::fs::write(folder.join("table.csv"), "label,a,b\n1,2,3\n4,5,6\n").unwrap();
     std::fs::write(folder.join("named.csv"), "red,1,2,3,4,5,6,7,8\nblue,1,2,3,4,5,6,7,8\n").unwrap();
     let (mut header, mut end) = (Vec::new(), 0);
-    for (name, shape) in [("conv.weight", "[2,1,3,3]"), ("conv.bias", "[2]"), ("fc.weight", "[10,72]"), ("fc.bias", "[10]")] {
+    for (name, shape) in
+        [("conv.weight", "[2,1,3,3]"), ("conv.bias", "[2]"), ("fc.weight", "[10,72]"), ("fc.bias", "[10]")]
+    {
         let start = end;
         end += 4 * shape[1..shape.len() - 1].split(',').map(|size| size.parse::<usize>().unwrap()).product::<usize>();
         header.push(format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{start},{end}]}}"#));

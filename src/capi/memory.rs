@@ -120,11 +120,15 @@ pub unsafe fn to_memory(
     write(&mut count)?;
     // SAFETY: the caller's.
     unsafe {
-        needed.write(count.0);
-        if capacity > 0 {
-            let mut to = room(buffer.cast::<u8>(), "buffer", (capacity, "capacity"), count.0)?;
-            write(&mut to)?;
+        match (capacity > 0).then(|| room(buffer.cast::<u8>(), "buffer", (capacity, "capacity"), count.0)).transpose() {
+            Ok(Some(mut to)) => write(&mut to)?,
+            Ok(None) => (),
+            Err(error) => {
+                needed.write(count.0);
+                return Err(error);
+            }
         }
+        needed.write(count.0);
     }
     Ok(MNIST_OK)
 }
