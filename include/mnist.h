@@ -1305,15 +1305,41 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
 /// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
-/// Memory, whatever the file: a copy of this model's weights, and 64 bytes for each byte of the file's header, which is
-/// refused beyond 16 MiB.
+/// A safetensors file of a PyTorch state_dict will do as well: one whose tensors are called `conv1.weight`, `bn1.running_mean`,
+/// `fc.bias` and so on, none of them as a weight of this model, float32, float16, bfloat16 or float64. Kernels are brought from
+/// `[out, in, k, k]` into `[k, k, in, out]`, `[out, in]` into `[in, out]`, and where a picture is flattened the order C, H, W into
+/// H, W, C. Names are not compared: what a module holds, names of tensors and shapes, says which layer it is. Modules that
+/// hold the same are told by the numbers in their names, if these differ in nothing else and the layers follow on each
+/// other. What that leaves open is UNSUPPORTED; mnist_model_load_weights_mapped takes it. The layers themselves must be
+/// PyTorch's: a batch normalization's epsilon is 1e-5 there (docs/interop.md tells what differs).
+///
+/// Memory, whatever the file: a copy of this model's weights (of PyTorch's, and the largest of them once more), and 64 bytes
+/// for each byte of the file's header, which is refused beyond 16 MiB.
 ///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file, the kind of which is
+/// the model does not have; UNSUPPORTED for another dtype than float32 (of PyTorch's: no float), a state_dict that can be taken
+/// in several ways, or a format that this build does not have; FORMAT for what is no such file, the kind of which is
 /// named if it is a known one; IO; BUSY.
 mnist_status mnist_model_load_weights(struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
+
+/// Reads weights of a PyTorch state_dict, a safetensors file, whose names `map` explains: JSON5, an object in which
+/// a tensor's name has the weight's that it is, or a module's name has a layer's, or either has null, for what is to be left out.
+/// Every weight of the model must be in it once, and every tensor of the file (but num_batches_tracked). Layouts are PyTorch's,
+/// as in mnist_model_load_weights. On failure the model stays as it was.
+///
+/// ```c
+/// mnist_model_load_weights_mapped(model, "net.safetensors",
+///     "{'left': 'conv2d', 'right': 'conv2d_1', 'fc.weight': 'dense/kernel', 'fc.bias': 'dense/bias', aux: null}", error);
+/// ```
+///
+/// Errors: those of mnist_model_load_weights; INVALID_ARGUMENT for a map that is no such object or names something twice;
+/// NOT_FOUND for a name that the file or the model does not have, and for a weight that the map leaves out.
+mnist_status mnist_model_load_weights_mapped(struct mnist_model *model,
+                                             const char *path,
+                                             const char *map,
+                                             struct mnist_error *error);
 
 /// Writes the whole model to the file `path`: the network and its name, the weights, what it was compiled with, the
 /// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
@@ -1327,7 +1353,8 @@ mnist_status mnist_model_save(const struct mnist_model *model,
                               const char *path,
                               struct mnist_error *error);
 
-/// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
+/// Reads a model that mnist_model_save or a fit's checkpoint wrote. (The format is told by the file's content; others are for
+/// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 /// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
@@ -1342,6 +1369,63 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 mnist_status mnist_model_load(const char *path,
                               struct mnist_model **out,
                               struct mnist_error *error);
+
+/// Reads a model from memory: `data` are the `len` bytes of a file that mnist_model_load would take, of any of its formats,
+/// which is told by the bytes themselves. They may lie anywhere, on no particular alignment, in read-only memory, say, of a
+/// program that has the model as a resource; nothing of them is kept. On success `*out` is a new model, to be freed with
+/// mnist_model_free.
+///
+/// ```c
+/// extern const unsigned char digits[]; // the file, put into the program by xxd -i, the linker or C23's embed
+/// extern const size_t digits_len;
+/// mnist_model *model = NULL;
+/// mnist_model_load_memory(digits, digits_len, &model, error);
+/// ```
+///
+/// Errors: those of mnist_model_load, with the argument in the place of the file; never NOT_FOUND for a file, nor IO.
+mnist_status mnist_model_load_memory(const void *data,
+                                     size_t len,
+                                     struct mnist_model **out,
+                                     struct mnist_error *error);
+
+/// Reads weights from memory: `data` are the `len` bytes of a file that mnist_model_load_weights would take, of any of its
+/// formats. Alignment and ownership as in mnist_model_load_memory. On failure the model stays as it was.
+///
+/// Errors: those of mnist_model_load_weights, with the argument in the place of the file.
+mnist_status mnist_model_load_weights_memory(struct mnist_model *model,
+                                             const void *data,
+                                             size_t len,
+                                             struct mnist_error *error);
+
+/// Writes the whole model to memory: the bytes of the file that mnist_model_save would write, to `buffer`, which has room for
+/// `capacity` bytes, on any alignment. `*needed` is how many bytes they are. With a `capacity` of 0, for which `buffer` may be
+/// NULL, nothing is written but that. The model is of one moment between two steps; of one that is being trained a later call
+/// may need more.
+///
+/// ```c
+/// size_t needed = 0;
+/// mnist_model_save_memory(model, NULL, 0, &needed, error);
+/// void *bytes = malloc(needed);
+/// mnist_model_save_memory(model, bytes, needed, &needed, error);
+/// ```
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
+/// OUT_OF_MEMORY; UNSUPPORTED for a network of too many layers.
+mnist_status mnist_model_save_memory(const struct mnist_model *model,
+                                     void *buffer,
+                                     size_t capacity,
+                                     size_t *needed,
+                                     struct mnist_error *error);
+
+/// Writes the weights to memory: the bytes of the file that mnist_model_save_weights would write. `buffer`, `capacity` and
+/// `*needed` are as in mnist_model_save_memory.
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise; OUT_OF_MEMORY.
+mnist_status mnist_model_save_weights_memory(const struct mnist_model *model,
+                                             void *buffer,
+                                             size_t capacity,
+                                             size_t *needed,
+                                             struct mnist_error *error);
 
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

@@ -672,6 +672,20 @@ public:
         return model(made);
     }
 
+    /// The model in memory: the bytes of such a file, of which nothing is kept.
+    static model load_memory(const void *data, std::size_t len)
+    {
+        mnist_model *made = nullptr;
+        detail::check([&](mnist_error *e) { return mnist_model_load_memory(data, len, &made, e); });
+        return model(made);
+    }
+
+    /// The bytes of the file that save() writes.
+    std::vector<unsigned char> save_memory() const
+    {
+        return saved(mnist_model_save_memory);
+    }
+
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state, how far the fit is.
     void save(const std::string &path) const
     {
@@ -949,9 +963,48 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });
     }
 
+    /// Weights of a PyTorch state_dict, whose names `map` explains, in JSON5.
+    void load_weights_mapped(const std::string &path, const std::string &map)
+    {
+        detail::check([&](mnist_error *e) {
+            return mnist_model_load_weights_mapped(get(), detail::text(path, "path"), detail::text(map, "map"), e);
+        });
+    }
+
+    /// The bytes of a file that load_weights() takes, of which nothing is kept.
+    void load_weights_memory(const void *data, std::size_t len)
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_load_weights_memory(get(), data, len, e); });
+    }
+
+    /// The bytes of the file that save_weights() writes.
+    std::vector<unsigned char> save_weights_memory() const
+    {
+        return saved(mnist_model_save_weights_memory);
+    }
+
     mnist_model *get() const noexcept { return model_.get(); }
 
 private:
+    /// All that one of the functions writes to memory; of a model that is being trained it may grow between two calls.
+    std::vector<unsigned char> saved(mnist_status (*save)(const mnist_model *, void *, std::size_t, std::size_t *,
+                                                          mnist_error *)) const
+    {
+        std::size_t needed = 0;
+        detail::check([&](mnist_error *e) { return save(get(), nullptr, 0, &needed, e); });
+        std::vector<unsigned char> bytes(needed);
+        detail::check([&](mnist_error *e) {
+            mnist_status status = save(get(), bytes.data(), bytes.size(), &needed, e);
+            while (status < 0 && needed > bytes.size()) {
+                bytes.resize(needed);
+                status = save(get(), bytes.data(), bytes.size(), &needed, e);
+            }
+            return status;
+        });
+        bytes.resize(needed);
+        return bytes;
+    }
+
     /// How many samples these are.
     std::size_t count_of(const std::vector<float> &images) const
     {

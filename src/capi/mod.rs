@@ -27,6 +27,7 @@ mod guard;
 mod history;
 mod image;
 mod layers;
+mod memory;
 mod model;
 mod named_weights;
 mod npz;

@@ -131,11 +131,13 @@ impl Plan {
         self.values[value].hollow = layer.keeps_zeros() && (self.values[input].gated || self.values[input].hollow);
     }
 
-    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done.
+    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done: its channels must be the
+    /// maker's, which they are not where a view lies between (behind a Flatten each feature is one).
     fn fold(&mut self, architecture: &Architecture, value: usize, normalization: usize) -> bool {
         let layer = |call: usize| &architecture.layers[architecture.calls[call].layer].layer;
         let shape = &architecture.calls[normalization].output;
-        let normalizes = layer(normalization).normalizes(shape).is_some();
+        let channels = self.values[value].shape.dims().last();
+        let normalizes = layer(normalization).normalizes(shape).is_some() && channels == shape.dims().last();
         let Some(maker) = self.values[value].maker.filter(|_| normalizes) else { return false };
         let op = &mut self.ops[maker];
         let free = op.activation.is_none() && !op.relu && op.folded.is_none() && layer(op.call).folds();
@@ -289,6 +291,26 @@ mod tests {
         assert_eq!(plan.ops.iter().map(|op| op.learns).collect::<Vec<_>>(), [false, false, true, true]);
         let lens: Vec<_> = plan.gradient_lives().iter().map(|life| life.len).collect();
         assert_eq!(lens, [0, 0, 0, 128, 10]);
+    }
+
+    #[test]
+    fn a_normalization_of_flattened_features_is_not_folded_into_the_convolution() {
+        use crate::json::{Named, Object};
+        use crate::layers::{entry, read};
+        let mut graph = Graph::new();
+        let x = graph.input(&[4, 3, 2]).unwrap();
+        let mut normalized = |flat: bool| {
+            let mut y = graph.conv2d(x, 5, 2, Activation::Linear).unwrap();
+            if flat {
+                y = graph.flatten(y).unwrap();
+            }
+            let named = Named::of("BatchNormalization", Object::empty(""), String::new());
+            let layer = read(entry(&named).unwrap(), &Object::empty("")).unwrap();
+            let y = graph.add(layer, None, true, &[y]).unwrap();
+            let purpose = Purpose { training: false, trainable: &[true; 4], left: None };
+            Plan::new(&graph.architecture(x, y).unwrap(), purpose).ops.len()
+        };
+        assert_eq!((normalized(false), normalized(true)), (1, 2));
     }
 
     #[test]

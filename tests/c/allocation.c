@@ -48,6 +48,7 @@ static struct outputs {
     uint32_t labels[16], label;
     float pixels[64], p[10], all[400], layer[6];
     double value;
+    size_t needed;
     mnist_graph *graph;
     mnist_tensor *ends[2];
 } out, kept;
@@ -405,6 +406,33 @@ static mnist_status step_load_weights(void)
     return CALL(mnist_model_load_weights(kept.loaded, in("weights"), error));
 }
 
+/* The same in memory. */
+static unsigned char bytes[1 << 18];
+
+static mnist_status step_save_memory(void)
+{
+    if (CALL(mnist_model_save_memory(kept.model, bytes, sizeof bytes, &out.needed, error)) == MNIST_OK)
+        kept.needed = out.needed;
+    return came_to;
+}
+
+static mnist_status step_save_weights_memory(void)
+{
+    return CALL(mnist_model_save_weights_memory(kept.model, NULL, 0, &out.needed, error));
+}
+
+static mnist_status step_load_memory(void)
+{
+    if (CALL(mnist_model_load_memory(bytes, kept.needed, &out.loaded, error)) == MNIST_OK)
+        mnist_model_free(out.loaded);
+    return came_to;
+}
+
+static mnist_status step_load_weights_memory(void)
+{
+    return CALL(mnist_model_load_weights_memory(kept.loaded, bytes, kept.needed, error));
+}
+
 static const struct step {
     const char *name;
     mnist_status (*take)(void);
@@ -414,7 +442,7 @@ static const struct step {
     STEP(copy),    STEP(wide), STEP(table), STEP(source), STEP(shuffle), STEP(transpose), STEP(standardize), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
     STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save),
-    STEP(load_model), STEP(load_weights), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
+    STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(load_memory), STEP(load_weights_memory), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)
 

@@ -1,0 +1,53 @@
+//! The formats that models and weights come in, told by their first bytes: a line each in [`FORMATS`].
+
+use super::Model;
+use super::saved::{self, Saved};
+use crate::error::{Error, ErrorKind, Result};
+use crate::files::Content;
+use crate::kind::{self, Kind};
+use crate::memory::Buffer;
+use std::io::Seek;
+
+/// A format that is read.
+struct Format {
+    /// How it is told.
+    kind: Kind,
+    /// The whole model.
+    model: fn(Content<'_>) -> Result<Model>,
+    /// The weights of this model, laid out as its parameters are.
+    weights: fn(&Model, Content<'_>) -> Result<Buffer>,
+}
+
+/// The library's own, and that of what is of no known kind: its reader says what is wrong.
+const OWN: Format =
+    Format { kind: Kind::Safetensors, model: |content| Saved::load(content), weights: saved::read_weights };
+
+/// The others.
+const FORMATS: &[Format] = &[
+    Format { kind: Kind::Keras, model: |_| missing("keras"), weights: |_, _| missing("keras") },
+    Format { kind: Kind::Hdf5, model: |_| missing("keras"), weights: |_, _| missing("keras") },
+    Format { kind: Kind::Onnx, model: |_| missing("onnx"), weights: |_, _| missing("onnx") },
+];
+
+/// The format of what there is.
+fn format(content: &mut Content<'_>) -> Result<&'static Format> {
+    let kind = Kind::of(&kind::start(content)?);
+    content.rewind()?;
+    Ok(FORMATS.iter().find(|format| Some(format.kind) == kind).unwrap_or(&OWN))
+}
+
+/// The model that there is, in whatever format.
+pub fn model(mut content: Content<'_>) -> Result<Model> {
+    (format(&mut content)?.model)(content)
+}
+
+/// The weights that there are for `model`, in whatever format.
+pub fn weights(model: &Model, mut content: Content<'_>) -> Result<Buffer> {
+    (format(&mut content)?.weights)(model, content)
+}
+
+/// The error for a format that this build does not have.
+fn missing<T>(feature: &str) -> Result<T> {
+    let error = Error::new(ErrorKind::Unsupported, "this build of the library does not have the format");
+    Err(error.expected(format_args!("one with the feature `{feature}`")))
+}
