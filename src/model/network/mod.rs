@@ -9,7 +9,7 @@
 //! that predictions used for the next prediction.
 
 mod builder;
-mod folded;
+pub(crate) mod folded;
 mod learned;
 mod lent;
 
