@@ -34,10 +34,12 @@ pub fn relu(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let number = |key: &str| call.config.f64(key).map(|x| float(x as f32));
     let most = match call.config.has("max_value") {
         true => number("max_value")?,
-        false => "prefix_number_of(0x7f800000U)".to_string(), // infinite
+        false => {
+            source.need("number_of");
+            "prefix_number_of(0x7f800000U)".to_string() // infinite
+        }
     };
     let (slope, threshold) = (number("negative_slope")?, number("threshold")?);
-    source.need("word");
     let arguments: [&dyn std::fmt::Display; 6] = [&slope, &threshold, &most, &call.output.len(), &call.x[0], &call.y];
     source.call("bounded_relu", "prefix_bounded_relu", &arguments);
     Ok(())

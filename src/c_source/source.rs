@@ -107,13 +107,8 @@ impl Source {
     /// An array of floats, `what` saying whose: its name. The same numbers are there once.
     pub fn array(&mut self, what: &str, values: impl ExactSizeIterator<Item = f32>) -> Result<String> {
         let values = memory::collect(values)?;
-        match values.iter().find(|value| !value.is_finite()) {
-            None => self.numbers(what, Numbers::Floats(values)),
-            Some(value) => {
-                let error = Error::new(ErrorKind::Unsupported, "a weight that is not finite").expected("a number");
-                Err(error.found(value).at(format_args!("weight {what}")))
-            }
-        }
+        check_finite(what, &values)?;
+        self.numbers(what, Numbers::Floats(values))
     }
 
     /// The same of one that a layer may do without: `NULL`.
@@ -142,6 +137,7 @@ impl Source {
         for channel in 0..channels {
             values.extend((0..len).map(|i| value(channel, i)));
         }
+        check_finite(what, &values)?;
         match self.weights {
             Weights::Float => {
                 let name = self.array(what, values.into_iter())?;
@@ -155,7 +151,6 @@ impl Source {
                 });
                 let mut whole = memory::reserve(values.len())?;
                 whole.extend(bytes);
-                // The scales first: they tell of a weight that is not finite.
                 let scales = self.array(&format!("{what}, scales"), scales.into_iter())?;
                 let name = self.numbers(what, Numbers::Bytes(whole))?;
                 Ok(self.constant("kernel_int8", "prefix_kernel", &format!("{{{name}, {scales}, {len}U}}")))
@@ -307,6 +302,17 @@ impl Array {
         }
         writeln!(out, "\n}};")?;
         Ok(())
+    }
+}
+
+/// Makes sure that all of a weight can be written in C.
+fn check_finite(what: &str, values: &[f32]) -> Result<()> {
+    match values.iter().find(|value| !value.is_finite()) {
+        None => Ok(()),
+        Some(value) => {
+            let error = Error::new(ErrorKind::Unsupported, "a weight that is not finite").expected("a number");
+            Err(error.found(value).at(format_args!("weight {what}")))
+        }
     }
 }
 

@@ -25,9 +25,3 @@ static prefix_below prefix_exp_below(float x)
     }
     return result;
 }
-
-/* |x| */
-static float prefix_size(float x)
-{
-    return prefix_greater(x, x * -1.0f);
-}

@@ -95,36 +95,39 @@ static float prefix_rounded(prefix_wide x)
     const uint64_t bits = (exponent < 1) ? prefix_shifted(x.bits, 1 - exponent) : x.bits;
     const uint64_t rest = bits & ((UINT64_C(1) << 39) - 1U);
     const uint64_t half = UINT64_C(1) << 38;
-    uint32_t word = (uint32_t)(bits >> 39);
-    if ((rest > half) || ((rest == half) && ((word & 1U) != 0U))) {
-        word += 1U;
+    prefix_word word;
+    word.bits = (uint32_t)(bits >> 39);
+    if ((rest > half) || ((rest == half) && ((word.bits & 1U) != 0U))) {
+        word.bits += 1U;
     }
     if (exponent >= 255) {
-        word = 0x7f800000U;
+        word.bits = 0x7f800000U;
     } else if (exponent > 1) {
-        word += (uint32_t)(exponent - 1) << 23;
+        word.bits += (uint32_t)(exponent - 1) << 23;
     } else {
         /* the highest bit, if it is there, is the exponent */
     }
-    return prefix_number_of(word | (x.minus ? 0x80000000U : 0U));
+    word.bits |= x.minus ? 0x80000000U : 0U;
+    return word.number;
 }
 
 static float prefix_fma(float a, float b, float c)
 {
-    const uint32_t words[3] = {prefix_bits_of(a), prefix_bits_of(b), prefix_bits_of(c)};
-    prefix_wide product = prefix_significand(words[0]);
-    const prefix_wide factor = prefix_significand(words[1]);
-    prefix_wide sum = prefix_significand(words[2]);
+    const prefix_word words[3] = {{a}, {b}, {c}};
+    const prefix_wide factor = prefix_significand(words[1].bits);
+    prefix_wide product = prefix_significand(words[0].bits);
+    prefix_wide sum = prefix_significand(words[2].bits);
     float result;
     product.bits *= factor.bits;
     product.exponent += factor.exponent;
     product.minus = product.minus != factor.minus;
-    if (((words[0] & 0x7f800000U) == 0x7f800000U) || ((words[1] & 0x7f800000U) == 0x7f800000U) ||
-        ((words[2] & 0x7f800000U) == 0x7f800000U)) {
+    if (((words[0].bits & 0x7f800000U) == 0x7f800000U) || ((words[1].bits & 0x7f800000U) == 0x7f800000U)) {
         result = (a * b) + c; /* no number, or an infinite one: nothing is rounded */
+    } else if ((words[2].bits & 0x7f800000U) == 0x7f800000U) {
+        result = c;
     } else if (product.bits == 0U) {
         /* -0 only where both are -0 */
-        result = (((words[2] << 1) == 0U) && (product.minus != sum.minus)) ? 0.0f : c;
+        result = (((words[2].bits << 1) == 0U) && (product.minus != sum.minus)) ? 0.0f : c;
     } else {
         product = prefix_highest(product);
         sum = prefix_highest(sum);
