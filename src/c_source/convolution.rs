@@ -160,12 +160,12 @@ impl<const N: usize> Sliding<N> {
 /// The windows of a layer over `[height, width, channels]`, or over `[steps, channels]`, an image of one row; `size` is the
 /// key of their size.
 pub fn window(call: &Call<'_>, size: &str) -> Result<Window> {
-    match call.inputs[0].dims() {
-        &[steps, _] => {
+    match *call.inputs[0].dims() {
+        [steps, _] => {
             let rows = Axis { input: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 };
             Ok(Window { rows, columns: Sliding::<1>::read(call, size)?.axis(0, steps)? })
         }
-        &[height, width, _] => {
+        [height, width, _] => {
             let sliding = Sliding::<2>::read(call, size)?;
             Ok(Window { rows: sliding.axis(0, height)?, columns: sliding.axis(1, width)? })
         }

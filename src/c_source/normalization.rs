@@ -14,8 +14,10 @@ fn axis(call: &Call<'_>) -> Result<(usize, usize)> {
     Ok((dims[axis], dims[axis + 1..].iter().product()))
 }
 
-/// Which of a layer's parameters are gamma and beta, one that it has not being `None`, and which follow.
-fn split<'a>(call: &Call<'a>) -> Result<([Option<&'a [f32]>; 2], &'a [&'a [f32]])> {
+/// A layer's parameters: gamma and beta, one that it has not being `None`, and those that follow.
+type Split<'a> = ([Option<&'a [f32]>; 2], &'a [&'a [f32]]);
+
+fn split<'a>(call: &Call<'a>) -> Result<Split<'a>> {
     let mut rest = call.weights;
     let mut next = |there: bool| {
         let (first, behind) = rest.split_first().filter(|_| there)?;

@@ -34,13 +34,12 @@ static mnist_tensor *tiny(mnist_tensor *x)
     return mnist_dense(mnist_dense(x, 16, RELU), CLASSES, SOFTMAX);
 }
 
-/* Two strided convolutions, normalized, and the mean of all pixels. */
+/* Two strided convolutions upon 14 x 14 means. */
 static mnist_tensor *small(mnist_tensor *x)
 {
-    const char *config = "{filters: 8, kernel_size: 3, strides: 2, padding: 'same', use_bias: false}";
-    x = mnist_activate(mnist_batch_normalization(mnist_layer(x, "Conv2D", config)), RELU);
-    config = "{filters: 16, kernel_size: 3, strides: 2, padding: 'same', use_bias: false}";
-    x = mnist_activate(mnist_batch_normalization(mnist_layer(x, "Conv2D", config)), RELU);
+    x = mnist_average_pooling2d(x, 2);
+    x = mnist_layer(x, "Conv2D", "{filters: 8, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}");
+    x = mnist_layer(x, "Conv2D", "{filters: 16, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}");
     return mnist_dense(mnist_flatten(x), CLASSES, SOFTMAX);
 }
 
@@ -144,8 +143,10 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < IMAGES; i++) {
         check(mnist_dataset_image(test, i, &floats[i * PIXELS], PIXELS, NULL, error));
         for (size_t p = 0; p < PIXELS; p++)
-            pixels[i * PIXELS + p] = (uint8_t)(floats[i * PIXELS + p] * 255.0f + 0.5f);
+            pixels[i * PIXELS + p] = (uint8_t)floats[i * PIXELS + p];
     }
+    check(mnist_dataset_normalize(train, 255.0f, error));
+    check(mnist_dataset_normalize(test, 255.0f, error));
     for (size_t n = 0; n < sizeof networks / sizeof *networks; n++) {
         char path[4096], name[64];
         mnist_graph *graph = mnist_graph_new();
