@@ -20,7 +20,7 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 16] = [
+const FILES: [&str; 17] = [
     "error",
     "npz",
     "dataset",
@@ -36,6 +36,7 @@ const FILES: [&str; 16] = [
     "named_weights",
     "weights",
     "memory",
+    "c_source",
     "history",
 ];
 

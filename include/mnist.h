@@ -17,7 +17,7 @@
 //     mnist_npz_open                                                          mnist_npz_free
 //     mnist_load_data (two), mnist_dataset_from_..., mnist_dataset_slice      mnist_dataset_free
 //     mnist_graph_new                                                         mnist_graph_free (its tensors with it)
-//     mnist_model_new, mnist_model_load                                       mnist_model_free
+//     mnist_model_new, mnist_model_load, mnist_model_load_memory              mnist_model_free
 //     mnist_model_fit                                                         mnist_history_free
 //
 // Every _free takes NULL. Objects do not depend on each other's lives, except tensors on their graph's. What is handed in
@@ -214,6 +214,12 @@
 
 /// Report the share of samples whose most probable class is their label.
 #define MNIST_METRIC_ACCURACY 1
+
+/// Weights as they are, four bytes each.
+#define MNIST_WEIGHT_FLOAT 1
+
+/// The weights of kernels as whole numbers from -127 to 127, a byte each, times a scale for each output channel.
+#define MNIST_WEIGHT_INT8 2
 
 /// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 typedef struct mnist_dataset mnist_dataset;
@@ -464,6 +470,24 @@ typedef struct mnist_evaluate_options {
     /// Written on success only; NULL: unwanted. NULL.
     struct mnist_history **results;
 } mnist_evaluate_options;
+
+/// How a model becomes a file of C; fill it in with mnist_c_options_init.
+typedef struct mnist_c_options {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
+    /// channel's greatest; biases and normalizations stay floats, and all is computed in floats: the file gives what the
+    /// model would with these weights (set them with mnist_model_set_weight, and mnist_model_evaluate says what the rounding
+    /// costs). MNIST_WEIGHT_FLOAT.
+    uint32_t weights;
+    /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
+    /// in the file. 0.
+    int32_t caller_scratch;
+    /// Attributes for the arrays of weights: "__attribute__((section(\".model\")))". NULL: none. NULL.
+    const char *placement;
+    /// A qualifier of the weights' type, for an address space: "__flash" or "__memx" of avr-gcc. NULL: none. NULL.
+    const char *qualifier;
+} mnist_c_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1426,6 +1450,43 @@ mnist_status mnist_model_save_weights_memory(const struct mnist_model *model,
                                              size_t capacity,
                                              size_t *needed,
                                              struct mnist_error *error);
+
+/// Fills in the defaults. `struct_size` is sizeof the caller's struct.
+void mnist_c_options_init(struct mnist_c_options *options, size_t struct_size);
+
+/// Writes the model to `path` as one file of C99 that predicts, on a microcontroller, say:
+///
+/// ```c
+/// mnist_model_save_c(model, "digits.c", "digits", error);
+///
+/// // in the other program:
+/// #define DIGITS_DECLARE_ONLY
+/// #include "digits.c"
+/// float image[DIGITS_INPUT_LEN], out[DIGITS_OUTPUT_LEN];
+/// digits_predict(image, out);
+/// ```
+///
+/// The file needs neither this library nor C's, no heap and no double; what it gives is what mnist_model_predict gives for
+/// one image, to the bit, if it is compiled with -ffp-contract=off, as it says itself (docs/microcontrollers.md). `prefix` begins
+/// its names: a letter, then letters, digits and `_`, at most 32. The memory that it needs between the layers is the macro
+/// PREFIX_SCRATCH_LEN, in floats, the prefix being in capitals. The weights are those of one moment between two steps. The file
+/// is replaced as mnist_model_save_weights does; it takes memory for two copies of the weights.
+///
+/// Errors: INVALID_ARGUMENT for the prefix; UNSUPPORTED, naming the layer, for weights that are not finite and for a layer that
+/// there is not in C; those of mnist_model_save_weights.
+mnist_status mnist_model_save_c(const struct mnist_model *model,
+                                const char *path,
+                                const char *prefix,
+                                struct mnist_error *error);
+
+/// The same as `options` say; NULL: the defaults.
+///
+/// Errors: those of mnist_model_save_c; INVALID_ARGUMENT for an option.
+mnist_status mnist_model_save_c_with(const struct mnist_model *model,
+                                     const char *path,
+                                     const char *prefix,
+                                     const struct mnist_c_options *options,
+                                     struct mnist_error *error);
 
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

@@ -636,6 +636,14 @@ struct evaluate_options {
     std::vector<std::uint64_t> *confusion = nullptr; // becomes [classes, classes], row = label, column = what it was taken for
 };
 
+/// How a model becomes a file of C.
+struct c_options {
+    std::uint32_t weights = MNIST_WEIGHT_FLOAT;
+    bool caller_scratch = false; // the memory between the layers is a third argument
+    std::string placement;       // attributes of the weights' arrays
+    std::string qualifier;       // of the weights' type, for an address space
+};
+
 /// What a fit has done.
 struct fitted {
     mnist::history history;
@@ -981,6 +989,20 @@ public:
     std::vector<unsigned char> save_weights_memory() const
     {
         return saved(mnist_model_save_weights_memory);
+    }
+
+    /// Writes the model as one file of C that predicts, its names beginning with `prefix`.
+    void save_c(const std::string &path, const std::string &prefix, const c_options &options = {}) const
+    {
+        mnist_c_options c;
+        mnist_c_options_init(&c, sizeof c);
+        c.weights = options.weights;
+        c.caller_scratch = options.caller_scratch ? 1 : 0;
+        c.placement = detail::text(options.placement, "placement");
+        c.qualifier = detail::text(options.qualifier, "qualifier");
+        detail::check([&](mnist_error *e) {
+            return mnist_model_save_c_with(get(), detail::text(path, "path"), detail::text(prefix, "prefix"), &c, e);
+        });
     }
 
     mnist_model *get() const noexcept { return model_.get(); }

@@ -13,6 +13,7 @@
 //! losses    what is made small                metrics   what is measured beside it
 //! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
+//! c_source  a model as a file of C that predicts
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
@@ -24,6 +25,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "c-source")]
+pub mod c_source;
 pub mod callbacks;
 mod capi;
 pub mod data;

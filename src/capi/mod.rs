@@ -11,12 +11,15 @@
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
+//! | `c_source` | a model as a file of C |
 //! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
 //! | `reserve` | nothing: it is the memory that is left when the system has none |
 
 mod array;
+#[cfg(feature = "c-source")]
+mod c_source;
 mod cancel;
 mod dataset;
 mod error;

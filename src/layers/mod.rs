@@ -57,7 +57,7 @@ pub use flatten::Flatten;
 pub use initializer::Initializer;
 pub use input::Input;
 pub use regularizer::Regularizer;
-pub use spec::{Arity, Config, Entry, check_rank, entry, read};
+pub use spec::{Arity, Config, Entry, axis_of, check_rank, entry, read};
 
 use crate::error::{Error, Result};
 use crate::graph::Shape;

@@ -394,6 +394,19 @@ static mnist_status step_save(void)
     return CALL(mnist_model_save(kept.model, in("model"), error));
 }
 
+static mnist_status step_save_c(void)
+{
+    return CALL(mnist_model_save_c(kept.model, in("model.c"), "digits", error));
+}
+
+static mnist_status step_save_c_with(void)
+{
+    mnist_c_options options;
+    mnist_c_options_init(&options, sizeof options);
+    options.weights = MNIST_WEIGHT_INT8;
+    return CALL(mnist_model_save_c_with(kept.model, in("model.c"), "digits", &options, error));
+}
+
 static mnist_status step_load_model(void)
 {
     if (CALL(mnist_model_load(in("model"), &out.loaded, error)) == MNIST_OK)
@@ -441,7 +454,7 @@ static const struct step {
     STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
     STEP(copy),    STEP(wide), STEP(table), STEP(source), STEP(shuffle), STEP(transpose), STEP(standardize), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
-    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save),
+    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save), STEP(save_c), STEP(save_c_with),
     STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(load_memory), STEP(load_weights_memory), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)

@@ -134,6 +134,16 @@ static mnist_status save_model(const char *path)
     return mnist_model_save(model, path, error);
 }
 
+static mnist_status save_c(const char *path)
+{
+    return mnist_model_save_c(model, path, "digits", error);
+}
+
+static mnist_status save_c_with(const char *path)
+{
+    return mnist_model_save_c_with(model, path, "digits", NULL, error);
+}
+
 static int32_t count_steps(void *unused, const mnist_progress *progress)
 {
     (void)unused, (void)progress;
@@ -184,6 +194,8 @@ static const struct call {
     {"mnist_model_load path", load_model, 0, "model"},
     {"mnist_model_save_weights path", save_weights, 1, "weights"},
     {"mnist_model_save path", save_model, 1, "model"},
+    {"mnist_model_save_c path", save_c, 1, "model.c"},
+    {"mnist_model_save_c_with path", save_c_with, 1, "model.c"},
     {"mnist_fit_options checkpoint_path", fit_to, 1, "checkpoint"},
     {"mnist_fit_options checkpoint_path", fit_from, 1, "checkpoint"},
 };

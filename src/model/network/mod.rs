@@ -10,7 +10,7 @@
 
 mod builder;
 mod clock;
-mod folded;
+pub(crate) mod folded;
 mod learned;
 mod lent;
 
@@ -215,11 +215,11 @@ impl Network {
     /// The output for `x` into `out` (`[B, output]`).
     pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) -> Result<()> {
         if self.plan.output == 0 {
-            out.copy_from_slice(x);
-            return Ok(());
+            out.copy_from_slice(x); // what is left, if anything, is all there is
+        } else {
+            self.forward(&PREDICTING, weights, x)?;
+            out.copy_from_slice(self.output(x.len() / self.input_len()));
         }
-        self.forward(&PREDICTING, weights, x)?;
-        out.copy_from_slice(self.output(x.len() / self.input_len()));
         self.finish(out);
         Ok(())
     }
