@@ -1009,17 +1009,17 @@ public:
 
 private:
     /// All that one of the functions writes to memory; of a model that is being trained it may grow between two calls.
-    std::vector<unsigned char> saved(mnist_status (*save)(const mnist_model *, void *, std::size_t, std::size_t *,
-                                                          mnist_error *)) const
+    std::vector<unsigned char> saved(mnist_status (*write)(const mnist_model *, void *, std::size_t, std::size_t *,
+                                                           mnist_error *)) const
     {
         std::size_t needed = 0;
-        detail::check([&](mnist_error *e) { return save(get(), nullptr, 0, &needed, e); });
+        detail::check([&](mnist_error *e) { return write(get(), nullptr, 0, &needed, e); });
         std::vector<unsigned char> bytes(needed);
         detail::check([&](mnist_error *e) {
-            mnist_status status = save(get(), bytes.data(), bytes.size(), &needed, e);
+            mnist_status status = write(get(), bytes.data(), bytes.size(), &needed, e);
             while (status < 0 && needed > bytes.size()) {
                 bytes.resize(needed);
-                status = save(get(), bytes.data(), bytes.size(), &needed, e);
+                status = write(get(), bytes.data(), bytes.size(), &needed, e);
             }
             return status;
         });
