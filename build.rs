@@ -35,6 +35,7 @@ const FILES: [&str; 15] = [
     "evaluate",
     "named_weights",
     "weights",
+    "keras",
     "history",
 ];
 

@@ -13,6 +13,7 @@
 //! losses    what is made small                metrics   what is measured beside it
 //! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
+//! keras_files  models in Keras's own files
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
@@ -33,6 +34,8 @@ pub mod graph;
 pub mod image;
 #[doc(hidden)] // for the fuzzing and the tests, not for use
 pub mod json;
+#[cfg(feature = "keras")]
+pub mod keras_files;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod kind;

@@ -26,6 +26,7 @@ mod graph;
 mod guard;
 mod history;
 mod image;
+mod keras;
 mod layers;
 mod model;
 mod named_weights;

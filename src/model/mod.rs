@@ -45,6 +45,8 @@ use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::Place;
 use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
 use crate::json::nearest;
+#[cfg(feature = "keras")]
+use crate::keras_files;
 use crate::kernels::Isa;
 use crate::layers::Activation;
 use crate::weights;
@@ -102,6 +104,10 @@ impl Model {
     pub fn load(path: &Path) -> Result<Self> {
         let place = Place::of(path)?;
         let load = || {
+            #[cfg(feature = "keras")]
+            if let Some(bytes) = keras_files::open(&place)? {
+                return keras_files::read(&bytes);
+            }
             let mut saved = Saved::open(&place)?;
             let parameters = Parameters::zeros(&saved.architecture)?;
             parameters.write(|all| saved.weights(parameters.entries(), all))??;
@@ -127,6 +133,25 @@ impl Model {
             learner: Mutex::default(),
             cancel: AtomicBool::new(false),
         })
+    }
+
+    /// A model out of a file.
+    #[cfg(feature = "keras")]
+    pub(crate) fn restored(
+        name: String,
+        architecture: Architecture,
+        parameters: Parameters,
+        state: State,
+    ) -> Result<Self> {
+        let model = Model::of(name, architecture, parameters)?;
+        *model.state.write() = state;
+        Ok(model)
+    }
+
+    /// Of each layer, whether training may change it.
+    #[cfg(feature = "keras")]
+    pub(crate) fn trainable(&self) -> Vec<bool> {
+        self.trainable.read().clone()
     }
 
     /// Its name.
@@ -240,7 +265,14 @@ impl Model {
     pub fn load_weights(&self, path: &Path) -> Result<()> {
         let place = Place::of(path)?;
         let _session = self.exclusive()?;
-        let loaded = saved::read_weights(&place, self.parameters.entries(), self.parameters.len()).at(&place)?;
+        let load = || {
+            #[cfg(feature = "keras")]
+            if let Some(bytes) = keras_files::open(&place)? {
+                return keras_files::read_weights(&bytes, &self.architecture, &self.parameters);
+            }
+            saved::read_weights(&place, self.parameters.entries(), self.parameters.len())
+        };
+        let loaded = load().map_err(|error: Error| error.at(&place))?;
         let mut state = self.state.write();
         self.parameters.write(|all| all.copy_from_slice(&loaded))?;
         state.position = None;
