@@ -1343,6 +1343,21 @@ mnist_status mnist_model_load(const char *path,
                               struct mnist_model **out,
                               struct mnist_error *error);
 
+/// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
+/// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
+/// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
+/// Keras asks for a name that ends in `.keras`; mnist_model_load takes the file by its content. The file is replaced as
+/// mnist_model_save_weights does. It takes memory for a copy of the weights and the optimizer's state.
+///
+/// ```c
+/// mnist_model_save_keras(model, "digits.keras", error);   // in Python: keras.models.load_model("digits.keras")
+/// ```
+///
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED from a library that was built without its feature `keras`.
+mnist_status mnist_model_save_keras(const struct mnist_model *model,
+                                    const char *path,
+                                    struct mnist_error *error);
+
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);
 
