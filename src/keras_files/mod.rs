@@ -30,6 +30,8 @@ pub mod h5;
 mod layers;
 mod legacy;
 mod optimizer;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use crate::data::Archive;
@@ -91,7 +93,11 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
     }
     let mut archive = Archive::of(bytes)?;
     let config = member(&mut archive, CONFIG, LONGEST)?;
-    let described = parse(&config).and_then(|value| config::describe(&value)).at(format_args!("member {CONFIG}"))?;
+    let described = parse(&config).and_then(|mut value| {
+        legacy::modern(&mut value);
+        config::describe(&value)
+    });
+    let described = described.at(format_args!("member {CONFIG}"))?;
     let weights = member(&mut archive, WEIGHTS, u64::MAX)?;
     let read = || restore(described, &File::open(&weights)?.root()?);
     read().at(format_args!("member {WEIGHTS}"))

@@ -8,7 +8,8 @@
 //! Nadam               the product of its momenta so far
 //! ```
 //!
-//! Parameters are those that train, in the order of Keras's layers. Keras 2 says which variable is which; its order is the same.
+//! Parameters are those that train, in the order of Keras's layers. Keras 2's order is the same, without the
+//! learning rate.
 
 use super::h5::{Data, Dataset, Group, Node};
 use super::layers;
@@ -39,9 +40,9 @@ enum Variable {
     Product,
 }
 
-/// The variables of an optimizer of so many parameters.
-fn variables(optimizer: &dyn Optimizer, parameters: usize) -> Vec<Variable> {
-    let rate = optimizer.schedule().is_none().then_some(Variable::Rate);
+/// The variables of an optimizer of so many parameters; `with_rate`: whether a learning rate that no schedule says is one.
+fn variables(optimizer: &dyn Optimizer, parameters: usize, with_rate: bool) -> Vec<Variable> {
+    let rate = (with_rate && optimizer.schedule().is_none()).then_some(Variable::Rate);
     let moment = |slot: usize| move |parameter: usize| Variable::Moment { slot, parameter };
     let moments = stages(optimizer).into_iter().flat_map(|stage| {
         let each = move |parameter| stage.clone().into_iter().map(move |slot| moment(slot)(parameter));
@@ -109,20 +110,17 @@ pub fn read(
     let optimizer = &*compiled.optimizer;
     let trainable = |layer: usize| architecture.layers[layer].trainable;
     // Keras makes the variables at the first step: a layer that was frozen after it has some all the same.
-    let ways =
-        [learned(architecture, order, parameters, trainable), learned(architecture, order, parameters, |_| true)];
-    let counts = ways.each_ref().map(|entries| variables(optimizer, entries.len()).len());
-    let [fresh, own, _] = [variables(optimizer, 0).len(), counts[0], counts[1]];
-    let entries = match ways.into_iter().zip(counts).find(|(_, count)| *count == stored.len()) {
-        Some((entries, _)) => entries,
-        None if stored.len() <= fresh => Vec::new(), // no step was taken
-        None => {
-            let error = Error::new(ErrorKind::Shape, "another number of variables than the optimizer has");
-            return Err(error.expected(own).found(stored.len()).at("optimizer"));
-        }
+    let own = learned(architecture, order, parameters, trainable);
+    let expected = variables(optimizer, own.len(), true).len();
+    let ways = [own, learned(architecture, order, parameters, |_| true), Vec::new()]; // the last: no step was taken
+    let ways = ways.iter().flat_map(|entries| [(entries, true), (entries, false)]);
+    let mut all = ways.map(|(entries, with_rate)| (entries, variables(optimizer, entries.len(), with_rate)));
+    let Some((entries, found)) = all.find(|(_, found)| found.len() == stored.len()) else {
+        let error = Error::new(ErrorKind::Shape, "another number of variables than the optimizer has");
+        return Err(error.expected(expected).found(stored.len()).at("optimizer"));
     };
     let (mut moments, mut learning_rate) = (Moments::new(optimizer, parameters.len())?, None);
-    for (variable, dataset) in variables(optimizer, entries.len()).into_iter().zip(&stored) {
+    for (variable, dataset) in found.into_iter().zip(&stored) {
         let mut read = || -> Result<()> {
             match variable {
                 Variable::Batches => moments.steps = batches(dataset)?,
@@ -195,7 +193,7 @@ pub fn node<'n>(
             Node::Dataset { shape: shape.clone(), data: Data::Floats(&moments[slot][range.clone()]) }
         }
     };
-    let all = variables(optimizer, entries.len()).into_iter().map(dataset);
+    let all = variables(optimizer, entries.len(), true).into_iter().map(dataset);
     let vars = all.enumerate().map(|(i, node)| (i.to_string(), node)).collect();
     let name = Some(optimizer.class().to_lowercase());
     Node::group(vec![("vars".to_string(), Node::Group { name, children: vars })])
