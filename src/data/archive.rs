@@ -1,11 +1,15 @@
 //! The zip archive around arrays, and around Keras's models. Where it ends and what its directory holds is checked here before the zip crate looks for
 //! them: that goes through a file byte by byte, and again for each mark of an end that turns out to be none.
 
-use crate::error::{At, Error, ErrorKind, Result};
+#[cfg(feature = "keras")]
+use crate::error::At;
+use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, Input, Place};
 use crate::kind::{self, Kind};
 use crate::memory;
-use std::io::{BufReader, Cursor, Read, Seek, SeekFrom};
+#[cfg(feature = "keras")]
+use std::io::Cursor;
+use std::io::{BufReader, Read, Seek, SeekFrom};
 use zip::read::{ArchiveOffset, Config, ZipFile, ZipFileEntry};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
@@ -33,6 +37,7 @@ impl Archive {
     }
 }
 
+#[cfg(feature = "keras")]
 impl<'a> Archive<Cursor<&'a [u8]>> {
     /// The archive that a file's bytes are.
     pub fn of(bytes: &'a [u8]) -> Result<Self> {

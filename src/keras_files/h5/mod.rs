@@ -30,8 +30,6 @@ mod file;
 mod group;
 mod header;
 mod kinds;
-#[cfg(test)]
-mod tests;
 mod write;
 
 pub use dataset::Dataset;
