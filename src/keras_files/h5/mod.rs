@@ -10,9 +10,9 @@
 //! write     a file of groups, numbers and texts
 //! ```
 //!
-//! Why not a crate: those without C that there are (hdf5-pure 0.47, hdf5-reader 0.12) are readers and writers of all of HDF5,
-//! 127,000 and 30,000 lines, which allocate what a header asks for (`vec![0; len]`, some hundred times) and abort where that
-//! is not to be had; a model's file may come from anywhere, and this library has to give an error. What h5py writes for Keras
+//! Why not a crate: those without C that there are (hdf5-pure 0.47, hdf5-reader 0.12) are readers and writers of far more of
+//! HDF5, 127,000 and 30,000 lines, and ask for memory in ways that cannot fail (`vec![0; n]`, `with_capacity`) in some hundred
+//! places. A model's file may come from anywhere, and this library has to give an error. What h5py writes for Keras
 //! is little: superblocks of version 0, 2 and 3, groups as symbol tables or as links in their header, datasets of numbers,
 //! contiguous or chunked with `shuffle` and `gzip`, texts as attributes, of fixed length or in the global heap. That is read
 //! here; what else HDF5 has is `Unsupported`, and told by its name.
