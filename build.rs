@@ -20,7 +20,7 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 17] = [
+const FILES: [&str; 18] = [
     "error",
     "npz",
     "dataset",
@@ -37,6 +37,7 @@ const FILES: [&str; 17] = [
     "weights",
     "memory",
     "c_source",
+    "keras",
     "history",
 ];
 

@@ -1326,7 +1326,8 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
                                       struct mnist_error *error);
 
 /// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
-/// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+/// wrote, the weights alone. A file of Keras's, `.weights.h5`, `.h5` or `.keras`, is taken likewise, told by its content: layers
+/// are met in Keras's order, their names do not count. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
 /// A safetensors file of a PyTorch state_dict will do as well: one whose tensors are called `conv1.weight`, `bn1.running_mean`,
@@ -1380,10 +1381,11 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 /// Reads a model that mnist_model_save or a fit's checkpoint wrote. (The format is told by the file's content; others are for
 /// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
-/// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
@@ -1487,6 +1489,21 @@ mnist_status mnist_model_save_c_with(const struct mnist_model *model,
                                      const char *prefix,
                                      const struct mnist_c_options *options,
                                      struct mnist_error *error);
+
+/// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
+/// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
+/// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
+/// Keras asks for a name that ends in `.keras`; mnist_model_load takes the file by its content. The file is replaced as
+/// mnist_model_save_weights does. It takes memory for a copy of the weights and the optimizer's state.
+///
+/// ```c
+/// mnist_model_save_keras(model, "digits.keras", error);   // in Python: keras.models.load_model("digits.keras")
+/// ```
+///
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED from a library that was built without its feature `keras`.
+mnist_status mnist_model_save_keras(const struct mnist_model *model,
+                                    const char *path,
+                                    struct mnist_error *error);
 
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

@@ -966,6 +966,12 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), detail::text(path, "path"), e); });
     }
 
+    /// The whole model as a `.keras` file, which Keras 3 loads and goes on training.
+    void save_keras(const std::string &path) const
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_save_keras(get(), detail::text(path, "path"), e); });
+    }
+
     void load_weights(const std::string &path)
     {
         detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });

@@ -14,6 +14,7 @@
 //! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
 //! c_source  a model as a file of C that predicts
+//! keras_files  models in Keras's own files
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
@@ -36,6 +37,8 @@ pub mod graph;
 pub mod image;
 #[doc(hidden)] // for the fuzzing and the tests, not for use
 pub mod json;
+#[cfg(feature = "keras")]
+pub mod keras_files;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod kind;

@@ -29,6 +29,7 @@ mod graph;
 mod guard;
 mod history;
 mod image;
+mod keras;
 mod layers;
 mod memory;
 mod model;

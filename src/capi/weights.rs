@@ -30,7 +30,8 @@ pub unsafe extern "C" fn mnist_model_save_weights(
 }
 
 /// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
-/// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+/// wrote, the weights alone. A file of Keras's, `.weights.h5`, `.h5` or `.keras`, is taken likewise, told by its content: layers
+/// are met in Keras's order, their names do not count. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
 /// A safetensors file of a PyTorch state_dict will do as well: one whose tensors are called `conv1.weight`, `bn1.running_mean`,
@@ -115,10 +116,11 @@ pub unsafe extern "C" fn mnist_model_save(
 /// Reads a model that mnist_model_save or a fit's checkpoint wrote. (The format is told by the file's content; others are for
 /// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
-/// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too

@@ -19,6 +19,8 @@ mod source;
 mod targets;
 mod transform;
 
+#[cfg(feature = "keras")]
+pub(crate) use archive::Archive;
 pub use batches::{Batch, Truth, order};
 pub use cache::load_data;
 pub use dataset::{Dataset, Dtype};

@@ -24,8 +24,8 @@ const OWN: Format =
 
 /// The others.
 const FORMATS: &[Format] = &[
-    Format { kind: Kind::Keras, model: |_| missing("keras"), weights: |_, _| missing("keras") },
-    Format { kind: Kind::Hdf5, model: |_| missing("keras"), weights: |_, _| missing("keras") },
+    Format { kind: Kind::Keras, model: keras::model, weights: keras::weights },
+    Format { kind: Kind::Hdf5, model: keras::model, weights: keras::weights },
     Format { kind: Kind::Onnx, model: |_| missing("onnx"), weights: |_, _| missing("onnx") },
 ];
 
@@ -50,4 +50,32 @@ pub fn weights(model: &Model, mut content: Content<'_>) -> Result<Buffer> {
 fn missing<T>(feature: &str) -> Result<T> {
     let error = Error::new(ErrorKind::Unsupported, "this build of the library does not have the format");
     Err(error.expected(format_args!("one with the feature `{feature}`")))
+}
+
+/// Keras's own files.
+#[cfg(feature = "keras")]
+mod keras {
+    use super::*;
+    use crate::keras_files;
+
+    pub fn model(content: Content<'_>) -> Result<Model> {
+        keras_files::read(&content.bytes()?)
+    }
+
+    pub fn weights(model: &Model, content: Content<'_>) -> Result<Buffer> {
+        keras_files::read_weights(&content.bytes()?, &model.architecture, &model.parameters)
+    }
+}
+
+#[cfg(not(feature = "keras"))]
+mod keras {
+    use super::*;
+
+    pub fn model(_: Content<'_>) -> Result<Model> {
+        missing("keras")
+    }
+
+    pub fn weights(_: &Model, _: Content<'_>) -> Result<Buffer> {
+        missing("keras")
+    }
 }

@@ -129,6 +129,25 @@ impl Model {
         })
     }
 
+    /// A model out of a file.
+    #[cfg(feature = "keras")]
+    pub(crate) fn restored(
+        name: String,
+        architecture: Architecture,
+        parameters: Parameters,
+        state: State,
+    ) -> Result<Self> {
+        let model = Model::of(name, architecture, parameters)?;
+        *model.state.write() = state;
+        Ok(model)
+    }
+
+    /// Of each layer, whether training may change it.
+    #[cfg(feature = "keras")]
+    pub(crate) fn trainable(&self) -> Vec<bool> {
+        self.trainable.read().clone()
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

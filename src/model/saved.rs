@@ -50,7 +50,7 @@ const OLDEST: u64 = 1;
 /// The longest description that is written or believed, in bytes: some thousand layers.
 const LONGEST: usize = 1 << 20;
 /// The most steps that are believed: as many as Adam, which counts in double precision, can tell apart.
-const MOST_STEPS: u64 = 1 << 53;
+pub const MOST_STEPS: u64 = 1 << 53;
 /// What a moment's name begins with.
 const MOMENTS: &str = "optimizer/";
 /// The names of the running loss, and of what metrics have gathered.

@@ -407,6 +407,19 @@ static mnist_status step_save_c_with(void)
     return CALL(mnist_model_save_c_with(kept.model, in("model.c"), "digits", &options, error));
 }
 
+static mnist_status step_save_keras(void)
+{
+    return CALL(mnist_model_save_keras(kept.model, in("model.keras"), error));
+}
+
+static mnist_status step_load_keras(void)
+{
+    mnist_model *loaded = NULL;
+    const mnist_status status = CALL(mnist_model_load(in("model.keras"), &loaded, error));
+    mnist_model_free(loaded);
+    return status;
+}
+
 static mnist_status step_load_model(void)
 {
     if (CALL(mnist_model_load(in("model"), &out.loaded, error)) == MNIST_OK)
@@ -454,7 +467,7 @@ static const struct step {
     STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
     STEP(copy),    STEP(wide), STEP(table), STEP(source), STEP(shuffle), STEP(transpose), STEP(standardize), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
-    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save), STEP(save_c), STEP(save_c_with),
+    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save), STEP(save_c), STEP(save_c_with), STEP(save_keras), STEP(load_keras),
     STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(load_memory), STEP(load_weights_memory), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)

@@ -121,6 +121,11 @@ static mnist_status save_weights(const char *path)
     return mnist_model_save_weights(model, path, error);
 }
 
+static mnist_status save_keras(const char *path)
+{
+    return mnist_model_save_keras(model, path, error);
+}
+
 static mnist_status load_model(const char *path)
 {
     mnist_model *loaded = NULL;
@@ -196,6 +201,7 @@ static const struct call {
     {"mnist_model_save path", save_model, 1, "model"},
     {"mnist_model_save_c path", save_c, 1, "model.c"},
     {"mnist_model_save_c_with path", save_c_with, 1, "model.c"},
+    {"mnist_model_save_keras path", save_keras, 1, "model.keras"},
     {"mnist_fit_options checkpoint_path", fit_to, 1, "checkpoint"},
     {"mnist_fit_options checkpoint_path", fit_from, 1, "checkpoint"},
 };
@@ -236,6 +242,7 @@ static void begin(const char *where)
     model = compiled();
     WORKS(save_weights(in("weights")));
     write_state_dict(in("state_dict"));
+    WORKS(save_keras(in("model.keras")));
     WORKS(save_model(in("model")));
     WORKS(fit_to(in("checkpoint")));
     alarm(300); /* ends a program that hangs */
