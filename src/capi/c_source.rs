@@ -105,8 +105,8 @@ pub unsafe extern "C" fn mnist_model_save_c(
     prefix: *const c_char,
     error: *mut mnist_error,
 ) -> mnist_status {
-    // SAFETY: the same contract; NULL options are the defaults.
-    unsafe { mnist_model_save_c_with(model, path, prefix, std::ptr::null(), error) }
+    // SAFETY: by the contract the pointers are NULL or what the header says; NULL options are the defaults.
+    guard::status(error, || unsafe { save(model, path, prefix, std::ptr::null()) })
 }
 
 /// The same as `options` say; NULL: the defaults.
@@ -120,14 +120,24 @@ pub unsafe extern "C" fn mnist_model_save_c_with(
     options: *const mnist_c_options,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let model = borrow(model, "model")?.get()?;
-            let (path, prefix) = (self::path(path, "path")?, string(prefix, "prefix")?);
-            let options: mnist_c_options = options::read(options, "options")?;
-            model.save_c(&path, prefix, &options.convert()?)?;
-        }
-        Ok(MNIST_OK)
-    })
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe { save(model, path, prefix, options) })
+}
+
+/// # Safety
+/// Each pointer is NULL or what the header says.
+unsafe fn save(
+    model: *const mnist_model,
+    path: *const c_char,
+    prefix: *const c_char,
+    options: *const mnist_c_options,
+) -> Result<mnist_status> {
+    // SAFETY: the caller's.
+    unsafe {
+        let model = borrow(model, "model")?.get()?;
+        let (path, prefix) = (self::path(path, "path")?, string(prefix, "prefix")?);
+        let options: mnist_c_options = options::read(options, "options")?;
+        model.save_c(&path, prefix, &options.convert()?)?;
+    }
+    Ok(MNIST_OK)
 }

@@ -43,7 +43,7 @@ use crate::model::Model;
 use crate::model::parameters::Parameters;
 use crate::model::state::State;
 use config::Described;
-use h5::{File, Group};
+use h5::{Group, Hdf5};
 use serde_json::Value;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -66,7 +66,7 @@ const COST: usize = 20;
 /// weights that do not go with the network; `OutOfMemory`.
 pub fn read(bytes: &[u8]) -> Result<Model> {
     if bytes.starts_with(h5::SIGNATURE) {
-        let file = File::open(bytes)?;
+        let file = Hdf5::open(bytes)?;
         let root = file.root()?;
         let described = legacy::describe(&root)?;
         return restore(described, &root);
@@ -79,7 +79,7 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
     });
     let described = described.at(format_args!("member {CONFIG}"))?;
     let weights = member(&mut archive, WEIGHTS, u64::MAX)?;
-    let read = || restore(described, &File::open(&weights)?.root()?);
+    let read = || restore(described, &Hdf5::open(&weights)?.root()?);
     read().at(format_args!("member {WEIGHTS}"))
 }
 
@@ -92,7 +92,7 @@ pub fn read_weights(bytes: &[u8], architecture: &Architecture, parameters: &Para
     let order: Vec<usize> = (0..architecture.layers.len()).collect();
     let read = |bytes: &[u8]| {
         let mut all = Buffer::zeros(parameters.len())?;
-        layers::read(&File::open(bytes)?.root()?, architecture, &order, parameters, &mut all)?;
+        layers::read(&Hdf5::open(bytes)?.root()?, architecture, &order, parameters, &mut all)?;
         Ok(all)
     };
     if bytes.starts_with(h5::SIGNATURE) {

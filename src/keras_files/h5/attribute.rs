@@ -1,6 +1,6 @@
 //! Attributes that are texts, one or a list.
 
-use super::file::{Cursor, File, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -10,7 +10,7 @@ use crate::memory::push;
 pub type Texts<'a> = Vec<&'a str>;
 
 /// The texts of the attribute `name`, which may be one or a list; `None` where there is none of that name.
-pub fn read<'a>(file: &File<'a>, header: &Header<'a>, name: &str) -> Result<Option<Texts<'a>>> {
+pub fn read<'a>(file: &Hdf5<'a>, header: &Header<'a>, name: &str) -> Result<Option<Texts<'a>>> {
     for message in header.all(about::ATTRIBUTE) {
         let mut body = message.body()?;
         let (version, flags) = (body.u8()?, body.u8()?);
@@ -57,7 +57,7 @@ fn check_compact(mut body: Cursor<'_>) -> Result<()> {
     }
 }
 
-fn texts<'a>(file: &File<'a>, kind: Kind, count: u64, body: &mut Cursor<'a>) -> Result<Texts<'a>> {
+fn texts<'a>(file: &Hdf5<'a>, kind: Kind, count: u64, body: &mut Cursor<'a>) -> Result<Texts<'a>> {
     let mut texts = Vec::new();
     let mut heap = Heap::default();
     for _ in 0..count {
@@ -89,7 +89,7 @@ struct Heap<'a> {
 
 impl<'a> Heap<'a> {
     /// The text of a number in the collection at an address, of which the one that was read last is kept.
-    fn text(&mut self, file: &File<'a>, at: u64, number: u32, len: u32) -> Result<&'a [u8]> {
+    fn text(&mut self, file: &Hdf5<'a>, at: u64, number: u32, len: u32) -> Result<&'a [u8]> {
         if self.objects.is_empty() || self.at != at {
             *self = Heap { at, objects: objects(file, at)? };
         }
@@ -103,7 +103,7 @@ impl<'a> Heap<'a> {
 }
 
 /// The objects of the collection at an address.
-fn objects<'a>(file: &File<'a>, at: u64) -> Result<Vec<(u32, &'a [u8])>> {
+fn objects<'a>(file: &Hdf5<'a>, at: u64) -> Result<Vec<(u32, &'a [u8])>> {
     let mut head = file.marked(at, 16, b"GCOL")?;
     head.skip(4)?;
     let len = head.u64()?.checked_sub(16).ok_or_else(|| Error::new(ErrorKind::Format, "a heap of no length"))?;

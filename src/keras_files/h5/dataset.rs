@@ -1,6 +1,6 @@
 //! Numbers: where they lie, and how they are packed.
 
-use super::file::{Cursor, File, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
 use crate::error::{At, Error, ErrorKind, Result, printable};
@@ -15,7 +15,7 @@ const DEEPEST: usize = 16;
 
 /// Numbers of a file, of which nothing has been read but what they are.
 pub struct Dataset<'f, 'a> {
-    file: &'f File<'a>,
+    file: &'f Hdf5<'a>,
     /// Where it is in the file, for messages.
     path: String,
     header: Header<'a>,
@@ -34,7 +34,7 @@ enum Filter {
 
 impl<'f, 'a> Dataset<'f, 'a> {
     /// Reads what the dataset at an address is.
-    pub(super) fn read(file: &'f File<'a>, at: u64, path: String) -> Result<Self> {
+    pub(super) fn read(file: &'f Hdf5<'a>, at: u64, path: String) -> Result<Self> {
         let header = Header::read(file, at)?;
         let kind = Kind::read(&mut header.expect(about::DATATYPE, "datatype")?)?;
         let shape = shape(&mut header.expect(about::DATASPACE, "dataspace")?)?;
@@ -317,7 +317,7 @@ struct Chunk {
 
 impl Chunk {
     /// Where in the dataset its first element is.
-    fn offsets(&self, file: &File<'_>, rank: usize) -> Result<Vec<u64>> {
+    fn offsets(&self, file: &Hdf5<'_>, rank: usize) -> Result<Vec<u64>> {
         let mut key = file.cursor(self.key, 8 * rank as u64)?;
         (0..rank).map(|_| key.u64()).collect()
     }

@@ -14,7 +14,7 @@ pub const LOOKS: u64 = 32;
 pub const NOWHERE: u64 = u64::MAX;
 
 /// A file in memory.
-pub struct File<'a> {
+pub struct Hdf5<'a> {
     bytes: &'a [u8],
     /// Bytes that may still be looked at.
     left: Cell<u64>,
@@ -22,11 +22,11 @@ pub struct File<'a> {
     root: u64,
 }
 
-impl<'a> File<'a> {
+impl<'a> Hdf5<'a> {
     /// Reads the superblock. `Format` for what is no HDF5 file, `Unsupported` for one of another make than h5py's.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
         let left = Cell::new((bytes.len() as u64).saturating_mul(LOOKS));
-        let mut file = File { bytes, left, root: NOWHERE };
+        let mut file = Hdf5 { bytes, left, root: NOWHERE };
         file.root = file.superblock().at("superblock")?;
         Ok(file)
     }

@@ -2,7 +2,7 @@
 
 use super::attribute::{self, Texts};
 use super::dataset::Dataset;
-use super::file::{Cursor, File, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
 use super::header::{Header, about};
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
 use crate::memory::push;
@@ -12,7 +12,7 @@ const DEEPEST: usize = 64;
 
 /// A group of a file.
 pub struct Group<'f, 'a> {
-    file: &'f File<'a>,
+    file: &'f Hdf5<'a>,
     header: Header<'a>,
     /// Its names and the addresses of their objects, sorted by name.
     links: Vec<(&'a str, Link)>,
@@ -31,7 +31,7 @@ enum Link {
 
 impl<'f, 'a> Group<'f, 'a> {
     /// Reads the group whose header is at an address.
-    pub(super) fn read(file: &'f File<'a>, at: u64, path: String) -> Result<Self> {
+    pub(super) fn read(file: &'f Hdf5<'a>, at: u64, path: String) -> Result<Self> {
         let read = || {
             let header = Header::read(file, at)?;
             let mut links = Vec::new();
@@ -121,7 +121,7 @@ impl<'f, 'a> Group<'f, 'a> {
 struct Heap<'a>(&'a [u8]);
 
 impl<'a> Heap<'a> {
-    fn read(file: &File<'a>, at: u64) -> Result<Self> {
+    fn read(file: &Hdf5<'a>, at: u64) -> Result<Self> {
         let mut head = file.marked(at, 32, b"HEAP")?;
         head.skip(4)?;
         let len = head.u64()?;
@@ -145,7 +145,7 @@ fn text(bytes: &[u8]) -> Result<&str> {
 
 /// The names under a node of a group's tree.
 fn symbols<'a>(
-    file: &File<'a>,
+    file: &Hdf5<'a>,
     at: u64,
     heap: &Heap<'a>,
     deepest: usize,

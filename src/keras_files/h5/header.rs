@@ -1,6 +1,6 @@
 //! An object's header: messages, in one piece or several. Versions 1 and 2.
 
-use super::file::{Cursor, File, check_sum, unsupported};
+use super::file::{Cursor, Hdf5, check_sum, unsupported};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::push;
 
@@ -44,7 +44,7 @@ pub struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// Reads the header at an address.
-    pub fn read(file: &File<'a>, at: u64) -> Result<Self> {
+    pub fn read(file: &Hdf5<'a>, at: u64) -> Result<Self> {
         let mut header = Header { messages: Vec::new() };
         let read = match file.take(at, 4)? {
             b"OHDR" => header.read_v2(file, at),
@@ -73,7 +73,7 @@ impl<'a> Header<'a> {
         self.messages.iter().copied().filter(move |message| message.about == about)
     }
 
-    fn read_v1(&mut self, file: &File<'a>, at: u64) -> Result<()> {
+    fn read_v1(&mut self, file: &Hdf5<'a>, at: u64) -> Result<()> {
         let mut start = file.cursor(at, 16)?;
         start.skip(8)?;
         let len = u64::from(start.u32()?);
@@ -91,7 +91,7 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    fn read_v2(&mut self, file: &File<'a>, at: u64) -> Result<()> {
+    fn read_v2(&mut self, file: &Hdf5<'a>, at: u64) -> Result<()> {
         const TIMES: u8 = 0x20;
         const STORAGE: u8 = 0x10;
         const ORDER: u8 = 0x04;
