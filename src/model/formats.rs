@@ -26,7 +26,7 @@ const OWN: Format =
 const FORMATS: &[Format] = &[
     Format { kind: Kind::Keras, model: keras::model, weights: keras::weights },
     Format { kind: Kind::Hdf5, model: keras::model, weights: keras::weights },
-    Format { kind: Kind::Onnx, model: |_| missing("onnx"), weights: |_, _| missing("onnx") },
+    Format { kind: Kind::Onnx, model: |_| unread(), weights: |_, _| unread() },
 ];
 
 /// The format of what there is.
@@ -46,7 +46,13 @@ pub fn weights(model: &Model, mut content: Content<'_>) -> Result<Buffer> {
     (format(&mut content)?.weights)(model, content)
 }
 
+/// The error for a format that is known and not read.
+fn unread<T>() -> Result<T> {
+    Err(Error::new(ErrorKind::Unsupported, "ONNX models are not read").expected("safetensors, or a file of Keras's"))
+}
+
 /// The error for a format that this build does not have.
+#[cfg(not(feature = "keras"))]
 fn missing<T>(feature: &str) -> Result<T> {
     let error = Error::new(ErrorKind::Unsupported, "this build of the library does not have the format");
     Err(error.expected(format_args!("one with the feature `{feature}`")))
