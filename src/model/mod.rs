@@ -100,7 +100,7 @@ impl Model {
         Model::of(name.to_string(), architecture, parameters)
     }
 
-    /// The model in the file `path`, in a format that is told by its content ([`formats`]). As [`save`](Self::save) or a
+    /// The model in the file `path`, in a format that is told by its content (`formats.rs`). As [`save`](Self::save) or a
     /// fit's checkpoint wrote it: its weights, what it was compiled with, the optimizer's state and where the fit was. Memory,
     /// whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte behind it.
     pub fn load(path: &Path) -> Result<Self> {
@@ -261,7 +261,7 @@ impl Model {
     }
 
     /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
-    /// model's file, or PyTorch's ([`pytorch`]), or another format's ([`formats`]). The file must hold this model's weights,
+    /// model's file, or PyTorch's, or another format's (`formats.rs`). The file must hold this model's weights,
     /// all of them and no others; otherwise the model stays as it was. The optimizer's state is kept; the position of an
     /// earlier fit, which had other weights, is not. Memory, whatever the file: a copy of the weights, and 64 bytes for each
     /// byte of the file's header. Exclusive.

@@ -18,7 +18,7 @@
 //! here; what else HDF5 has is `Unsupported`, and told by its name.
 //!
 //! What a file may cost: nothing is allocated but names, and what the reader of a dataset asks for. Every look at a part of
-//! the file, structure or data, is counted by its length, and [`Hdf5`] allows [`LOOKS`](file::LOOKS) times the file's
+//! the file, structure or data, is counted by its length, and [`Hdf5`] allows `LOOKS` times the file's
 //! length: whatever leads in circles, or is shared a thousand times, ends there.
 //!
 //! Source: "HDF5 File Format Specification Version 3.0", The HDF Group.
