@@ -223,3 +223,23 @@ fn zeros_of_relu_are_known_through_what_keeps_them() {
     let (no, gated, hollow) = ((false, false), (true, false), (false, true));
     assert_eq!(known, [no, no, gated, hollow, hollow, no, no, no, no]);
 }
+
+#[test]
+fn a_network_that_computes_nothing_is_evaluated_as_others_are() {
+    use crate::data::Dataset;
+    use crate::model::Model;
+    use crate::train::{EvaluateOptions, Output};
+    for (class, config) in [("Flatten", "{}"), ("Activation", "{activation: 'softmax'}")] {
+        let mut graph = Graph::new();
+        let x = graph.input(&[2, 1]).unwrap();
+        let mut y = layer(&mut graph, "Flatten", "{}", &[x]);
+        if class != "Flatten" {
+            y = layer(&mut graph, class, config, &[y]);
+        }
+        let model = Model::new(&graph, x, y, "model").unwrap();
+        let data = Dataset::from_f32(vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0], &[3, 2, 1], vec![0, 1, 1]).unwrap();
+        let quiet = &mut |_: &str| ();
+        let evaluated = model.evaluate(&data, EvaluateOptions::new(Output::file(quiet))).unwrap();
+        assert!((evaluated.metrics.accuracy - 2.0 / 3.0).abs() < 1e-6, "{class}: {:?}", evaluated.metrics);
+    }
+}

@@ -202,7 +202,9 @@ impl Plan {
     pub fn lives(&self) -> Vec<Life> {
         let life = |(index, value): (usize, &Value)| {
             let end = if index == self.output { self.ops.len() } else { value.takers.last().copied().unwrap_or(0) };
-            value.maker.map(|maker| Life { start: maker, end: end.max(maker), len: value.shape.len() })
+            // An input that is the output as well is kept as one.
+            let start = value.maker.or((index == self.output).then_some(0));
+            start.map(|start| Life { start, end: end.max(start), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }

@@ -209,17 +209,17 @@ impl Network {
             values[slot] = y;
             done.at(format_args!("layer {}", worker.name))?;
         }
+        if self.plan.output == 0 {
+            let slot = self.held[0].values; // nothing but what is left, if anything
+            self.values[slot][..x.len()].copy_from_slice(x);
+        }
         Ok(())
     }
 
     /// The output for `x` into `out` (`[B, output]`).
     pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) -> Result<()> {
-        if self.plan.output == 0 {
-            out.copy_from_slice(x); // what is left, if anything, is all there is
-        } else {
-            self.forward(&PREDICTING, weights, x)?;
-            out.copy_from_slice(self.output(x.len() / self.input_len()));
-        }
+        self.forward(&PREDICTING, weights, x)?;
+        out.copy_from_slice(self.output(x.len() / self.input_len()));
         self.finish(out);
         Ok(())
     }
