@@ -35,9 +35,10 @@ mod tests;
 mod write;
 
 use crate::data::Archive;
-use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::error::{At, Error, ErrorKind, Result};
 use crate::files::{self, Place};
 use crate::graph::Architecture;
+use crate::json;
 use crate::memory::{self, Buffer};
 use crate::model::Model;
 use crate::model::parameters::Parameters;
@@ -112,8 +113,7 @@ fn member<R: Read + Seek>(archive: &mut Archive<R>, name: &str, most: u64) -> Re
 /// JSON, if there is the memory for it.
 fn parse(text: &[u8]) -> Result<Value> {
     memory::spare(text.len().saturating_mul(COST))?;
-    serde_json::from_slice(text)
-        .map_err(|error| Error::new(ErrorKind::Format, format!("not JSON: {}", printable(&error.to_string()))))
+    json::of_file(text)
 }
 
 /// The model that was described, with what the file has of it.

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
 use crate::kernels::dense::{self, Part, Scratch};
+use crate::kernels::nonzero::WORD;
 use crate::kernels::{Columns, Isa, Update, rows};
 use crate::memory::Buffer;
 use serde_json::{Map, Value};
@@ -118,7 +119,7 @@ const PART: usize = 576;
 
 /// Rows of `w` in a task of the backward pass, where the cuts change no sum: few enough for some tasks, whole words of zeros.
 fn rows_backward(inputs: usize) -> usize {
-    inputs.div_ceil(TASKS).next_multiple_of(64).min(PART)
+    inputs.div_ceil(TASKS).next_multiple_of(WORD).min(PART)
 }
 
 /// Samples in a task of the forward pass: all, unless there are few parts; not so few that to lay out `w` for them costs more

@@ -159,7 +159,7 @@ fn a_fused_step_is_the_step_of_a_stored_gradient() {
             self.0.class()
         }
         fn learning_rate(&self) -> f64 {
-            self.0.learning_rate
+            self.0.betas.learning_rate
         }
         fn slots(&self) -> Vec<&'static str> {
             self.0.slots()

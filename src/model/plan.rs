@@ -55,6 +55,13 @@ pub struct Value {
     pub takers: Vec<usize>,
 }
 
+impl Value {
+    /// Whether nobody wants a gradient where it is 0: relu made that, or what came after relu.
+    pub fn has_relus_zeros(&self) -> bool {
+        self.gated || self.hollow
+    }
+}
+
 /// How a network is computed.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -128,7 +135,7 @@ impl Plan {
     fn find_hollow(&mut self, layer: &dyn Layer, value: usize) {
         let maker = self.values[value].maker.map(|maker| &self.ops[maker].inputs[..]);
         let Some(&[input]) = maker else { return };
-        self.values[value].hollow = layer.keeps_zeros() && (self.values[input].gated || self.values[input].hollow);
+        self.values[value].hollow = layer.keeps_zeros() && self.values[input].has_relus_zeros();
     }
 
     /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done: its channels must be the

@@ -33,7 +33,7 @@ use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::Content;
 use crate::graph::{Architecture, Graph, check_arity, keras};
-use crate::json::{Named, Object};
+use crate::json::{self, Named, Object};
 use crate::layers::{self, Parameter, Role};
 use crate::memory::{Buffer, filled};
 use crate::weights::{self, Dtype, Expected, TensorFile, Values, pytorch};
@@ -414,6 +414,5 @@ fn description(file: &TensorFile<Content<'_>>) -> Result<Value> {
             .expected(format_args!("at most {LONGEST} bytes"))
             .found(text.len()));
     }
-    serde_json::from_str(text)
-        .map_err(|error| Error::new(ErrorKind::Format, format!("not JSON: {}", printable(&error.to_string()))))
+    json::of_file(text.as_bytes())
 }

@@ -17,7 +17,8 @@ use crate::kernels::rule::{MOST_SLOTS, Rule};
 use crate::kernels::{Isa, Simd};
 use std::sync::{Arc, LazyLock};
 
-pub(super) const ENTRY: Entry = ("Nadam", betas::KEYS, |config| Ok(Arc::new(Nadam(Betas::read(config)?))));
+pub(super) const ENTRY: Entry =
+    ("Nadam", betas::KEYS, |config| Ok(Arc::new(Nadam(Betas::read(config, Betas::default())?))));
 
 /// Its settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -183,22 +183,24 @@ def pictures(draw):
             conv(twin, draw, channels, 3, same=True)
             conv(twin, draw, channels, 3, same=True)
             twin.merge("Add", [before, twin.at])
-        if draw.random() < 0.4:
-            norm(twin, draw)
-        if draw.random() < 0.6:
-            activation(twin, draw)
+        finish(twin, draw)
     head(twin, draw, draw.randint(2, 6))
     return twin
+
+
+def finish(twin, draw):
+    """What may come after a layer with weights: a normalization, an activation."""
+    if draw.random() < 0.4:
+        norm(twin, draw)
+    if draw.random() < 0.6:
+        activation(twin, draw)
 
 
 def rows(draw):
     twin = Twin((draw.randint(1, 4), draw.randint(8, 12)))
     for _ in range(draw.randint(1, 3)):
         conv(twin, draw, draw.randint(1, 5), draw.choice([1, 2, 3]), bias=draw.random() < 0.8)
-        if draw.random() < 0.4:
-            norm(twin, draw)
-        if draw.random() < 0.6:
-            activation(twin, draw)
+        finish(twin, draw)
     head(twin, draw, draw.randint(2, 6))
     return twin
 

@@ -3,6 +3,7 @@
 use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
+use crate::data::half;
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::memory::{filled, push};
 use flate2::bufread::ZlibDecoder;
@@ -337,16 +338,5 @@ fn number(bytes: &[u8], big_endian: bool) -> u64 {
     match big_endian {
         true => bytes.iter().fold(0, add),
         false => bytes.iter().rev().fold(0, add),
-    }
-}
-
-/// A float16.
-fn half(bits: u16) -> f32 {
-    let sign = u32::from(bits & 0x8000) << 16;
-    let (exponent, mantissa) = (u32::from(bits >> 10 & 0x1f), u32::from(bits & 0x3ff));
-    match exponent {
-        0 => f32::from_bits(sign | (mantissa as f32 / (1 << 24) as f32).to_bits()),
-        0x1f => f32::from_bits(sign | 0x7f80_0000 | mantissa << 13),
-        exponent => f32::from_bits(sign | (exponent + 112) << 23 | mantissa << 13),
     }
 }

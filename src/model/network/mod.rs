@@ -318,8 +318,7 @@ impl Network {
                 }
             });
         }
-        let hollow = |&input: &usize| plan.values[input].gated || plan.values[input].hollow;
-        let gated = worker.work.gates() && op.inputs.first().is_some_and(hollow);
+        let gated = worker.work.gates() && op.inputs.first().is_some_and(|&input| plan.values[input].has_relus_zeros());
         let pass = Pass { x: &inputs, y, dz: &dz[..samples * len], dx: &mut dx, gated };
         let done = clock.count(index, Way::Backward, || worker.work.backward(step, &mut weights, pass));
         done.at(format_args!("layer {}", worker.name))?;
