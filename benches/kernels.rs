@@ -132,7 +132,7 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
 
     let wide = units.next_multiple_of(isa.lanes());
     let mut wide_dz = zeros(batch * wide);
-    rows::pad_rows(&dz, units, &mut wide_dz, wide);
+    dense::pack(isa, &dz, units, &mut wide_dz);
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
     let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated: true };
     let (mut m, mut v, mut dx) = (zeros(w.len()), zeros(w.len()), zeros(x.len()));
@@ -187,6 +187,7 @@ fn main() -> mnist::Result<()> {
         ("36864 to 128, batch 32", 32, 36_864, 128),
         ("36864 to 128, batch 128", 128, 36_864, 128),
         ("8192 to 512, batch 32", 32, 8192, 512),
+        ("512 to 512, batch 128", 128, 512, 512),
     ];
     for (name, batch, inputs, units) in layers {
         for density in [0.15, 0.5, 1.0] {

@@ -222,7 +222,7 @@ impl Work for DenseWork {
         let (x, batch) = (x[0], x[0].len() / inputs);
         let wide = units.next_multiple_of(isa.lanes());
         let wide_dz = &mut wide_dz[..batch * wide];
-        rows::pad_rows(dz, units, wide_dz, wide);
+        dense::pack(isa, dz, units, wide_dz);
         let all = dense::Backward { x, inputs, dz: wide_dz, units, batch, gated };
         let update = kernel.update.as_mut().map(reborrow).unwrap_or(Update::Store { gradient: unused, add: false });
         let rows = rows_backward(inputs);

@@ -10,7 +10,7 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{Backward, Part};
+pub use backward::{Backward, Part, pack};
 pub use forward::{finish, forward};
 
 use super::isa::Isa;
@@ -39,9 +39,10 @@ impl Scratch {
     /// For [`Backward::part`].
     pub fn backward(batch: usize) -> Result<Self> {
         let groups = batch.div_ceil(WORD);
+        let pairs = backward::rows_together(batch) * batch + backward::PARTIAL;
         Ok(Scratch {
-            floats: Buffer::zeros(BLOCK * batch + backward::PARTIAL * (batch + 2 * backward::PARTIAL))?,
-            words: filled(WORD * groups + batch + backward::PARTIAL, 0)?,
+            floats: Buffer::zeros(BLOCK * batch + backward::PARTIAL * (pairs + backward::PARTIAL))?,
+            words: filled(BLOCK * groups + pairs, 0)?,
         })
     }
 }

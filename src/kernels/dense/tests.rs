@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernels::tile::padded;
-use crate::kernels::{AdamStep, Columns, Update, numbers, rows};
+use crate::kernels::{AdamStep, Columns, Update, numbers};
 
 /// Batch, inputs, units.
 const SIZES: [(usize, usize, usize); 7] =
@@ -29,7 +29,7 @@ fn all_passes(isa: Isa, (batch, inputs, units): (usize, usize, usize), gated: bo
 
     let wide = padded(units, isa.lanes());
     let mut wide_dz = vec![f32::NAN; batch * wide];
-    rows::pad_rows(&dz, units, &mut wide_dz, wide);
+    pack(isa, &dz, units, &mut wide_dz);
     let (rate, beta_1, beta_2, epsilon) = ADAM;
     let adam = AdamStep::new(rate, beta_1, beta_2, epsilon, 1);
     let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated };
