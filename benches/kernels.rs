@@ -100,6 +100,13 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     machine.compute(&format!("{name} to the kernel"), flop, || {
         size.kernel_gradient(isa, &image, &padded, stride, &mut sum)
     });
+    if Winograd::pays_to_kernel(&size, 1) {
+        let pass = Winograd::kernel_gradient_of(&size);
+        let mut scratch = zeros(pass.kernel_gradient_scratch(isa));
+        machine.compute(&format!("{name} to the kernel, Winograd"), flop, || {
+            pass.add_kernel_gradient(isa, &image, &gradient, &mut sum, &mut scratch);
+        });
+    }
     let Ok(mut scratch) = size.zeros_scratch() else { return };
     for density in [0.15, 0.5, 1.0] {
         if !size.may_leave_zeros_out() {
@@ -180,6 +187,8 @@ fn main() -> mnist::Result<()> {
     convolution(&machine, "conv 26x26x32, 3x3, 64", conv(26, 32, 64, 3));
     convolution(&machine, "conv 32x32x3, 5x5, 16", conv(32, 3, 16, 5));
     convolution(&machine, "conv 28x28x16, 3x3, 96", conv(28, 16, 96, 3));
+    convolution(&machine, "conv 30x30x16, 3x3, 16", conv(30, 16, 16, 3));
+    convolution(&machine, "conv 16x16x64, 3x3, 64", conv(16, 64, 64, 3));
     depthwise(&machine, "depthwise 28x28x16, stride 2", 28, 16, 2);
     depthwise(&machine, "depthwise 14x14x32, stride 1", 14, 32, 1);
     depthwise(&machine, "depthwise 14x14x64, stride 2", 14, 64, 2);
