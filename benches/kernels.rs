@@ -122,6 +122,21 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     }
 }
 
+/// The pass to the input of a convolution 3 x 3 with strides of 2 and padding, an image at a time.
+fn strided(machine: &Machine, name: &str, side: usize, channels: usize, filters: usize) {
+    let axis = Axis::new(side, 3, 2, 1, Padding::Same).expect("a window that fits");
+    let (size, isa) = (Conv2d::of(Window { rows: axis, columns: axis }, channels, filters, 1), machine.isa);
+    let (gradient, kernel) = (numbers(size.output_len()), numbers(size.kernel_len()));
+    let (mut turned, mut packed) = (zeros(kernel.len()), zeros(size.turned().packed_len(isa)));
+    size.turn(isa, &kernel, &mut turned);
+    size.turned().pack(isa, &turned, &mut packed);
+    let (gate, mut to_input) = (numbers(size.unpadded_len()), zeros(size.unpadded_len()));
+    let flop = 2.0 * (size.out_height() * size.out_width() * size.kernel_len()) as f64;
+    machine.compute(&format!("{name} to the input"), flop, || {
+        size.input_gradient_strided(isa, &gradient, &packed, Finish::Gate(Some(&gate)), &mut to_input);
+    });
+}
+
 /// The passes of a dense layer on one thread, in parts of 576 rows as the layer has them.
 fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units: usize, density: f32) {
     const PART: usize = 576;
@@ -189,6 +204,8 @@ fn main() -> mnist::Result<()> {
     convolution(&machine, "conv 28x28x16, 3x3, 96", conv(28, 16, 96, 3));
     convolution(&machine, "conv 30x30x16, 3x3, 16", conv(30, 16, 16, 3));
     convolution(&machine, "conv 16x16x64, 3x3, 64", conv(16, 64, 64, 3));
+    strided(&machine, "conv 28x28x16, 3x3, 32, stride 2", 28, 16, 32);
+    strided(&machine, "conv 14x14x32, 3x3, 64, stride 2", 14, 32, 64);
     depthwise(&machine, "depthwise 28x28x16, stride 2", 28, 16, 2);
     depthwise(&machine, "depthwise 14x14x32, stride 1", 14, 32, 1);
     depthwise(&machine, "depthwise 14x14x64, stride 2", 14, 64, 2);
