@@ -146,9 +146,10 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
     let Ok(mut scratch) = Scratch::forward(isa, batch) else { return };
     let mut sums = zeros(batch * units);
     machine.memory(&format!("{name} forward"), bytes, || {
+        let all = dense::Forward { x: &x, inputs, w: &w, units };
         for first in (0..inputs).step_by(PART) {
-            let rows = first * units..(first + PART).min(inputs) * units;
-            dense::forward(isa, &x, inputs, first, &w[rows], &mut sums, &mut scratch);
+            let sums = Columns::new(&mut sums, batch, units);
+            all.part(isa, first..(first + PART).min(inputs), 0, sums, &mut scratch);
         }
     });
 

@@ -11,7 +11,7 @@ mod forward;
 mod tests;
 
 pub use backward::{Backward, Part, pack};
-pub use forward::{finish, forward};
+pub use forward::{Forward, finish};
 
 use super::isa::Isa;
 use super::nonzero::WORD;
@@ -22,7 +22,7 @@ use crate::memory::{Buffer, filled};
 const BLOCK: usize = WORD;
 
 /// The most vectors of a row that are summed in registers at once.
-const PANEL: usize = 8;
+pub const PANEL: usize = 8;
 
 /// Memory that a part needs while it is worked on.
 pub struct Scratch {
