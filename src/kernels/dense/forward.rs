@@ -16,7 +16,7 @@ use crate::kernels::columns::Columns;
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::nonzero::{Ones, add_rows, nonzero};
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Sums, panels};
+use crate::kernels::tile::{Sums, load_panel, panels, store_panel};
 use crate::memory::LINE;
 use std::ops::Range;
 
@@ -125,30 +125,23 @@ impl ForwardPart<'_> {
     /// Adds the block from row `k` on to the sums of `C` vectors of units from `unit` on.
     #[inline(always)]
     fn panel<V: Simd, const C: usize>(&mut self, k: usize, unit: usize, needed: u64, ahead: &mut Ahead) {
-        let (w, stride) = self.rows_of::<V, C>(k, unit, needed);
+        let (w, row) = self.rows_of::<V, C>(k, unit, needed);
         let Forward { x, inputs, .. } = *self.all;
-        for b in 0..self.batch {
-            if unit == 0 {
-                self.prefetch::<V>(ahead);
-            }
-            let mask = self.masks[b];
-            if mask == 0 {
-                continue;
-            }
-            let left = self.width - unit;
-            // SAFETY: a one in the mask is a row of the block, for which x and w have been measured; only units there
-            // are are loaded and stored.
-            unsafe {
-                let x = x.as_ptr().add(b * inputs + self.first + k);
-                let out = self.sums.add(b * self.stride + unit);
-                let mut sums: Sums<V, 1, C> = [[V::splat(0.0); C]; 1];
-                for (c, sum) in sums[0].iter_mut().enumerate() {
-                    *sum = V::load_up_to(out.add(c * V::LANES), left - c * V::LANES);
+        let (left, stride) = (self.width - unit, self.stride);
+        // SAFETY: a one in the mask is a row of the block, for which x and w have been measured; only units there are are
+        // loaded and stored.
+        unsafe {
+            let (mut x, mut out) = (x.as_ptr().add(self.first + k), self.sums.add(unit));
+            for &mask in &self.masks[..self.batch] {
+                if unit == 0 {
+                    self.prefetch::<V>(ahead);
                 }
-                add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * stride), 0);
-                for (c, sum) in sums[0].into_iter().enumerate() {
-                    sum.store_up_to(out.add(c * V::LANES), left - c * V::LANES);
+                if mask != 0 {
+                    let mut sums: Sums<V, 1, C> = [load_panel(out, left)];
+                    add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * row), 0);
+                    store_panel(sums[0], out, left);
                 }
+                (x, out) = (x.wrapping_add(inputs), out.wrapping_add(stride));
             }
         }
     }
@@ -161,14 +154,12 @@ impl ForwardPart<'_> {
         if units == width {
             return (self.w.wrapping_add(k * units), units);
         }
+        let (from, to) = (self.w.wrapping_add(k * units + unit), self.packed.as_mut_ptr());
         for row in Ones(needed) {
-            for c in 0..C {
-                let from = unit + c * V::LANES;
-                // SAFETY: a one of `needed` is a row of the block, `from` one of its units; `packed` holds any panel.
-                unsafe {
-                    let vector = V::load_up_to(self.w.add((k + row) * units + from), self.width - from);
-                    vector.store(self.packed.as_mut_ptr().add(row * width + c * V::LANES));
-                }
+            // SAFETY: a one of `needed` is a row of the block; `packed` holds any panel.
+            unsafe {
+                let vectors: [V; C] = load_panel(from.add(row * units), self.width - unit);
+                store_panel(vectors, to.add(row * width), width);
             }
         }
         (self.packed.as_ptr(), width)
