@@ -8,8 +8,7 @@ use crate::model::compile::Compiled;
 use crate::model::state::{Moments, State};
 use crate::optimizers;
 use serde_json::{Map, Value, json};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use zip::CompressionMethod::Stored;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -18,7 +17,7 @@ use zip::write::SimpleFileOptions;
 const VERSION: &str = "3.15.1";
 
 /// Writes a model with `weights` and `state`.
-pub fn write(model: &Model, weights: &[f32], state: &State, file: &mut File) -> Result<()> {
+pub fn write(model: &Model, weights: &[f32], state: &State, file: impl Write + Seek) -> Result<()> {
     let trainable = model.trainable();
     let empty;
     let mut children = vec![("layers".to_string(), layer_nodes(model, weights))];
