@@ -115,9 +115,19 @@ def tutorial():
     return keras.Model(start, x).to_json()
 
 
+def deep():
+    """So many variables that the names of an .h5 are more than its numbers."""
+    start = keras.Input((28, 28, 1))
+    x = keras.layers.Flatten()(start)
+    for _ in range(300):
+        x = keras.layers.Dense(4, "tanh")(x)
+    return keras.Model(start, keras.layers.Dense(10, "softmax")(x)).to_json()
+
+
 def example_networks():
     """Their names, and what Keras's to_json says of them."""
-    return {file.stem: file.read_text() for file in sorted((ROOT / "benches" / "peers" / "networks").glob("*.json"))} | {"tutorial": tutorial()}
+    networks = {file.stem: file.read_text() for file in sorted((ROOT / "benches" / "peers" / "networks").glob("*.json"))}
+    return networks | {"tutorial": tutorial(), "deep": deep()}
 
 
 def without_dropout(text):
