@@ -11,6 +11,7 @@ use mnist::keras_files::h5::{SIGNATURE, lookup3};
 use mnist::layers::Activation;
 use mnist::model::Model;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 /// What loading takes, and for each byte of the file at most: unpacked it may be 1,032 times as long.
@@ -18,6 +19,12 @@ const FIXED: usize = 4 << 20;
 const FILE: usize = 1 << 11;
 /// What a load may take, of a test that others slow down.
 const TIME: Duration = Duration::from_secs(5);
+
+/// One test at a time: memory is counted for the whole process.
+fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
 
 fn recorded(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/interop/keras").join(name)).unwrap()
@@ -34,8 +41,11 @@ fn places(file: &[u8]) -> impl Iterator<Item = usize> {
     (0..file.len()).filter(is_full)
 }
 
+/// What makes a damaged file's check sums right again.
+type Mend = fn(&mut [u8]);
+
 /// Tries the file with each byte changed, `mended` afterwards, in a few ways each.
-fn damage(name: &str, mend: fn(&mut [u8]), load: &dyn Fn(&[u8]) -> Result<()>) {
+fn damage(name: &str, mend: Mend, load: &dyn Fn(&[u8]) -> Result<()>) -> [usize; 2] {
     let whole = recorded(name);
     load(&whole).unwrap_or_else(|error| panic!("{name}: {error}"));
     let (mut refused, mut loaded) = (0, 0);
@@ -57,8 +67,14 @@ fn damage(name: &str, mend: fn(&mut [u8]), load: &dyn Fn(&[u8]) -> Result<()>) {
             }
         }
     }
-    println!("{name}: {refused} refused, {loaded} loaded");
     assert!(refused > 100, "{name}: {refused}");
+    [refused, loaded]
+}
+
+/// Says what came of some files.
+fn say(what: &str, counts: &[[usize; 2]]) {
+    let [refused, loaded] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<usize>());
+    println!("{what}: {} damaged files: {refused} refused, {loaded} loaded", refused + loaded);
 }
 
 fn whole_model(bytes: &[u8]) -> Result<()> {
@@ -72,6 +88,9 @@ fn dense() -> Model {
     let y = graph.dense(x, 7, Activation::Linear).unwrap();
     Model::new(&graph, x, y, "dense").unwrap()
 }
+
+/// Leaves a file as it is.
+fn leave(_: &mut [u8]) {}
 
 /// Makes the check sums of the superblock and of the objects' headers right, where there are any.
 fn mend(file: &mut [u8]) {
@@ -96,30 +115,32 @@ fn mend(file: &mut [u8]) {
 
 #[test]
 fn damaged_weights_are_refused_or_loaded() {
+    let _turn = turn();
     let model = dense();
-    for form in ["contiguous", "parts-gzip-shuffle", "growing", "compact", "ordered"] {
-        damage(&format!("forms/{form}.h5"), |_| (), &|bytes| model.load_weights_memory(bytes));
-    }
-    for form in ["latest", "latest-compact"] {
-        damage(&format!("forms/{form}.h5"), mend, &|bytes| model.load_weights_memory(bytes));
-    }
+    let load = |bytes: &[u8]| model.load_weights_memory(bytes);
+    let old = ["contiguous", "parts-gzip-shuffle", "growing", "compact", "ordered"].map(|form| (form, leave as Mend));
+    let new = ["latest", "latest-compact"].map(|form| (form, mend as Mend));
+    let all = old.into_iter().chain(new);
+    let counts: Vec<_> = all.map(|(form, mend)| damage(&format!("forms/{form}.h5"), mend, &load)).collect();
+    say("weights in HDF", &counts);
 }
 
 #[test]
 fn damaged_models_in_hdf5_are_refused_or_loaded() {
-    for name in ["tiny.h5", "tiny.legacy.h5"] {
-        damage(name, |_| (), &whole_model);
-    }
+    let _turn = turn();
+    say("models in HDF", &["tiny.h5", "tiny.legacy.h5"].map(|name| damage(name, leave, &whole_model)));
 }
 
 #[test]
 fn a_damaged_archive_is_refused_or_loaded() {
-    damage("tiny.keras", |_| (), &whole_model);
+    let _turn = turn();
+    say("models in archives", &[damage("tiny.keras", leave, &whole_model)]);
 }
 
 /// What this library writes has check sums in every header: they are made right again.
 #[test]
 fn damage_in_what_is_written_here_is_refused_or_loaded() {
+    let _turn = turn();
     let model = Model::load_memory(&recorded("tiny.keras")).unwrap();
     let file = model.saved_keras().unwrap();
     let at = file.all().windows(8).position(|bytes| bytes == SIGNATURE).unwrap();

@@ -126,7 +126,8 @@ fn modern_optimizer(optimizer: &mut Map<String, Value>) {
     if let Some(rate) = config.remove("lr") {
         config.insert("learning_rate".to_string(), rate);
     }
-    let decay = config.remove("decay").and_then(|decay| decay.as_f64()).unwrap_or(0.0);
+    let Some(decay) = config.get("decay").and_then(Value::as_f64).filter(|decay| *decay >= 0.0) else { return };
+    config.remove("decay");
     if decay > 0.0 {
         let rate = config.get("learning_rate").and_then(Value::as_f64).map(|rate| shortest(rate as f32));
         let settings = json!({ "initial_learning_rate": rate, "decay_steps": 1, "decay_rate": shortest(decay as f32) });
