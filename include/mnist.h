@@ -476,9 +476,10 @@ typedef struct mnist_c_options {
     /// sizeof this struct.
     size_t struct_size;
     /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
-    /// channel's greatest; biases and normalizations stay floats, and all is computed in floats: the file gives what the
-    /// model would with these weights (set them with mnist_model_set_weight, and mnist_model_evaluate says what the rounding
-    /// costs). MNIST_WEIGHT_FLOAT.
+    /// channel's greatest (a batch normalization that can be is in the kernel already); biases stay floats, and all is
+    /// computed in floats. What that costs is measured with the file itself: compile it for the machine at hand, with
+    /// -ffp-contract=off, call PREFIX_predict for each image of a test set, and count (examples/c_file_accuracy.c).
+    /// MNIST_WEIGHT_FLOAT.
     uint32_t weights;
     /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
     /// in the file. 0.
@@ -1490,6 +1491,19 @@ mnist_status mnist_model_save_c_with(const struct mnist_model *model,
                                      const struct mnist_c_options *options,
                                      struct mnist_error *error);
 
+/// Writes the same to memory: the bytes of the file that mnist_model_save_c_with would write, which end without a NUL.
+/// `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_c_with but for the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small:
+/// `*needed` is written even then, `buffer` is not.
+mnist_status mnist_model_save_c_memory(const struct mnist_model *model,
+                                       const char *prefix,
+                                       const struct mnist_c_options *options,
+                                       void *buffer,
+                                       size_t capacity,
+                                       size_t *needed,
+                                       struct mnist_error *error);
+
 /// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
 /// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
 /// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
@@ -1504,6 +1518,24 @@ mnist_status mnist_model_save_c_with(const struct mnist_model *model,
 mnist_status mnist_model_save_keras(const struct mnist_model *model,
                                     const char *path,
                                     struct mnist_error *error);
+
+/// Writes the same to memory: the bytes of the file that mnist_model_save_keras would write. `buffer`, `capacity` and `*needed`
+/// are as in mnist_model_save_memory. It takes memory for the weights and the state once, and for these bytes twice at most.
+///
+/// ```c
+/// size_t needed = 0;
+/// mnist_model_save_keras_memory(model, NULL, 0, &needed, error);
+/// void *bytes = malloc(needed);
+/// mnist_model_save_keras_memory(model, bytes, needed, &needed, error);
+/// ```
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
+/// OUT_OF_MEMORY; UNSUPPORTED from a library that was built without its feature `keras`.
+mnist_status mnist_model_save_keras_memory(const struct mnist_model *model,
+                                           void *buffer,
+                                           size_t capacity,
+                                           size_t *needed,
+                                           struct mnist_error *error);
 
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

@@ -21,6 +21,8 @@ static const char *const may_be_null[][2] = {
     {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
     {"mnist_model_save_memory", "buffer"},  /* for a capacity of 0 */
     {"mnist_model_save_weights_memory", "buffer"},
+    {"mnist_model_save_keras_memory", "buffer"},
+    {"mnist_model_save_c_memory", "buffer"},
 };
 
 /* Text that is good where only few are. */
