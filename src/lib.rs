@@ -14,6 +14,7 @@
 //! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
+//! onnx      models in ONNX's files, out and in
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
 //! ```
@@ -41,6 +42,8 @@ pub mod losses;
 mod memory;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod optimizers;
 pub mod train;
 mod variables;

@@ -11,6 +11,7 @@
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
+//! | `onnx` | models in ONNX's files |
 //! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
@@ -30,6 +31,8 @@ mod layers;
 mod model;
 mod named_weights;
 mod npz;
+#[cfg(feature = "onnx")]
+mod onnx;
 mod options;
 mod output;
 mod pointers;

@@ -20,6 +20,22 @@ pub fn open(place: &Place) -> Result<Input> {
     Ok(Input(file))
 }
 
+/// Opens a file called `name` that lies in the same folder as `place`, for what a file says of another one: a name and no
+/// path, and no link that leads elsewhere.
+#[cfg(feature = "onnx")]
+pub fn open_beside(place: &Place, name: &str) -> Result<Input> {
+    let plain = !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..");
+    if !plain {
+        let error = Error::new(ErrorKind::Unsupported, "not the name of a file in the same folder");
+        return Err(error.expected("a name without folders").found(crate::error::printable(name)));
+    }
+    let beside = place.beside(name)?;
+    if again(|| fs::symlink_metadata(beside.path()))?.is_symlink() {
+        return Err(Error::new(ErrorKind::Unsupported, "cannot be read").expected("a file").found("a symbolic link"));
+    }
+    open(&beside)
+}
+
 /// The text of one of the system's own files.
 pub fn read_text(path: &Path) -> Result<String> {
     let mut text = String::new();

@@ -113,7 +113,8 @@ impl Model {
         load().map_err(|error: Error| error.at(&place))
     }
 
-    fn of(name: String, architecture: Architecture, parameters: Parameters) -> Result<Self> {
+    /// The model of a network and its parameters.
+    pub(crate) fn of(name: String, architecture: Architecture, parameters: Parameters) -> Result<Self> {
         Ok(Model {
             name,
             parameters,
