@@ -20,7 +20,7 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "error",
     "npz",
     "dataset",
@@ -35,6 +35,7 @@ const FILES: [&str; 15] = [
     "evaluate",
     "named_weights",
     "weights",
+    "onnx",
     "history",
 ];
 

@@ -1343,6 +1343,49 @@ mnist_status mnist_model_load(const char *path,
                               struct mnist_model **out,
                               struct mnist_error *error);
 
+/// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
+/// those of one moment between two steps, with operators of opset 17, for any number of samples. What goes in and comes out
+/// is the model's: images are `[batch, height, width, channels]`, float32. What is random in training (dropout, noise,
+/// augmentation) is left out; so are the compile options and the optimizer's state. A layer that is called twice is written
+/// twice. The file replaces what was there as mnist_model_save_weights does. Memory: twice the weights.
+///
+/// Errors, with the layer: those of mnist_model_save_weights; UNSUPPORTED for a layer or an activation that has no form in
+/// ONNX, and for more than 2 GiB.
+///
+/// ```c
+/// status = mnist_model_save_onnx(model, "digits.onnx", &error);
+/// ```
+mnist_status mnist_model_save_onnx(const struct mnist_model *model,
+                                   const char *path,
+                                   struct mnist_error *error);
+
+/// Reads the ONNX file `path`, as PyTorch, tf2onnx, skl2onnx and mnist_model_save_onnx write it: operators of opset 7 to 25,
+/// one input and one output of float32, what this library's layers can do. On success `*out` is a new model, to be freed with
+/// mnist_model_free, made of these layers; it is not compiled, and all of its weights can be trained.
+///
+/// What the model takes: samples as the file says, any number of them. But images whose channels come first, `[batch, channels,
+/// height, width]`, as PyTorch has them, come last for the model: `[height, width, channels]`, and so do rows `[batch,
+/// channels, steps]`. Channels come first where the first convolution, pool or normalization of the file finds them so; where
+/// there is none, images of at most 4 channels, fewer than columns. (Of one channel the numbers are the same.)
+/// mnist_model_input_shape tells the shape. The kernels are turned, also those behind a flatten. Images that come out have
+/// their channels last as well.
+///
+/// Tensors may lie in other files (external data), which have to be in the folder of this one. Memory, whatever the file: some
+/// times its size, and some hundred bytes for each of its nodes and settings, of which it may have 200,000.
+///
+/// Errors, with file and node or tensor: NOT_FOUND for the file; FORMAT for what is no ONNX file, or a damaged one; SHAPE
+/// for nodes and weights that do not fit each other; UNSUPPORTED for an operator, a setting or a type that the layers do not
+/// have, naming node and operator; IO; OUT_OF_MEMORY.
+/// MNIST_ISA counts as in mnist_model_new.
+///
+/// ```c
+/// mnist_model *model = NULL;
+/// status = mnist_model_load_onnx("from_pytorch.onnx", &model, &error);
+/// ```
+mnist_status mnist_model_load_onnx(const char *path,
+                                   struct mnist_model **out,
+                                   struct mnist_error *error);
+
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);
 

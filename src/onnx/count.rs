@@ -8,9 +8,10 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 /// The most messages of a file.
 const MOST: usize = 200_000;
 
-/// The fields of a message that are messages themselves, and which.
+/// The fields of a message that count, and which of them are messages with such fields.
 struct Fields(&'static [(u32, &'static Fields)]);
 
+/// Of a text, or a message of a few numbers.
 static NONE: Fields = Fields(&[]);
 static MODEL: Fields = Fields(&[(7, &GRAPH), (8, &NONE), (14, &NONE)]);
 static GRAPH: Fields = Fields(&[(1, &NODE), (5, &TENSOR), (11, &VALUE), (12, &VALUE)]);
@@ -46,7 +47,9 @@ fn visit(mut bytes: &[u8], fields: &Fields, left: &mut usize) -> Result<()> {
             let error = Error::new(ErrorKind::Format, "a message ends behind the file");
             return Err(error.expected(format_args!("at most {} bytes", bytes.len())).found(len));
         };
-        visit(message, inner, left)?;
+        if !inner.0.is_empty() {
+            visit(message, inner, left)?;
+        }
         bytes = rest;
     }
     Ok(())
