@@ -65,7 +65,14 @@ pub fn inverse(order: &[usize]) -> Vec<usize> {
 
 /// The order in which a convolution over so many axes, the channels among them, finds its image: the channels last.
 pub fn channels_last(rank: usize) -> Vec<usize> {
-    std::iter::once(rank - 1).chain(0..rank - 1).collect()
+    with_last(rank, 0)
+}
+
+/// The order in which ONNX's axis `channels` is our last one, and the others are as they are.
+pub fn with_last(rank: usize, channels: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..rank - 1).collect();
+    order.insert(channels, rank - 1);
+    order
 }
 
 /// Whether elements of these sizes in that order lie one behind the other as they do in the tensor.

@@ -8,7 +8,7 @@ after 100 steps of training, which lower the loss. With --record F the smallest 
 `cargo test`."""
 
 import argparse
-import os
+import shutil
 import sys
 import tempfile
 import traceback
@@ -193,9 +193,11 @@ def main():
 
 
 def record(folder, path, x, y):
+    """A file, and beside it samples as the library takes them and onnxruntime's answers, float32 one behind the other."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / path.name).write_bytes(path.read_bytes())
-    np.savez(folder / f"{path.stem}.npz", x=x, y=y)
+    shutil.copy(path, folder / path.name)
+    channels_last = last(x) if x.ndim > 2 else x
+    (folder / f"{path.stem}.bin").write_bytes(channels_last.tobytes() + y.astype(np.float32).tobytes())
 
 
 def opsets(check, folder):

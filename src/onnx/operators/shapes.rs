@@ -4,7 +4,7 @@ use super::unsupported;
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::constants::{BATCH, Constant, Data};
 use crate::onnx::import::Reader;
-use crate::onnx::layout::{Value, channels_last};
+use crate::onnx::layout::{Value, with_last};
 use crate::onnx::proto::NodeProto;
 use serde_json::json;
 
@@ -343,11 +343,13 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         let at = places(&[axis], dims.len() + 1)?[0];
         let Some(at) = at.checked_sub(1) else { return Err(unsupported("a slice of the batch", "another axis", axis)) };
         let dim = dims[at];
-        cropped[at] = [clamp(start, dim), dim - clamp(end, dim)];
+        cropped[at] = [clamp(start, dim), dim - clamp(end, dim).min(dim)];
     }
-    let value = if dims.len() == 3 { reader.arrange(&value, &channels_last(3))? } else { value };
+    // The axis that stays whole, the last one or the first, is that of the channels.
     match cropped[..] {
-        [[0, 0], rows, columns] => {
+        [rows, columns, [0, 0]] | [[0, 0], rows, columns] => {
+            let channels = if cropped[2] == [0, 0] { 2 } else { 0 };
+            let value = reader.arrange(&value, &with_last(3, channels))?;
             let config = json!({ "cropping": [rows, columns] });
             let tensor = reader.layer("Cropping2D", config, &[value.tensor], Vec::new())?;
             reader.give(node, Value { positive: value.positive, ..value.with(tensor) });

@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Tensor;
 use crate::kernels::window::{Axis, Padding};
 use crate::onnx::import::Reader;
-use crate::onnx::layout::{Value, channels_last, permuted};
+use crate::onnx::layout::{Value, channels_last, permuted, with_last};
 use crate::onnx::proto::NodeProto;
 use serde_json::{Value as Json, json};
 
@@ -281,10 +281,7 @@ pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> R
     let value = match value.order[channel] == rank - 1 {
         true => value,
         false => {
-            let others = (0..rank - 1).collect::<Vec<_>>();
-            let mut order = others;
-            order.insert(channel, rank - 1);
-            reader.arrange(&value, &order)?
+            reader.arrange(&value, &with_last(rank, channel))?
         }
     };
     global(reader, node, &value, kind, node.int("keepdims").unwrap_or(1) != 0)
@@ -327,9 +324,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     if at(bare + 1) != [0, 0] {
         return Err(unsupported("a border of all axes", "rows and columns", format_args!("{pads:?}")));
     }
-    let mut order: Vec<usize> = (0..rank - 1).collect();
-    order.insert(bare, rank - 1);
-    let value = reader.arrange(&value, &order)?;
+    let value = reader.arrange(&value, &with_last(rank, bare))?;
     let sides: Vec<[i64; 2]> = (0..rank).filter(|&axis| axis != bare).map(|axis| at(axis + 1)).collect();
     let part = |sign: i64| -> Vec<[usize; 2]> { sides.iter().map(|side| side.map(|pad| (pad * sign).max(0) as usize)).collect() };
     let (more, less) = (part(1), part(-1));
