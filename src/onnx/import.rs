@@ -217,9 +217,12 @@ impl<'f> Reader<'f> {
         dims.len() == 3 && dims[0] <= 4 && dims[0] < dims[2]
     }
 
-    /// Every node that counts.
+    /// Every node that counts: the constants first, since what is taken over looks at those that stand behind it.
     fn run(&mut self, wanted: &[bool]) -> Result<()> {
-        for i in (0..self.nodes.len()).filter(|&i| wanted[i]) {
+        let nodes = self.nodes;
+        let is_constant = |&i: &usize| nodes[i].op_type == "Constant";
+        let all = || (0..nodes.len()).filter(|&i| wanted[i]);
+        for i in all().filter(is_constant).chain(all()) {
             if !self.done[i] {
                 let node = &self.nodes[i];
                 operators::call(self, node).at(title(node))?;

@@ -47,7 +47,10 @@ def run(path, x):
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     floats = [output.name for output in session.get_outputs() if output.type == "tensor(float)"]
-    return session.run(floats[:1], {session.get_inputs()[0].name: x})[0]
+    found = session.run(floats[:1] or None, {session.get_inputs()[0].name: x})[-1]
+    if isinstance(found, list):  # a table of classes for each sample
+        found = np.array([list(row.values()) for row in found], np.float32)
+    return found
 
 
 def last(x):
