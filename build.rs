@@ -20,7 +20,7 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 16] = [
+const FILES: [&str; 19] = [
     "error",
     "npz",
     "dataset",
@@ -35,6 +35,9 @@ const FILES: [&str; 16] = [
     "evaluate",
     "named_weights",
     "weights",
+    "memory",
+    "c_source",
+    "keras",
     "onnx",
     "history",
 ];

@@ -9,6 +9,8 @@
 use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::conv2d::{Conv2d, Finish};
 use mnist::kernels::dense::{self, Backward, Part, Scratch};
+use mnist::kernels::depthwise::Depthwise;
+use mnist::kernels::window::{Axis, Padding, Window};
 use mnist::kernels::{AdamStep, Columns, Update, rows};
 
 mod machine;
@@ -149,6 +151,27 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
     });
 }
 
+/// The passes of a depthwise convolution 3 x 3 with padding, an image at a time.
+fn depthwise(machine: &Machine, name: &str, side: usize, channels: usize, stride: usize) {
+    let axis = Axis::new(side, 3, stride, 1, Padding::Same).expect("a window that fits");
+    let size = Depthwise { window: Window { rows: axis, columns: axis }, channels, multiplier: 1 };
+    let isa = machine.isa;
+    let (image, kernel, bias) = (numbers(size.input_len()), numbers(size.kernel_len()), numbers(channels));
+    let gradient = numbers(size.output_len());
+    let flop = 2.0 * (size.output_len() * 9) as f64;
+    let (mut output, mut dx, mut sum) = (zeros(size.output_len()), zeros(size.input_len()), zeros(size.kernel_len()));
+    let finish = Finish::Bias { bias: &bias, relu: true };
+    machine.compute(&format!("{name}, forward"), flop, || {
+        size.forward(isa, &image, &kernel, finish, &mut output, &mut []);
+    });
+    machine.compute(&format!("{name}, to the input"), flop, || {
+        size.input_gradient(isa, &gradient, &kernel, None, &mut dx, &mut []);
+    });
+    machine.compute(&format!("{name}, to the kernel"), flop, || {
+        size.kernel_gradient(isa, &image, &gradient, &mut sum, &mut []);
+    });
+}
+
 fn main() -> mnist::Result<()> {
     let machine = Machine::measure()?;
     println!("{machine}\n");
@@ -157,6 +180,9 @@ fn main() -> mnist::Result<()> {
     convolution(&machine, "conv 26x26x32, 3x3, 64", conv(26, 32, 64, 3));
     convolution(&machine, "conv 32x32x3, 5x5, 16", conv(32, 3, 16, 5));
     convolution(&machine, "conv 28x28x16, 3x3, 96", conv(28, 16, 96, 3));
+    depthwise(&machine, "depthwise 28x28x16, stride 2", 28, 16, 2);
+    depthwise(&machine, "depthwise 14x14x32, stride 1", 14, 32, 1);
+    depthwise(&machine, "depthwise 14x14x64, stride 2", 14, 64, 2);
     let layers = [
         ("36864 to 128, batch 32", 32, 36_864, 128),
         ("36864 to 128, batch 128", 128, 36_864, 128),

@@ -17,7 +17,7 @@
 //     mnist_npz_open                                                          mnist_npz_free
 //     mnist_load_data (two), mnist_dataset_from_..., mnist_dataset_slice      mnist_dataset_free
 //     mnist_graph_new                                                         mnist_graph_free (its tensors with it)
-//     mnist_model_new, mnist_model_load                                       mnist_model_free
+//     mnist_model_new, mnist_model_load, mnist_model_load_memory              mnist_model_free
 //     mnist_model_fit                                                         mnist_history_free
 //
 // Every _free takes NULL. Objects do not depend on each other's lives, except tensors on their graph's. What is handed in
@@ -214,6 +214,12 @@
 
 /// Report the share of samples whose most probable class is their label.
 #define MNIST_METRIC_ACCURACY 1
+
+/// Weights as they are, four bytes each.
+#define MNIST_WEIGHT_FLOAT 1
+
+/// The weights of kernels as whole numbers from -127 to 127, a byte each, times a scale for each output channel.
+#define MNIST_WEIGHT_INT8 2
 
 /// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 typedef struct mnist_dataset mnist_dataset;
@@ -464,6 +470,24 @@ typedef struct mnist_evaluate_options {
     /// Written on success only; NULL: unwanted. NULL.
     struct mnist_history **results;
 } mnist_evaluate_options;
+
+/// How a model becomes a file of C; fill it in with mnist_c_options_init.
+typedef struct mnist_c_options {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
+    /// channel's greatest; biases and normalizations stay floats, and all is computed in floats: the file gives what the
+    /// model would with these weights (set them with mnist_model_set_weight, and mnist_model_evaluate says what the rounding
+    /// costs). MNIST_WEIGHT_FLOAT.
+    uint32_t weights;
+    /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
+    /// in the file. 0.
+    int32_t caller_scratch;
+    /// Attributes for the arrays of weights: "__attribute__((section(\".model\")))". NULL: none. NULL.
+    const char *placement;
+    /// A qualifier of the weights' type, for an address space: "__flash" or "__memx" of avr-gcc. NULL: none. NULL.
+    const char *qualifier;
+} mnist_c_options;
 
 #ifdef __cplusplus
 extern "C" {
@@ -1302,18 +1326,45 @@ mnist_status mnist_model_save_weights(const struct mnist_model *model,
                                       struct mnist_error *error);
 
 /// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
-/// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+/// wrote, the weights alone. A file of Keras's, `.weights.h5`, `.h5` or `.keras`, is taken likewise, told by its content: layers
+/// are met in Keras's order, their names do not count. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
-/// Memory, whatever the file: a copy of this model's weights, and 64 bytes for each byte of the file's header, which is
-/// refused beyond 16 MiB.
+/// A safetensors file of a PyTorch state_dict will do as well: one whose tensors are called `conv1.weight`, `bn1.running_mean`,
+/// `fc.bias` and so on, none of them as a weight of this model, float32, float16, bfloat16 or float64. Kernels are brought from
+/// `[out, in, k, k]` into `[k, k, in, out]`, `[out, in]` into `[in, out]`, and where a picture is flattened the order C, H, W into
+/// H, W, C. Names are not compared: what a module holds, names of tensors and shapes, says which layer it is. Modules that
+/// hold the same are told by the numbers in their names, if these differ in nothing else and the layers follow on each
+/// other. What that leaves open is UNSUPPORTED; mnist_model_load_weights_mapped takes it. The layers themselves must be
+/// PyTorch's: a batch normalization's epsilon is 1e-5 there (docs/interop.md tells what differs).
+///
+/// Memory, whatever the file: a copy of this model's weights (of PyTorch's, and the largest of them once more), and 64 bytes
+/// for each byte of the file's header, which is refused beyond 16 MiB.
 ///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file, the kind of which is
+/// the model does not have; UNSUPPORTED for another dtype than float32 (of PyTorch's: no float), a state_dict that can be taken
+/// in several ways, or a format that this build does not have; FORMAT for what is no such file, the kind of which is
 /// named if it is a known one; IO; BUSY.
 mnist_status mnist_model_load_weights(struct mnist_model *model,
                                       const char *path,
                                       struct mnist_error *error);
+
+/// Reads weights of a PyTorch state_dict, a safetensors file, whose names `map` explains: JSON5, an object in which
+/// a tensor's name has the weight's that it is, or a module's name has a layer's, or either has null, for what is to be left out.
+/// Every weight of the model must be in it once, and every tensor of the file (but num_batches_tracked). Layouts are PyTorch's,
+/// as in mnist_model_load_weights. On failure the model stays as it was.
+///
+/// ```c
+/// mnist_model_load_weights_mapped(model, "net.safetensors",
+///     "{'left': 'conv2d', 'right': 'conv2d_1', 'fc.weight': 'dense/kernel', 'fc.bias': 'dense/bias', aux: null}", error);
+/// ```
+///
+/// Errors: those of mnist_model_load_weights; INVALID_ARGUMENT for a map that is no such object or names something twice;
+/// NOT_FOUND for a name that the file or the model does not have, and for a weight that the map leaves out.
+mnist_status mnist_model_load_weights_mapped(struct mnist_model *model,
+                                             const char *path,
+                                             const char *map,
+                                             struct mnist_error *error);
 
 /// Writes the whole model to the file `path`: the network and its name, the weights, what it was compiled with, the
 /// optimizer's state, and how far the fit that is running, or was the last, has come. All are of one step, also when
@@ -1327,12 +1378,14 @@ mnist_status mnist_model_save(const struct mnist_model *model,
                               const char *path,
                               struct mnist_error *error);
 
-/// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
+/// Reads a model that mnist_model_save or a fit's checkpoint wrote. (The format is told by the file's content; others are for
+/// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
-/// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
@@ -1342,6 +1395,115 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 mnist_status mnist_model_load(const char *path,
                               struct mnist_model **out,
                               struct mnist_error *error);
+
+/// Reads a model from memory: `data` are the `len` bytes of a file that mnist_model_load would take, of any of its formats,
+/// which is told by the bytes themselves. They may lie anywhere, on no particular alignment, in read-only memory, say, of a
+/// program that has the model as a resource; nothing of them is kept. On success `*out` is a new model, to be freed with
+/// mnist_model_free.
+///
+/// ```c
+/// extern const unsigned char digits[]; // the file, put into the program by xxd -i, the linker or C23's embed
+/// extern const size_t digits_len;
+/// mnist_model *model = NULL;
+/// mnist_model_load_memory(digits, digits_len, &model, error);
+/// ```
+///
+/// Errors: those of mnist_model_load, with the argument in the place of the file; never NOT_FOUND for a file, nor IO.
+mnist_status mnist_model_load_memory(const void *data,
+                                     size_t len,
+                                     struct mnist_model **out,
+                                     struct mnist_error *error);
+
+/// Reads weights from memory: `data` are the `len` bytes of a file that mnist_model_load_weights would take, of any of its
+/// formats. Alignment and ownership as in mnist_model_load_memory. On failure the model stays as it was.
+///
+/// Errors: those of mnist_model_load_weights, with the argument in the place of the file.
+mnist_status mnist_model_load_weights_memory(struct mnist_model *model,
+                                             const void *data,
+                                             size_t len,
+                                             struct mnist_error *error);
+
+/// Writes the whole model to memory: the bytes of the file that mnist_model_save would write, to `buffer`, which has room for
+/// `capacity` bytes, on any alignment. `*needed` is how many bytes they are. With a `capacity` of 0, for which `buffer` may be
+/// NULL, nothing is written but that. The model is of one moment between two steps; of one that is being trained a later call
+/// may need more.
+///
+/// ```c
+/// size_t needed = 0;
+/// mnist_model_save_memory(model, NULL, 0, &needed, error);
+/// void *bytes = malloc(needed);
+/// mnist_model_save_memory(model, bytes, needed, &needed, error);
+/// ```
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
+/// OUT_OF_MEMORY; UNSUPPORTED for a network of too many layers.
+mnist_status mnist_model_save_memory(const struct mnist_model *model,
+                                     void *buffer,
+                                     size_t capacity,
+                                     size_t *needed,
+                                     struct mnist_error *error);
+
+/// Writes the weights to memory: the bytes of the file that mnist_model_save_weights would write. `buffer`, `capacity` and
+/// `*needed` are as in mnist_model_save_memory.
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise; OUT_OF_MEMORY.
+mnist_status mnist_model_save_weights_memory(const struct mnist_model *model,
+                                             void *buffer,
+                                             size_t capacity,
+                                             size_t *needed,
+                                             struct mnist_error *error);
+
+/// Fills in the defaults. `struct_size` is sizeof the caller's struct.
+void mnist_c_options_init(struct mnist_c_options *options, size_t struct_size);
+
+/// Writes the model to `path` as one file of C99 that predicts, on a microcontroller, say:
+///
+/// ```c
+/// mnist_model_save_c(model, "digits.c", "digits", error);
+///
+/// // in the other program:
+/// #define DIGITS_DECLARE_ONLY
+/// #include "digits.c"
+/// float image[DIGITS_INPUT_LEN], out[DIGITS_OUTPUT_LEN];
+/// digits_predict(image, out);
+/// ```
+///
+/// The file needs neither this library nor C's, no heap and no double; what it gives is what mnist_model_predict gives for
+/// one image, to the bit, if it is compiled with -ffp-contract=off, as it says itself (docs/microcontrollers.md). `prefix` begins
+/// its names: a letter, then letters, digits and `_`, at most 32. The memory that it needs between the layers is the macro
+/// PREFIX_SCRATCH_LEN, in floats, the prefix being in capitals. The weights are those of one moment between two steps. The file
+/// is replaced as mnist_model_save_weights does; it takes memory for two copies of the weights.
+///
+/// Errors: INVALID_ARGUMENT for the prefix; UNSUPPORTED, naming the layer, for weights that are not finite and for a layer that
+/// there is not in C; those of mnist_model_save_weights.
+mnist_status mnist_model_save_c(const struct mnist_model *model,
+                                const char *path,
+                                const char *prefix,
+                                struct mnist_error *error);
+
+/// The same as `options` say; NULL: the defaults.
+///
+/// Errors: those of mnist_model_save_c; INVALID_ARGUMENT for an option.
+mnist_status mnist_model_save_c_with(const struct mnist_model *model,
+                                     const char *path,
+                                     const char *prefix,
+                                     const struct mnist_c_options *options,
+                                     struct mnist_error *error);
+
+/// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
+/// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
+/// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
+/// Keras asks for a name that ends in `.keras`; mnist_model_load takes the file by its content. The file is replaced as
+/// mnist_model_save_weights does. It takes memory for a copy of the weights and the optimizer's state.
+///
+/// ```c
+/// mnist_model_save_keras(model, "digits.keras", error);   // in Python: keras.models.load_model("digits.keras")
+/// ```
+///
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED from a library that was built without its feature `keras`.
+mnist_status mnist_model_save_keras(const struct mnist_model *model,
+                                    const char *path,
+                                    struct mnist_error *error);
 
 /// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
 /// those of one moment between two steps, with operators of opset 17, for any number of samples. What goes in and comes out
@@ -1358,6 +1520,16 @@ mnist_status mnist_model_load(const char *path,
 mnist_status mnist_model_save_onnx(const struct mnist_model *model,
                                    const char *path,
                                    struct mnist_error *error);
+
+/// Writes the model to memory: the bytes of the file that mnist_model_save_onnx would write. `buffer`, `capacity` and `*needed`
+/// are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_onnx but the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise.
+mnist_status mnist_model_save_onnx_memory(const struct mnist_model *model,
+                                          void *buffer,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          struct mnist_error *error);
 
 /// Reads the ONNX file `path`, as PyTorch, tf2onnx, skl2onnx and mnist_model_save_onnx write it: operators of opset 7 to 25,
 /// one input and one output of float32, what this library's layers can do. On success `*out` is a new model, to be freed with

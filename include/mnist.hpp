@@ -636,6 +636,14 @@ struct evaluate_options {
     std::vector<std::uint64_t> *confusion = nullptr; // becomes [classes, classes], row = label, column = what it was taken for
 };
 
+/// How a model becomes a file of C.
+struct c_options {
+    std::uint32_t weights = MNIST_WEIGHT_FLOAT;
+    bool caller_scratch = false; // the memory between the layers is a third argument
+    std::string placement;       // attributes of the weights' arrays
+    std::string qualifier;       // of the weights' type, for an address space
+};
+
 /// What a fit has done.
 struct fitted {
     mnist::history history;
@@ -670,6 +678,20 @@ public:
         mnist_model *made = nullptr;
         detail::check([&](mnist_error *e) { return mnist_model_load(detail::text(path, "path"), &made, e); });
         return model(made);
+    }
+
+    /// The model in memory: the bytes of such a file, of which nothing is kept.
+    static model load_memory(const void *data, std::size_t len)
+    {
+        mnist_model *made = nullptr;
+        detail::check([&](mnist_error *e) { return mnist_model_load_memory(data, len, &made, e); });
+        return model(made);
+    }
+
+    /// The bytes of the file that save() writes.
+    std::vector<unsigned char> save_memory() const
+    {
+        return saved(mnist_model_save_memory);
     }
 
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state, how far the fit is.
@@ -958,14 +980,73 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), detail::text(path, "path"), e); });
     }
 
+    /// The whole model as a `.keras` file, which Keras 3 loads and goes on training.
+    void save_keras(const std::string &path) const
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_save_keras(get(), detail::text(path, "path"), e); });
+    }
+
     void load_weights(const std::string &path)
     {
         detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });
     }
 
+    /// Weights of a PyTorch state_dict, whose names `map` explains, in JSON5.
+    void load_weights_mapped(const std::string &path, const std::string &map)
+    {
+        detail::check([&](mnist_error *e) {
+            return mnist_model_load_weights_mapped(get(), detail::text(path, "path"), detail::text(map, "map"), e);
+        });
+    }
+
+    /// The bytes of a file that load_weights() takes, of which nothing is kept.
+    void load_weights_memory(const void *data, std::size_t len)
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_load_weights_memory(get(), data, len, e); });
+    }
+
+    /// The bytes of the file that save_weights() writes.
+    std::vector<unsigned char> save_weights_memory() const
+    {
+        return saved(mnist_model_save_weights_memory);
+    }
+
+    /// Writes the model as one file of C that predicts, its names beginning with `prefix`.
+    void save_c(const std::string &path, const std::string &prefix, const c_options &options = {}) const
+    {
+        mnist_c_options c;
+        mnist_c_options_init(&c, sizeof c);
+        c.weights = options.weights;
+        c.caller_scratch = options.caller_scratch ? 1 : 0;
+        c.placement = detail::text(options.placement, "placement");
+        c.qualifier = detail::text(options.qualifier, "qualifier");
+        detail::check([&](mnist_error *e) {
+            return mnist_model_save_c_with(get(), detail::text(path, "path"), detail::text(prefix, "prefix"), &c, e);
+        });
+    }
+
     mnist_model *get() const noexcept { return model_.get(); }
 
 private:
+    /// All that one of the functions writes to memory; of a model that is being trained it may grow between two calls.
+    std::vector<unsigned char> saved(mnist_status (*write)(const mnist_model *, void *, std::size_t, std::size_t *,
+                                                           mnist_error *)) const
+    {
+        std::size_t needed = 0;
+        detail::check([&](mnist_error *e) { return write(get(), nullptr, 0, &needed, e); });
+        std::vector<unsigned char> bytes(needed);
+        detail::check([&](mnist_error *e) {
+            mnist_status status = write(get(), bytes.data(), bytes.size(), &needed, e);
+            while (status < 0 && needed > bytes.size()) {
+                bytes.resize(needed);
+                status = write(get(), bytes.data(), bytes.size(), &needed, e);
+            }
+            return status;
+        });
+        bytes.resize(needed);
+        return bytes;
+    }
+
     /// How many samples these are.
     std::size_t count_of(const std::vector<float> &images) const
     {

@@ -16,6 +16,12 @@ pub enum Kind {
     Safetensors,
     /// Lines of fields.
     Csv,
+    /// Keras's zip archive of a model.
+    Keras,
+    /// The format in which Keras writes weights, and wrote models.
+    Hdf5,
+    /// A network and its weights as ONNX.
+    Onnx,
 }
 
 impl Kind {
@@ -25,6 +31,17 @@ impl Kind {
             Kind::Idx => "an IDX file, plain or gzipped",
             Kind::Safetensors => "a safetensors file",
             Kind::Csv => "a table in text (CSV)",
+            Kind::Keras => "a Keras model (.keras)",
+            Kind::Hdf5 => "an HDF5 file (.h5, as Keras writes)",
+            Kind::Onnx => "an ONNX model",
+        }
+    }
+
+    /// The kind of a file that begins with `start`, if it is one of these.
+    pub fn of(start: &[u8]) -> Option<Kind> {
+        match recognise(start)? {
+            Found::Ours(kind) => Some(kind),
+            Found::Other(_) => None,
         }
     }
 
@@ -69,9 +86,8 @@ enum Found {
 }
 
 /// Where in a file which bytes stand, and what it is then.
-const MARKS: [(usize, &[u8], &str); 31] = [
+const MARKS: [(usize, &[u8], &str); 30] = [
     (0, b"\x93NUMPY", "one array of numpy's (.npy)"),
-    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file (.h5, as Keras writes)"),
     (
         0,
         b"version https://git-lfs.github.com",
@@ -108,11 +124,8 @@ const MARKS: [(usize, &[u8], &str); 31] = [
 ];
 
 /// What is inside of a zip archive, by the name of a member.
-const MEMBERS: [(&[u8], &str); 3] = [
-    (b"data.pkl", "a PyTorch file (torch.save)"),
-    (b"model.weights.h5", "a Keras model (.keras)"),
-    (b"word/document.xml", "a Word document"),
-];
+const MEMBERS: [(&[u8], &str); 2] =
+    [(b"data.pkl", "a PyTorch file (torch.save)"), (b"word/document.xml", "a Word document")];
 
 fn recognise(start: &[u8]) -> Option<Found> {
     let other = |what: &str| Some(Found::Other(what.to_string()));
@@ -126,6 +139,7 @@ fn recognise(start: &[u8]) -> Option<Found> {
     match start {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] | [b'P', b'K', 7, 8, ..] => Some(zip(start)),
         [0x1f, 0x8b, 8, ..] => Some(Found::Other(gzip(start))),
+        [0x89, b'H', b'D', b'F', b'\r', b'\n', 0x1a, b'\n', ..] => Some(Found::Ours(Kind::Hdf5)),
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => other("a bzip2 file"),
         [0, 0, 8 | 9 | 0xb | 0xc | 0xd | 0xe, 1..=8, ..] => Some(Found::Ours(Kind::Idx)),
         [0x80, 2..=5, b'(' | b')' | b'A'..=b'Z' | b']' | b'c' | b'}' | 0x88..=0x8f | 0x95, ..] => {
@@ -133,7 +147,7 @@ fn recognise(start: &[u8]) -> Option<Found> {
         }
         [0x78, 0x01 | 0x9c | 0xda, ..] => other("data of zlib"),
         // The version of the format, and the tag of what comes next.
-        [8, 3..=20, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => other("an ONNX model"),
+        [8, 3..=20, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Some(Found::Ours(Kind::Onnx)),
         [8, 1, 0x12, ..] => other("a TensorFlow model"),
         [0, ..] if start.len() >= 4 && start.iter().all(|&byte| byte == 0) => other("zeros: what was never written"),
         _ => text(start),
@@ -149,8 +163,9 @@ fn is_safetensors(start: &[u8]) -> bool {
 
 fn zip(start: &[u8]) -> Found {
     let holds = |name: &[u8]| start.windows(name.len()).any(|bytes| bytes == name);
-    if holds(b".npy") {
-        return Found::Ours(Kind::Npz);
+    let ours = [(&b".npy"[..], Kind::Npz), (b"model.weights.h5", Kind::Keras)];
+    if let Some(&(_, kind)) = ours.iter().find(|(name, _)| holds(name)) {
+        return Found::Ours(kind);
     }
     let what = MEMBERS.iter().find(|(name, _)| holds(name)).map(|(_, what)| *what);
     Found::Other(what.unwrap_or("a zip archive without arrays").to_string())

@@ -13,6 +13,8 @@
 //! losses    what is made small                metrics   what is measured beside it
 //! callbacks what looks on while a model is fitted
 //! image     a picture of any size in the form of MNIST's digits
+//! c_source  a model as a file of C that predicts
+//! keras_files  models in Keras's own files
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
 //! onnx      models in ONNX's files, out and in
 //! files     every path that is opened, read or written
@@ -25,6 +27,8 @@
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
+#[cfg(feature = "c-source")]
+pub mod c_source;
 pub mod callbacks;
 mod capi;
 pub mod data;
@@ -34,6 +38,8 @@ pub mod graph;
 pub mod image;
 #[doc(hidden)] // for the fuzzing and the tests, not for use
 pub mod json;
+#[cfg(feature = "keras")]
+pub mod keras_files;
 #[doc(hidden)] // for the benchmarks, not for use
 pub mod kernels;
 mod kind;

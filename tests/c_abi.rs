@@ -83,12 +83,6 @@ fn a_cancelled_thread_can_leave_every_exported_function() {
     assert_eq!(seen, names.len());
 }
 
-#[test]
-fn the_shared_library_is_small() {
-    let size = std::fs::metadata(shared()).unwrap().len();
-    assert!(size < 8_000_000, "{size} bytes");
-}
-
 /// The files that `bad_input` is told to open.
 fn damaged_files(folder: &Path) {
     let npy = |descr: &str, fortran: &str, shape: &str, data: &[u8]| {

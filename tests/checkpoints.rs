@@ -16,6 +16,12 @@ fn whole_models_and_fits_that_go_on_from_them() {
 }
 
 #[test]
+fn models_and_weights_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    print!("{}", stdout(Command::new(program(folder.path(), "memory.c")).arg(folder.path())));
+}
+
+#[test]
 fn a_write_that_fails_leaves_the_old_file_and_what_was_learned() {
     let folder = tempfile::tempdir().unwrap();
     let program = program(folder.path(), "writes.c");

@@ -20,6 +20,9 @@ use std::process::Command;
 fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
     let bare = place.kind.trim_start_matches("const ");
     let pointee = bare.strip_suffix("* const *").unwrap_or(bare).trim_end_matches('*').trim();
+    // Memory for a file's bytes, unlike what a callback is given.
+    let bytes = bare == "void *" && ["data", "buffer"].contains(&place.name.as_str());
+    let pointee = if bytes { "uint8_t" } else { pointee };
     let constant = place.kind.starts_with("const ");
     let opaque = header.opaque.iter().any(|name| name == pointee);
     let options = header.find_struct(pointee).map(|found| found.fields[0].name == "struct_size");
@@ -36,6 +39,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
         (_, 1) if constant && pointee == "mnist_array" => "ARRAY",
         (_, 1) if constant && pointee == "mnist_progress" => "PROGRESS",
         ("char *", _) if constant => "TEXT",
+        ("void *", _) if bytes => ["OUT", "IN"][usize::from(constant)],
         ("void *", _) => "USER_DATA",
         (_, 1) if constant && options == Some(true) => "OPTIONS",
         (_, 1) if !constant && options.is_some() => "OUT",
@@ -185,6 +189,17 @@ fn files(folder: &Path) {
     idx("labels.idx", &[0x801, 12], &labels);
     std::fs::write(folder.join("table.csv"), "label,a,b\n1,2,3\n4,5,6\n").unwrap();
     std::fs::write(folder.join("named.csv"), "red,1,2,3,4,5,6,7,8\nblue,1,2,3,4,5,6,7,8\n").unwrap();
+    let (mut header, mut end) = (Vec::new(), 0);
+    for (name, shape) in
+        [("conv.weight", "[2,1,3,3]"), ("conv.bias", "[2]"), ("fc.weight", "[10,72]"), ("fc.bias", "[10]")]
+    {
+        let start = end;
+        end += 4 * shape[1..shape.len() - 1].split(',').map(|size| size.parse::<usize>().unwrap()).product::<usize>();
+        header.push(format!(r#""{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{start},{end}]}}"#));
+    }
+    let header = format!("{{{}}}", header.join(","));
+    let tensors = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &vec![0; end]].concat();
+    std::fs::write(folder.join("torch.safetensors"), tensors).unwrap();
     let cache = folder.join("keras/datasets");
     std::fs::create_dir_all(&cache).unwrap();
     std::fs::copy(folder.join("arrays.npz"), cache.join("mnist.npz")).unwrap();

@@ -21,6 +21,9 @@ fuzz_target!(|file: &[u8]| {
     write(path, file);
     let (model, most) = measured(|| Model::load(path));
     check_memory(most, FIXED + FILE * file.len());
+    let (from_memory, most) = measured(|| Model::load_memory(file));
+    check_memory(most, FIXED + FILE * file.len());
+    assert_eq!(from_memory.is_ok(), model.is_ok(), "a file and the same in memory");
     let model = match model {
         Ok(model) => model,
         Err(error) => return check_error(&error),

@@ -114,5 +114,18 @@ fn tensors(folder: &Path) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let models = vec![untrained, trained::checkpoint(&path, 1), trained::checkpoint(&path, 5)];
     std::fs::remove_file(path).expect("it was there");
     let by_hand = safetensors(r#"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#, &[0; 16]);
-    (vec![weights, by_hand, models[2].clone()], models)
+    // The small model's weights as PyTorch has them: in single precision, and in halves.
+    let pytorch = [("F32", 4), ("F16", 2)].map(|(dtype, width)| {
+        let (mut header, mut end) = (Vec::new(), 0);
+        for (name, shape, len) in
+            [("0.bias", "[2]", 2), ("0.weight", "[2,1,2,2]", 8), ("fc.bias", "[3]", 3), ("fc.weight", "[3,24]", 72)]
+        {
+            let start = end;
+            end += len * width;
+            header.push(format!(r#""{name}":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[{start},{end}]}}"#));
+        }
+        let data: Vec<u8> = (0..end).map(|i| (i % 61) as u8).collect();
+        safetensors(&format!("{{{}}}", header.join(",")), &data)
+    });
+    ([vec![weights, by_hand, models[2].clone()], pytorch.to_vec()].concat(), models)
 }

@@ -102,7 +102,12 @@ fn change(value: &mut Value, random: &mut Random) {
 
 fn rename(map: &mut Map<String, Value>, key: &str, random: &mut Random) {
     let other = map.keys().nth(random.below(map.len())).cloned().unwrap_or_default();
-    let name = if random.once_in(2) { format!("{other}/m") } else { format!("{key}_{}", random.below(3)) };
+    let name = match random.below(4) {
+        0 => format!("{other}/m"),
+        1 => format!("{}.weight", random.below(3)),
+        2 => format!("{}.bias", random.below(3)),
+        _ => format!("{key}_{}", random.below(3)),
+    };
     if let Some(value) = map.get(key).cloned() {
         if random.once_in(2) {
             map.remove(key);

@@ -11,6 +11,7 @@
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
+//! | `c_source` | a model as a file of C |
 //! | `onnx` | models in ONNX's files |
 //! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
@@ -18,6 +19,8 @@
 //! | `reserve` | nothing: it is the memory that is left when the system has none |
 
 mod array;
+#[cfg(feature = "c-source")]
+mod c_source;
 mod cancel;
 mod dataset;
 mod error;
@@ -27,11 +30,12 @@ mod graph;
 mod guard;
 mod history;
 mod image;
+mod keras;
 mod layers;
+mod memory;
 mod model;
 mod named_weights;
 mod npz;
-#[cfg(feature = "onnx")]
 mod onnx;
 mod options;
 mod output;

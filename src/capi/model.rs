@@ -12,7 +12,7 @@ use crate::json::{self, Named};
 use crate::kernels::process::Process;
 use crate::losses::{self, Crossentropy, Loss};
 use crate::model::{CompileOptions, Model};
-use crate::optimizers::{self, Adam, AdamW, Optimizer, RmsProp, Sgd};
+use crate::optimizers::{self, Adam, AdamW, Betas, Optimizer, RmsProp, Sgd};
 use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
@@ -181,11 +181,14 @@ impl mnist_compile_options {
     fn optimizer(&self) -> Result<Arc<dyn Optimizer>> {
         let mnist_compile_options { optimizer, learning_rate, beta_1, beta_2, epsilon, .. } = *self;
         let rate = |own: f64| if learning_rate == Self::DEFAULT.learning_rate { own } else { learning_rate };
-        let adam = Adam { learning_rate, beta_1, beta_2, epsilon, ..Adam::default() };
+        let betas = Betas { learning_rate, beta_1, beta_2, epsilon, ..Betas::default() };
         let default = RmsProp::default();
         Ok(match optimizer {
-            MNIST_OPTIMIZER_ADAM => Arc::new(adam),
-            MNIST_OPTIMIZER_ADAMW => Arc::new(AdamW(Adam { weight_decay: AdamW::default().0.weight_decay, ..adam })),
+            MNIST_OPTIMIZER_ADAM => Arc::new(Adam { betas, amsgrad: false }),
+            MNIST_OPTIMIZER_ADAMW => {
+                let weight_decay = AdamW::default().0.betas.weight_decay;
+                Arc::new(AdamW(Adam { betas: Betas { weight_decay, ..betas }, amsgrad: false }))
+            }
             MNIST_OPTIMIZER_SGD => Arc::new(Sgd { learning_rate: rate(0.01), ..Sgd::default() }),
             MNIST_OPTIMIZER_RMSPROP => Arc::new(RmsProp { learning_rate, epsilon, ..default }),
             _ => return Err(unknown("optimizer", "a constant MNIST_OPTIMIZER_...", optimizer)),

@@ -2,10 +2,12 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
+use super::memory::to_memory;
 use super::model::mnist_model;
 use super::pointers::{borrow, give, out, path};
+#[cfg(feature = "onnx")]
 use crate::onnx;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 /// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
 /// those of one moment between two steps, with operators of opset 17, for any number of samples. What goes in and comes out
@@ -29,6 +31,27 @@ pub unsafe extern "C" fn mnist_model_save_onnx(
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe { onnx::save(borrow(model, "model")?.get()?, &self::path(path, "path")?)? };
         Ok(MNIST_OK)
+    })
+}
+
+/// Writes the model to memory: the bytes of the file that mnist_model_save_onnx would write. `buffer`, `capacity` and `*needed`
+/// are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_onnx but the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_save_onnx_memory(
+    model: *const mnist_model,
+    buffer: *mut c_void,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let bytes = onnx::write(borrow(model, "model")?.get()?)?;
+            to_memory(buffer, capacity, needed, |out| Ok(out.write_all(&bytes)?))
+        }
     })
 }
 
@@ -70,4 +93,29 @@ pub unsafe extern "C" fn mnist_model_load_onnx(
         }
         Ok(MNIST_OK)
     })
+}
+
+/// A build without ONNX's files.
+#[cfg(not(feature = "onnx"))]
+mod onnx {
+    use crate::error::{Error, ErrorKind, Result};
+    use crate::model::Model;
+    use std::path::Path;
+
+    pub fn load(_: &Path) -> Result<Model> {
+        missing()
+    }
+
+    pub fn save(_: &Model, _: &Path) -> Result<()> {
+        missing()
+    }
+
+    pub fn write(_: &Model) -> Result<Vec<u8>> {
+        missing()
+    }
+
+    fn missing<T>() -> Result<T> {
+        let error = Error::new(ErrorKind::Unsupported, "the library was built without ONNX's files");
+        Err(error.expected("its feature `onnx`"))
+    }
 }

@@ -17,7 +17,7 @@
 //     mnist_npz_open                                                          mnist_npz_free
 //     mnist_load_data (two), mnist_dataset_from_..., mnist_dataset_slice      mnist_dataset_free
 //     mnist_graph_new                                                         mnist_graph_free (its tensors with it)
-//     mnist_model_new, mnist_model_load                                       mnist_model_free
+//     mnist_model_new, mnist_model_load, mnist_model_load_memory              mnist_model_free
 //     mnist_model_fit                                                         mnist_history_free
 //
 // Every _free takes NULL. Objects do not depend on each other's lives, except tensors on their graph's. What is handed in

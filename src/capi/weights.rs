@@ -3,7 +3,9 @@
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::model::mnist_model;
-use super::pointers::{borrow, give, out, path};
+use super::pointers::{borrow, give, out, path, string};
+use crate::error::{At, Error};
+use crate::json;
 use crate::model::Model;
 use std::ffi::c_char;
 
@@ -28,14 +30,24 @@ pub unsafe extern "C" fn mnist_model_save_weights(
 }
 
 /// Reads weights that mnist_model_save_weights wrote, or any other program in that form; of a file that mnist_model_save
-/// wrote, the weights alone. The file must have exactly this model's weights; otherwise the model stays as it was. What
+/// wrote, the weights alone. A file of Keras's, `.weights.h5`, `.h5` or `.keras`, is taken likewise, told by its content: layers
+/// are met in Keras's order, their names do not count. The file must have exactly this model's weights; otherwise the model stays as it was. What
 /// the optimizer has gathered is kept.
 ///
-/// Memory, whatever the file: a copy of this model's weights, and 64 bytes for each byte of the file's header, which is
-/// refused beyond 16 MiB.
+/// A safetensors file of a PyTorch state_dict will do as well: one whose tensors are called `conv1.weight`, `bn1.running_mean`,
+/// `fc.bias` and so on, none of them as a weight of this model, float32, float16, bfloat16 or float64. Kernels are brought from
+/// `[out, in, k, k]` into `[k, k, in, out]`, `[out, in]` into `[in, out]`, and where a picture is flattened the order C, H, W into
+/// H, W, C. Names are not compared: what a module holds, names of tensors and shapes, says which layer it is. Modules that
+/// hold the same are told by the numbers in their names, if these differ in nothing else and the layers follow on each
+/// other. What that leaves open is UNSUPPORTED; mnist_model_load_weights_mapped takes it. The layers themselves must be
+/// PyTorch's: a batch normalization's epsilon is 1e-5 there (docs/interop.md tells what differs).
+///
+/// Memory, whatever the file: a copy of this model's weights (of PyTorch's, and the largest of them once more), and 64 bytes
+/// for each byte of the file's header, which is refused beyond 16 MiB.
 ///
 /// Errors, with file and tensor: NOT_FOUND for the file or a missing tensor; SHAPE for a wrong shape or a tensor that
-/// the model does not have; UNSUPPORTED for another dtype than float32; FORMAT for what is no such file, the kind of which is
+/// the model does not have; UNSUPPORTED for another dtype than float32 (of PyTorch's: no float), a state_dict that can be taken
+/// in several ways, or a format that this build does not have; FORMAT for what is no such file, the kind of which is
 /// named if it is a known one; IO; BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load_weights(
@@ -46,6 +58,36 @@ pub unsafe extern "C" fn mnist_model_load_weights(
     guard::status(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe { borrow(model, "model")?.get()?.load_weights(&self::path(path, "path")?)? };
+        Ok(MNIST_OK)
+    })
+}
+
+/// Reads weights of a PyTorch state_dict, a safetensors file, whose names `map` explains: JSON5, an object in which
+/// a tensor's name has the weight's that it is, or a module's name has a layer's, or either has null, for what is to be left out.
+/// Every weight of the model must be in it once, and every tensor of the file (but num_batches_tracked). Layouts are PyTorch's,
+/// as in mnist_model_load_weights. On failure the model stays as it was.
+///
+/// ```c
+/// mnist_model_load_weights_mapped(model, "net.safetensors",
+///     "{'left': 'conv2d', 'right': 'conv2d_1', 'fc.weight': 'dense/kernel', 'fc.bias': 'dense/bias', aux: null}", error);
+/// ```
+///
+/// Errors: those of mnist_model_load_weights; INVALID_ARGUMENT for a map that is no such object or names something twice;
+/// NOT_FOUND for a name that the file or the model does not have, and for a weight that the map leaves out.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_load_weights_mapped(
+    model: *mut mnist_model,
+    path: *const c_char,
+    map: *const c_char,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let (model, path) = (borrow(model, "model")?.get()?, self::path(path, "path")?);
+            let map = json::parse(string(map, "map")?).map_err(Error::as_argument).at("argument `map`")?;
+            model.load_weights_mapped(&path, &map)?;
+        }
         Ok(MNIST_OK)
     })
 }
@@ -71,12 +113,14 @@ pub unsafe extern "C" fn mnist_model_save(
     })
 }
 
-/// Reads a model that mnist_model_save or a fit's checkpoint wrote. On success `*out` is a new model, to be freed with
+/// Reads a model that mnist_model_save or a fit's checkpoint wrote. (The format is told by the file's content; others are for
+/// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
-/// its weights and optimizer's state. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too

@@ -1,18 +1,22 @@
-//! The zip archive around arrays. Where it ends and what its directory holds is checked here before the zip crate looks for
+//! The zip archive around arrays, and around Keras's models. Where it ends and what its directory holds is checked here before the zip crate looks for
 //! them: that goes through a file byte by byte, and again for each mark of an end that turns out to be none.
 
+#[cfg(feature = "keras")]
+use crate::error::At;
 use crate::error::{Error, ErrorKind, Result};
 use crate::files::{self, Input, Place};
 use crate::kind::{self, Kind};
 use crate::memory;
+#[cfg(feature = "keras")]
+use std::io::Cursor;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use zip::read::{ArchiveOffset, Config, ZipFile, ZipFileEntry};
 use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 /// An open archive.
-pub struct Archive {
-    zip: ZipArchive<BufReader<Input>>,
+pub struct Archive<R = Input> {
+    zip: ZipArchive<BufReader<R>>,
     /// The file's length.
     len: u64,
     /// What the file begins with, to say what it is when it is not what was expected.
@@ -27,13 +31,49 @@ impl Archive {
         let mut file = BufReader::new(file);
         let start = kind::start(&mut file)?;
         match check_directory(&mut file, len) {
-            Ok(offset) => {
-                let config = Config { archive_offset: ArchiveOffset::Known(offset) };
-                let zip = ZipArchive::with_config(config, file).map_err(damaged)?;
-                Ok(Archive { zip, len, start })
-            }
+            Ok(offset) => Archive::sound(file, len, start, offset),
             Err(error) => Err(Kind::Npz.other(&start).unwrap_or(error)),
         }
+    }
+}
+
+#[cfg(feature = "keras")]
+impl<'a> Archive<Cursor<&'a [u8]>> {
+    /// The archive that a file's bytes are.
+    pub fn of(bytes: &'a [u8]) -> Result<Self> {
+        let (mut file, len) = (BufReader::new(Cursor::new(bytes)), bytes.len() as u64);
+        let offset = check_directory(&mut file, len)?;
+        Archive::sound(file, len, Vec::new(), offset)
+    }
+}
+
+impl<R: Read + Seek> Archive<R> {
+    /// An archive whose directory is what its end says.
+    fn sound(file: BufReader<R>, len: u64, start: Vec<u8>, offset: u64) -> Result<Self> {
+        let config = Config { archive_offset: ArchiveOffset::Known(offset) };
+        let zip = ZipArchive::with_config(config, file).map_err(damaged)?;
+        Ok(Archive { zip, len, start })
+    }
+
+    /// The bytes of the member called `name`, at most so many; `None` where there is none.
+    #[cfg(feature = "keras")]
+    pub fn read(&mut self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
+        let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
+        let mut read = || {
+            let mut member = self.member_to_unpack(index)?;
+            let size = member.size();
+            if size > most {
+                let error = Error::new(ErrorKind::Unsupported, "the member is too long");
+                return Err(error.expected(format_args!("at most {most} bytes")).found(size));
+            }
+            let bytes = super::read_claimed(&mut member, size as usize, 0)?;
+            // The end: nothing follows, and the check sum is compared.
+            match member.read(&mut [0]).map_err(|error| super::unreadable(error, size))? {
+                0 => Ok(Some(bytes)),
+                _ => Err(Error::new(ErrorKind::Format, "the member is longer than it claims").expected(size)),
+            }
+        };
+        read().at(format_args!("member {name}"))
     }
 
     /// How many members there are.
@@ -55,13 +95,13 @@ impl Archive {
     }
 
     /// A member to be read.
-    pub fn member(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<Input>>> {
+    pub fn member(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<R>>> {
         check_method(&self.zip.by_index_data(index).map_err(damaged)?)?;
         self.zip.by_index(index).map_err(damaged)
     }
 
     /// The same, unless the directory claims of it what cannot be.
-    pub fn member_to_unpack(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<Input>>> {
+    pub fn member_to_unpack(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<R>>> {
         let len = self.len;
         let member = self.member(index)?;
         let packed = member.compressed_size().min(len);
@@ -146,7 +186,7 @@ struct Directory {
 
 /// Makes sure that the last end record in a file of `len` bytes tells the truth of a directory right before it, and says at
 /// which byte of the file the archive begins. It takes time for the directory's bytes and 64 KiB, whatever these are.
-fn check_directory(file: &mut BufReader<Input>, len: u64) -> Result<u64> {
+fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<u64> {
     let last = len.min(END as u64 + u64::from(u16::MAX));
     file.seek(SeekFrom::Start(len - last))?;
     let mut tail = memory::filled(last as usize, 0)?;
@@ -191,7 +231,7 @@ fn in_parts() -> Error {
 
 /// The record of an archive with more than 65,535 members or 4 GiB, which ends at `end`; its place counts from where the
 /// archive begins, which is `place` in most files.
-fn large_directory(file: &mut BufReader<Input>, end: u64, place: u64) -> Result<Directory> {
+fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, place: u64) -> Result<Directory> {
     for start in [place, end - END_64] {
         if start > end - END_64 {
             continue;
@@ -211,7 +251,7 @@ fn large_directory(file: &mut BufReader<Input>, end: u64, place: u64) -> Result<
 }
 
 /// Goes through a directory's entries, which must fill it.
-fn walk(file: &mut BufReader<Input>, directory: &Directory) -> Result<()> {
+fn walk<R: Read + Seek>(file: &mut BufReader<R>, directory: &Directory) -> Result<()> {
     const ENTRY: u64 = 46;
     let &Directory { count, size, end, .. } = directory;
     let start = end.checked_sub(size).ok_or_else(|| unsound("its directory is larger than the file"))?;
@@ -232,7 +272,7 @@ fn walk(file: &mut BufReader<Input>, directory: &Directory) -> Result<()> {
     }
 }
 
-fn read_at<const N: usize>(file: &mut BufReader<Input>, at: u64) -> Result<[u8; N]> {
+fn read_at<const N: usize>(file: &mut BufReader<impl Read + Seek>, at: u64) -> Result<[u8; N]> {
     let mut bytes = [0; N];
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(&mut bytes).map_err(|error| super::unreadable(error, at))?;

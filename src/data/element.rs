@@ -219,7 +219,7 @@ fn out_of_range(value: impl std::fmt::Display) -> Error {
 }
 
 /// A float of 16 bits: a sign, 5 bits of exponent, 10 of fraction.
-fn half(bits: u16) -> f32 {
+pub fn half(bits: u16) -> f32 {
     let (exponent, fraction) = (u32::from(bits >> 10 & 31), u32::from(bits & 1023));
     let size = match exponent {
         0 => fraction as f32 / (1 << 24) as f32,

@@ -19,10 +19,13 @@ mod source;
 mod targets;
 mod transform;
 
+#[cfg(feature = "keras")]
+pub(crate) use archive::Archive;
 pub use batches::{Batch, Truth, order};
 pub use cache::load_data;
 pub use dataset::{Dataset, Dtype};
 pub use element::Elements;
+pub(crate) use element::half;
 pub(crate) use fingerprint::NAMELESS;
 pub use npz::Npz;
 pub use prefetch::Prefetch;

@@ -3,7 +3,7 @@
 //! ```text
 //! place         a path as the caller names it, and where that was when the call began
 //! descriptors   none below 3 is ever this library's; what a signal interrupts is taken up again
-//! open          a regular file to read, and nothing that could wait
+//! open          a regular file to read, and nothing that could wait; or memory in its place
 //! target        what is to be replaced, and whether it can be
 //! temporary     the file beside it that is written first
 //! replace       both together: the new content in one step
@@ -25,9 +25,9 @@ pub use folders::{check_with_folders, make_folders};
 pub use log::Log;
 #[cfg(feature = "onnx")]
 pub use open::open_beside;
-pub use open::{Input, open, read_text};
+pub use open::{Content, Input, open, read_text};
 pub use place::Place;
-pub use replace::{check, replace};
+pub use replace::{check, replace, save};
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,12 @@
-//! A file to read.
+//! A file to read, and what stands for one in memory.
 
 use super::descriptors::{again, opened};
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Result};
+use crate::memory::{self, cannot_allocate};
+use std::borrow::Cow;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 /// A regular file that is open to be read. No signal interrupts it.
@@ -75,6 +77,75 @@ pub(super) fn kind(there: &Metadata) -> &'static str {
         }
     }
     if there.is_dir() { "a directory" } else { "something else" }
+}
+
+/// What a file holds, in a file or in memory of the caller's.
+pub enum Content<'a> {
+    /// In a file that is open, and where that is.
+    File(Input, Place),
+    /// In memory.
+    Memory(Cursor<&'a [u8]>),
+}
+
+impl<'a> Content<'a> {
+    /// What the file at `place` holds. Errors do not name the file: its opener does.
+    pub fn at(place: &Place) -> Result<Self> {
+        Ok(Content::File(open(place)?, place.clone()))
+    }
+
+    /// What `bytes` are.
+    pub fn of(bytes: &'a [u8]) -> Self {
+        Content::Memory(Cursor::new(bytes))
+    }
+
+    /// Where the file is, if it is one.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Content::File(_, place) => Some(place),
+            Content::Memory(_) => None,
+        }
+    }
+
+    /// How many bytes there are.
+    pub fn size(&self) -> Result<u64> {
+        match self {
+            Content::File(file, _) => file.size(),
+            Content::Memory(bytes) => Ok(bytes.get_ref().len() as u64),
+        }
+    }
+
+    /// All of it at once: as it lies in memory, and read from a file.
+    pub fn bytes(self) -> Result<Cow<'a, [u8]>> {
+        let size = self.size()?;
+        match self {
+            Content::Memory(bytes) => Ok(Cow::Borrowed(bytes.into_inner())),
+            Content::File(mut file, _) => {
+                let size = usize::try_from(size).map_err(|_| cannot_allocate(usize::MAX))?;
+                let mut bytes = memory::filled(size, 0)?;
+                file.rewind()?;
+                file.read_exact(&mut bytes)?;
+                Ok(Cow::Owned(bytes))
+            }
+        }
+    }
+}
+
+impl Read for Content<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Content::File(file, _) => file.read(bytes),
+            Content::Memory(from) => from.read(bytes),
+        }
+    }
+}
+
+impl Seek for Content<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Content::File(file, _) => file.seek(to),
+            Content::Memory(from) => from.seek(to),
+        }
+    }
 }
 
 impl Input {

@@ -8,6 +8,7 @@ use super::target::Target;
 use super::temporary::claim;
 use crate::error::{At, Result};
 use std::fs::{self, File};
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Where in a message the temporary file is.
@@ -32,6 +33,16 @@ pub fn replace(place: &Place, write: impl FnOnce(&mut File) -> Result<()>) -> Re
     }
     sync_folder(&target.folder);
     Ok(())
+}
+
+/// The same of what is written in small pieces. Errors name the file.
+pub fn save(place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    replace(place, |file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        Ok(out.flush()?)
+    })
+    .at(place)
 }
 
 /// Fails where [`replace`] would before it writes: no such folder, no right to write in it, no file to replace, or one that
@@ -61,7 +72,7 @@ fn sync_folder(folder: &Path) {
 mod tests {
     use super::*;
     use crate::error::ErrorKind;
-    use std::io::{self, Write};
+    use std::io;
 
     fn names_in(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

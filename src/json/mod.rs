@@ -4,7 +4,7 @@ mod names;
 mod text;
 
 pub use names::nearest;
-pub use text::parse;
+pub use text::{of_file, parse};
 
 use crate::error::{Error, ErrorKind, Result, printable};
 use serde_json::{Map, Value};

@@ -14,6 +14,12 @@ pub const LONGEST: usize = 16 << 20;
 /// The most objects and lists inside each other.
 const DEEPEST: usize = 64;
 
+/// The value that a program wrote into a file as JSON, which is strict. Errors are `Format`. The caller bounds its length.
+pub fn of_file(text: &[u8]) -> Result<Value> {
+    serde_json::from_slice(text)
+        .map_err(|error| Error::new(ErrorKind::Format, format!("not JSON: {}", printable(&error.to_string()))))
+}
+
 /// The value that a text describes. Errors are `Format` and name line and column.
 pub fn parse(text: &str) -> Result<Value> {
     if text.len() > LONGEST {

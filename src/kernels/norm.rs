@@ -95,9 +95,10 @@ impl<const RELU: bool> Across for Normalize<'_, RELU> {
     unsafe fn vector<V: Simd>(&mut self, at: usize, n: usize) {
         // SAFETY: the caller's.
         unsafe {
-            let [x, mean, scale, beta] =
-                [self.x, self.mean, self.scale, self.beta].map(|slice| V::load_up_to(slice.as_ptr().add(at), n));
-            let y = x.sub(mean).fma(scale, beta);
+            let x = V::load_up_to(self.x.as_ptr().add(at), n);
+            let mean = V::load_up_to(self.mean.as_ptr().add(at), n);
+            let scale = V::load_up_to(self.scale.as_ptr().add(at), n);
+            let y = x.sub(mean).fma(scale, V::load_up_to(self.beta.as_ptr().add(at), n));
             let y = if RELU { y.relu() } else { y };
             y.store_up_to(self.y.as_mut_ptr().add(at), n);
         }
@@ -216,9 +217,10 @@ impl Across for InputGradient<'_> {
         let start = self.row * self.scale.len() + at;
         // SAFETY: the caller's.
         unsafe {
-            let [scale, mean_dy, mean_dy_xhat] =
-                [self.scale, self.mean_dy, self.mean_dy_xhat].map(|slice| V::load_up_to(slice.as_ptr().add(at), n));
-            let dy = V::load_up_to(self.dy.as_ptr().add(start), n).sub(mean_dy);
+            let scale = V::load_up_to(self.scale.as_ptr().add(at), n);
+            let mean_dy_xhat = V::load_up_to(self.mean_dy_xhat.as_ptr().add(at), n);
+            let dy = V::load_up_to(self.dy.as_ptr().add(start), n);
+            let dy = dy.sub(V::load_up_to(self.mean_dy.as_ptr().add(at), n));
             let dx = dy.sub(self.all.xhat::<V>(self.row, at, n).mul(mean_dy_xhat)).mul(scale);
             dx.store_up_to(self.dx.as_mut_ptr().add(start), n);
         }

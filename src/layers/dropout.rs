@@ -80,6 +80,10 @@ impl Layer for Dropout {
         !training || self.rate == 0.0
     }
 
+    fn keeps_zeros(&self) -> bool {
+        true
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let len = site.input_len();
         let drawn = if self.whole_channels { site.output.dims()[2] } else { len };
@@ -110,6 +114,19 @@ struct DropoutWork {
     kept: Vec<bool>,
 }
 
+/// Draws what is kept: where the generator's next number of 32 bits is `below` or more. Sixty-four numbers at a time, which are
+/// those that `next_u32` would give one by one.
+fn draw(random: &mut impl RngCore, below: u64, kept: &mut [bool]) {
+    let mut bytes = [0; 256];
+    for kept in kept.chunks_mut(64) {
+        let bytes = &mut bytes[..4 * kept.len()];
+        random.fill_bytes(bytes);
+        for (kept, word) in kept.iter_mut().zip(bytes.chunks_exact(4)) {
+            *kept = u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]])) >= below;
+        }
+    }
+}
+
 /// The elements of `x` that are kept, times `scale`.
 fn keep(x: &[f32], kept: &[bool], scale: f32, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(kept.len()).zip(y.chunks_exact_mut(kept.len())) {
@@ -127,7 +144,7 @@ impl Work for DropoutWork {
         for_each((Chunks::new(y, len), Chunks::new(kept, drawn)), &|sample, (y, kept)| {
             let mut random = generator(seed, layer, step.number, sample as u64);
             let kept = kept.into_slice();
-            kept.iter_mut().for_each(|kept| *kept = u64::from(random.next_u32()) >= below);
+            draw(&mut random, below, kept);
             keep(&x[sample * len..][..len], kept, scale, y.into_slice());
         });
         Ok(())
@@ -206,5 +223,20 @@ impl Work for NoiseWork {
             dx.copy_from_slice(pass.dz);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_at_once_is_what_is_drawn_one_by_one() {
+        for len in [1, 2, 63, 64, 65, 200] {
+            let (mut at_once, mut by_one) = (generator(1, 2, 3, 4), generator(1, 2, 3, 4));
+            let mut kept = vec![false; len];
+            draw(&mut at_once, 1 << 31, &mut kept);
+            assert!(kept.iter().all(|&kept| kept == (by_one.next_u32() >= 1 << 31)), "{len}");
+        }
     }
 }

@@ -57,7 +57,7 @@ pub use flatten::Flatten;
 pub use initializer::Initializer;
 pub use input::Input;
 pub use regularizer::Regularizer;
-pub use spec::{Arity, Config, Entry, check_rank, entry, read};
+pub use spec::{Arity, Config, Entry, axis_of, check_rank, entry, read};
 
 use crate::error::{Error, Result};
 use crate::graph::Shape;
@@ -156,6 +156,12 @@ pub trait Layer: Debug + Send + Sync {
     /// the last axis, for parameters of these names (gamma and beta may be missing), and then its epsilon.
     fn normalizes(&self, _input: &Shape) -> Option<f64> {
         None
+    }
+
+    /// Whether its output, where relu gave its input, is 0 only where all of the input that has a share in it is 0, or has lost
+    /// its share: then nobody wants a gradient there.
+    fn keeps_zeros(&self) -> bool {
+        false
     }
 
     /// Whether its output is its input, number for number, under another shape: then nothing is built. `training` says
@@ -322,7 +328,8 @@ pub struct Pass<'a, 'b> {
     pub dz: &'a [f32],
     /// For each input, where its gradient goes, `[B, input]`; `None` where it is not wanted. All of it is written.
     pub dx: &'b mut [Option<&'a mut [f32]>],
-    /// Whether `x[0]` came out of relu, so that `dx[0]` is 0 where it is not positive. Only for a layer that
+    /// Whether `x[0]` came out of relu, maybe through layers that [keep zeros](Layer::keeps_zeros), so that `dx[0]` is 0 where it
+    /// is not positive. Only for a layer that
     /// [`gates`](Work::gates).
     pub gated: bool,
 }

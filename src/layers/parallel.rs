@@ -13,9 +13,10 @@ pub trait Parts: Send + Sized {
     fn split_at(self, part: usize) -> (Self, Self);
 }
 
-/// Does `task` for each part; it is given the part's index and the part.
-pub fn for_each<P: Parts>(parts: P, task: &(impl Fn(usize, P) + Sync)) {
-    fn range<P: Parts>(first: usize, parts: P, task: &(impl Fn(usize, P) + Sync)) {
+/// Does `task` for each part; it is given the part's index and the part. The task is not inlined: what hands parts out is
+/// compiled once for each kind of parts, and not for each of some 150 tasks.
+pub fn for_each<P: Parts>(parts: P, task: &(dyn Fn(usize, P) + Sync)) {
+    fn range<P: Parts>(first: usize, parts: P, task: &(dyn Fn(usize, P) + Sync)) {
         match parts.count() {
             0 => (),
             1 => task(first, parts),
@@ -41,7 +42,7 @@ pub fn both<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> 
 }
 
 /// Does `task` for each part, one after the other.
-fn in_turn<P: Parts>(parts: P, task: &impl Fn(usize, P)) {
+fn in_turn<P: Parts>(parts: P, task: &dyn Fn(usize, P)) {
     let mut rest = parts;
     for part in 0..rest.count() {
         let (first, others) = rest.split_at(1);

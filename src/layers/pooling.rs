@@ -83,6 +83,10 @@ impl<const N: usize> Layer for Pooling<N> {
         Shape::new(&dims[2 - N..])
     }
 
+    fn keeps_zeros(&self) -> bool {
+        matches!(self.kind, Kind::Max)
+    }
+
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let size = Pool { window: self.window(site.inputs[0])?, channels: site.inputs[0].dims()[N] };
         Ok(Box::new(PoolingWork { kind: self.kind, size, isa: site.isa }))

@@ -23,7 +23,7 @@ use crate::graph::Architecture;
 use crate::json::{Object, count};
 use crate::losses::{self, Crossentropy, Loss};
 use crate::metrics;
-use crate::optimizers::{self, Adam, Optimizer};
+use crate::optimizers::{self, Adam, Betas, Optimizer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -66,14 +66,14 @@ impl Compiled {
 fn flat_adam(object: &Object<'_>) -> Result<Arc<dyn Optimizer>> {
     object.only(&["class_name", "learning_rate", "beta_1", "beta_2", "epsilon"])?;
     object.get("class_name", "Adam", |value| (value == "Adam").then_some(()))?;
-    let adam = Adam {
+    let betas = Betas {
         learning_rate: object.f64("learning_rate")?,
         beta_1: object.f64("beta_1")?,
         beta_2: object.f64("beta_2")?,
         epsilon: object.f64("epsilon")?,
-        ..Adam::default()
+        ..Betas::default()
     };
-    Ok(Arc::new(adam))
+    Ok(Arc::new(Adam { betas, amsgrad: false }))
 }
 
 impl Position {

@@ -4,7 +4,7 @@ use super::compile::Compiled;
 use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize, PREDICTING};
 use super::parameters::Parameters;
-use super::plan::Purpose;
+use super::plan::{Plan, Purpose};
 use crate::data::Truth;
 use crate::graph::{Architecture, Graph, Tensor};
 use crate::json::{self, Named, Object};
@@ -159,7 +159,7 @@ fn a_fused_step_is_the_step_of_a_stored_gradient() {
             self.0.class()
         }
         fn learning_rate(&self) -> f64 {
-            self.0.learning_rate
+            self.0.betas.learning_rate
         }
         fn slots(&self) -> Vec<&'static str> {
             self.0.slots()
@@ -201,4 +201,45 @@ fn what_a_frozen_layer_adds_to_the_loss_is_gone_at_once() {
     assert!((free - loss() - penalty).abs() < 1e-6, "{free} {} {penalty}", loss());
     model.set_trainable(None, true).unwrap();
     assert_eq!(loss(), free);
+}
+
+#[test]
+fn zeros_of_relu_are_known_through_what_keeps_them() {
+    let mut graph = Graph::new();
+    let x = graph.input(&[8, 8, 1]).unwrap();
+    let layers = [
+        ("Dropout", "{rate: 0.5}"),
+        ("Conv2D", "{filters: 2, kernel_size: 3, activation: 'relu'}"),
+        ("MaxPooling2D", "{}"),
+        ("Dropout", "{rate: 0.5}"),
+        ("AveragePooling2D", "{}"),
+        ("Conv2D", "{filters: 2, kernel_size: 1, activation: 'tanh'}"),
+        ("Dropout", "{rate: 0.5}"),
+    ];
+    let y = layers.iter().fold(x, |y, (class, config)| layer(&mut graph, class, config, &[y]));
+    let purpose = Purpose { training: true, trainable: &[true; 8], left: None };
+    let plan = Plan::new(&graph.architecture(x, y).unwrap(), purpose);
+    let known: Vec<_> = plan.values.iter().map(|value| (value.gated, value.hollow)).collect();
+    let (no, gated, hollow) = ((false, false), (true, false), (false, true));
+    assert_eq!(known, [no, no, gated, hollow, hollow, no, no, no, no]);
+}
+
+#[test]
+fn a_network_that_computes_nothing_is_evaluated_as_others_are() {
+    use crate::data::Dataset;
+    use crate::model::Model;
+    use crate::train::{EvaluateOptions, Output};
+    for (class, config) in [("Flatten", "{}"), ("Activation", "{activation: 'softmax'}")] {
+        let mut graph = Graph::new();
+        let x = graph.input(&[2, 1]).unwrap();
+        let mut y = layer(&mut graph, "Flatten", "{}", &[x]);
+        if class != "Flatten" {
+            y = layer(&mut graph, class, config, &[y]);
+        }
+        let model = Model::new(&graph, x, y, "model").unwrap();
+        let data = Dataset::from_f32(vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0], &[3, 2, 1], vec![0, 1, 1]).unwrap();
+        let quiet = &mut |_: &str| ();
+        let evaluated = model.evaluate(&data, EvaluateOptions::new(Output::file(quiet))).unwrap();
+        assert!((evaluated.metrics.accuracy - 2.0 / 3.0).abs() < 1e-6, "{class}: {:?}", evaluated.metrics);
+    }
 }

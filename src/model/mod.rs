@@ -11,12 +11,14 @@
 //! predict     the forward pass alone           named_weights  weights by name, in memory
 //! state       how far its training has come    judge, score, history  what it is worth
 //! saved       the whole as a file, config: what is in it as JSON
+//! formats     what is read, told by its bytes  pytorch     a state_dict's weights
 //! pool        its threads                      budget      whether there is memory for a call
 //! ```
 
 mod budget;
 pub mod compile;
 pub(crate) mod config;
+mod formats;
 #[cfg(test)]
 mod graph_tests;
 pub(crate) mod history;
@@ -33,6 +35,7 @@ pub(crate) mod parameters;
 pub(crate) mod plan;
 pub(crate) mod pool;
 mod predict;
+mod pytorch;
 pub(crate) mod saved;
 pub(crate) mod score;
 pub(crate) mod state;
@@ -42,20 +45,21 @@ pub use history::{History, Logs};
 pub use score::Metrics;
 
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::Place;
+use crate::files::{self, Content, Place};
 use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
 use crate::json::nearest;
 use crate::kernels::Isa;
 use crate::layers::Activation;
+use crate::memory::Buffer;
 use crate::weights;
 use network::Network;
 use parameters::Parameters;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use plan::Purpose;
 use pool::Pool;
-use saved::Saved;
 use serde_json::Value;
 use state::State;
+use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,21 +100,17 @@ impl Model {
         Model::of(name.to_string(), architecture, parameters)
     }
 
-    /// The model in the file `path`, as [`save`](Self::save) or a fit's checkpoint wrote it: its weights, what it was
-    /// compiled with, the optimizer's state and where the fit was. Memory, whatever the file: 64 bytes for each byte of its
-    /// header, which is refused beyond 16 MiB, and 8 for each byte behind it.
+    /// The model in the file `path`, in a format that is told by its content (`formats.rs`). As [`save`](Self::save) or a
+    /// fit's checkpoint wrote it: its weights, what it was compiled with, the optimizer's state and where the fit was. Memory,
+    /// whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte behind it.
     pub fn load(path: &Path) -> Result<Self> {
         let place = Place::of(path)?;
-        let load = || {
-            let mut saved = Saved::open(&place)?;
-            let parameters = Parameters::zeros(&saved.architecture)?;
-            parameters.write(|all| saved.weights(parameters.entries(), all))??;
-            let model = Model::of(saved.name.clone(), saved.architecture.clone(), parameters)?;
-            let state = saved.state(&model.parameters)?;
-            *model.state.write() = state;
-            Ok(model)
-        };
-        load().map_err(|error: Error| error.at(&place))
+        Content::at(&place).and_then(formats::model).at(&place)
+    }
+
+    /// The same of what such a file holds. Nothing is kept of `data`.
+    pub fn load_memory(data: &[u8]) -> Result<Self> {
+        formats::model(Content::of(data)).at("argument `data`")
     }
 
     /// The model of a network and its parameters.
@@ -128,6 +128,25 @@ impl Model {
             learner: Mutex::default(),
             cancel: AtomicBool::new(false),
         })
+    }
+
+    /// A model out of a file.
+    #[cfg(feature = "keras")]
+    pub(crate) fn restored(
+        name: String,
+        architecture: Architecture,
+        parameters: Parameters,
+        state: State,
+    ) -> Result<Self> {
+        let model = Model::of(name, architecture, parameters)?;
+        *model.state.write() = state;
+        Ok(model)
+    }
+
+    /// Of each layer, whether training may change it.
+    #[cfg(feature = "keras")]
+    pub(crate) fn trainable(&self) -> Vec<bool> {
+        self.trainable.read().clone()
     }
 
     /// Its name.
@@ -229,19 +248,45 @@ impl Model {
 
     /// The same, of a path that was looked at before.
     pub(crate) fn save_weights_at(&self, place: &Place) -> Result<()> {
+        let saved = self.saved_weights()?;
+        files::save(place, |out| saved(out))
+    }
+
+    /// What writes such a file, as often as it is called: the weights are those of this moment.
+    pub fn saved_weights(&self) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<'_>> {
         let values = self.parameters.snapshot()?;
-        let entries = saved::weight_entries(self.parameters.entries(), &values);
-        weights::save(place, &[("format", "mnist")], &entries)
+        Ok(move |out: &mut dyn Write| {
+            let entries = saved::weight_entries(self.parameters.entries(), &values);
+            weights::write(out, &[("format", saved::WEIGHTS)], &entries)
+        })
     }
 
     /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
-    /// model's file. The file must hold this model's weights, all of them and no others; otherwise the model stays as it
-    /// was. The optimizer's state is kept; the position of an earlier fit, which had other weights, is not. Memory,
-    /// whatever the file: a copy of the weights, and 64 bytes for each byte of the file's header. Exclusive.
+    /// model's file, or PyTorch's, or another format's (`formats.rs`). The file must hold this model's weights,
+    /// all of them and no others; otherwise the model stays as it was. The optimizer's state is kept; the position of an
+    /// earlier fit, which had other weights, is not. Memory, whatever the file: a copy of the weights, and 64 bytes for each
+    /// byte of the file's header. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
         let place = Place::of(path)?;
+        self.take_weights(|| Content::at(&place).and_then(|content| formats::weights(self, content)).at(&place))
+    }
+
+    /// The same of what such a file holds. Nothing is kept of `data`.
+    pub fn load_weights_memory(&self, data: &[u8]) -> Result<()> {
+        self.take_weights(|| formats::weights(self, Content::of(data)).at("argument `data`"))
+    }
+
+    /// The same of a PyTorch state_dict as safetensors whose names `map` explains, as `weights::pytorch::by_map` says.
+    pub fn load_weights_mapped(&self, path: &Path, map: &Value) -> Result<()> {
+        let place = Place::of(path)?;
+        let read = |content| self.pytorch_weights(&mut weights::open(content)?, Some(map));
+        self.take_weights(|| Content::at(&place).and_then(read).at(&place))
+    }
+
+    /// Makes what `read` gives the weights, if it does. Exclusive.
+    fn take_weights(&self, read: impl FnOnce() -> Result<Buffer>) -> Result<()> {
         let _session = self.exclusive()?;
-        let loaded = saved::read_weights(&place, self.parameters.entries(), self.parameters.len()).at(&place)?;
+        let loaded = read()?;
         let mut state = self.state.write();
         self.parameters.write(|all| all.copy_from_slice(&loaded))?;
         state.position = None;
@@ -256,11 +301,15 @@ impl Model {
 
     /// The same, of a path that was looked at before.
     pub(crate) fn save_at(&self, place: &Place) -> Result<()> {
-        let (weights, state) = {
-            let state = self.state.read();
-            (self.parameters.snapshot()?, state.copy()?)
-        };
-        saved::write(place, self, &weights, &state)
+        let saved = self.saved()?;
+        files::save(place, |out| saved(out))
+    }
+
+    /// What writes such a file, as often as it is called: the model is that of this moment.
+    pub fn saved(&self) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<'_>> {
+        let state = self.state.read();
+        let (weights, state) = (self.parameters.snapshot()?, state.copy()?);
+        Ok(move |out: &mut dyn Write| saved::write(out, self, &weights, &state))
     }
 
     /// A learning rate other than the optimizer's own, from the next step on; also for a fit that is running, from a callback

@@ -8,7 +8,7 @@
 //! another's again once nobody needs it ([`slots`]).
 
 use crate::graph::{Architecture, Shape};
-use crate::layers::{Activation, Role};
+use crate::layers::{Activation, Layer, Role};
 
 /// What a network is made for.
 #[derive(Clone, Copy, Debug)]
@@ -47,10 +47,19 @@ pub struct Value {
     pub shape: Shape,
     /// Whether it came out of a fused relu.
     pub gated: bool,
+    /// Whether its zeros are those that a fused relu made, or were dropped: what gradient they are given changes nothing below.
+    pub hollow: bool,
     /// The op that gives it; `None` for the input.
     pub maker: Option<usize>,
     /// The ops that take it, ascending.
     pub takers: Vec<usize>,
+}
+
+impl Value {
+    /// Whether nobody wants a gradient where it is 0: relu made that, or what came after relu.
+    pub fn has_relus_zeros(&self) -> bool {
+        self.gated || self.hollow
+    }
 }
 
 /// How a network is computed.
@@ -70,7 +79,13 @@ impl Plan {
     /// The plan of a network.
     pub fn new(architecture: &Architecture, purpose: Purpose<'_>) -> Self {
         let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, left: None };
-        plan.values.push(Value { shape: architecture.input().clone(), gated: false, maker: None, takers: Vec::new() });
+        plan.values.push(Value {
+            shape: architecture.input().clone(),
+            gated: false,
+            hollow: false,
+            maker: None,
+            takers: Vec::new(),
+        });
         // Of each call, how many others take its output, and the value that holds it.
         let mut uses = vec![0; architecture.calls.len()];
         architecture.calls.iter().flat_map(|call| &call.inputs).for_each(|&input| uses[input] += 1);
@@ -87,7 +102,11 @@ impl Plan {
                     inputs[0]
                 }
                 false if alone && !purpose.training && plan.fold(architecture, inputs[0], index) => inputs[0],
-                false => plan.push(index, None, inputs, &call.output),
+                false => {
+                    let value = plan.push(index, None, inputs, &call.output);
+                    plan.find_hollow(&**layer, value);
+                    value
+                }
             };
             let activation = layer.activation();
             if activation != Activation::Linear && !(sole && plan.fuse_relu(architecture, value, activation)) {
@@ -107,16 +126,25 @@ impl Plan {
     fn push(&mut self, call: usize, activation: Option<Activation>, inputs: Vec<usize>, shape: &Shape) -> usize {
         let output = self.values.len();
         let maker = Some(self.ops.len());
-        self.values.push(Value { shape: shape.clone(), gated: false, maker, takers: Vec::new() });
+        self.values.push(Value { shape: shape.clone(), gated: false, hollow: false, maker, takers: Vec::new() });
         self.ops.push(Op { call, activation, relu: false, folded: None, inputs, output, learns: false });
         output
     }
 
-    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done.
+    /// Finds whether `value`, which a layer has just given, has the zeros of what it took.
+    fn find_hollow(&mut self, layer: &dyn Layer, value: usize) {
+        let maker = self.values[value].maker.map(|maker| &self.ops[maker].inputs[..]);
+        let Some(&[input]) = maker else { return };
+        self.values[value].hollow = layer.keeps_zeros() && self.values[input].has_relus_zeros();
+    }
+
+    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done: its channels must be the
+    /// maker's, which they are not where a view lies between (behind a Flatten each feature is one).
     fn fold(&mut self, architecture: &Architecture, value: usize, normalization: usize) -> bool {
         let layer = |call: usize| &architecture.layers[architecture.calls[call].layer].layer;
         let shape = &architecture.calls[normalization].output;
-        let normalizes = layer(normalization).normalizes(shape).is_some();
+        let channels = self.values[value].shape.dims().last();
+        let normalizes = layer(normalization).normalizes(shape).is_some() && channels == shape.dims().last();
         let Some(maker) = self.values[value].maker.filter(|_| normalizes) else { return false };
         let op = &mut self.ops[maker];
         let free = op.activation.is_none() && !op.relu && op.folded.is_none() && layer(op.call).folds();
@@ -181,7 +209,9 @@ impl Plan {
     pub fn lives(&self) -> Vec<Life> {
         let life = |(index, value): (usize, &Value)| {
             let end = if index == self.output { self.ops.len() } else { value.takers.last().copied().unwrap_or(0) };
-            value.maker.map(|maker| Life { start: maker, end: end.max(maker), len: value.shape.len() })
+            // An input that is the output as well is kept as one.
+            let start = value.maker.or((index == self.output).then_some(0));
+            start.map(|start| Life { start, end: end.max(start), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }
@@ -270,6 +300,26 @@ mod tests {
         assert_eq!(plan.ops.iter().map(|op| op.learns).collect::<Vec<_>>(), [false, false, true, true]);
         let lens: Vec<_> = plan.gradient_lives().iter().map(|life| life.len).collect();
         assert_eq!(lens, [0, 0, 0, 128, 10]);
+    }
+
+    #[test]
+    fn a_normalization_of_flattened_features_is_not_folded_into_the_convolution() {
+        use crate::json::{Named, Object};
+        use crate::layers::{entry, read};
+        let mut graph = Graph::new();
+        let x = graph.input(&[4, 3, 2]).unwrap();
+        let mut normalized = |flat: bool| {
+            let mut y = graph.conv2d(x, 5, 2, Activation::Linear).unwrap();
+            if flat {
+                y = graph.flatten(y).unwrap();
+            }
+            let named = Named::of("BatchNormalization", Object::empty(""), String::new());
+            let layer = read(entry(&named).unwrap(), &Object::empty("")).unwrap();
+            let y = graph.add(layer, None, true, &[y]).unwrap();
+            let purpose = Purpose { training: false, trainable: &[true; 4], left: None };
+            Plan::new(&graph.architecture(x, y).unwrap(), purpose).ops.len()
+        };
+        assert_eq!((normalized(false), normalized(true)), (1, 2));
     }
 
     #[test]

@@ -31,24 +31,26 @@ use super::history::{History, VALIDATION};
 use super::parameters::{Entry, Parameters};
 use super::state::{Moments, Position, State};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::{Input, Place};
+use crate::files::Content;
 use crate::graph::{Architecture, Graph, check_arity, keras};
-use crate::json::{Named, Object};
+use crate::json::{self, Named, Object};
 use crate::layers::{self, Parameter, Role};
 use crate::memory::{Buffer, filled};
-use crate::weights::{self, Dtype, Expected, TensorFile, Values};
+use crate::weights::{self, Dtype, Expected, TensorFile, Values, pytorch};
 use serde_json::{Value, json};
+use std::io::Write;
 use std::sync::Arc;
 
-/// The metadata's `format`.
+/// The metadata's `format`, and that of a file of weights.
 const FORMAT: &str = "mnist-model";
+pub const WEIGHTS: &str = "mnist";
 /// The version that is written, and the oldest that is read.
 const VERSION: u64 = 2;
 const OLDEST: u64 = 1;
 /// The longest description that is written or believed, in bytes: some thousand layers.
 const LONGEST: usize = 1 << 20;
 /// The most steps that are believed: as many as Adam, which counts in double precision, can tell apart.
-const MOST_STEPS: u64 = 1 << 53;
+pub const MOST_STEPS: u64 = 1 << 53;
 /// What a moment's name begins with.
 const MOMENTS: &str = "optimizer/";
 /// The names of the running loss, and of what metrics have gathered.
@@ -58,14 +60,13 @@ const METRICS: &str = "fit/metrics";
 /// What stands in the place of a metric that was not measured: NaN, in these bits.
 const NOTHING: u64 = f64::NAN.to_bits();
 
-/// Writes a model with `weights` and `state` to `place`, whole or not at all.
-pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Result<()> {
+/// Writes a model with `weights` and `state`.
+pub fn write(out: &mut dyn Write, model: &Model, weights: &[f32], state: &State) -> Result<()> {
     let text = describe(model, state).to_string();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Unsupported, "the model's description is too long")
             .expected(format_args!("at most {LONGEST} bytes"))
-            .found(text.len())
-            .at(place));
+            .found(text.len()));
     }
     let columns = state.position.as_ref().map(|position| position.history.columns()).transpose()?;
     let mut entries = weight_entries(model.parameters.entries(), weights);
@@ -89,7 +90,7 @@ pub fn write(place: &Place, model: &Model, weights: &[f32], state: &State) -> Re
         }
     }
     let version = VERSION.to_string();
-    weights::save(place, &[("format", FORMAT), ("version", &version), ("model", &text)], &entries)
+    weights::write(out, &[("format", FORMAT), ("version", &version), ("model", &text)], &entries)
 }
 
 /// The weights' tensors.
@@ -140,7 +141,7 @@ fn describe(model: &Model, state: &State) -> Value {
 }
 
 /// Lets a file of a whole model pass for one of weights: says whether a tensor's name is of what else it holds.
-pub fn is_no_weight(file: &TensorFile<Input>) -> Result<impl Fn(&str) -> bool + use<>> {
+pub fn is_no_weight(file: &TensorFile<Content<'_>>) -> Result<impl Fn(&str) -> bool + use<>> {
     let whole = file.metadata("format") == Some(FORMAT);
     if whole {
         check_version(file)?;
@@ -149,8 +150,8 @@ pub fn is_no_weight(file: &TensorFile<Input>) -> Result<impl Fn(&str) -> bool + 
 }
 
 /// A file's header understood and found to fit itself; the tensors are still to be read.
-pub struct Saved {
-    file: TensorFile<Input>,
+pub struct Saved<'a> {
+    file: TensorFile<Content<'a>>,
     pub name: String,
     pub architecture: Architecture,
     version: u64,
@@ -160,10 +161,10 @@ pub struct Saved {
     position: Option<Position>,
 }
 
-impl Saved {
+impl<'a> Saved<'a> {
     /// Opens a file that [`write`] wrote. Errors do not name the file: its opener does.
-    pub fn open(place: &Place) -> Result<Self> {
-        let file = weights::open(place)?;
+    pub fn open(content: Content<'a>) -> Result<Self> {
+        let file = weights::open(content)?;
         check_format(&file)?;
         let version = check_version(&file)?;
         let description = description(&file).at("metadata model")?;
@@ -173,7 +174,18 @@ impl Saved {
         Ok(saved)
     }
 
-    fn read(file: TensorFile<Input>, version: u64, description: &Value) -> Result<Self> {
+    /// The model that [`write`] wrote.
+    pub fn load(content: Content<'a>) -> Result<Model> {
+        let mut saved = Saved::open(content)?;
+        let parameters = Parameters::zeros(&saved.architecture)?;
+        parameters.write(|all| saved.weights(parameters.entries(), all))??;
+        let model = Model::of(saved.name.clone(), saved.architecture.clone(), parameters)?;
+        let state = saved.state(&model.parameters)?;
+        *model.state.write() = state;
+        Ok(model)
+    }
+
+    fn read(file: TensorFile<Content<'a>>, version: u64, description: &Value) -> Result<Self> {
         let object = Object::root(description)?;
         let (name, architecture) = match version {
             OLDEST => {
@@ -330,19 +342,29 @@ impl Saved {
     }
 }
 
-/// Reads weights, and weights alone, from a file of weights or of a whole model: `entries`, and no others.
-pub fn read_weights(place: &Place, entries: &[Entry], len: usize) -> Result<Buffer> {
-    let mut file = weights::open(place)?;
+/// Reads the weights of `model`, and weights alone, from a file of weights, of a whole model, or of PyTorch's.
+pub fn read_weights(model: &Model, content: Content<'_>) -> Result<Buffer> {
+    let mut file = weights::open(content)?;
+    let entries = model.parameters.entries();
+    if is_pytorch(&file, entries) {
+        return model.pytorch_weights(&mut file, None);
+    }
     let expected = |entry: &Entry| Expected { name: entry.name.clone(), dtype: Dtype::F32, shape: entry.shape.clone() };
     let expected: Vec<_> = entries.iter().map(expected).collect();
     let ignored = is_no_weight(&file)?;
     file.check(&expected, ignored)?;
-    let mut all = Buffer::zeros(len)?;
+    let mut all = Buffer::zeros(model.parameters.len())?;
     entries.iter().try_for_each(|entry| file.read_f32(&entry.name, &mut all[entry.range.clone()]))?;
     Ok(all)
 }
 
-fn check_format(file: &TensorFile<Input>) -> Result<()> {
+/// Whether a file's names are PyTorch's and none is one of ours.
+fn is_pytorch(file: &TensorFile<Content<'_>>, entries: &[Entry]) -> bool {
+    let ours = entries.iter().map(|entry| entry.name.as_str()).collect();
+    !matches!(file.metadata("format"), Some(FORMAT | WEIGHTS)) && pytorch::are_names(&file.names(), &ours)
+}
+
+fn check_format(file: &TensorFile<Content<'_>>) -> Result<()> {
     match file.metadata("format") {
         Some(FORMAT) => Ok(()),
         found => Err(Error::new(ErrorKind::Format, "not a whole model")
@@ -353,7 +375,7 @@ fn check_format(file: &TensorFile<Input>) -> Result<()> {
 }
 
 /// The file's version, if it is one that can be read.
-fn check_version(file: &TensorFile<Input>) -> Result<u64> {
+fn check_version(file: &TensorFile<Content<'_>>) -> Result<u64> {
     let found = file.metadata("version");
     let error = match found.and_then(|text| text.parse::<u64>().ok()) {
         Some(version @ OLDEST..=VERSION) => return Ok(version),
@@ -385,13 +407,12 @@ fn chain(layers: &[Object<'_>]) -> Result<Architecture> {
     }
 }
 
-fn description(file: &TensorFile<Input>) -> Result<Value> {
+fn description(file: &TensorFile<Content<'_>>) -> Result<Value> {
     let text = file.metadata("model").unwrap_or_default();
     if text.len() > LONGEST {
         return Err(Error::new(ErrorKind::Format, "too long")
             .expected(format_args!("at most {LONGEST} bytes"))
             .found(text.len()));
     }
-    serde_json::from_str(text)
-        .map_err(|error| Error::new(ErrorKind::Format, format!("not JSON: {}", printable(&error.to_string()))))
+    json::of_file(text.as_bytes())
 }

@@ -59,8 +59,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>> {
     let weights = model.parameters.snapshot()?;
     memory::spare(weights.len().saturating_mul(8)).at("the ONNX file")?; // the tensors, and the file they become
     let architecture = &model.architecture;
-    let mut writer =
-        Writer { nodes: Vec::new(), initializers: Vec::new(), values: Vec::new(), names: HashSet::new() };
+    let mut writer = Writer { nodes: Vec::new(), initializers: Vec::new(), values: Vec::new(), names: HashSet::new() };
     for (i, call) in architecture.calls.iter().enumerate() {
         let layer = &architecture.layers[call.layer];
         let site = Site {

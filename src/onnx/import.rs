@@ -89,7 +89,8 @@ pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
     let entries = parameters.entries();
     parameters.write(|all| {
         for entry in entries {
-            let values = reader.weights.get(&entry.name).ok_or_else(|| Error::internal("a parameter without values"))?;
+            let values =
+                reader.weights.get(&entry.name).ok_or_else(|| Error::internal("a parameter without values"))?;
             all[entry.range.clone()].copy_from_slice(values);
         }
         Ok::<_, Error>(())
@@ -185,8 +186,11 @@ impl<'f> Reader<'f> {
         let place = || format!("input {}", printable(&info.name));
         let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
         let sizes = tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(&[][..], |shape| &shape.dim);
-        let dims: Option<Vec<usize>> =
-            sizes.iter().skip(1).map(|dim| dim.value.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0)).collect();
+        let dims: Option<Vec<usize>> = sizes
+            .iter()
+            .skip(1)
+            .map(|dim| dim.value.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0))
+            .collect();
         let dims = dims.filter(|dims| !dims.is_empty()).ok_or_else(|| {
             let error = Error::new(ErrorKind::Unsupported, "an input of unknown sizes");
             error.expected("a batch and fixed sizes").at(place())
@@ -206,7 +210,9 @@ impl<'f> Reader<'f> {
     fn is_channels_first(&self, input: &str, dims: &[usize]) -> bool {
         let mut name = input;
         for _ in 0..MOST_NODES {
-            let Some(node) = self.consumers.get(name).and_then(|all| all.first()).map(|&i| &self.nodes[i]) else { break };
+            let Some(node) = self.consumers.get(name).and_then(|all| all.first()).map(|&i| &self.nodes[i]) else {
+                break;
+            };
             match operators::looks_at(&node.op_type) {
                 operators::Looks::Channels => return true,
                 operators::Looks::Order => return false,
@@ -240,7 +246,8 @@ impl<'f> Reader<'f> {
             error.at(format_args!("output {}", printable(output)))
         })?;
         let rank = value.order.len();
-        let order = if rank > 1 && value.order == channels_last(rank) { value.order.clone() } else { (0..rank).collect() };
+        let order =
+            if rank > 1 && value.order == channels_last(rank) { value.order.clone() } else { (0..rank).collect() };
         Ok(self.arrange(&value, &order)?.tensor)
     }
 
@@ -307,7 +314,8 @@ impl<'f> Reader<'f> {
         let name = named(node, index).unwrap_or_default();
         self.values.get(name).cloned().ok_or_else(|| {
             let known = self.initializers.contains_key(name) || self.constants.contains_key(name);
-            let what = if known { "a constant where a value of the input is expected" } else { "an input that nothing gives" };
+            let what =
+                if known { "a constant where a value of the input is expected" } else { "an input that nothing gives" };
             Error::new(if known { ErrorKind::Unsupported } else { ErrorKind::Format }, what).found(printable(name))
         })
     }
@@ -337,9 +345,8 @@ impl<'f> Reader<'f> {
 
     /// The same of one that it must have.
     pub fn weights(&mut self, node: &'f NodeProto, index: usize) -> Result<Rc<Constant>> {
-        self.constant(node, index)?.ok_or_else(|| {
-            Error::new(ErrorKind::Format, "too few inputs").expected(index + 1).found(node.input.len())
-        })
+        self.constant(node, index)?
+            .ok_or_else(|| Error::new(ErrorKind::Format, "too few inputs").expected(index + 1).found(node.input.len()))
     }
 
     /// Whether a node has an input and it is a constant that is known.

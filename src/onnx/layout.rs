@@ -193,7 +193,8 @@ impl Reader<'_> {
             let (mut real, mut ones) = (Vec::new(), Vec::new());
             value.order.iter().for_each(|&axis| if sizes[axis] > 1 { real.push(axis) } else { ones.push(axis) });
             let (mut real, mut ones) = (real.into_iter(), ones.into_iter());
-            let next = |&dim: &usize| if dim > 1 { real.next().filter(|&axis| sizes[axis] == dim) } else { ones.next() };
+            let next =
+                |&dim: &usize| if dim > 1 { real.next().filter(|&axis| sizes[axis] == dim) } else { ones.next() };
             if let Some(order) = dims.iter().map(next).collect() {
                 return Ok(Value { order, ..value.clone() });
             }

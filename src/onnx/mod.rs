@@ -28,15 +28,18 @@ mod proto;
 mod tests;
 
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{Place, open, replace};
+use crate::files::{self, Content, Place};
+use crate::kind::Kind;
 use crate::memory;
 use crate::model::Model;
 use prost::bytes::Bytes;
-use std::io::{Read, Write};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// Protobuf's limit, in bytes.
 const LARGEST: u64 = i32::MAX as u64;
+/// How much of a file tells what it is, if it is none of ONNX's.
+const START: usize = 4096;
 
 /// The model as an ONNX file's bytes. Memory: twice its weights.
 ///
@@ -53,7 +56,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>> {
 pub fn save(model: &Model, path: &Path) -> Result<()> {
     let place = Place::of(path)?;
     let bytes = write(model)?;
-    replace(&place, |file| Ok(file.write_all(&bytes)?)).at(&place)
+    files::save(&place, |file| Ok(file.write_all(&bytes)?))
 }
 
 /// The model in an ONNX file's bytes, whose tensors have to be inside.
@@ -62,9 +65,7 @@ pub fn save(model: &Model, path: &Path) -> Result<()> {
 /// They name the node or tensor: `Format` for what is no ONNX file or a damaged one; `Shape` for nodes that do not fit each
 /// other; `Unsupported` for operators, settings and types that the layers do not have; `OutOfMemory`.
 pub fn read(bytes: &[u8]) -> Result<Model> {
-    let mut copy = memory::reserve(bytes.len())?;
-    copy.extend_from_slice(bytes);
-    import::read(Bytes::from(copy), None)
+    model(Content::of(bytes))
 }
 
 /// The model in an ONNX file; its tensors may lie in other files of the same folder.
@@ -73,16 +74,25 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
 /// Those of [`read`], and those of the files.
 pub fn load(path: &Path) -> Result<Model> {
     let place = Place::of(path)?;
-    let load = || {
-        let mut file = open(&place)?;
-        let size = file.size()?;
-        if size > LARGEST {
-            let error = Error::new(ErrorKind::Unsupported, "too large for an ONNX file");
-            return Err(error.expected(format_args!("at most {LARGEST} bytes")).found(size));
-        }
-        let mut bytes = memory::filled(size as usize, 0u8)?;
-        file.read_exact(&mut bytes)?;
-        import::read(Bytes::from(bytes), Some(&place))
+    Content::at(&place).and_then(model).at(&place)
+}
+
+/// The model in what an ONNX file holds; errors do not name the file.
+pub(crate) fn model(content: Content<'_>) -> Result<Model> {
+    let size = content.size()?;
+    if size > LARGEST {
+        let error = Error::new(ErrorKind::Unsupported, "too large for an ONNX file");
+        return Err(error.expected(format_args!("at most {LARGEST} bytes")).found(size));
+    }
+    let place = content.place().cloned();
+    let bytes = match content.bytes()? {
+        Cow::Owned(bytes) => bytes,
+        Cow::Borrowed(bytes) => memory::collect(bytes.iter().copied())?,
     };
-    load().map_err(|error: Error| error.at(&place))
+    let bytes = Bytes::from(bytes);
+    let start = bytes.slice(..bytes.len().min(START));
+    import::read(bytes, place.as_ref()).map_err(|error| match error.kind() {
+        ErrorKind::Format => Kind::Onnx.other(&start).unwrap_or(error),
+        _ => error,
+    })
 }

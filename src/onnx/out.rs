@@ -94,9 +94,9 @@ const LAYERS: &[(&str, Write)] = &[
 /// What writes a class of layers.
 pub fn entry(class: &str) -> Result<Write> {
     let found = LAYERS.iter().find(|(name, _)| *name == class);
-    found.map(|(_, write)| *write).ok_or_else(|| {
-        Error::new(ErrorKind::Unsupported, "a layer that has no form in ONNX").found(class.to_string())
-    })
+    found
+        .map(|(_, write)| *write)
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a layer that has no form in ONNX").found(class.to_string()))
 }
 
 impl Site<'_> {
@@ -334,12 +334,7 @@ fn convolve(
 }
 
 /// The windows over the input's axes but the channels', and how a node says them.
-fn windows(
-    w: &Writer,
-    s: &Site<'_>,
-    sizes: &str,
-    dilation: Option<&str>,
-) -> Result<Vec<(&'static str, Attribute)>> {
+fn windows(w: &Writer, s: &Site<'_>, sizes: &str, dilation: Option<&str>) -> Result<Vec<(&'static str, Attribute)>> {
     let dims = &w.value(s.input()?).dims;
     let (sizes, strides) = (s.sizes(sizes)?, s.sizes("strides")?);
     let dilation = dilation.map_or(Ok(vec![1; sizes.len()]), |key| s.sizes(key))?;
@@ -515,7 +510,8 @@ fn batch_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     let x = w.get(call, form)?;
     if form == Form::First || axis == 0 {
         let mut inputs = vec![x];
-        for (name, values) in [("gamma", &gamma[..]), ("beta", &beta), ("moving_mean", mean), ("moving_variance", variance)]
+        for (name, values) in
+            [("gamma", &gamma[..]), ("beta", &beta), ("moving_mean", mean), ("moving_variance", variance)]
         {
             inputs.push(w.floats(&s.of(name), shape, values)?);
         }
@@ -557,7 +553,8 @@ fn normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     let means = w.floats(&s.of("mean"), &dims(means.len()), &means)?;
     let deviations = w.floats(&s.of("deviation"), &dims(deviations.len()), &deviations)?;
     let x = w.get(call, Form::Last)?;
-    let [first, second] = if s.flag("invert") { [("Mul", deviations), ("Add", means)] } else { [("Sub", means), ("Div", deviations)] };
+    let [first, second] =
+        if s.flag("invert") { [("Mul", deviations), ("Add", means)] } else { [("Sub", means), ("Div", deviations)] };
     let y = w.node(&s.name, first.0, &[&x, &first.1], &[]);
     Ok(s.gives(w.node(&s.name, second.0, &[&y, &second.1], &[]), Form::Last))
 }
@@ -586,8 +583,12 @@ fn group_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     };
     let sizes: Vec<usize> = order.iter().map(|&axis| dims[axis]).collect();
     let rows = w.reshape(&s.name, &x, &[groups, sizes.iter().product::<usize>() / groups]);
-    let (ones, zeros) = (w.floats(&s.of("ones"), &[groups], &vec![1.0; groups])?, w.floats(&s.of("zeros"), &[groups], &vec![0.0; groups])?);
-    let rows = w.node(&s.name, "InstanceNormalization", &[&rows, &ones, &zeros], &[("epsilon", Float(s.number("epsilon")?))]);
+    let (ones, zeros) = (
+        w.floats(&s.of("ones"), &[groups], &vec![1.0; groups])?,
+        w.floats(&s.of("zeros"), &[groups], &vec![0.0; groups])?,
+    );
+    let rows =
+        w.node(&s.name, "InstanceNormalization", &[&rows, &ones, &zeros], &[("epsilon", Float(s.number("epsilon")?))]);
     let mut y = w.reshape(&s.name, &rows, &sizes);
     for (name, operator) in [("gamma", "Mul"), ("beta", "Add")] {
         if let Some((values, _)) = s.weight(name) {
@@ -606,10 +607,12 @@ fn layer_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     let dims = w.value(call).dims.clone();
     let rank = dims.len();
     let axes = s.config.get("axis").and_then(Json::as_array);
-    let axes = axes.map(|axes| axes.iter().filter_map(Json::as_i64).collect()).unwrap_or(vec![s.int("axis").unwrap_or(-1)]);
+    let axes =
+        axes.map(|axes| axes.iter().filter_map(Json::as_i64).collect()).unwrap_or(vec![s.int("axis").unwrap_or(-1)]);
     let axes: Vec<usize> = axes.into_iter().map(|axis| s.axis(axis, rank)).collect();
     // The axes that are normalized at the end.
-    let order: Vec<usize> = (0..rank).filter(|axis| !axes.contains(axis)).chain((0..rank).filter(|axis| axes.contains(axis))).collect();
+    let order: Vec<usize> =
+        (0..rank).filter(|axis| !axes.contains(axis)).chain((0..rank).filter(|axis| axes.contains(axis))).collect();
     let sizes: Vec<usize> = order[rank - axes.len()..].iter().map(|&axis| dims[axis]).collect();
     let gamma = s.weight("gamma").map_or(vec![1.0; sizes.iter().product()], |(gamma, _)| gamma.to_vec());
     let mut inputs = vec![w.get(call, Form::Last)?];

@@ -44,7 +44,11 @@ fn single(class: &str, config: serde_json::Value, dims: &[usize]) -> Model {
 fn what_is_written_is_read_and_computes_the_same() {
     let image: &[usize] = &[6, 5, 3];
     let cases = [
-        ("Conv2D", json!({ "filters": 4, "kernel_size": 3, "padding": "same", "strides": 2, "activation": "relu" }), image),
+        (
+            "Conv2D",
+            json!({ "filters": 4, "kernel_size": 3, "padding": "same", "strides": 2, "activation": "relu" }),
+            image,
+        ),
         ("Conv2D", json!({ "filters": 6, "kernel_size": [2, 3], "groups": 3, "use_bias": false }), image),
         ("Conv1D", json!({ "filters": 4, "kernel_size": 3, "padding": "causal", "dilation_rate": 2 }), &[9, 2]),
         ("Conv2DTranspose", json!({ "filters": 2, "kernel_size": 3, "strides": 2, "padding": "same" }), image),

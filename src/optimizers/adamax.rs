@@ -12,7 +12,8 @@ use crate::kernels::rule::{MOST_SLOTS, Rule};
 use crate::kernels::{Isa, Simd};
 use std::sync::Arc;
 
-pub(super) const ENTRY: Entry = ("Adamax", betas::KEYS, |config| Ok(Arc::new(Adamax(Betas::read(config)?))));
+pub(super) const ENTRY: Entry =
+    ("Adamax", betas::KEYS, |config| Ok(Arc::new(Adamax(Betas::read(config, Betas::default())?))));
 
 /// Its settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,4 +1,4 @@
-//! The settings that Adamax and Nadam have in common: Adam's, but for AMSGrad.
+//! The settings that Adam and its kin have in common.
 
 use super::{Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range};
 use crate::error::Result;
@@ -29,9 +29,8 @@ impl Default for Betas {
 }
 
 impl Betas {
-    /// Those of a config.
-    pub(super) fn read(config: &Object<'_>) -> Result<Self> {
-        let default = Betas::default();
+    /// Those of a config; a `weight_decay` that it does not say is `default`'s.
+    pub(super) fn read(config: &Object<'_>, default: Betas) -> Result<Self> {
         Ok(Betas {
             learning_rate: rate(config, default.learning_rate)?,
             beta_1: number(config, "beta_1", default.beta_1)?,

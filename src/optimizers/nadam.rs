@@ -17,7 +17,8 @@ use crate::kernels::rule::{MOST_SLOTS, Rule};
 use crate::kernels::{Isa, Simd};
 use std::sync::{Arc, LazyLock};
 
-pub(super) const ENTRY: Entry = ("Nadam", betas::KEYS, |config| Ok(Arc::new(Nadam(Betas::read(config)?))));
+pub(super) const ENTRY: Entry =
+    ("Nadam", betas::KEYS, |config| Ok(Arc::new(Nadam(Betas::read(config, Betas::default())?))));
 
 /// Its settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,11 +36,19 @@ static SHARES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
     (0..1024).scan((1.0, 2.0), |state, _| next(state)).collect() // of t = 0 it is 1/2: 2 makes 1 of it
 });
 
+fn share(t: u64) -> (f64, f64) {
+    SHARES[t.min(SHARES.len() as u64 - 1) as usize]
+}
+
 impl Nadam {
     /// `u(t)` and `U(t)`.
     fn momentum(&self, t: u64) -> (f64, f64) {
-        let (share, product) = SHARES[t.min(SHARES.len() as u64 - 1) as usize];
-        (self.0.beta_1 * share, libm::pow(self.0.beta_1, t as f64) * product)
+        (self.0.beta_1 * share(t).0, Nadam::product(self.0.beta_1, t))
+    }
+
+    /// `U(t)`; 1 before the first step.
+    pub fn product(beta_1: f64, t: u64) -> f64 {
+        libm::pow(beta_1, t as f64) * share(t).1
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::options::CheckpointOptions;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::{self, Content, Place};
 use crate::json::difference;
 use crate::memory::Buffer;
 use crate::model::saved::{self, Saved};
@@ -60,7 +60,7 @@ impl Checkpoints {
     /// Reads the file for a fit of `model` by `plan`: `None` when there is none. It must be of that model and that plan.
     /// Nothing is changed yet.
     pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
-        let resumed = match Saved::open(&self.place) {
+        let resumed = match Content::at(&self.place).and_then(Saved::open) {
             Err(error) if error.kind() == ErrorKind::NotFound && !self.place.exists() => return Ok(None),
             opened => opened.and_then(|saved| check(saved, model, plan)).and_then(|saved| Resumed::read(saved, model)),
         }
@@ -77,7 +77,7 @@ impl Checkpoints {
             return Ok(());
         };
         let write = |weights: &[f32]| match sound(position, weights) {
-            true => saved::write(&self.place, model, weights, &state).map(|()| true),
+            true => files::save(&self.place, |out| saved::write(out, model, weights, &state)).map(|()| true),
             false => Ok(false),
         };
         if model.parameters.read(write)?? {
@@ -103,7 +103,7 @@ fn place(position: &Position) -> (usize, usize) {
 }
 
 /// Makes sure that a file is of this model and that its fit had this plan.
-fn check(saved: Saved, model: &Model, plan: &Plan) -> Result<Saved> {
+fn check<'a>(saved: Saved<'a>, model: &Model, plan: &Plan) -> Result<Saved<'a>> {
     if [Some(&plan.data), plan.validation.as_ref()].into_iter().flatten().any(Samples::are_nameless) {
         let what = "nothing tells whether the samples of a source without an identity are the checkpoint's";
         return Err(Error::new(ErrorKind::InvalidArgument, what).expected("an `identity` in its mnist_source"));

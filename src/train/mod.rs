@@ -4,7 +4,7 @@
 //! fit         epochs of batches            evaluate    the forward pass, and how good what it gives is
 //! options     what both can be told; callbacks
 //! progress    Keras's progress line        checkpoint  when a fit writes a file, and goes on from it
-//! step        one step of the optimizer
+//! step        one step of the optimizer               profile   where its time goes
 //! watch       numbers that are none, and the last good weights
 //! looking_on  the configured callbacks         class_weight  how much a sample counts
 //! ```
@@ -15,6 +15,7 @@ mod evaluate;
 mod fit;
 mod looking_on;
 mod options;
+mod profile;
 mod progress;
 mod step;
 #[cfg(test)]
@@ -24,5 +25,6 @@ mod watch;
 pub use evaluate::Evaluated;
 pub use fit::Fitted;
 pub use options::{Callbacks, CheckpointOptions, Control, EvaluateOptions, FitOptions, Progress};
+pub use profile::{LayerTime, Profile};
 pub use progress::{Output, Verbose};
 pub use watch::Divergence;

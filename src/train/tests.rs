@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
-use crate::files::Place;
+use crate::files::{Content, Place};
 use crate::graph::Graph;
 use crate::json::Named;
 use crate::layers::Activation;
@@ -59,7 +59,8 @@ fn stopped(folder: &Path) -> PathBuf {
 
 /// The file's description, and the bytes around it.
 fn description(path: &Path) -> Value {
-    serde_json::from_str(weights::open(&Place::of(path).unwrap()).unwrap().metadata("model").unwrap()).unwrap()
+    let content = Content::at(&Place::of(path).unwrap()).unwrap();
+    serde_json::from_str(weights::open(content).unwrap().metadata("model").unwrap()).unwrap()
 }
 
 /// Writes the file again with other metadata, its tensors as they are.

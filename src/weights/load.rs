@@ -1,15 +1,20 @@
 //! A safetensors file to tensors, with everything that can be wrong with it.
 
+use super::pytorch::Theirs;
 use super::values::read;
 use super::{HEADER_COST, HEADER_MOST};
+use crate::data::half;
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
-use crate::files::{self, Input, Place};
+use crate::files::Content;
 use crate::kind::{self, Kind};
 use crate::memory::{filled, spare};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
+
+/// The types of floats that are read where any will do.
+const FLOATS: [Dtype; 4] = [Dtype::F16, Dtype::BF16, Dtype::F32, Dtype::F64];
 
 /// A tensor that a file has to hold.
 #[derive(Clone, Debug)]
@@ -35,13 +40,12 @@ pub struct TensorFile<R> {
     data: u64,
 }
 
-/// Opens the file at `place`. `NotFound` when it is missing, `Io` when it cannot be read or is no file.
-pub fn open(place: &Place) -> Result<TensorFile<Input>> {
-    let mut file = files::open(place)?;
-    let len = file.size()?;
-    let start = kind::start(&mut file)?;
-    file.rewind()?;
-    TensorFile::new(file, len).map_err(|error| Kind::Safetensors.other(&start).unwrap_or(error))
+/// Reads the header of what is to be a safetensors file.
+pub fn open(mut content: Content<'_>) -> Result<TensorFile<Content<'_>>> {
+    let len = content.size()?;
+    let start = kind::start(&mut content)?;
+    content.rewind()?;
+    TensorFile::new(content, len).map_err(|error| Kind::Safetensors.other(&start).unwrap_or(error))
 }
 
 impl<R: Read + Seek> TensorFile<R> {
@@ -145,6 +149,40 @@ impl<R: Read + Seek> TensorFile<R> {
         self.seek(name, Dtype::F64, values.len())
             .and_then(|()| read(values, f64::from_le_bytes, &mut self.reader).map_err(shrunk))
             .at(format_args!("tensor {name}"))
+    }
+
+    /// The same of a tensor of any floats, rounded to single precision.
+    pub fn read_floats(&mut self, name: &str, values: &mut [f32]) -> Result<()> {
+        let dtype = self.table.info(name).map(|info| info.dtype);
+        let dtype = dtype.filter(|dtype| FLOATS.contains(dtype)).unwrap_or(Dtype::F32);
+        self.seek(name, dtype, values.len())
+            .and_then(|()| {
+                let from = &mut self.reader;
+                match dtype {
+                    Dtype::F64 => read(values, |bytes| f64::from_le_bytes(bytes) as f32, from),
+                    Dtype::F16 => read(values, |bytes| half(u16::from_le_bytes(bytes)), from),
+                    Dtype::BF16 => read(values, |[low, high]: [u8; 2]| f32::from_le_bytes([0, 0, low, high]), from),
+                    _ => read(values, f32::from_le_bytes, from),
+                }
+                .map_err(shrunk)
+            })
+            .at(format_args!("tensor {}", printable(name)))
+    }
+
+    /// The names of all tensors.
+    pub fn names(&self) -> Vec<String> {
+        self.table.offset_keys()
+    }
+
+    /// All tensors, sorted by name.
+    pub fn tensors(&self) -> Result<Vec<Theirs>> {
+        let mut names = self.names();
+        names.sort();
+        let tensor = |name: String| {
+            let info = self.table.info(&name).ok_or_else(|| Error::internal("a tensor of no name"))?;
+            Ok(Theirs { shape: info.shape.clone(), name })
+        };
+        names.into_iter().map(tensor).collect()
     }
 
     /// Goes to where a tensor begins.

@@ -5,12 +5,13 @@
 //! model's file holds besides is told in `model::saved`.)
 
 mod load;
+pub mod pytorch;
 mod save;
 mod values;
 
 pub use load::{Expected, TensorFile, open};
 pub use safetensors::Dtype;
-pub use save::{Entry, save};
+pub use save::{Entry, write};
 pub use values::Values;
 
 use crate::error::{At, Result};
@@ -22,7 +23,7 @@ const HEADER_MOST: usize = 1 << 24;
 /// How many times its length must be to spare before one is read. One that is made to harm takes more, as said.
 const HEADER_COST: usize = 20;
 
-/// Fails where [`save`] would before it writes: no such folder, no right to write in it, no file that can be replaced.
+/// Fails where [`files::save`] would before it writes: no such folder, no right to write in it, no file that can be replaced.
 pub fn check_writable(place: &Place) -> Result<()> {
     files::check(place).at(place)
 }

@@ -1,12 +1,11 @@
-//! Tensors to a safetensors file.
+//! Tensors as safetensors.
 
 use super::{HEADER_MOST, Values};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{Place, replace};
 use crate::memory::spare;
 use serde_json::{Map, Value, json};
 use std::collections::HashSet;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 /// One tensor to save.
 #[derive(Clone, Debug)]
@@ -22,29 +21,19 @@ pub struct Entry<'a> {
 /// Bytes that a name, a shape and a place take in the header and on the way there, at most.
 const ENTRY_COST: usize = 4 << 10;
 
-/// Writes `entries` to the file at `place`, and `metadata`, which is text under a key, to its header. The same entries make
-/// the same file: they are sorted, the wider elements first (so that each is aligned) and then by name.
+/// Writes `entries` as safetensors, and `metadata`, which is text under a key, to the header. The same entries make the same
+/// bytes: they are sorted, the wider elements first (so that each is aligned) and then by name.
 ///
 /// Needs no memory but for the header: values are written as they lie.
 ///
 /// # Errors
 /// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `Unsupported` for more names than
-/// a header may hold, `Io` or `NotFound` when the file cannot be written. A file that was there before is then still there.
-pub fn save(place: &Place, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
-    spare(entries.len() * ENTRY_COST).at(place)?;
-    let sorted = sort(entries).at(place)?;
-    header(metadata, &sorted)
-        .and_then(|header| {
-            replace(place, |file| {
-                let mut out = BufWriter::new(file);
-                out.write_all(&header)?;
-                for entry in &sorted {
-                    entry.values.write(&mut out)?;
-                }
-                Ok(out.flush()?)
-            })
-        })
-        .at(place)
+/// a header may hold, and what `out` gives.
+pub fn write(out: &mut dyn Write, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
+    spare(entries.len() * ENTRY_COST)?;
+    let sorted = sort(entries)?;
+    out.write_all(&header(metadata, &sorted)?)?;
+    sorted.iter().try_for_each(|entry| Ok(entry.values.write(out)?))
 }
 
 /// The entries in the file's order, each of them checked.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::files::Content;
 use std::fs;
 use std::io::{Cursor, Read, Seek};
 use std::path::Path;
@@ -11,7 +12,11 @@ fn entry<'a>(name: &str, shape: &[usize], values: &'a [f32]) -> Entry<'a> {
 }
 
 fn save(path: &Path, entries: &[Entry]) -> Result<()> {
-    super::save(&Place::of(path)?, &[("format", "mnist")], entries)
+    save_with(path, &[("format", "mnist")], entries)
+}
+
+fn save_with(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
+    files::save(&Place::of(path)?, |out| write(out, metadata, entries))
 }
 
 fn wanted(tensors: &[(&str, &[usize])]) -> Vec<Expected> {
@@ -39,7 +44,7 @@ fn parse_bytes(bytes: &[u8], expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
 
 fn load(path: &Path, expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
     let place = Place::of(path)?;
-    open(&place).and_then(|file| parse(file, expected)).at(&place)
+    Content::at(&place).and_then(open).and_then(|file| parse(file, expected)).at(&place)
 }
 
 fn sample_entries() -> [Entry<'static>; 2] {
@@ -131,9 +136,9 @@ fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     let (loss, none) = ([0.1 + 0.2, f64::from_bits(0xfff8_0000_0000_0001), 5e-324], []);
     let double = |name: &str, values| Entry { name: name.into(), shape: vec![3], values: Values::F64(values) };
     let mut entries = vec![entry("a", &[1], &[1.0]), double("z", &loss), entry("empty", &[0, 7], &none)];
-    super::save(&place, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
+    save_with(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     let bytes = fs::read(&path).unwrap();
-    let mut file = open(&place).unwrap();
+    let mut file = Content::at(&place).and_then(open).unwrap();
     let mut back = [0.0; 3];
     file.read_f64("z", &mut back).unwrap();
     assert_eq!(back.map(f64::to_bits), loss.map(f64::to_bits));
@@ -141,7 +146,7 @@ fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     assert_eq!(file.read_f32("z", &mut [0.0; 3]).unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(file.read_f64("z", &mut [0.0; 2]).unwrap_err().kind(), ErrorKind::Shape);
     entries.reverse();
-    super::save(&place, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
+    save_with(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 

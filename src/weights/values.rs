@@ -40,7 +40,7 @@ impl Values<'_> {
         }
     }
 
-    pub(super) fn write(&self, out: &mut impl Write) -> Result<()> {
+    pub(super) fn write(&self, out: &mut dyn Write) -> Result<()> {
         match *self {
             Values::F32(values) => write(values, f32::to_le_bytes, out),
             Values::F64(values) => write(values, f64::to_le_bytes, out),
@@ -48,7 +48,7 @@ impl Values<'_> {
     }
 }
 
-fn write<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N], out: &mut impl Write) -> Result<()> {
+fn write<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N], out: &mut dyn Write) -> Result<()> {
     let mut buffer = [[0; N]; CHUNK];
     for values in values.chunks(CHUNK) {
         let buffer = &mut buffer[..values.len()];

@@ -45,11 +45,7 @@ static void round_trip(void)
     WORKS(mnist_model_evaluate(loaded, data, NULL, &b, error));
     TRUE(memcmp(&a, &b, sizeof a) == 0);
     /* And so is what becomes of it. */
-    WORKS(mnist_model_fit(model, data, &options, NULL, error));
-    WORKS(mnist_model_fit(loaded, data, &options, NULL, error));
-    WORKS(mnist_model_save(model, in("a"), error));
-    WORKS(mnist_model_save(loaded, in("b"), error));
-    TRUE(same_files(in("a"), in("b")));
+    go_on_alike(model, loaded, "a", "b");
     mnist_model_free(loaded);
 
     /* A whole model's weights will do for weights, but not the other way round. */

@@ -27,6 +27,17 @@ static mnist_fit_options three_epochs(void)
     return options;
 }
 
+/* Two models that are the same now stay so: they are trained on, and saved to `a` and `b`. */
+static inline void go_on_alike(mnist_model *one, mnist_model *other, const char *a, const char *b)
+{
+    const mnist_fit_options options = three_epochs();
+    WORKS(mnist_model_fit(one, data, &options, NULL, error));
+    WORKS(mnist_model_fit(other, data, &options, NULL, error));
+    WORKS(mnist_model_save(one, in(a), error));
+    WORKS(mnist_model_save(other, in(b), error));
+    TRUE(same_files(in(a), in(b)));
+}
+
 /* What it comes to, when nothing happens: in the file "whole". */
 static inline void uninterrupted(void)
 {

@@ -84,9 +84,46 @@ static mnist_status load_weights(const char *path)
     return mnist_model_load_weights(model, path, error);
 }
 
+static mnist_status load_mapped(const char *path)
+{
+    return mnist_model_load_weights_mapped(
+        model, path, "{'0': 'conv2d', '1': 'conv2d_1', '2': 'dense', '3': 'dense_1'}", error);
+}
+
+/* The model's weights as PyTorch has them, all of them zero. */
+static inline void write_state_dict(const char *path)
+{
+    static const struct {
+        const char *name, *shape;
+        size_t len;
+    } tensors[] = {{"0.weight", "[4,1,3,3]", 36}, {"0.bias", "[4]", 4}, {"1.weight", "[8,4,3,3]", 288}, {"1.bias", "[8]", 8},
+                   {"2.weight", "[16,128]", 2048}, {"2.bias", "[16]", 16}, {"3.weight", "[10,16]", 160}, {"3.bias", "[10]", 10}};
+    char header[1024] = "{";
+    size_t end = 0;
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) {
+        const size_t start = end, at = strlen(header);
+        end += tensors[i].len * sizeof(float);
+        snprintf(header + at, sizeof header - at, "%s\"%s\":{\"dtype\":\"F32\",\"shape\":%s,\"data_offsets\":[%zu,%zu]}",
+                 i ? "," : "", tensors[i].name, tensors[i].shape, start, end);
+    }
+    strcat(header, "}");
+    FILE *file = fopen(path, "wb");
+    for (size_t i = 0; i < 8; i++)
+        putc((int)(strlen(header) >> 8 * i & 255), file);
+    fputs(header, file);
+    while (end-- > 0)
+        putc(0, file);
+    fclose(file);
+}
+
 static mnist_status save_weights(const char *path)
 {
     return mnist_model_save_weights(model, path, error);
+}
+
+static mnist_status save_keras(const char *path)
+{
+    return mnist_model_save_keras(model, path, error);
 }
 
 static mnist_status load_model(const char *path)
@@ -100,6 +137,16 @@ static mnist_status load_model(const char *path)
 static mnist_status save_model(const char *path)
 {
     return mnist_model_save(model, path, error);
+}
+
+static mnist_status save_c(const char *path)
+{
+    return mnist_model_save_c(model, path, "digits", error);
+}
+
+static mnist_status save_c_with(const char *path)
+{
+    return mnist_model_save_c_with(model, path, "digits", NULL, error);
 }
 
 static int32_t count_steps(void *unused, const mnist_progress *progress)
@@ -147,10 +194,14 @@ static const struct call {
     {"mnist_dataset_from_idx images_path", images_from_idx, 0, "images.idx"},
     {"mnist_dataset_from_idx labels_path", labels_from_idx, 0, "labels.idx"},
     {"mnist_dataset_from_csv path", from_csv, 0, "table.csv"},
+    {"mnist_model_load_weights_mapped path", load_mapped, 0, "state_dict"},
     {"mnist_model_load_weights path", load_weights, 0, "weights"},
     {"mnist_model_load path", load_model, 0, "model"},
     {"mnist_model_save_weights path", save_weights, 1, "weights"},
     {"mnist_model_save path", save_model, 1, "model"},
+    {"mnist_model_save_c path", save_c, 1, "model.c"},
+    {"mnist_model_save_c_with path", save_c_with, 1, "model.c"},
+    {"mnist_model_save_keras path", save_keras, 1, "model.keras"},
     {"mnist_fit_options checkpoint_path", fit_to, 1, "checkpoint"},
     {"mnist_fit_options checkpoint_path", fit_from, 1, "checkpoint"},
 };
@@ -190,6 +241,8 @@ static void begin(const char *where)
     data = noise(64, 8);
     model = compiled();
     WORKS(save_weights(in("weights")));
+    write_state_dict(in("state_dict"));
+    WORKS(save_keras(in("model.keras")));
     WORKS(save_model(in("model")));
     WORKS(fit_to(in("checkpoint")));
     alarm(300); /* ends a program that hangs */

@@ -119,7 +119,7 @@ trait Patch {
 unsafe fn cover<V: Simd, P: Patch>(work: &mut P, runs: usize, vectors: usize) {
     let mut vector = 0;
     while vector < vectors {
-        let wide = (vectors - vector).min(6);
+        let wide = (vectors - vector).min(V::SUMS).min(6);
         let mut run = 0;
         while run < runs {
             let high = (runs - run).min(V::SUMS / wide).min(3);

@@ -42,8 +42,22 @@ impl Simd for Avx2 {
         unsafe { _mm256_storeu_ps(p, self.0) }
     }
     #[inline(always)]
-    unsafe fn store_first(self, p: *mut f32, n: usize) {
-        unsafe { _mm256_maskstore_ps(p, first8(n), self.0) }
+    unsafe fn store_first(self, mut p: *mut f32, n: usize) {
+        // Not vmaskmovps, which AMD's processors do in some forty steps.
+        unsafe {
+            let mut rest = _mm256_castps256_ps128(self.0);
+            if n & 4 != 0 {
+                _mm_storeu_ps(p, rest);
+                (p, rest) = (p.add(4), _mm256_extractf128_ps::<1>(self.0));
+            }
+            if n & 2 != 0 {
+                _mm_storel_epi64(p.cast(), _mm_castps_si128(rest));
+                (p, rest) = (p.add(2), _mm_movehl_ps(rest, rest));
+            }
+            if n & 1 != 0 {
+                _mm_store_ss(p, rest);
+            }
+        }
     }
     #[inline(always)]
     unsafe fn add(self, b: Self) -> Self {

@@ -9,7 +9,8 @@
 //! that predictions used for the next prediction.
 
 mod builder;
-mod folded;
+mod clock;
+pub(crate) mod folded;
 mod learned;
 mod lent;
 
@@ -24,10 +25,12 @@ use crate::layers::{Activation, Pass, Step, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
 use builder::{Builder, always, assign_targets, buffers, makers};
+use clock::{Clock, Way};
 use folded::Folded;
 use learned::{Learned, learned};
 use lent::{Lent, StepParts};
 use std::ops::Range;
+use std::time::Duration;
 
 /// A network for batches up to a size.
 pub struct Network {
@@ -47,6 +50,7 @@ pub struct Network {
     parameters: Vec<Learned>,
     /// Gradients that are kept, laid out as the parameters; empty when none is.
     stored: Buffer,
+    clock: Clock,
 }
 
 /// A layer, or an activation, at work.
@@ -139,6 +143,7 @@ impl Network {
             more,
             parameters: learned,
             stored: Buffer::default(),
+            clock: Clock::default(),
             plan,
         })
     }
@@ -189,8 +194,8 @@ impl Network {
     /// Takes `x` (`[B, input]`) through the layers, but for the activation that is [left](Self::left).
     pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
-        let Network { plan, works, held, values, parameters, .. } = self;
-        for (op, worker) in plan.ops.iter().zip(works) {
+        let Network { plan, works, held, values, parameters, clock, .. } = self;
+        for (index, (op, worker)) in plan.ops.iter().zip(works).enumerate() {
             let slot = held[op.output].values;
             let mut y = std::mem::take(&mut values[slot]);
             let inputs: Vec<&[f32]> = op.inputs.iter().map(|&input| value(input, held, values, x, samples)).collect();
@@ -199,19 +204,20 @@ impl Network {
             if let Some(folded) = &mut worker.folded {
                 own = folded.fold(&own, of);
             }
-            let done = worker.work.forward(step, &own, &inputs, &mut y[..samples * held[op.output].len]);
+            let y_now = &mut y[..samples * held[op.output].len];
+            let done = clock.count(index, Way::Forward, || worker.work.forward(step, &own, &inputs, y_now));
             values[slot] = y;
             done.at(format_args!("layer {}", worker.name))?;
+        }
+        if self.plan.output == 0 {
+            let slot = self.held[0].values; // nothing but what is left, if anything
+            self.values[slot][..x.len()].copy_from_slice(x);
         }
         Ok(())
     }
 
     /// The output for `x` into `out` (`[B, output]`).
     pub fn predict(&mut self, weights: &[f32], x: &[f32], out: &mut [f32]) -> Result<()> {
-        if self.plan.output == 0 {
-            out.copy_from_slice(x);
-            return Ok(());
-        }
         self.forward(&PREDICTING, weights, x)?;
         out.copy_from_slice(self.output(x.len() / self.input_len()));
         self.finish(out);
@@ -281,7 +287,7 @@ impl Network {
         optimize: &mut Optimize<'_>,
         begun: &mut [bool],
     ) -> Result<()> {
-        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, .. } = self;
+        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, clock, .. } = self;
         let (op, worker) = (&plan.ops[index], &mut works[index]);
         if !op.learns {
             return Ok(());
@@ -312,9 +318,10 @@ impl Network {
                 }
             });
         }
-        let gated = worker.work.gates() && op.inputs.first().is_some_and(|&input| plan.values[input].gated);
+        let gated = worker.work.gates() && op.inputs.first().is_some_and(|&input| plan.values[input].has_relus_zeros());
         let pass = Pass { x: &inputs, y, dz: &dz[..samples * len], dx: &mut dx, gated };
-        worker.work.backward(step, &mut weights, pass).at(format_args!("layer {}", worker.name))?;
+        let done = clock.count(index, Way::Backward, || worker.work.backward(step, &mut weights, pass));
+        done.at(format_args!("layer {}", worker.name))?;
         drop(weights);
         gradients[slot] = dz;
         let mut own = own.into_iter();
@@ -387,6 +394,18 @@ impl Network {
                 false => average.copy_from_slice(w),
             }
         }
+    }
+
+    /// Begins to count the time that layers take.
+    pub fn start_clock(&mut self) {
+        self.clock.start(self.plan.ops.len());
+    }
+
+    /// The layers and activations in the order in which they are computed, and the time each took forward and backward since
+    /// [`start_clock`](Self::start_clock).
+    pub fn times(&self) -> impl Iterator<Item = (&Op, &str, [Duration; 2])> {
+        let named = self.plan.ops.iter().zip(&self.works).zip(self.clock.spent());
+        named.map(|((op, worker), &spent)| (op, &*worker.name, spent))
     }
 
     /// The first number on the way of the last forward pass, that of `x`, which is NaN or infinite: what holds it, and the

@@ -31,7 +31,13 @@ pub fn softmax<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         match wide[..] {
             [] => (),
             [one] => axis = value.order[one],
-            _ => return Err(unsupported("a softmax over several axes", "the last one", format_args!("{dims:?} from {from}"))),
+            _ => {
+                return Err(unsupported(
+                    "a softmax over several axes",
+                    "the last one",
+                    format_args!("{dims:?} from {from}"),
+                ));
+            }
         }
     }
     if axis + 1 == rank {
@@ -235,7 +241,8 @@ fn merge<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str) -> Re
 fn of_constants<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str) -> Result<()> {
     let (a, b) = (reader.weights(node, 0)?, reader.weights(node, 1)?);
     let wrong = || unsupported("arithmetic of such constants", "whole numbers of shapes", operator);
-    let (Data::Ints(a), Data::Ints(b), dims) = (&a.data, &b.data, if a.len() >= b.len() { &a.dims } else { &b.dims }) else {
+    let (Data::Ints(a), Data::Ints(b), dims) = (&a.data, &b.data, if a.len() >= b.len() { &a.dims } else { &b.dims })
+    else {
         return Err(wrong());
     };
     let len = a.len().max(b.len());

@@ -181,7 +181,9 @@ fn bias<'f>(
     axis: usize,
     rank: usize,
 ) -> Result<(Option<Vec<f32>>, &'f NodeProto)> {
-    let Some((number, next)) = reader.next(node).filter(|(_, next)| next.op_type == "Add") else { return Ok((None, node)) };
+    let Some((number, next)) = reader.next(node).filter(|(_, next)| next.op_type == "Add") else {
+        return Ok((None, node));
+    };
     let sum = node.output.first();
     let other = if next.input.first() == sum { 1 } else { 0 };
     if next.input.len() != 2 || next.input.get(1 - other) != sum || next.input.get(other) == sum {

@@ -12,7 +12,9 @@ fn numbers<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, input: usize, chann
     let values = constant.floats()?;
     match values.len() == channels {
         true => Ok(values.to_vec()),
-        false => Err(Error::new(ErrorKind::Shape, "not as many numbers as channels").expected(channels).found(values.len())),
+        false => {
+            Err(Error::new(ErrorKind::Shape, "not as many numbers as channels").expected(channels).found(values.len()))
+        }
     }
 }
 

@@ -165,7 +165,13 @@ pub fn reshape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         Some(shape) => shape.to_vec(),
         None => reader.weights(node, 1)?.ints()?.to_vec(),
     };
-    let wrong = || unsupported("a shape that moves the batch", "a batch and fixed sizes", format_args!("{:?}", &shape[..shape.len().min(8)]));
+    let wrong = || {
+        unsupported(
+            "a shape that moves the batch",
+            "a batch and fixed sizes",
+            format_args!("{:?}", &shape[..shape.len().min(8)]),
+        )
+    };
     if reader.is_constant(node) {
         let constant = reader.weights(node, 0)?;
         let dims = filled(&shape, &constant.dims, constant.len()).ok_or_else(wrong)?;
@@ -252,7 +258,11 @@ pub fn squeeze<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     };
     let left: Vec<usize> = (1..=dims.len()).filter(|i| !out.contains(i)).map(|i| dims[i - 1]).collect();
     if out.contains(&0) || left.is_empty() {
-        return Err(unsupported("the batch is taken away, or all but it", "some axis that stays", format_args!("{out:?}")));
+        return Err(unsupported(
+            "the batch is taken away, or all but it",
+            "some axis that stays",
+            format_args!("{out:?}"),
+        ));
     }
     let value = reader.reshape(&value, &left)?;
     reader.give(node, value);
@@ -296,7 +306,8 @@ pub fn transpose<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
         };
         match order.len() == rank && (0..rank).all(|axis| order.contains(&axis)) {
             true => Ok(order),
-            false => Err(Error::new(ErrorKind::Format, "perm is no order of the axes").expected(format_args!("0 to {}", rank.max(1) - 1))),
+            false => Err(Error::new(ErrorKind::Format, "perm is no order of the axes")
+                .expected(format_args!("0 to {}", rank.max(1) - 1))),
         }
     };
     if reader.is_constant(node) {
@@ -326,7 +337,11 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let axes = numbers("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = numbers("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
     if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] || steps.iter().any(|&step| step != 1) {
-        return Err(unsupported("steps, or as many starts as ends and axes", "steps of 1", format_args!("{} starts", starts.len())));
+        return Err(unsupported(
+            "steps, or as many starts as ends and axes",
+            "steps of 1",
+            format_args!("{} starts", starts.len()),
+        ));
     }
     if reader.is_constant(node) {
         let constant = reader.weights(node, 0)?;
@@ -355,6 +370,10 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
             reader.give(node, Value { positive: value.positive, ..value.with(tensor) });
             Ok(())
         }
-        _ => Err(unsupported("a slice of other axes than an image's rows and columns", "axes 2 and 3", format_args!("{axes:?}"))),
+        _ => Err(unsupported(
+            "a slice of other axes than an image's rows and columns",
+            "axes 2 and 3",
+            format_args!("{axes:?}"),
+        )),
     }
 }

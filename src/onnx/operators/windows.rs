@@ -39,7 +39,8 @@ impl Sliding {
     fn read(node: &NodeProto, inputs: &[usize], sizes_: Vec<usize>) -> Result<Self> {
         let len = inputs.len();
         let (strides, dilations) = (sizes(node, "strides", len, 1, 1)?, sizes(node, "dilations", len, 1, 1)?);
-        let mut sliding = Sliding { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
+        let mut sliding =
+            Sliding { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
         match node.text("auto_pad").unwrap_or("NOTSET") {
             "VALID" => (),
             "NOTSET" => {
@@ -110,14 +111,21 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
     let (dims, rank) = (reader.dims(&value)?, value.order.len());
     let weights = reader.weights(node, 1)?;
     if weights.dims.len() != rank + 1 || weights.dims.contains(&0) {
-        return Err(unsupported("a kernel that does not fit", "as many axes as its input", format_args!("{:?}", weights.dims)));
+        return Err(unsupported(
+            "a kernel that does not fit",
+            "as many axes as its input",
+            format_args!("{:?}", weights.dims),
+        ));
     }
     let (filters, channels) = (weights.dims[0], dims[0]);
     let groups = node.int("group").and_then(|groups| usize::try_from(groups).ok()).unwrap_or(1).max(1);
-    let slice = channels.checked_div(groups).filter(|slice| slice * groups == channels && filters.is_multiple_of(groups));
+    let slice =
+        channels.checked_div(groups).filter(|slice| slice * groups == channels && filters.is_multiple_of(groups));
     if slice != Some(weights.dims[1]) {
         let error = Error::new(ErrorKind::Shape, "a kernel that does not fit its input's channels");
-        return Err(error.expected(format_args!("{channels} channels")).found(format_args!("{:?} in {groups} groups", weights.dims)));
+        return Err(error
+            .expected(format_args!("{channels} channels"))
+            .found(format_args!("{:?} in {groups} groups", weights.dims)));
     }
     let sliding = Sliding::read(node, &dims[1..], weights.dims[2..].to_vec())?;
     let (padding, input) = match sliding.padding()? {
@@ -128,7 +136,9 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
     let depthwise = rank == 3 && groups > 1 && groups == channels && sliding.strides[0] == sliding.strides[1];
     let (own, last) = match reader.constant(node, 2)? {
         Some(bias) if bias.len() == filters => (Some(bias.floats()?.to_vec()), node),
-        Some(bias) => return Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len())),
+        Some(bias) => {
+            return Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len()));
+        }
         None => bias(reader, node, filters, 0, rank)?,
     };
     let (activation, last) = ending(reader, last, rank);
@@ -165,32 +175,46 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
     let (dims, rank) = (reader.dims(&value)?, value.order.len());
     let weights = reader.weights(node, 1)?;
     if rank != 3 || weights.dims.len() != 4 || weights.dims.contains(&0) || weights.dims[0] != dims[0] {
-        return Err(unsupported("a kernel that does not fit", "channels, filters, rows, columns", format_args!("{:?}", weights.dims)));
+        return Err(unsupported(
+            "a kernel that does not fit",
+            "channels, filters, rows, columns",
+            format_args!("{:?}", weights.dims),
+        ));
     }
     if node.int("group").unwrap_or(1) != 1 || node.ints("output_shape").is_some() {
         return Err(unsupported("groups or an output_shape", "1 group", node.int("group").unwrap_or(1)));
     }
     if !matches!(node.text("auto_pad").unwrap_or("NOTSET"), "NOTSET" | "VALID") {
-        return Err(unsupported("auto_pad of a transposed convolution", "pads", node.text("auto_pad").unwrap_or_default()));
+        return Err(unsupported(
+            "auto_pad of a transposed convolution",
+            "pads",
+            node.text("auto_pad").unwrap_or_default(),
+        ));
     }
     let filters = weights.dims[1];
     let sliding = Sliding::read(node, &dims[1..], weights.dims[2..].to_vec())?;
     let more = sizes(node, "output_padding", 2, 0, 0)?;
     let mut outputs = Vec::new();
     for i in 0..2 {
-        let reached = (dims[1 + i] - 1).saturating_mul(sliding.strides[i]).saturating_add((sliding.sizes[i] - 1) * sliding.dilations[i] + 1);
-        let output = (reached + more[i]).checked_sub(sliding.pads[i][0] + sliding.pads[i][1]).filter(|&output| output > 0);
+        let reached = (dims[1 + i] - 1)
+            .saturating_mul(sliding.strides[i])
+            .saturating_add((sliding.sizes[i] - 1) * sliding.dilations[i] + 1);
+        let output =
+            (reached + more[i]).checked_sub(sliding.pads[i][0] + sliding.pads[i][1]).filter(|&output| output > 0);
         outputs.push(output.ok_or_else(|| Error::new(ErrorKind::Shape, "nothing is left of the output"))?);
     }
     let axis = |i: usize, padding: Padding| {
-        let axis = Axis::transposed(dims[1 + i], sliding.sizes[i], sliding.strides[i], sliding.dilations[i], padding, None)?;
+        let axis =
+            Axis::transposed(dims[1 + i], sliding.sizes[i], sliding.strides[i], sliding.dilations[i], padding, None)?;
         (axis.input == outputs[i]).then_some([axis.before, axis.after])
     };
     // The sides' sizes say it all: before as much as is padded there, and behind whatever is left.
     let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == sliding.pads[i][0]));
     let own = match reader.constant(node, 2)? {
         Some(bias) if bias.len() == filters => Some(bias.floats()?.to_vec()),
-        Some(bias) => return Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len())),
+        Some(bias) => {
+            return Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len()));
+        }
         None => None,
     };
     let config = json!({
@@ -231,7 +255,9 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
         return Err(unsupported("a pool with dilations", "1", format_args!("{:?}", sliding.dilations)));
     }
     let ceil = node.int("ceil_mode").unwrap_or(0) != 0;
-    let over = |i: usize| (dims[1 + i] + sliding.pads[i][0] + sliding.pads[i][1]).saturating_sub(sliding.sizes[i]) % sliding.strides[i];
+    let over = |i: usize| {
+        (dims[1 + i] + sliding.pads[i][0] + sliding.pads[i][1]).saturating_sub(sliding.sizes[i]) % sliding.strides[i]
+    };
     if ceil && (0..axes).any(|i| over(i) != 0) {
         return Err(unsupported("windows that reach past the end (ceil_mode)", "0", 1));
     }
@@ -243,7 +269,11 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
         None if counts || kind == "Max" && value.positive => ("valid", padded(reader, &value, &sliding.pads)?),
         None => {
             let found = format_args!("{:?} over {:?}", sliding.pads, &dims[1..]).to_string();
-            return Err(unsupported("pads of a pool that zeros cannot stand for", "those of Keras's same, or none", found));
+            return Err(unsupported(
+                "pads of a pool that zeros cannot stand for",
+                "those of Keras's same, or none",
+                found,
+            ));
         }
     };
     let class = format!("{kind}Pooling{axes}D");
@@ -275,14 +305,16 @@ pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> R
     let over = places(&axes, rank + 1)?;
     let left: Vec<usize> = (1..=rank).filter(|axis| !over.contains(axis)).collect();
     let (&[channel], false, 2 | 3) = (&left[..], over.contains(&0), rank) else {
-        return Err(unsupported("a reduction of other axes than an image's", "all but the batch and the channels", format_args!("{over:?}")));
+        return Err(unsupported(
+            "a reduction of other axes than an image's",
+            "all but the batch and the channels",
+            format_args!("{over:?}"),
+        ));
     };
     let channel = channel - 1;
     let value = match value.order[channel] == rank - 1 {
         true => value,
-        false => {
-            reader.arrange(&value, &with_last(rank, channel))?
-        }
+        false => reader.arrange(&value, &with_last(rank, channel))?,
     };
     global(reader, node, &value, kind, node.int("keepdims").unwrap_or(1) != 0)
 }
@@ -311,7 +343,8 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     if pads.len() != 2 * over.len() || pads.iter().any(|pad| pad.abs() > LARGEST) {
         return Err(unsupported("wrong pads", "two for each axis", format_args!("{:?}", &pads[..pads.len().min(8)])));
     }
-    let at = |axis: usize| over.iter().position(|&other| other == axis).map_or([0, 0], |i| [pads[i], pads[over.len() + i]]);
+    let at =
+        |axis: usize| over.iter().position(|&other| other == axis).map_or([0, 0], |i| [pads[i], pads[over.len() + i]]);
     if pads.iter().all(|&pad| pad == 0) {
         reader.give(node, value);
         return Ok(());
@@ -326,7 +359,9 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     }
     let value = reader.arrange(&value, &with_last(rank, bare))?;
     let sides: Vec<[i64; 2]> = (0..rank).filter(|&axis| axis != bare).map(|axis| at(axis + 1)).collect();
-    let part = |sign: i64| -> Vec<[usize; 2]> { sides.iter().map(|side| side.map(|pad| (pad * sign).max(0) as usize)).collect() };
+    let part = |sign: i64| -> Vec<[usize; 2]> {
+        sides.iter().map(|side| side.map(|pad| (pad * sign).max(0) as usize)).collect()
+    };
     let (more, less) = (part(1), part(-1));
     let mut tensor = value.tensor;
     if more.iter().any(|side| *side != [0, 0]) {
@@ -377,9 +412,16 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         ("nearest", "half_pixel" | "pytorch_half_pixel", "round_prefer_floor" | "round_prefer_ceil") => false,
         ("linear" | "bilinear", "half_pixel", _) => true,
         ("linear" | "bilinear", "pytorch_half_pixel", _) => true,
-        (mode, ..) => return Err(unsupported("another way between pixels", "nearest or linear, as Keras's", format!("{mode}, {place}, {nearest}"))),
+        (mode, ..) => {
+            return Err(unsupported(
+                "another way between pixels",
+                "nearest or linear, as Keras's",
+                format!("{mode}, {place}, {nearest}"),
+            ));
+        }
     };
-    let config: Json = json!({ "size": [down, across], "interpolation": if bilinear { "bilinear" } else { "nearest" } });
+    let config: Json =
+        json!({ "size": [down, across], "interpolation": if bilinear { "bilinear" } else { "nearest" } });
     let tensor = reader.layer("UpSampling2D", config, &[value.tensor], Vec::new())?;
     reader.give(node, Value { positive: value.positive, ..value.with(tensor) });
     Ok(())

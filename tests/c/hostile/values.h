@@ -19,6 +19,8 @@ static const char *const may_be_null[][2] = {
     {"mnist_dataset_from_csv", "label_column"}, /* samples to predict */
     {"mnist_dataset_new", "y"},             /* nothing is known of it */
     {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
+    {"mnist_model_save_memory", "buffer"},  /* for a capacity of 0 */
+    {"mnist_model_save_weights_memory", "buffer"},
 };
 
 /* Text that is good where only few are. */
@@ -30,8 +32,12 @@ static const struct {
     {NULL, "class_name", "ReLU"},
     {NULL, "config", "{name: 'one', trainable: true}"},
     {NULL, "layer", "conv2d"},
+    {NULL, "prefix", "digits"},
+    {NULL, "placement", "__attribute__((aligned(16)))"},
+    {NULL, "qualifier", "__flash"},
     {NULL, "label_column", "label"},
     {NULL, "identity", "noise, version 1"},
+    {NULL, "map", "{conv: 'conv2d', 'fc.weight': 'dense/kernel', 'fc.bias': 'dense/bias'}"},
     {NULL, "json", network},
     {NULL, "optimizer_config", "{class_name: 'SGD', config: {momentum: 0.5}}"},
     {NULL, "loss_config", "'sparse_categorical_crossentropy'"},
@@ -184,11 +190,15 @@ static value candidate(const char *function, const struct place *place, size_t i
             return (value){.p = input_sizes.sizes + i}; /* of a dataset, and of one of its images */
         if (strcmp(place->type, "float") == 0)
             return (value){.p = input_floats.floats};
+        if (strcmp(place->name, "data") == 0 && strstr(function, "_memory"))
+            return (value){.p = first.saved};
         if (strcmp(place->type, "uint8_t") == 0)
             return (value){.p = strcmp(place->name, "grey") == 0 ? input_figure.bytes : input_bytes.bytes};
         give_up("array of", place->type, "add a good one to make_arrays and candidate in tests/c/hostile/values.h");
         break;
     case TEXT:
+        if (strcmp(function, "mnist_model_load_weights_mapped") == 0 && is_path(place))
+            return (value){.p = in_folder("torch.safetensors")};
         if (good_text(function, place))
             return (value){.p = (void *)good_text(function, place)};
         return (value){.p = is_path(place) ? in_folder(paths[i]) : words[i]};
@@ -206,6 +216,8 @@ static value candidate(const char *function, const struct place *place, size_t i
     case NUMBER:
         break;
     }
+    if (strcmp(place->name, "len") == 0 && strstr(function, "_memory"))
+        return (value){.u = first.size};
     if (strcmp(place->name, "rank") == 0 && i % 2 == 0)
         i = 2 - i % 4; /* 3 first */
     return (value){.u = numbers[is_room(place) ? 5 - i : i]};

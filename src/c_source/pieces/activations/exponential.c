@@ -1,0 +1,4 @@
+static float prefix_exponential(float x)
+{
+    return prefix_expf(x);
+}

@@ -1,0 +1,4 @@
+static float prefix_add(float a, float b)
+{
+    return a + b;
+}

@@ -1,0 +1,4 @@
+static float prefix_multiply(float a, float b)
+{
+    return a * b;
+}

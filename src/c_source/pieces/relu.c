@@ -1,0 +1,4 @@
+static inline float prefix_relu(float x)
+{
+    return (0.0f > x) ? 0.0f : x;
+}

@@ -1,0 +1,6 @@
+static void prefix_scaled_elu(float alpha, size_t count, const float *x, float *y)
+{
+    for (size_t i = 0U; i < count; i += 1U) {
+        y[i] = (x[i] > 0.0f) ? x[i] : (alpha * prefix_expm1f(x[i]));
+    }
+}

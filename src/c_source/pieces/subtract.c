@@ -1,0 +1,4 @@
+static float prefix_subtract(float a, float b)
+{
+    return a - b;
+}

@@ -1,0 +1,46 @@
+//! Models in Keras's files.
+
+use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::guard;
+use super::model::mnist_model;
+use super::pointers::{borrow, path};
+use crate::error::Result;
+use crate::model::Model;
+use std::ffi::c_char;
+use std::path::Path;
+
+/// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
+/// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
+/// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
+/// Keras asks for a name that ends in `.keras`; mnist_model_load takes the file by its content. The file is replaced as
+/// mnist_model_save_weights does. It takes memory for a copy of the weights and the optimizer's state.
+///
+/// ```c
+/// mnist_model_save_keras(model, "digits.keras", error);   // in Python: keras.models.load_model("digits.keras")
+/// ```
+///
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED from a library that was built without its feature `keras`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_save_keras(
+    model: *const mnist_model,
+    path: *const c_char,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { save(borrow(model, "model")?.get()?, &self::path(path, "path")?)? };
+        Ok(MNIST_OK)
+    })
+}
+
+#[cfg(feature = "keras")]
+fn save(model: &Model, path: &Path) -> Result<()> {
+    model.save_keras(path)
+}
+
+#[cfg(not(feature = "keras"))]
+fn save(_: &Model, _: &Path) -> Result<()> {
+    use crate::error::{Error, ErrorKind};
+    Err(Error::new(ErrorKind::Unsupported, "the library was built without Keras's files")
+        .expected("its feature `keras`"))
+}

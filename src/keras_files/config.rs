@@ -1,0 +1,98 @@
+//! What config.json says: the network, and how it was compiled.
+
+use super::optimizer::shortest;
+use crate::error::{At, Error, ErrorKind, Result, printable};
+use crate::graph::{Architecture, keras};
+use crate::json::Object;
+use crate::losses;
+use crate::model::compile::{CompileOptions, Compiled};
+use crate::optimizers;
+use serde_json::{Value, json};
+
+/// What a file says of a model.
+pub struct Described {
+    /// The model's name.
+    pub name: String,
+    /// Its network.
+    pub architecture: Architecture,
+    /// The layers in the file's order.
+    pub order: Vec<usize>,
+    /// How it was compiled, if it was.
+    pub compiled: Option<Compiled>,
+}
+
+/// The model that Keras 3 serialised so.
+pub fn describe(value: &Value) -> Result<Described> {
+    let root = Object::root(value)?;
+    let (name, architecture, order) = network(value)?;
+    let compiled = match root.value("compile_config") {
+        Value::Object(config) if !config.is_empty() => Some(compiled(&root.object("compile_config")?, &architecture)?),
+        _ => None,
+    };
+    Ok(Described { name, architecture, order, compiled })
+}
+
+/// The network: its name, its layers, and their order in files.
+pub fn network(value: &Value) -> Result<(String, Architecture, Vec<usize>)> {
+    let keras::Network { graph, input, output, name } = keras::read(value)?;
+    let architecture = graph.architecture(input, output)?;
+    let config = Object::root(value)?.object("config")?;
+    let mut order = Vec::new();
+    for layer in config.objects("layers")? {
+        let key = if layer.has("name") { "name" } else { "config.name" };
+        let name = layer.value("name").as_str().or(layer.value("config")["name"].as_str()).unwrap_or_default();
+        let index = architecture.layer(name).ok_or_else(|| {
+            let error = Error::new(ErrorKind::Unsupported, "a layer that the output does not depend on");
+            layer.place(error.found(printable(name)), key)
+        })?;
+        order.push(index);
+    }
+    // A sequential model may begin without an input of its own.
+    let rest = (0..architecture.layers.len()).filter(|layer| !order.contains(layer)).collect::<Vec<_>>();
+    Ok((name, architecture, [rest, order].concat()))
+}
+
+/// Keys of Keras's `compile` that change how fast it is, and nothing else.
+const IDLE: &[&str] = &["run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"];
+
+/// What a compile_config comes to for a network.
+pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Compiled> {
+    config.only(&[&["optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"], IDLE].concat())?;
+    config.idle("loss_weights", |_| false, "null")?;
+    config.idle("weighted_metrics", |value| value.as_array().is_some_and(Vec::is_empty), "null")?;
+    let tidy = json!({
+        "optimizer": with_rate(config.value("optimizer")),
+        "loss": alone(config.value("loss")),
+        "metrics": match config.value("metrics") {
+            Value::Null => json!([]),
+            metrics => alone(metrics).clone(),
+        },
+    });
+    let tidy = Object::of(&tidy, config.prefix().trim_end_matches('.'))?;
+    let missing = |key: &str| tidy.place(Error::new(ErrorKind::Unsupported, "missing"), key);
+    let options = CompileOptions {
+        optimizer: optimizers::read(&tidy.named("optimizer")?.ok_or_else(|| missing("optimizer"))?)?,
+        loss: losses::read(&tidy.named("loss")?.ok_or_else(|| missing("loss"))?)?,
+        metrics: tidy.value("metrics").clone(),
+    };
+    Compiled::new(&options, architecture).at(format_args!("key {}", config.prefix().trim_end_matches('.')))
+}
+
+/// Of a model with one output what is said for that: `[x]` is `x`, and `[["accuracy"]]` is `["accuracy"]`.
+fn alone(value: &Value) -> &Value {
+    match value.as_array().map(Vec::as_slice) {
+        Some([one @ Value::Array(_)]) => one,
+        _ => value,
+    }
+}
+
+/// An optimizer whose learning rate is the number that was meant: Keras writes the float32 that it has become.
+fn with_rate(optimizer: &Value) -> Value {
+    let mut optimizer = optimizer.clone();
+    if let Some(rate) = optimizer.pointer_mut("/config/learning_rate")
+        && let Some(number) = rate.as_f64().filter(|&number| f64::from(number as f32) == number)
+    {
+        *rate = json!(shortest(number as f32));
+    }
+    optimizer
+}

@@ -1,0 +1,154 @@
+#!/bin/sh
+''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
+"""Keras's files: does a model come in as Keras wrote it, go out as Keras reads it, and go on training in either?
+
+    keras.py [--count 50] [--seed 0] [--library target/release/libmnist.so] [--folder target/interop]
+
+Each network is trained for some steps in Keras and written in each of Keras's forms. What the library reads must predict what
+Keras does (1e-5), and its next losses must be those of Keras going on (1e-4); what the library writes then, Keras must read:
+the same weights and optimizer's variables to the bit, and the same losses from there. A network that Keras itself trains to other
+losses when its weights differ in their last bits is drawn anew."""
+
+import argparse
+import sys
+import traceback
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[0] = str(ROOT / "tests" / "keras")  # this folder has a file that is called keras
+
+from keras_side import keras, np, optimizer, output, set_values, values  # noqa: E402
+from libmnist import Library, Model, Owned, at  # noqa: E402
+from draw import Drawn  # noqa: E402
+from ctypes import byref, c_void_p  # noqa: E402
+
+NEAR, SAME = 1e-5, 1e-4
+
+
+class Loaded(Model):
+    """A model that the library has read from a file."""
+
+    def __init__(self, library, path, names):
+        made = c_void_p()
+        library.call("model_load", str(path).encode(), byref(made))
+        self.library, self.pointer = library, Owned(made, library.lib.mnist_model_free)
+        self._as_parameter_ = self.pointer._as_parameter_
+        self.shapes = {name: w.shape for name, w in names.items()}
+
+    def save_keras(self, path):
+        self.library.call("model_save_keras", self, str(path).encode())
+
+    def load_weights(self, path):
+        self.library.call("model_load_weights", self, str(path).encode())
+
+
+def steps(model, x, labels, batch):
+    """One pass over the samples in their order; the loss of each step, before its update."""
+    losses = []
+    for start in range(0, len(x), batch):
+        model.reset_metrics()
+        found = model.train_on_batch(x[start:start + batch], labels[start:start + batch])
+        losses.append(float(np.ravel(found)[0]))
+    return np.array(losses)
+
+
+def off(found, expected):
+    """How far off, by the largest number where that is above 1."""
+    expected = np.asarray(expected, np.float64)
+    return float(np.abs(np.asarray(found) - expected).max(initial=0) / max(1.0, np.abs(expected).max(initial=0)))
+
+
+def check(what, found, expected, limit):
+    far = off(found, expected)
+    if not far <= limit:
+        raise AssertionError(f"{what}: off by {far:.2e}, allowed {limit:.0e}")
+
+
+def same_state(what, found, expected):
+    for name, w in values(expected).items():
+        check(f"{what}: {name}", values(found)[name], w, 0)
+    a, b = found.optimizer.variables, expected.optimizer.variables
+    # Nadam's product has no name but `variable`, and a number.
+    kinds = lambda variables: [v.path.rpartition("/")[2] for v in variables if not v.path.rpartition("/")[2].startswith("variable")]
+    if len(a) != len(b) or kinds(a) != kinds(b):
+        raise AssertionError(f"{what}: the optimizer's variables are {[v.path for v in a]}, not {[v.path for v in b]}")
+    for x, y in zip(a, b):
+        check(f"{what}: {x.path}", x.numpy(), y.numpy(), 0 if "/" in x.path and not x.path.rpartition("/")[2].startswith("variable") else 1e-6)
+
+
+def stable(model, drawn, folder):
+    """Whether the losses are determined by more than the weights' last bits."""
+    model.save(folder / "nudged.keras")
+    other = keras.models.load_model(folder / "nudged.keras")
+    random = np.random.default_rng(0)
+    set_values(other, {name: w * (1 + 2e-7 * random.choice([-1, 1], w.shape)).astype(np.float32) for name, w in values(other).items()})
+    a, b = (steps(m, drawn.x, drawn.labels, drawn.batch) for m in (keras.models.load_model(folder / "nudged.keras"), other))
+    return np.isfinite(a).all() and off(b, a) < SAME / 4
+
+
+def go_round(drawn, library, folder):
+    x, labels, batch = drawn.x, drawn.labels, drawn.batch
+    model = drawn.network
+    model.compile(optimizer=optimizer(drawn.optimizer), loss="sparse_categorical_crossentropy", metrics=["accuracy"], run_eagerly=True)
+    steps(model, x, labels, batch)
+    if not stable(model, drawn, folder):
+        return False
+    for name in ("a.keras", "a.h5"):
+        model.save(folder / name)
+    model.save_weights(folder / "a.weights.h5")
+    y, weights = output(model, x), values(model)
+    names, shape = weights, (drawn.classes,)
+    read = {name: Loaded(library, folder / name, names) for name in ("a.keras", "a.h5")}
+    for name, loaded in read.items():
+        check(f"{name}: predictions", loaded.predict(x, shape), y, NEAR)
+        for weight, w in loaded.weights().items():
+            check(f"{name}: {weight}", w, weights[weight], 0)
+    read["a.keras"].save_keras(folder / "b.keras")
+    back = keras.models.load_model(folder / "b.keras")
+    back.run_eagerly = True
+    check("b.keras: predictions", output(back, x), y, 0)
+    same_state("b.keras", back, model)
+    expected = steps(model, x, labels, batch)
+    check("Keras goes on from the library's file: losses", steps(back, x, labels, batch), expected, 1e-6)
+    for name, loaded in read.items():
+        check(f"{name}: the library goes on: losses", loaded.fit(x, labels, batch), expected, SAME)
+    read["a.keras"].save_keras(folder / "c.keras")
+    further = keras.models.load_model(folder / "c.keras")
+    further.run_eagerly = True
+    expected = steps(model, x, labels, batch)
+    check("Keras goes on where the library stopped: losses", steps(further, x, labels, batch), expected, 3 * SAME)
+    check("the library goes further: losses", read["a.keras"].fit(x, labels, batch), expected, 3 * SAME)
+    read["a.h5"].load_weights(folder / "a.weights.h5")
+    check("a.weights.h5: predictions", read["a.h5"].predict(x, shape), y, NEAR)
+    return True
+
+
+def main():
+    parse = argparse.ArgumentParser()
+    parse.add_argument("--count", type=int, default=50)
+    parse.add_argument("--seed", type=int, default=0)
+    parse.add_argument("--library", default=ROOT / "target" / "release" / "libmnist.so")
+    parse.add_argument("--folder", type=Path, default=ROOT / "target" / "interop")
+    args = parse.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    library, failed, anew = Library(args.library), 0, 0
+    for seed in range(args.seed, args.seed + args.count):
+        attempt, done = 0, False
+        while not done and attempt < 50:
+            drawn = Drawn([seed, attempt])
+            attempt += 1
+            if drawn.inference:
+                continue
+            try:
+                done = go_round(drawn, library, args.folder)
+                anew += not done
+            except Exception as error:
+                wrong = error if isinstance(error, AssertionError) else traceback.format_exc(limit=-3).strip()
+                print(f"seed {seed}, draw {attempt - 1}: {wrong}\n  {drawn.optimizer}, batches of {drawn.batch}", flush=True)
+                failed, done = failed + 1, True
+    print(f"{anew} draws were not to be compared and drawn anew")
+    print(f"{args.count - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+main()
