@@ -714,6 +714,12 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save_onnx(get(), detail::text(path, "path"), e); });
     }
 
+    /// The bytes of the file that save_onnx() writes.
+    std::vector<unsigned char> save_onnx_memory() const
+    {
+        return saved(mnist_model_save_onnx_memory);
+    }
+
     /// Keras's table of the layers.
     std::string summary() const
     {

@@ -83,7 +83,11 @@ impl Constant {
     /// With its axes in another order.
     pub fn transposed(&self, order: &[usize]) -> Result<Self> {
         let dims = order.iter().map(|&axis| self.dims[axis]).collect();
-        Ok(Constant { dims, data: Data::Floats(permuted(self.floats()?, &self.dims, order)?) })
+        let data = match &self.data {
+            Data::Floats(values) => Data::Floats(permuted(values, &self.dims, order)?),
+            Data::Ints(values) => Data::Ints(permuted(values, &self.dims, order)?),
+        };
+        Ok(Constant { dims, data })
     }
 }
 

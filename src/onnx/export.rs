@@ -21,6 +21,9 @@ pub const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 /// Protobuf's limit, in bytes.
 const LARGEST: usize = i32::MAX as usize;
+/// What the file says of its images, among its metadata.
+pub const LAYOUT: &str = "layout";
+pub const CHANNELS_LAST: &str = "channels_last";
 /// The name of the batch's size.
 const BATCH: &str = "batch";
 
@@ -88,7 +91,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>> {
             output: vec![value_info(output, architecture.output().dims())],
         }),
         opset_import: vec![OperatorSetIdProto { domain: String::new(), version: Some(OPSET) }],
-        metadata_props: vec![property("name", model.name()), property("layout", "channels_last")],
+        metadata_props: vec![property("name", model.name()), property(LAYOUT, CHANNELS_LAST)],
     };
     match file.encoded_len() {
         len if len > LARGEST => Err(Error::new(ErrorKind::Unsupported, "the model is too large for an ONNX file")

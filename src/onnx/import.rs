@@ -3,8 +3,9 @@
 
 use super::constants::{self, Constant, Data};
 use super::count;
+use super::export::{CHANNELS_LAST, LAYOUT};
 use super::layout::{Value, channels_last, inverse};
-use super::operators;
+use super::operators::{self, Looks};
 use super::proto::*;
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use crate::files::Place;
@@ -16,7 +17,7 @@ use crate::model::parameters::Parameters;
 use prost::Message;
 use prost::bytes::Bytes;
 use serde_json::Value as Json;
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 /// The versions of ONNX's operators that are read.
@@ -25,6 +26,10 @@ const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
 const MOST_NODES: usize = 40_000;
 /// How often a number of the file may be part of the model, in the mean, weights that are shared counting for each use.
 const MOST_COPIES: usize = 16;
+/// The most channels that an image is believed to have when nothing else says which axis they are.
+const FEW_CHANNELS: usize = 4;
+/// The order that a transpose brings `[N, C, H, W]` into.
+const TO_CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
 
 /// A graph on its way to a network.
 pub struct Reader<'f> {
@@ -81,7 +86,7 @@ pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
         left: len.saturating_mul(MOST_COPIES),
     };
     let wanted = reader.wanted();
-    let start = reader.start(input)?;
+    let start = reader.start(input, has_channels_last(&model))?;
     reader.run(&wanted)?;
     let end = reader.end()?;
     let architecture = reader.graph.architecture(start, end)?;
@@ -96,6 +101,11 @@ pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
         Ok::<_, Error>(())
     })??;
     Model::of(name(&graph.name), architecture, parameters)
+}
+
+/// Whether the file says itself that images have their channels last, as those of this library do.
+fn has_channels_last(model: &ModelProto) -> bool {
+    model.metadata_props.iter().any(|entry| entry.key == LAYOUT && entry.value == CHANNELS_LAST)
 }
 
 /// A graph's name as that of a model.
@@ -154,8 +164,9 @@ fn output(graph: &GraphProto) -> Result<&str> {
         _ => (),
     }
     // A table that is made of a tensor.
-    let of = |info: &ValueInfoProto| graph.node.iter().find(|node| node.output.contains(&info.name));
-    let table = graph.output.iter().filter_map(of).find(|node| node.op_type == "ZipMap");
+    let outputs: HashSet<&str> = graph.output.iter().map(|info| &info.name[..]).collect();
+    let is_output = |node: &&NodeProto| node.output.first().is_some_and(|name| outputs.contains(&name[..]));
+    let table = graph.node.iter().filter(|node| node.op_type == "ZipMap").find(is_output);
     table.and_then(|node| node.input.first()).map(String::as_str).ok_or_else(|| {
         Error::new(ErrorKind::Unsupported, "a graph without an output of numbers").expected("an output of type float")
     })
@@ -181,8 +192,8 @@ impl<'f> Reader<'f> {
         wanted
     }
 
-    /// The input layer, in the order that the graph makes of it.
-    fn start(&mut self, info: &'f ValueInfoProto) -> Result<Tensor> {
+    /// The input layer, in the order that the graph makes of it, or as it is.
+    fn start(&mut self, info: &'f ValueInfoProto, as_it_is: bool) -> Result<Tensor> {
         let place = || format!("input {}", printable(&info.name));
         let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
         let sizes = tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(&[][..], |shape| &shape.dim);
@@ -196,7 +207,7 @@ impl<'f> Reader<'f> {
             error.expected("a batch and fixed sizes").at(place())
         })?;
         let order = match dims.len() {
-            2 | 3 if self.is_channels_first(&info.name, &dims) => channels_last(dims.len()),
+            2 | 3 if !as_it_is && self.is_channels_first(&info.name, &dims) => channels_last(dims.len()),
             rank => (0..rank).collect(),
         };
         let ours: Vec<usize> = inverse(&order).into_iter().map(|axis| dims[axis]).collect();
@@ -205,22 +216,23 @@ impl<'f> Reader<'f> {
         Ok(tensor)
     }
 
-    /// Whether the first to look at more than one number of the input has its channels first. Where none says which axis the
-    /// channels are, they are those that are few.
-    fn is_channels_first(&self, input: &str, dims: &[usize]) -> bool {
-        let mut name = input;
-        for _ in 0..MOST_NODES {
-            let Some(node) = self.consumers.get(name).and_then(|all| all.first()).map(|&i| &self.nodes[i]) else {
-                break;
-            };
-            match operators::looks_at(&node.op_type) {
-                operators::Looks::Channels => return true,
-                operators::Looks::Order => return false,
-                operators::Looks::Nothing => break,
-                operators::Looks::Elements => name = node.output.first().map_or("", String::as_str),
+    /// Whether the input's channels come first. The nearest node says it that looks for channels, or puts the axes in an
+    /// order; where there is none, channels are few and columns are not.
+    fn is_channels_first(&self, input: &'f str, dims: &[usize]) -> bool {
+        let (mut open, mut seen) = (VecDeque::from([input]), HashSet::from([input]));
+        while let Some(name) = open.pop_front() {
+            for node in self.consumers.get(name).into_iter().flatten().map(|&i| &self.nodes[i]) {
+                match operators::looks_at(&node.op_type) {
+                    Looks::Channels => return true,
+                    Looks::Order => return node.ints("perm") == Some(&TO_CHANNELS_LAST),
+                    Looks::Nothing => (),
+                    Looks::Elements => {
+                        open.extend(node.output.first().map(|name| &name[..]).filter(|&name| seen.insert(name)))
+                    }
+                }
             }
         }
-        dims.len() == 3 && dims[0] <= 4 && dims[0] < dims[2]
+        dims.len() == 3 && dims[0] <= FEW_CHANNELS && dims[2] > FEW_CHANNELS
     }
 
     /// Every node that counts: the constants first, since what is taken over looks at those that stand behind it.
@@ -371,6 +383,11 @@ impl<'f> Reader<'f> {
             Some(&[next]) if !self.done[next] => Some((next, &self.nodes[next])),
             _ => None,
         }
+    }
+
+    /// The nodes that take a value, with their numbers; a node that takes it twice is there twice.
+    pub fn takers(&self, name: &str) -> impl Iterator<Item = (usize, &'f NodeProto)> + use<'_, 'f> {
+        self.consumers.get(name).into_iter().flatten().map(|&number| (number, &self.nodes[number]))
     }
 
     /// Notes that a node was taken over by one before it.

@@ -32,7 +32,7 @@ pub struct Value {
 }
 
 /// `values` of sizes `dims` with their axes in another order: axis `i` is axis `order[i]` of before.
-pub fn permuted(values: &[f32], dims: &[usize], order: &[usize]) -> Result<Vec<f32>> {
+pub fn permuted<T: Copy>(values: &[T], dims: &[usize], order: &[usize]) -> Result<Vec<T>> {
     let mut out = memory::reserve(values.len())?;
     if order.is_sorted() {
         out.extend_from_slice(values);

@@ -276,11 +276,11 @@ fn relu(w: &mut Writer, s: &Site<'_>, x: String) -> Result<String> {
         (slope, 0.0) => w.node(&s.name, "LeakyRelu", &[&x], &[("alpha", Float(slope))]),
         (0.0, threshold) => w.node(&s.name, "ThresholdedRelu", &[&x], &[("alpha", Float(threshold))]),
         (slope, threshold) => {
+            let above = w.node(&s.name, "ThresholdedRelu", &[&x], &[("alpha", Float(threshold))]);
             let below = scalar(w, s, "Sub", x.clone(), threshold)?;
+            let below = scalar(w, s, "Min", below, 0.0)?;
             let below = scalar(w, s, "Mul", below, slope)?;
-            let threshold = w.float(&s.of("threshold"), threshold)?;
-            let above = w.node(&s.name, "Greater", &[&x, &threshold], &[]);
-            w.node(&s.name, "Where", &[&above, &x, &below], &[])
+            w.node(&s.name, "Add", &[&above, &below], &[])
         }
     };
     match most {
@@ -288,8 +288,8 @@ fn relu(w: &mut Writer, s: &Site<'_>, x: String) -> Result<String> {
         Some(most) if threshold <= most => scalar(w, s, "Min", y, most),
         Some(most) => {
             let most = w.float(&s.of("most"), most)?;
-            let above = w.node(&s.name, "Less", &[&x, &most], &[]);
-            Ok(w.node(&s.name, "Where", &[&above, &y, &most], &[]))
+            let below = w.node(&s.name, "Less", &[&x, &most], &[]);
+            Ok(w.node(&s.name, "Where", &[&below, &y, &most], &[]))
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/interop")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/interop/onnx")
 }
 
 fn predict(model: &Model, x: &[f32]) -> Vec<f32> {

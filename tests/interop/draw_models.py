@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "keras"))
+sys.path[0] = str(Path(__file__).resolve().parents[1] / "keras")  # this folder has a file that is called keras
 
 from draw import Drawn
 from keras_side import np

@@ -10,13 +10,11 @@ import json
 import sys
 from pathlib import Path
 
-from onnx_side import ROOT, Library, Loaded, MnistError, np, off, run, save
-
-NEAR = 1e-5
+from onnx_side import LIBRARY, NEAR, Library, Loaded, MnistError, np, off, run, save
 
 parse = argparse.ArgumentParser()
 parse.add_argument("folder", type=Path)
-parse.add_argument("--library", default=ROOT / "target" / "release" / "libmnist.so")
+parse.add_argument("--library", default=LIBRARY)
 args = parse.parse_args()
 library = Library(args.library)
 failed, worst, unread = 0, 0.0, []

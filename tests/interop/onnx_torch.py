@@ -8,21 +8,18 @@ after 100 steps of training, which lower the loss. With --record F the smallest 
 `cargo test`."""
 
 import argparse
-import shutil
-import sys
-import tempfile
-import traceback
+import logging
 import warnings
 from pathlib import Path
 
 import onnx
 import torch
 from onnx import version_converter
-from onnx_side import ROOT, Library, Loaded, last, np, off, run, save
+from onnx_side import LIBRARY, Tried, last, np, record
 from torch import nn
 
 warnings.filterwarnings("ignore")
-NEAR = 1e-5
+logging.disable(logging.WARNING)
 F = nn.functional
 
 
@@ -113,60 +110,14 @@ def awake(network):
     return network.eval()
 
 
-def compared(library, path, shape, folder, x=None):
-    """The largest difference, before training and after; the losses."""
-    random = np.random.default_rng(1)
-    x = random.normal(0, 1, (12, *shape)).astype(np.float32) if x is None else x
-    model = Loaded(library, path)
-    turned = x if model.input == shape else last(x)
-    if turned.shape[1:] != model.input:
-        raise AssertionError(f"the model takes {model.input}")
-    expected = run(path, x)
-    before = off(model.predict(turned, expected.shape[1:]), expected)
-    logits = not np.allclose(expected.sum(-1), 1, atol=1e-3)
-    options = library.options("compile_options")
-    options.optimizer_config = b"{class_name: 'Adam', config: {learning_rate: 0.002}}"
-    if logits:
-        options.loss_config = b"{class_name: 'SparseCategoricalCrossentropy', config: {from_logits: true}}"
-    library.call("model_compile", model, __import__("ctypes").byref(options))
-    labels = np.arange(len(x), dtype=np.uint8) % expected.shape[-1]
-    losses = np.concatenate([model.fit(turned, labels, 6) for _ in range(50)])
-    own = model.predict(turned, expected.shape[1:])
-    back = save(model, folder / "back.onnx")
-    after = off(run(back, turned), own)
-    again = off(Loaded(library, back).predict(turned, expected.shape[1:]), own)
-    return (before, after, again), losses, expected
-
-
 def main():
     parse = argparse.ArgumentParser()
-    parse.add_argument("--library", default=ROOT / "target" / "release" / "libmnist.so")
+    parse.add_argument("--library", default=LIBRARY)
     parse.add_argument("--only")
     parse.add_argument("--record", type=Path)
     args = parse.parse_args()
-    library = Library(args.library)
-    folder = Path(tempfile.mkdtemp(prefix="mnist-onnx-"))
-    passed, failed, worst = 0, 0, 0.0
-
-    def check(name, make, shape, x=None):
-        nonlocal passed, failed, worst
-        try:
-            path = make()
-        except Exception as error:
-            print(f"{name}: not made: {type(error).__name__}: {str(error)[:200]}", flush=True)
-            return None
-        try:
-            difference, losses, expected = compared(library, path, shape, folder, x)
-            worst = max(worst, *difference)
-            fine = max(difference) <= NEAR and losses[-4:].mean() < losses[:4].mean()
-            passed, failed = passed + fine, failed + (not fine)
-            if not fine:
-                print(f"{name}: off by {difference} (read, written, read again), loss {losses[:4].mean():.4f} to {losses[-4:].mean():.4f}", flush=True)
-            return path, expected
-        except Exception as error:
-            failed += 1
-            print(f"{name}: {type(error).__name__}: {str(error)[:600]}", flush=True)
-        return None
+    tried = Tried(args.library)
+    folder, check = tried.folder, tried.check
 
     for name, (shape, make) in NETWORKS.items():
         if args.only and args.only not in name:
@@ -183,21 +134,34 @@ def main():
             made = check(f"{name}, {'dynamo' if dynamo else 'TorchScript'}, opset {opset}", exported, shape)
             if made and args.record and name in ["small", "mlp", "rows"] and opset in [9, 17, 23]:
                 x = np.random.default_rng(1).normal(0, 1, (12, *shape)).astype(np.float32)
-                record(args.record, made[0], x[:3], made[1][:3])
+                record(args.record, made[0], last(x[:3]) if x.ndim > 2 else x[:3], made[1][:3])
+    if not args.only or args.only == "external":
+        external(check, folder)
     if not args.only or args.only == "opsets":
         opsets(check, folder)
     if not args.only or args.only == "skl":
         scikit(check, folder)
-    print(f"{passed} passed, {failed} failed, off by {worst:.1e} at most; files in {folder}")
-    sys.exit(1 if failed else 0)
+    tried.end()
 
 
-def record(folder, path, x, y):
-    """A file, and beside it samples as the library takes them and onnxruntime's answers, float32 one behind the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(path, folder / path.name)
-    channels_last = last(x) if x.ndim > 2 else x
-    (folder / f"{path.stem}.bin").write_bytes(channels_last.tobytes() + y.astype(np.float32).tobytes())
+def external(check, folder):
+    """Weights in a file beside the network's, as PyTorch writes them, and onnx."""
+    shape, make = NETWORKS["tutorial"]
+    network = awake(make())
+    path = folder / "external.onnx"
+
+    def exported():
+        torch.onnx.export(network, (torch.zeros(2, *shape),), str(path), dynamo=True, external_data=True, verbose=False,
+                          dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=4096)},))
+        return path
+
+    def moved():
+        beside = folder / "moved.onnx"
+        onnx.save(onnx.load(path), beside, save_as_external_data=True, all_tensors_to_one_file=True, location="moved.data", size_threshold=128)
+        return beside
+
+    check("external data, PyTorch", exported, shape)
+    check("external data, onnx", moved, shape)
 
 
 def opsets(check, folder):

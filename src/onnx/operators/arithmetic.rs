@@ -397,12 +397,38 @@ fn whole_gelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option
     Ok(Some((value, behind, last)))
 }
 
-fn near(a: f64, b: f64) -> bool {
+/// `(x + sqrt(x * x + 4)) / 2`, from its root on, likewise.
+pub fn squareplus<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
+    let Some((x, behind, last)) = whole_squareplus(reader, node)? else {
+        return Err(unsupported("a root outside of squareplus", "(x + sqrt(x * x + 4)) / 2", &node.op_type));
+    };
+    behind.into_iter().for_each(|number| reader.take_over(number));
+    activate(reader, last, &x, "squareplus")
+}
+
+/// As [`whole_gelu`].
+fn whole_squareplus<'f>(
+    reader: &mut Reader<'f>,
+    node: &'f NodeProto,
+) -> Result<Option<(Value, Vec<usize>, &'f NodeProto)>> {
+    let more = node.input.first().and_then(|name| reader.maker(name)).filter(|maker| maker.op_type == "Add");
+    let Some(more) = more else { return Ok(None) };
+    let Some((square, 4.0)) = scaled(reader, more)? else { return Ok(None) };
+    let square = reader.maker(square).filter(|maker| maker.op_type == "Mul");
+    let Some((square, [x, again])) = square.map(|square| (square, &square.input[..])) else { return Ok(None) };
+    let Some((number, sum)) = reader.next(node).filter(|(_, next)| next.op_type == "Add") else { return Ok(None) };
+    let Some((last_number, half)) = reader.next(sum).filter(|(_, next)| next.op_type == "Mul") else { return Ok(None) };
+    let other = sum.input.iter().find(|name| node.output.first() != Some(*name));
+    let fits = x == again && other == Some(x) && scaled(reader, half)?.is_some_and(|(_, by)| near(by, 0.5));
+    Ok(fits.then_some((reader.value(square, 0)?, vec![number, last_number], half)))
+}
+
+pub fn near(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-5
 }
 
 /// The value that a node takes together with a number, and the number.
-fn scaled<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option<(&'f String, f64)>> {
+pub fn scaled<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option<(&'f String, f64)>> {
     for (value, number) in [(0, 1), (1, 0)] {
         if node.input.len() == 2 && reader.is_known_constant(node, number) {
             let number = reader.constant(node, number)?.and_then(|constant| constant.scalar());

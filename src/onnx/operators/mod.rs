@@ -23,7 +23,7 @@ pub enum Looks {
     Elements,
     /// The channels, which come first.
     Channels,
-    /// The axes, which it puts in another order.
+    /// The axes, which it puts in another order: that says what they were.
     Order,
     /// None of it: it takes them as they lie.
     Nothing,
@@ -85,6 +85,7 @@ const OPERATORS: &[(&str, Looks, Read)] = &[
     ("Softmax", Nothing, arithmetic::softmax),
     ("Softplus", Elements, arithmetic::activation),
     ("Softsign", Elements, arithmetic::activation),
+    ("Sqrt", Nothing, arithmetic::squareplus),
     ("Squeeze", Nothing, shapes::squeeze),
     ("Sub", Elements, |r, n| arithmetic::binary(r, n, "Sub")),
     ("Sum", Elements, |r, n| arithmetic::binary(r, n, "Add")),

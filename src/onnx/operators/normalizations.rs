@@ -1,5 +1,7 @@
 //! Normalizations.
 
+use super::arithmetic::{near, scaled};
+use super::shapes::{axes, places};
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::import::Reader;
 use crate::onnx::layout::{Value, channels_last, permuted};
@@ -103,4 +105,69 @@ pub fn layer<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let tensor = reader.layer("LayerNormalization", config, &[value.tensor], weights)?;
     reader.give(node, value.with(tensor));
     Ok(())
+}
+
+/// A layer normalization from its mean on, as PyTorch writes it before opset 17, if that is what the mean is for:
+/// `d = x - mean(x)`, `d / sqrt(mean(d ^ 2) + epsilon) * gamma + beta`.
+pub fn spelled_out<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<bool> {
+    let value = reader.value(node, 0)?;
+    let rank = value.order.len();
+    let over = places(&axes(reader, node)?.unwrap_or_default(), rank + 1)?;
+    let Some(&first) = over.first().filter(|&&first| first > 0 && over.iter().copied().eq(first..=rank)) else {
+        return Ok(false);
+    };
+    let Some((epsilon, mut taken, division)) = standardization(reader, node)? else { return Ok(false) };
+    let value = reader.straight(&value)?;
+    let sizes = reader.dims(&value)?.split_off(first - 1);
+    let mut last = division;
+    let mut weights = Vec::new();
+    for (operator, name) in [("Mul", "gamma"), ("Add", "beta")] {
+        let Some((number, next)) = reader.next(last).filter(|(_, next)| next.op_type == operator) else { continue };
+        let Some(side) = (0..2).find(|&side| reader.is_known_constant(next, side)) else { continue };
+        let constant = reader.weights(next, side)?;
+        if constant.dims.ends_with(&sizes) && constant.len() == sizes.iter().product::<usize>() {
+            weights.push((name, constant.floats()?.to_vec()));
+            taken.push(number);
+            last = next;
+        }
+    }
+    taken.into_iter().for_each(|number| reader.take_over(number));
+    let has = |name: &str| weights.iter().any(|(of, _)| *of == name);
+    let config = json!({ "axis": over, "epsilon": epsilon, "scale": has("gamma"), "center": has("beta") });
+    let tensor = reader.layer("LayerNormalization", config, &[value.tensor], weights)?;
+    reader.give(last, value.with(tensor));
+    Ok(true)
+}
+
+/// From a mean to the division by the standard deviation: what is added to the variance, the numbers of the nodes behind the
+/// mean, and the division.
+fn standardization<'f>(
+    reader: &mut Reader<'f>,
+    mean: &'f NodeProto,
+) -> Result<Option<(f64, Vec<usize>, &'f NodeProto)>> {
+    let follow = |reader: &Reader<'f>, node: &NodeProto, operator: &str| {
+        reader.next(node).filter(|(_, next)| next.op_type == operator)
+    };
+    let Some((first, deviation)) = follow(reader, mean, "Sub") else { return Ok(None) };
+    let difference = deviation.output.first().map_or("", String::as_str);
+    if deviation.input.first() != mean.input.first() || reader.takers(difference).count() > 3 {
+        return Ok(None);
+    }
+    let square = reader.takers(difference).find(|(_, taker)| matches!(&taker.op_type[..], "Pow" | "Mul"));
+    let Some((second, square)) = square else { return Ok(None) };
+    let squared = match &square.op_type[..] {
+        "Pow" => scaled(reader, square)?.is_some_and(|(_, power)| near(power, 2.0)),
+        _ => square.input.iter().all(|name| name == difference),
+    };
+    let Some((third, variance)) = follow(reader, square, "ReduceMean").filter(|_| squared) else { return Ok(None) };
+    if axes(reader, variance)? != axes(reader, mean)? {
+        return Ok(None);
+    }
+    let Some((fourth, sum)) = follow(reader, variance, "Add") else { return Ok(None) };
+    let Some((_, epsilon)) = scaled(reader, sum)? else { return Ok(None) };
+    let Some((fifth, root)) = follow(reader, sum, "Sqrt") else { return Ok(None) };
+    let Some((sixth, division)) = follow(reader, root, "Div") else { return Ok(None) };
+    let others = reader.takers(difference).filter(|(number, _)| ![second, sixth].contains(number)).count();
+    let fits = division.input.first().is_some_and(|name| name == difference) && others == 0;
+    Ok(fits.then(|| (epsilon, vec![first, second, third, fourth, fifth, sixth], division)))
 }

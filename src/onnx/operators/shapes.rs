@@ -180,6 +180,11 @@ pub fn reshape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     }
     let value = reader.value(node, 0)?;
     let before = reader.dims(&value)?;
+    if before.len() > 1 && shape[..] == [-1, before[before.len() - 1] as i64] && is_for_product(reader, node) {
+        let value = reader.straight(&value)?;
+        reader.give(node, value);
+        return Ok(());
+    }
     let len = before.iter().product();
     let (&batch, rest) = shape.split_first().ok_or_else(wrong)?;
     let own = [&[0][..], &before].concat();
@@ -191,6 +196,14 @@ pub fn reshape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.reshape(&value, &dims)?;
     reader.give(node, value);
     Ok(())
+}
+
+/// Whether rows are put one behind the other, those of all samples, to be multiplied by weights and put back: TensorFlow's
+/// product along the last axis, which `Dense` takes as it is. The way back then changes nothing.
+fn is_for_product(reader: &Reader<'_>, node: &NodeProto) -> bool {
+    let product =
+        reader.next(node).filter(|(_, next)| next.op_type == "MatMul" && next.input.first() == node.output.first());
+    product.and_then(|(_, product)| reader.next(product)).is_some_and(|(_, back)| back.op_type == "Reshape")
 }
 
 /// The sizes that a shape means for `len` numbers that had the sizes `before`.
@@ -325,6 +338,23 @@ pub fn transpose<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
     Ok(())
 }
 
+/// Every `step`th place of a constant's first axis, from `start` on, `end` not included.
+fn part(constant: &Constant, start: i64, end: i64, step: i64) -> Result<Constant> {
+    let (ints, rows) = (constant.ints()?, constant.dims.first().copied().unwrap_or(0));
+    let width = ints.len().checked_div(rows).unwrap_or(0);
+    let len = rows as i64;
+    let (least, most) = if step < 0 { (-1, len - 1) } else { (0, len) };
+    let bounded = |at: i64| (if at < 0 { at.saturating_add(len) } else { at }).clamp(least, most);
+    let (mut at, end, mut places) = (bounded(start), bounded(end), Vec::new());
+    while step > 0 && at < end || step < 0 && at > end {
+        places.push(at as usize);
+        at = at.saturating_add(step);
+    }
+    let data = places.iter().flat_map(|&at| &ints[at * width..][..width]).copied().collect();
+    let dims = std::iter::once(places.len()).chain(constant.dims.iter().skip(1).copied()).collect();
+    Ok(Constant { dims, data: Data::Ints(data) })
+}
+
 /// Part of a shape, or the middle of images.
 pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let mut numbers = |name: &str, input: usize| -> Result<Option<Vec<i64>>> {
@@ -336,27 +366,42 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let (starts, ends) = (numbers("starts", 1)?.unwrap_or_default(), numbers("ends", 2)?.unwrap_or_default());
     let axes = numbers("axes", 3)?.unwrap_or_else(|| (0..starts.len() as i64).collect());
     let steps = numbers("steps", 4)?.unwrap_or_else(|| vec![1; starts.len()]);
-    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] || steps.iter().any(|&step| step != 1) {
-        return Err(unsupported(
-            "steps, or as many starts as ends and axes",
-            "steps of 1",
-            format_args!("{} starts", starts.len()),
-        ));
+    if [ends.len(), axes.len(), steps.len()] != [starts.len(); 3] {
+        let found = format_args!("{} starts, {} ends", starts.len(), ends.len()).to_string();
+        return Err(unsupported("not as many starts as ends, axes and steps", "one for each axis", found));
     }
     if reader.is_constant(node) {
         let constant = reader.weights(node, 0)?;
-        let (ints, &[start], &[end]) = (constant.ints()?, &starts[..], &ends[..]) else {
-            return Err(unsupported("a slice of what is no shape", "a row", format_args!("{:?}", constant.dims)));
+        let over = places(&axes, constant.dims.len())?;
+        let (&[start], &[end], [0], &[step]) = (&starts[..], &ends[..], &over[..], &steps[..]) else {
+            return Err(unsupported(
+                "a slice of what is no shape",
+                "its first axis",
+                format_args!("{:?}", constant.dims),
+            ));
         };
-        let part = ints.get(clamp(start, ints.len())..clamp(end, ints.len())).unwrap_or_default().to_vec();
-        return reader.give_constant(node, Constant::row(part));
+        let constant = part(&constant, start, end, step)?;
+        return reader.give_constant(node, constant);
+    }
+    if steps.iter().any(|&step| step != 1) {
+        return Err(unsupported(
+            "a slice with steps",
+            "steps of 1",
+            format_args!("{:?}", &steps[..steps.len().min(8)]),
+        ));
     }
     let value = reader.value(node, 0)?;
     let dims = reader.dims(&value)?;
     let mut cropped = vec![[0usize; 2]; dims.len()];
     for ((&start, &end), &axis) in starts.iter().zip(&ends).zip(&axes) {
         let at = places(&[axis], dims.len() + 1)?[0];
-        let Some(at) = at.checked_sub(1) else { return Err(unsupported("a slice of the batch", "another axis", axis)) };
+        let Some(at) = at.checked_sub(1) else {
+            // All of it, however large it is.
+            match start == 0 && end >= i64::from(i32::MAX) {
+                true => continue,
+                false => return Err(unsupported("a slice of the batch", "another axis", axis)),
+            }
+        };
         let dim = dims[at];
         cropped[at] = [clamp(start, dim), dim - clamp(end, dim).min(dim)];
     }

@@ -1,7 +1,7 @@
 //! What slides windows over images or rows, and what changes images' borders and sizes.
 
 use super::shapes::{axes, places};
-use super::{bias, ending, is_positive, unsupported};
+use super::{bias, ending, is_positive, normalizations, unsupported};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Tensor;
 use crate::kernels::window::{Axis, Padding};
@@ -300,6 +300,9 @@ fn global<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, value: &Value, kind:
 /// The mean, or the largest, over all axes of an image but the channels.
 pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> Result<()> {
     let value = reader.value(node, 0)?;
+    if kind == "Average" && normalizations::spelled_out(reader, node)? {
+        return Ok(());
+    }
     let rank = value.order.len();
     let axes = axes(reader, node)?.unwrap_or_default();
     let over = places(&axes, rank + 1)?;
