@@ -1382,10 +1382,12 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 /// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 /// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
-/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. So is an
+/// ONNX file, as by mnist_model_load_onnx: not compiled. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to; an ONNX file, what mnist_model_load_onnx
+/// says. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
@@ -1512,7 +1514,7 @@ mnist_status mnist_model_save_keras(const struct mnist_model *model,
 /// twice. The file replaces what was there as mnist_model_save_weights does. Memory: twice the weights.
 ///
 /// Errors, with the layer: those of mnist_model_save_weights; UNSUPPORTED for a layer or an activation that has no form in
-/// ONNX, and for more than 2 GiB.
+/// ONNX, and for more than 2 GiB, and from a library that was built without its feature `onnx`.
 ///
 /// ```c
 /// status = mnist_model_save_onnx(model, "digits.onnx", &error);
@@ -1533,14 +1535,15 @@ mnist_status mnist_model_save_onnx_memory(const struct mnist_model *model,
 
 /// Reads the ONNX file `path`, as PyTorch, tf2onnx, skl2onnx and mnist_model_save_onnx write it: operators of opset 7 to 25,
 /// one input and one output of float32, what this library's layers can do. On success `*out` is a new model, to be freed with
-/// mnist_model_free, made of these layers; it is not compiled, and all of its weights can be trained.
+/// mnist_model_free, made of these layers; it is not compiled, and all of its weights can be trained. mnist_model_load reads
+/// such a file as well, if it begins as they usually do, and mnist_model_load_memory one in memory.
 ///
 /// What the model takes: samples as the file says, any number of them. But images whose channels come first, `[batch, channels,
 /// height, width]`, as PyTorch has them, come last for the model: `[height, width, channels]`, and so do rows `[batch,
-/// channels, steps]`. Channels come first where the first convolution, pool or normalization of the file finds them so; where
-/// there is none, images of at most 4 channels, fewer than columns. (Of one channel the numbers are the same.)
-/// mnist_model_input_shape tells the shape. The kernels are turned, also those behind a flatten. Images that come out have
-/// their channels last as well.
+/// channels, steps]`. Channels come first where the nearest convolution, pool or normalization takes the input as it is, and
+/// last where a transpose comes before that; where there is none of these, they come first in images of at most 4 of them and
+/// more columns than that. (Of one channel the numbers are the same.) mnist_model_input_shape tells the shape. The kernels are
+/// turned, also those behind a flatten. Images that come out have their channels last as well.
 ///
 /// Tensors may lie in other files (external data), which have to be in the folder of this one. Memory, whatever the file: some
 /// times its size, and some hundred bytes for each of its nodes and settings, of which it may have 200,000.

@@ -64,7 +64,7 @@ fn onnx() -> Vec<Vec<u8>> {
         let model = mnist::model::Model::new(&network.graph, network.input, network.output, "seed").ok()?;
         mnist::onnx::write(&model).ok().filter(|file| file.len() < 16_384)
     });
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/interop");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/interop/onnx");
     let made = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path()));
     let made = made.filter(|path| path.extension().is_some_and(|name| name == "onnx")).filter_map(|path| std::fs::read(path).ok());
     written.chain(made).collect()

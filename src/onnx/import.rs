@@ -51,6 +51,8 @@ pub struct Reader<'f> {
     consumers: HashMap<&'f str, Vec<usize>>,
     /// The output's name.
     output: &'f str,
+    /// Whether images that come out have their axes as the file says, as those that go in do.
+    as_it_is: bool,
     /// The nodes that are done, with those before them.
     done: Vec<bool>,
     /// How many numbers may still be read from files, and become parameters.
@@ -82,11 +84,12 @@ pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
         makers: HashMap::new(),
         consumers: HashMap::new(),
         output,
+        as_it_is: has_channels_last(&model),
         done: vec![false; graph.node.len()],
         left: len.saturating_mul(MOST_COPIES),
     };
     let wanted = reader.wanted();
-    let start = reader.start(input, has_channels_last(&model))?;
+    let start = reader.start(input)?;
     reader.run(&wanted)?;
     let end = reader.end()?;
     let architecture = reader.graph.architecture(start, end)?;
@@ -193,7 +196,7 @@ impl<'f> Reader<'f> {
     }
 
     /// The input layer, in the order that the graph makes of it, or as it is.
-    fn start(&mut self, info: &'f ValueInfoProto, as_it_is: bool) -> Result<Tensor> {
+    fn start(&mut self, info: &'f ValueInfoProto) -> Result<Tensor> {
         let place = || format!("input {}", printable(&info.name));
         let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
         let sizes = tensor.and_then(|tensor| tensor.shape.as_ref()).map_or(&[][..], |shape| &shape.dim);
@@ -207,8 +210,11 @@ impl<'f> Reader<'f> {
             error.expected("a batch and fixed sizes").at(place())
         })?;
         let order = match dims.len() {
-            2 | 3 if !as_it_is && self.is_channels_first(&info.name, &dims) => channels_last(dims.len()),
-            rank => (0..rank).collect(),
+            2 | 3 if !self.as_it_is && self.is_channels_first(&info.name, &dims) => channels_last(dims.len()),
+            rank => {
+                self.as_it_is |= rank > 1;
+                (0..rank).collect()
+            }
         };
         let ours: Vec<usize> = inverse(&order).into_iter().map(|axis| dims[axis]).collect();
         let tensor = self.graph.input(&ours).at(place())?;
@@ -250,7 +256,8 @@ impl<'f> Reader<'f> {
         Ok(())
     }
 
-    /// What the output is. An image stays with its channels last, a row is in ONNX's order.
+    /// What the output is. An image stays with its channels last unless those that go in are as they are; a row is in ONNX's
+    /// order.
     fn end(&mut self) -> Result<Tensor> {
         let output = self.output;
         let value = self.values.get(output).cloned().ok_or_else(|| {
@@ -258,8 +265,8 @@ impl<'f> Reader<'f> {
             error.at(format_args!("output {}", printable(output)))
         })?;
         let rank = value.order.len();
-        let order =
-            if rank > 1 && value.order == channels_last(rank) { value.order.clone() } else { (0..rank).collect() };
+        let stays = !self.as_it_is && rank > 1 && value.order == channels_last(rank);
+        let order = if stays { value.order.clone() } else { (0..rank).collect() };
         Ok(self.arrange(&value, &order)?.tensor)
     }
 

@@ -12,9 +12,10 @@
 //!
 //! **In.** Operators of opset 7 to 25, one input and one output, within what the layers can do. The model's samples are the
 //! graph's, except that images that go to a convolution, a pool or a normalization with their channels first (`[N, C, H, W]`,
-//! as from PyTorch) are `[N, H, W, C]` for the model; so are those that go to a `Flatten` and have at most 4 channels, fewer
-//! than columns. The kernels are turned accordingly. Images that come out have their channels last, too. All of the weights
-//! can be trained, and what ONNX leaves out counts as Keras's default.
+//! as from PyTorch) are `[N, H, W, C]` for the model; so are those that go to none of these and have at most 4 channels and
+//! more columns than that, unless the file says that its channels come last, as those do that are written here. The kernels
+//! are turned accordingly. Images that come out have their channels last, too, unless those that go in are as they are. All
+//! of the weights can be trained, and what ONNX leaves out counts as Keras's default.
 
 mod constants;
 mod count;
