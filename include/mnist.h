@@ -1543,7 +1543,8 @@ mnist_status mnist_model_save_onnx_memory(const struct mnist_model *model,
 /// channels, steps]`. Channels come first where the nearest convolution, pool or normalization takes the input as it is, and
 /// last where a transpose comes before that; where there is none of these, they come first in images of at most 4 of them and
 /// more columns than that. (Of one channel the numbers are the same.) mnist_model_input_shape tells the shape. The kernels are
-/// turned, also those behind a flatten. Images that come out have their channels last as well.
+/// turned, also those behind a flatten. Images that come out have their channels last as well, unless those that go in are as
+/// the file says.
 ///
 /// Tensors may lie in other files (external data), which have to be in the folder of this one. Memory, whatever the file: some
 /// times its size, and some hundred bytes for each of its nodes and settings, of which it may have 200,000.

@@ -7,6 +7,8 @@ use super::model::mnist_model;
 use super::pointers::{borrow, give, out, path};
 #[cfg(feature = "onnx")]
 use crate::onnx;
+#[cfg(not(feature = "onnx"))]
+use missing as onnx;
 use std::ffi::{c_char, c_void};
 
 /// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
@@ -99,7 +101,7 @@ pub unsafe extern "C" fn mnist_model_load_onnx(
 
 /// A build without ONNX's files.
 #[cfg(not(feature = "onnx"))]
-mod onnx {
+mod missing {
     use crate::error::{Error, ErrorKind, Result};
     use crate::model::Model;
     use std::path::Path;

@@ -352,7 +352,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         reader.give(node, value);
         return Ok(());
     }
-    if rank > 3 || rank < 2 || at(0) != [0, 0] {
+    if !(2..=3).contains(&rank) || at(0) != [0, 0] {
         return Err(unsupported("a border of what is no image", "rows and columns", format_args!("{pads:?}")));
     }
     // The axis without a border, in ONNX's count, is that of the channels.
@@ -400,7 +400,7 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
             std::iter::once(1.0).chain(sizes).collect()
         }
     };
-    let whole = |scale: f64| (scale >= 1.0 && scale <= 4096.0 && scale.fract() == 0.0).then_some(scale as usize);
+    let whole = |scale: f64| ((1.0..=4096.0).contains(&scale) && scale.fract() == 0.0).then_some(scale as usize);
     let (&[1.0, 1.0, down, across], 3) = (&scales[..], value.order.len()) else {
         return Err(unsupported("another scale of images", "1, 1 and whole numbers", format_args!("{scales:?}")));
     };
