@@ -1,10 +1,11 @@
 //! An ONNX file: what loads can be looked at, predicts, and is written again, to be read unless it is too much.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use mnist::ErrorKind;
 use mnist::onnx;
-use mnist_fuzz::{check_error, check_memory, measured};
+use mnist_fuzz::random::Random;
+use mnist_fuzz::{check_error, check_memory, give_back, measured, protobuf};
 
 /// What loading takes, for each byte of the file at most, and for all its messages.
 const FIXED: usize = 1 << 20;
@@ -35,4 +36,9 @@ fuzz_target!(|file: &[u8]| {
     if let Err(error) = onnx::read(&written) {
         assert!(error.kind() == ErrorKind::Unsupported, "what was written: {error}");
     }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let changed = protobuf::mutate(&data[..size], &mut Random::new(seed), max_size);
+    give_back(data, size, max_size, changed)
 });

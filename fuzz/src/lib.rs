@@ -4,6 +4,7 @@
 pub mod archive;
 #[path = "../../tests/files/mod.rs"]
 pub mod files;
+pub mod protobuf;
 pub mod random;
 pub mod tensors;
 
