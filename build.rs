@@ -20,7 +20,7 @@ fn main() {
 }
 
 /// The files whose items the header declares, in its order.
-const FILES: [&str; 18] = [
+const FILES: [&str; 19] = [
     "error",
     "npz",
     "dataset",
@@ -38,6 +38,7 @@ const FILES: [&str; 18] = [
     "memory",
     "c_source",
     "keras",
+    "onnx",
     "history",
 ];
 

@@ -1383,10 +1383,12 @@ mnist_status mnist_model_save(const struct mnist_model *model,
 /// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 /// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
-/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. So is an
+/// ONNX file, as by mnist_model_load_onnx: not compiled. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to; an ONNX file, what mnist_model_load_onnx
+/// says. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too
@@ -1536,6 +1538,61 @@ mnist_status mnist_model_save_keras_memory(const struct mnist_model *model,
                                            size_t capacity,
                                            size_t *needed,
                                            struct mnist_error *error);
+
+/// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
+/// those of one moment between two steps, with operators of opset 17, for any number of samples. What goes in and comes out
+/// is the model's: images are `[batch, height, width, channels]`, float32. What is random in training (dropout, noise,
+/// augmentation) is left out; so are the compile options and the optimizer's state. A layer that is called twice is written
+/// twice. The file replaces what was there as mnist_model_save_weights does. Memory: twice the weights.
+///
+/// Errors, with the layer: those of mnist_model_save_weights; UNSUPPORTED for a layer or an activation that has no form in
+/// ONNX, and for more than 2 GiB, and from a library that was built without its feature `onnx`.
+///
+/// ```c
+/// status = mnist_model_save_onnx(model, "digits.onnx", error);
+/// ```
+mnist_status mnist_model_save_onnx(const struct mnist_model *model,
+                                   const char *path,
+                                   struct mnist_error *error);
+
+/// Writes the model to memory: the bytes of the file that mnist_model_save_onnx would write. `buffer`, `capacity` and `*needed`
+/// are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_onnx but the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise.
+mnist_status mnist_model_save_onnx_memory(const struct mnist_model *model,
+                                          void *buffer,
+                                          size_t capacity,
+                                          size_t *needed,
+                                          struct mnist_error *error);
+
+/// Reads the ONNX file `path`, as PyTorch, tf2onnx, skl2onnx and mnist_model_save_onnx write it: operators of opset 7 to 25,
+/// one input and one output of float32, what this library's layers can do. On success `*out` is a new model, to be freed with
+/// mnist_model_free, made of these layers; it is not compiled, and all of its weights can be trained. mnist_model_load reads
+/// such a file as well, if it begins as they usually do, and mnist_model_load_memory one in memory.
+///
+/// What the model takes: samples as the file says, any number of them. But images whose channels come first, `[batch, channels,
+/// height, width]`, as PyTorch has them, come last for the model: `[height, width, channels]`, and so do rows `[batch,
+/// channels, steps]`. Channels come first where the nearest convolution, pool or normalization takes the input as it is, and
+/// last where a transpose comes before that; where there is none of these, they come first in images of at most 4 of them and
+/// more columns than that. (Of one channel the numbers are the same.) mnist_model_input_shape tells the shape. The kernels are
+/// turned, also those behind a flatten. Images that come out have their channels last as well, unless those that go in are as
+/// the file says.
+///
+/// Tensors may lie in other files (external data), which have to be in the folder of this one. Memory, whatever the file: some
+/// times its size, and some hundred bytes for each of its nodes and settings, of which it may have 200,000.
+///
+/// Errors, with file and node or tensor: NOT_FOUND for the file; FORMAT for what is no ONNX file, or a damaged one; SHAPE
+/// for nodes and weights that do not fit each other; UNSUPPORTED for an operator, a setting or a type that the layers do not
+/// have, naming node and operator; IO; OUT_OF_MEMORY.
+/// MNIST_ISA counts as in mnist_model_new.
+///
+/// ```c
+/// mnist_model *model = NULL;
+/// status = mnist_model_load_onnx("from_pytorch.onnx", &model, error);
+/// ```
+mnist_status mnist_model_load_onnx(const char *path,
+                                   struct mnist_model **out,
+                                   struct mnist_error *error);
 
 /// How many epochs it holds, one that was cut short included; 0 for NULL.
 size_t mnist_history_epochs(const struct mnist_history *history);

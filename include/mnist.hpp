@@ -700,6 +700,26 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save(get(), detail::text(path, "path"), e); });
     }
 
+    /// The model in an ONNX file; images whose channels come first in it have them last here.
+    static model load_onnx(const std::string &path)
+    {
+        mnist_model *made = nullptr;
+        detail::check([&](mnist_error *e) { return mnist_model_load_onnx(detail::text(path, "path"), &made, e); });
+        return model(made);
+    }
+
+    /// Writes the network and its weights as an ONNX file.
+    void save_onnx(const std::string &path) const
+    {
+        detail::check([&](mnist_error *e) { return mnist_model_save_onnx(get(), detail::text(path, "path"), e); });
+    }
+
+    /// The bytes of the file that save_onnx() writes.
+    std::vector<unsigned char> save_onnx_memory() const
+    {
+        return saved(mnist_model_save_onnx_memory);
+    }
+
     /// Keras's table of the layers.
     std::string summary() const
     {

@@ -16,6 +16,7 @@
 //! c_source  a model as a file of C that predicts
 //! keras_files  models in Keras's own files
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
+//! onnx      models in ONNX's files, out and in
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
 //! ```
@@ -47,6 +48,8 @@ pub mod losses;
 mod memory;
 pub mod metrics;
 pub mod model;
+#[cfg(feature = "onnx")]
+pub mod onnx;
 pub mod optimizers;
 pub mod train;
 mod variables;

@@ -86,7 +86,8 @@ fn loaders(path: &Path, folder: &Path) -> Vec<(&'static str, &'static str, Error
     let small = model();
     let before = trained::weights(&small, &folder.join("before"));
     let (npz, idx, tensors) = ("an npz archive of arrays", "an IDX file", "a safetensors file");
-    let found = vec![
+    #[allow(unused_mut)] // without ONNX
+    let mut found = vec![
         ("load_data", npz, load_data(Some(path)).unwrap_err()),
         ("npz", npz, Npz::open(path).err().expect("a refusal")),
         ("from_npz", npz, Dataset::from_npz(path, "x_train", "y_train").unwrap_err()),
@@ -99,6 +100,8 @@ fn loaders(path: &Path, folder: &Path) -> Vec<(&'static str, &'static str, Error
         ("model_load", tensors, Model::load(path).err().expect("a refusal")),
         ("resume", tensors, trained::fit(&small, &data(), 1, (path, true), 1).expect_err("a refusal")),
     ];
+    #[cfg(feature = "onnx")]
+    found.push(("load_onnx", "an ONNX model", mnist::onnx::load(path).err().expect("a refusal")));
     assert!(trained::weights(&small, &folder.join("after")) == before, "weights have changed");
     found
 }
@@ -137,7 +140,8 @@ fn every_loader_names_every_kind_that_it_does_not_read() {
             }
             std::fs::write(&path, [&bytes[..], &vec![pad; padding]].concat()).unwrap();
             for (who, expected, error) in loaders(&path, folder.path()) {
-                if MODELS.contains(&what) && ["load_weights", "model_load"].contains(&who) {
+                let models = ["load_weights", "model_load"].contains(&who) && MODELS.contains(&what);
+                if models || (who, what) == ("load_onnx", "an ONNX model") {
                     check_model(who, &error, &path);
                 } else {
                     check(who, &error, &path, expected, what);
@@ -166,6 +170,8 @@ fn what_one_loader_reads_another_names() {
         named("table", "a table in text (CSV)", Dataset::from_csv(&path, Some("label")).map(drop));
         named("load_weights", "a safetensors file", model().load_weights(&path));
         named("model_load", "a safetensors file", Model::load(&path).map(drop));
+        #[cfg(feature = "onnx")]
+        named("load_onnx", "an ONNX model", mnist::onnx::load(&path).map(drop));
     }
 }
 

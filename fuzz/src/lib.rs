@@ -5,6 +5,7 @@ pub mod archive;
 #[path = "../../tests/files/mod.rs"]
 pub mod files;
 pub mod hdf5;
+pub mod protobuf;
 pub mod random;
 pub mod tensors;
 

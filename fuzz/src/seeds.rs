@@ -44,6 +44,7 @@ fn main() -> std::io::Result<()> {
     let (forms, models) = keras()?;
     write("h5", forms)?;
     write("keras_file", models)?;
+    write("onnx", onnx())?;
     let networks = networks();
     write("layer", networks.iter().map(|text| layer(text)).collect())?;
     write("network", networks.into_iter().map(String::into_bytes).collect())
@@ -71,6 +72,19 @@ fn networks() -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     let new = cases.iter().filter(|case| seen.insert(case["class"].to_string()));
     new.filter_map(|case| case["model"].as_str()).map(String::from).collect()
+}
+
+/// Those networks as ONNX files, and what others have written.
+fn onnx() -> Vec<Vec<u8>> {
+    let written = networks().into_iter().filter_map(|text| {
+        let network = mnist::graph::keras::read(&serde_json::from_str(&text).ok()?).ok()?;
+        let model = mnist::model::Model::new(&network.graph, network.input, network.output, "seed").ok()?;
+        mnist::onnx::write(&model).ok().filter(|file| file.len() < 16_384)
+    });
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/interop/onnx");
+    let made = std::fs::read_dir(folder).into_iter().flatten().filter_map(|entry| entry.ok().map(|entry| entry.path()));
+    let made = made.filter(|path| path.extension().is_some_and(|name| name == "onnx")).filter_map(|path| std::fs::read(path).ok());
+    written.chain(made).collect()
 }
 
 /// The last layer of such a network: its class, a line's end, its config.

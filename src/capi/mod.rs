@@ -12,6 +12,7 @@
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
 //! | `c_source` | a model as a file of C |
+//! | `onnx` | models in ONNX's files |
 //! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
@@ -35,6 +36,7 @@ mod memory;
 mod model;
 mod named_weights;
 mod npz;
+mod onnx;
 mod options;
 mod output;
 mod pointers;

@@ -117,10 +117,12 @@ pub unsafe extern "C" fn mnist_model_save(
 /// builds that have them, and UNSUPPORTED in those that do not.) On success `*out` is a new model, to be freed with
 /// mnist_model_free, which is as the saved one was: it predicts and evaluates, and if that was compiled, a fit goes on from
 /// its weights and optimizer's state. A file of Keras's, `.keras` or a whole model in `.h5`, is taken likewise, told by its
-/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
+/// content: with what it was compiled with and the optimizer's state, so that a fit goes on where Keras stopped. So is an
+/// ONNX file, as by mnist_model_load_onnx: not compiled. (To go on in the midst of a fit, see `resume` in mnist_fit_options.)
 ///
 /// Memory, whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte
-/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to. (What predicting takes is for the network's sizes to say, which a small file can make large.)
+/// behind it; a file of Keras's, 3 for each of its bytes, or of what it unpacks to; an ONNX file, what mnist_model_load_onnx
+/// says. (What predicting takes is for the network's sizes to say, which a small file can make large.)
 ///
 /// Errors, with file and key or tensor: NOT_FOUND for the file or a missing tensor; FORMAT for what is no whole model (a
 /// file of weights, say) or contradicts itself; SHAPE for a tensor of another shape than the network asks for, or one too

@@ -23,6 +23,8 @@ mod temporary;
 pub use descriptors::{Taken, again};
 pub use folders::{check_with_folders, make_folders};
 pub use log::Log;
+#[cfg(feature = "onnx")]
+pub use open::open_beside;
 pub use open::{Content, Input, open, read_text};
 pub use place::Place;
 pub use replace::{check, replace, save};

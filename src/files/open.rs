@@ -22,6 +22,22 @@ pub fn open(place: &Place) -> Result<Input> {
     Ok(Input(file))
 }
 
+/// Opens a file called `name` that lies in the same folder as `place`, for what a file says of another one: a name and no
+/// path, and no link that leads elsewhere.
+#[cfg(feature = "onnx")]
+pub fn open_beside(place: &Place, name: &str) -> Result<Input> {
+    let plain = !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..");
+    if !plain {
+        let error = Error::new(ErrorKind::Unsupported, "not the name of a file in the same folder");
+        return Err(error.expected("a name without folders").found(crate::error::printable(name)));
+    }
+    let beside = place.beside(name)?;
+    if again(|| fs::symlink_metadata(beside.path()))?.is_symlink() {
+        return Err(Error::new(ErrorKind::Unsupported, "cannot be read").expected("a file").found("a symbolic link"));
+    }
+    open(&beside)
+}
+
 /// The text of one of the system's own files.
 pub fn read_text(path: &Path) -> Result<String> {
     let mut text = String::new();
@@ -65,8 +81,8 @@ pub(super) fn kind(there: &Metadata) -> &'static str {
 
 /// What a file holds, in a file or in memory of the caller's.
 pub enum Content<'a> {
-    /// In a file that is open.
-    File(Input),
+    /// In a file that is open, and where that is.
+    File(Input, Place),
     /// In memory.
     Memory(Cursor<&'a [u8]>),
 }
@@ -74,7 +90,7 @@ pub enum Content<'a> {
 impl<'a> Content<'a> {
     /// What the file at `place` holds. Errors do not name the file: its opener does.
     pub fn at(place: &Place) -> Result<Self> {
-        open(place).map(Content::File)
+        Ok(Content::File(open(place)?, place.clone()))
     }
 
     /// What `bytes` are.
@@ -82,10 +98,18 @@ impl<'a> Content<'a> {
         Content::Memory(Cursor::new(bytes))
     }
 
+    /// Where the file is, if it is one.
+    pub fn place(&self) -> Option<&Place> {
+        match self {
+            Content::File(_, place) => Some(place),
+            Content::Memory(_) => None,
+        }
+    }
+
     /// How many bytes there are.
     pub fn size(&self) -> Result<u64> {
         match self {
-            Content::File(file) => file.size(),
+            Content::File(file, _) => file.size(),
             Content::Memory(bytes) => Ok(bytes.get_ref().len() as u64),
         }
     }
@@ -95,7 +119,7 @@ impl<'a> Content<'a> {
         let size = self.size()?;
         match self {
             Content::Memory(bytes) => Ok(Cow::Borrowed(bytes.into_inner())),
-            Content::File(mut file) => {
+            Content::File(mut file, _) => {
                 let size = usize::try_from(size).map_err(|_| cannot_allocate(usize::MAX))?;
                 let mut bytes = memory::filled(size, 0)?;
                 file.rewind()?;
@@ -109,7 +133,7 @@ impl<'a> Content<'a> {
 impl Read for Content<'_> {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
-            Content::File(file) => file.read(bytes),
+            Content::File(file, _) => file.read(bytes),
             Content::Memory(from) => from.read(bytes),
         }
     }
@@ -118,7 +142,7 @@ impl Read for Content<'_> {
 impl Seek for Content<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         match self {
-            Content::File(file) => file.seek(to),
+            Content::File(file, _) => file.seek(to),
             Content::Memory(from) => from.seek(to),
         }
     }

@@ -30,6 +30,13 @@ impl Place {
         Ok(Place { name: shown(Path::new(name)), path: self.path.join(name) })
     }
 
+    /// The place that `name` names in the folder of this file. It is shown as that name.
+    #[cfg(feature = "onnx")]
+    pub fn beside(&self, name: &str) -> Result<Self> {
+        expect_path(Path::new(name))?;
+        Ok(Place { name: shown(Path::new(name)), path: self.path.with_file_name(name) })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

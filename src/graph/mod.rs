@@ -154,6 +154,12 @@ impl Graph {
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a tensor of another graph").at("argument `tensor`"))
     }
 
+    /// The layer that gives a tensor.
+    #[cfg(feature = "onnx")]
+    pub(crate) fn layer_of(&self, tensor: Tensor) -> Result<&LayerSpec> {
+        Ok(&self.layers[self.call(tensor)?.layer])
+    }
+
     /// The shape of a tensor, without its batch.
     pub fn shape(&self, tensor: Tensor) -> Result<&Shape> {
         Ok(&self.call(tensor)?.output)

@@ -26,7 +26,7 @@ const OWN: Format =
 const FORMATS: &[Format] = &[
     Format { kind: Kind::Keras, model: keras::model, weights: keras::weights },
     Format { kind: Kind::Hdf5, model: keras::model, weights: keras::weights },
-    Format { kind: Kind::Onnx, model: |_| unread(), weights: |_, _| unread() },
+    Format { kind: Kind::Onnx, model: onnx::model, weights: onnx::weights },
 ];
 
 /// The format of what there is.
@@ -46,13 +46,8 @@ pub fn weights(model: &Model, mut content: Content<'_>) -> Result<Buffer> {
     (format(&mut content)?.weights)(model, content)
 }
 
-/// The error for a format that is known and not read.
-fn unread<T>() -> Result<T> {
-    Err(Error::new(ErrorKind::Unsupported, "ONNX models are not read").expected("safetensors, or a file of Keras's"))
-}
-
 /// The error for a format that this build does not have.
-#[cfg(not(feature = "keras"))]
+#[cfg(not(all(feature = "keras", feature = "onnx")))]
 fn missing<T>(feature: &str) -> Result<T> {
     let error = Error::new(ErrorKind::Unsupported, "this build of the library does not have the format");
     Err(error.expected(format_args!("one with the feature `{feature}`")))
@@ -83,5 +78,25 @@ mod keras {
 
     pub fn weights(_: &Model, _: Content<'_>) -> Result<Buffer> {
         missing("keras")
+    }
+}
+
+/// ONNX's files, which are read as whole models alone: their weights have no names that say where they belong.
+mod onnx {
+    use super::*;
+
+    #[cfg(feature = "onnx")]
+    pub fn model(content: Content<'_>) -> Result<Model> {
+        crate::onnx::model(content)
+    }
+
+    #[cfg(not(feature = "onnx"))]
+    pub fn model(_: Content<'_>) -> Result<Model> {
+        missing("onnx")
+    }
+
+    pub fn weights(_: &Model, _: Content<'_>) -> Result<Buffer> {
+        let error = Error::new(ErrorKind::Unsupported, "weights alone are not read from an ONNX file");
+        Err(error.expected("a file of weights; mnist_model_load takes this one"))
     }
 }

@@ -113,7 +113,8 @@ impl Model {
         formats::model(Content::of(data)).at("argument `data`")
     }
 
-    fn of(name: String, architecture: Architecture, parameters: Parameters) -> Result<Self> {
+    /// The model of a network and its parameters.
+    pub(crate) fn of(name: String, architecture: Architecture, parameters: Parameters) -> Result<Self> {
         Ok(Model {
             name,
             parameters,

@@ -420,6 +420,24 @@ static mnist_status step_load_keras(void)
     return status;
 }
 
+static mnist_status step_save_onnx(void)
+{
+    return CALL(mnist_model_save_onnx(kept.model, in("model.onnx"), error));
+}
+
+static mnist_status step_load_onnx(void)
+{
+    mnist_model *loaded = NULL;
+    const mnist_status status = CALL(mnist_model_load_onnx(in("model.onnx"), &loaded, error));
+    mnist_model_free(loaded);
+    return status;
+}
+
+static mnist_status step_save_onnx_memory(void)
+{
+    return CALL(mnist_model_save_onnx_memory(kept.model, NULL, 0, &out.needed, error));
+}
+
 static mnist_status step_load_model(void)
 {
     if (CALL(mnist_model_load(in("model"), &out.loaded, error)) == MNIST_OK)
@@ -478,7 +496,7 @@ static const struct step {
     STEP(copy),    STEP(wide), STEP(table), STEP(source), STEP(shuffle), STEP(transpose), STEP(standardize), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
     STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save), STEP(save_c), STEP(save_c_with), STEP(save_keras), STEP(load_keras),
-    STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(save_keras_memory), STEP(save_c_memory),
+    STEP(save_onnx), STEP(load_onnx), STEP(save_onnx_memory), STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(save_keras_memory), STEP(save_c_memory),
     STEP(load_memory), STEP(load_weights_memory), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)

@@ -84,6 +84,8 @@ static void round_trip(void)
     WORKS(mnist_model_save_c(model, in("model.c"), "digits", error));
     saves(model, save_c_memory, in("model.c"));
     FAILS(INVALID_ARGUMENT, "`prefix`", mnist_model_save_c_memory(model, "0", NULL, NULL, 0, &(size_t){0}, error));
+    WORKS(mnist_model_save_onnx(model, in("onnx"), error));
+    saves(model, mnist_model_save_onnx_memory, in("onnx"));
 
     size_t len;
     char *file = contents(in("model"), &len);
@@ -94,6 +96,21 @@ static void round_trip(void)
     TRUE(same_files(in("model"), in("again")));
     go_on_alike(model, loaded, "model", "again");
     mnist_model_free(loaded);
+
+    /* An ONNX file is told by what is in it. */
+    size_t onnx_len;
+    char *onnx = contents(in("onnx"), &onnx_len);
+    one = copy_of(onnx, onnx_len);
+    WORKS(mnist_model_load_memory(one.bytes, one.len, &loaded, error));
+    spoil(&one);
+    free(onnx);
+    WORKS(mnist_model_save_onnx(loaded, in("again"), error));
+    mnist_model_free(loaded);
+    WORKS(mnist_model_load(in("onnx"), &loaded, error));
+    WORKS(mnist_model_save_onnx(loaded, in("onnx"), error));
+    TRUE(same_files(in("onnx"), in("again")));
+    mnist_model_free(loaded);
+    FAILS(UNSUPPORTED, "weights alone are not read from an ONNX file", mnist_model_load_weights(model, in("onnx"), error));
 
     /* Weights of a file of weights, and of a whole model. */
     mnist_model *other = network(8, 4, 16);

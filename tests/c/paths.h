@@ -126,6 +126,19 @@ static mnist_status save_keras(const char *path)
     return mnist_model_save_keras(model, path, error);
 }
 
+static mnist_status save_onnx(const char *path)
+{
+    return mnist_model_save_onnx(model, path, error);
+}
+
+static mnist_status load_onnx(const char *path)
+{
+    mnist_model *loaded = NULL;
+    const mnist_status status = mnist_model_load_onnx(path, &loaded, error);
+    mnist_model_free(loaded);
+    return status;
+}
+
 static mnist_status load_model(const char *path)
 {
     mnist_model *loaded = NULL;
@@ -197,11 +210,13 @@ static const struct call {
     {"mnist_model_load_weights_mapped path", load_mapped, 0, "state_dict"},
     {"mnist_model_load_weights path", load_weights, 0, "weights"},
     {"mnist_model_load path", load_model, 0, "model"},
+    {"mnist_model_load_onnx path", load_onnx, 0, "model.onnx"},
     {"mnist_model_save_weights path", save_weights, 1, "weights"},
     {"mnist_model_save path", save_model, 1, "model"},
     {"mnist_model_save_c path", save_c, 1, "model.c"},
     {"mnist_model_save_c_with path", save_c_with, 1, "model.c"},
     {"mnist_model_save_keras path", save_keras, 1, "model.keras"},
+    {"mnist_model_save_onnx path", save_onnx, 1, "model.onnx"},
     {"mnist_fit_options checkpoint_path", fit_to, 1, "checkpoint"},
     {"mnist_fit_options checkpoint_path", fit_from, 1, "checkpoint"},
 };
@@ -243,6 +258,7 @@ static void begin(const char *where)
     WORKS(save_weights(in("weights")));
     write_state_dict(in("state_dict"));
     WORKS(save_keras(in("model.keras")));
+    WORKS(save_onnx(in("model.onnx")));
     WORKS(save_model(in("model")));
     WORKS(fit_to(in("checkpoint")));
     alarm(300); /* ends a program that hangs */

@@ -287,6 +287,7 @@ static void make_objects(void)
         must(mnist_dataset_image(good.dataset, i, first.pixels[i], PIXELS, NULL, NULL), "pixels");
     must(mnist_model_predict(good.model, first.pixels[0], 1, first.probabilities, CLASSES, NULL), "probabilities");
     must(mnist_model_save(good.model, in_folder("whole.model"), NULL), "a file");
+    must(mnist_model_save_onnx(good.model, in_folder("good.onnx"), NULL), "a file");
     first.saved = read_file(in_folder("whole.model"), &first.size);
 }
 

@@ -20,6 +20,7 @@ static const char *const may_be_null[][2] = {
     {"mnist_dataset_new", "y"},             /* nothing is known of it */
     {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
     {"mnist_model_save_memory", "buffer"},  /* for a capacity of 0 */
+    {"mnist_model_save_onnx_memory", "buffer"},
     {"mnist_model_save_weights_memory", "buffer"},
     {"mnist_model_save_keras_memory", "buffer"},
     {"mnist_model_save_c_memory", "buffer"},
@@ -111,6 +112,10 @@ static void make_files(void)
     write_file(in_folder("copy.idx"), idx, size);
     write_file(in_folder("cut.model"), first.saved, first.size / 2);
     write_file(in_folder("copy.model"), first.saved, first.size);
+    char *onnx = read_file(in_folder("good.onnx"), &size);
+    write_file(in_folder("cut.onnx"), onnx, size / 2);
+    write_file(in_folder("copy.onnx"), onnx, size);
+    free(onnx);
     remove(in_folder("new"));
     remove(in_folder("in two\nlines"));
     free(npz);
@@ -201,6 +206,8 @@ static value candidate(const char *function, const struct place *place, size_t i
     case TEXT:
         if (strcmp(function, "mnist_model_load_weights_mapped") == 0 && is_path(place))
             return (value){.p = in_folder("torch.safetensors")};
+        if (strcmp(function, "mnist_model_load_onnx") == 0)
+            return (value){.p = in_folder("good.onnx")};
         if (good_text(function, place))
             return (value){.p = (void *)good_text(function, place)};
         return (value){.p = is_path(place) ? in_folder(paths[i]) : words[i]};
@@ -308,13 +315,14 @@ static size_t wrong_texts(const struct place *place, int argument, int reads, st
     ADD("in a file", path, 0, {.p = "/etc/passwd/x"});
     ADD("far too long", path, 0, {.p = long_text});
     static char *const files[] = {"new",         "garbage", "empty",    "cut.npz",   "cut.idx",
-                                  "cut.model", "in two\nlines"};
-    static char *const kinds[] = {"copy.npz", "copy.idx", "copy.model"};
-    static char texts[10][1024];
-    for (size_t i = 0; i < 10; i++) {
-        const char *name = i < 7 ? files[i] : kinds[i - 7];
+                                  "cut.model", "cut.onnx", "in two\nlines"};
+    static char *const kinds[] = {"copy.npz", "copy.idx", "copy.model", "copy.onnx"};
+    enum { FILES = sizeof files / sizeof *files, KINDS = sizeof kinds / sizeof *kinds };
+    static char texts[FILES + KINDS][1024];
+    for (size_t i = 0; i < FILES + KINDS; i++) {
+        const char *name = i < FILES ? files[i] : kinds[i - FILES];
         snprintf(texts[i], sizeof texts[i], "%s/%s", folder, name);
-        ADD(name, i < 7 ? read : MAY_WORK, 0, {.p = texts[i]});
+        ADD(name, i < FILES ? read : MAY_WORK, 0, {.p = texts[i]});
     }
     if (!argument && good_text("", place))
         ADD("a good one", MUST_WORK, 0, {.p = (void *)good_text("", place)});

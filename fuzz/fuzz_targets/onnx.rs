@@ -1,0 +1,44 @@
+//! An ONNX file: what loads can be looked at, predicts, and is written again, to be read unless it is too much.
+#![no_main]
+
+use libfuzzer_sys::{fuzz_mutator, fuzz_target};
+use mnist::ErrorKind;
+use mnist::onnx;
+use mnist_fuzz::random::Random;
+use mnist_fuzz::{check_error, check_memory, give_back, measured, protobuf};
+
+/// What loading takes, for each byte of the file at most, and for all its messages.
+const FIXED: usize = 1 << 20;
+const FILE: usize = 1 << 10;
+/// The largest network that is made to predict here.
+const LARGEST: usize = 4096;
+
+fuzz_target!(|file: &[u8]| {
+    let (model, most) = measured(|| onnx::read(file));
+    check_memory(most, FIXED + FILE * file.len());
+    let model = match model {
+        Ok(model) => model,
+        Err(error) => {
+            assert!(error.kind() != ErrorKind::Internal, "{error}");
+            return check_error(&error);
+        }
+    };
+    assert!(!model.summary().is_empty() && !model.input_shape().dims().contains(&0));
+    let (input, output) = (model.input_shape().len(), model.output_len());
+    if input > LARGEST || output > LARGEST || model.count_params() > LARGEST {
+        return;
+    }
+    model.set_threads(1).expect("a thread");
+    if let Err(error) = model.predict(&vec![0.5; input], 1, &mut vec![f32::NAN; output]) {
+        check_error(&error);
+    }
+    let written = onnx::write(&model).expect("every layer has a form");
+    if let Err(error) = onnx::read(&written) {
+        assert!(error.kind() == ErrorKind::Unsupported, "what was written: {error}");
+    }
+});
+
+fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+    let changed = protobuf::mutate(&data[..size], &mut Random::new(seed), max_size);
+    give_back(data, size, max_size, changed)
+});
