@@ -22,7 +22,7 @@
 //! past the edge see zeros there, and what they give past it is not stored. The same serves the gradient to the input,
 //! with the kernel turned and a border of zero pixels around the output's gradient, two without padding.
 //!
-//! The gradient to the kernel takes the same transforms backward ([`to_kernel`]).
+//! The gradient to the kernel takes the same transforms backward (`to_kernel`).
 //!
 //! The result is not that of the direct sum to the last bit. On the tutorial's second convolution the largest error
 //! against double precision is about 5e-6 on outputs up to 1.4, where the direct sum's is 8e-7; a test bounds it.
