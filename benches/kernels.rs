@@ -100,6 +100,13 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     machine.compute(&format!("{name} to the kernel"), flop, || {
         size.kernel_gradient(isa, &image, &padded, stride, &mut sum)
     });
+    if Winograd::pays_to_kernel(&size, 1) {
+        let pass = Winograd::kernel_gradient_of(&size);
+        let mut scratch = zeros(pass.kernel_gradient_scratch(isa));
+        machine.compute(&format!("{name} to the kernel, Winograd"), flop, || {
+            pass.add_kernel_gradient(isa, &image, &gradient, &mut sum, &mut scratch);
+        });
+    }
     let Ok(mut scratch) = size.zeros_scratch() else { return };
     for density in [0.15, 0.5, 1.0] {
         if !size.may_leave_zeros_out() {
@@ -115,6 +122,21 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     }
 }
 
+/// The pass to the input of a convolution 3 x 3 with strides of 2 and padding, an image at a time.
+fn strided(machine: &Machine, name: &str, side: usize, channels: usize, filters: usize) {
+    let axis = Axis::new(side, 3, 2, 1, Padding::Same).expect("a window that fits");
+    let (size, isa) = (Conv2d::of(Window { rows: axis, columns: axis }, channels, filters, 1), machine.isa);
+    let (gradient, kernel) = (numbers(size.output_len()), numbers(size.kernel_len()));
+    let (mut turned, mut packed) = (zeros(kernel.len()), zeros(size.turned().packed_len(isa)));
+    size.turn(isa, &kernel, &mut turned);
+    size.turned().pack(isa, &turned, &mut packed);
+    let (gate, mut to_input) = (numbers(size.unpadded_len()), zeros(size.unpadded_len()));
+    let flop = 2.0 * (size.out_height() * size.out_width() * size.kernel_len()) as f64;
+    machine.compute(&format!("{name} to the input"), flop, || {
+        size.input_gradient_strided(isa, &gradient, &packed, Finish::Gate(Some(&gate)), &mut to_input);
+    });
+}
+
 /// The passes of a dense layer on one thread, in parts of 576 rows as the layer has them.
 fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units: usize, density: f32) {
     const PART: usize = 576;
@@ -124,15 +146,16 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
     let Ok(mut scratch) = Scratch::forward(isa, batch) else { return };
     let mut sums = zeros(batch * units);
     machine.memory(&format!("{name} forward"), bytes, || {
+        let all = dense::Forward { x: &x, inputs, w: &w, units };
         for first in (0..inputs).step_by(PART) {
-            let rows = first * units..(first + PART).min(inputs) * units;
-            dense::forward(isa, &x, inputs, first, &w[rows], &mut sums, &mut scratch);
+            let sums = Columns::new(&mut sums, batch, units);
+            all.part(isa, first..(first + PART).min(inputs), 0, sums, &mut scratch);
         }
     });
 
     let wide = units.next_multiple_of(isa.lanes());
     let mut wide_dz = zeros(batch * wide);
-    rows::pad_rows(&dz, units, &mut wide_dz, wide);
+    dense::pack(isa, &dz, units, &mut wide_dz);
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
     let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated: true };
     let (mut m, mut v, mut dx) = (zeros(w.len()), zeros(w.len()), zeros(x.len()));
@@ -180,6 +203,10 @@ fn main() -> mnist::Result<()> {
     convolution(&machine, "conv 26x26x32, 3x3, 64", conv(26, 32, 64, 3));
     convolution(&machine, "conv 32x32x3, 5x5, 16", conv(32, 3, 16, 5));
     convolution(&machine, "conv 28x28x16, 3x3, 96", conv(28, 16, 96, 3));
+    convolution(&machine, "conv 30x30x16, 3x3, 16", conv(30, 16, 16, 3));
+    convolution(&machine, "conv 16x16x64, 3x3, 64", conv(16, 64, 64, 3));
+    strided(&machine, "conv 28x28x16, 3x3, 32, stride 2", 28, 16, 32);
+    strided(&machine, "conv 14x14x32, 3x3, 64, stride 2", 14, 32, 64);
     depthwise(&machine, "depthwise 28x28x16, stride 2", 28, 16, 2);
     depthwise(&machine, "depthwise 14x14x32, stride 1", 14, 32, 1);
     depthwise(&machine, "depthwise 14x14x64, stride 2", 14, 64, 2);
@@ -187,6 +214,7 @@ fn main() -> mnist::Result<()> {
         ("36864 to 128, batch 32", 32, 36_864, 128),
         ("36864 to 128, batch 128", 128, 36_864, 128),
         ("8192 to 512, batch 32", 32, 8192, 512),
+        ("512 to 512, batch 128", 128, 512, 512),
     ];
     for (name, batch, inputs, units) in layers {
         for density in [0.15, 0.5, 1.0] {

@@ -89,7 +89,8 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     let mut scratch = Scratch::forward(isa, BATCH)?;
     let times = tasks(parts, |i| {
         let sums = of_mut(&mut sums, i, BATCH * UNITS);
-        dense::forward(isa, &b, INPUTS, i * PART, of(&net.dense[0], i, PART * UNITS), sums, &mut scratch);
+        let all = dense::Forward { x: &b, inputs: INPUTS, w: &net.dense[0], units: UNITS };
+        all.part(isa, i * PART..(i + 1) * PART, 0, Columns::new(sums, BATCH, UNITS), &mut scratch);
     });
     line("dense forward", times, (nonzero(&b) * UNITS as f64, bytes));
     let mut h = zeros(BATCH * UNITS);
@@ -100,7 +101,9 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     let mut dz = machine::numbers(h.len());
     dz.iter_mut().zip(&*h).for_each(|(g, &h)| *g *= if h > 0.0 { 1e-3 } else { 0.0 });
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1000);
-    let all = Backward { x: &b, inputs: INPUTS, dz: &dz, units: UNITS, batch: BATCH, gated: true };
+    let mut panels = zeros(dz.len());
+    dense::pack(isa, &dz, UNITS, &mut panels);
+    let all = Backward { x: &b, inputs: INPUTS, dz: &panels, units: UNITS, batch: BATCH, gated: true };
     let (mut m, mut v) = (zeros(net.dense[0].len()), zeros(net.dense[0].len()));
     let mut db = zeros(b.len());
     let mut scratch = Scratch::backward(BATCH)?;

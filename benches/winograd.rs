@@ -3,11 +3,11 @@
 //! Trains the tutorial's network for an epoch, then takes test digits through it twice, its second convolution by
 //! Winograd's filtering and by the direct sums, and sets both beside double precision.
 
-use mnist::kernels::Isa;
 use mnist::kernels::conv2d::Finish;
 use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::dense::{self, Scratch};
 use mnist::kernels::softmax::softmax;
+use mnist::kernels::{Columns, Isa};
 use std::error::Error;
 
 mod machine;
@@ -64,10 +64,12 @@ impl Roads {
 /// A digit's probabilities from the second convolution's output.
 fn probabilities(isa: Isa, net: &Trained, b: &[f32], scratch: &mut Scratch) -> [f32; 10] {
     let (mut sums, mut h, mut p) = ([0.0; UNITS], [0.0; UNITS], [0.0; 10]);
-    dense::forward(isa, b, INPUTS, 0, &net.dense[0], &mut sums, scratch);
+    let first = dense::Forward { x: b, inputs: INPUTS, w: &net.dense[0], units: UNITS };
+    first.part(isa, 0..INPUTS, 0, Columns::new(&mut sums, 1, UNITS), scratch);
     dense::finish(isa, &sums, 1, 0, &net.dense[1], true, &mut h);
     let mut sums = [0.0; 10];
-    dense::forward(isa, &h, UNITS, 0, &net.dense_1[0], &mut sums, scratch);
+    let second = dense::Forward { x: &h, inputs: UNITS, w: &net.dense_1[0], units: 10 };
+    second.part(isa, 0..UNITS, 0, Columns::new(&mut sums, 1, 10), scratch);
     dense::finish(isa, &sums, 1, 0, &net.dense_1[1], false, &mut p);
     softmax(&mut p, 10);
     p

@@ -476,9 +476,10 @@ typedef struct mnist_c_options {
     /// sizeof this struct.
     size_t struct_size;
     /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
-    /// channel's greatest; biases and normalizations stay floats, and all is computed in floats: the file gives what the
-    /// model would with these weights (set them with mnist_model_set_weight, and mnist_model_evaluate says what the rounding
-    /// costs). MNIST_WEIGHT_FLOAT.
+    /// channel's greatest (a batch normalization that can be is in the kernel already); biases stay floats, and all is
+    /// computed in floats. What that costs is measured with the file itself: compile it for the machine at hand, with
+    /// -ffp-contract=off, call PREFIX_predict for each image of a test set, and count (examples/c_file_accuracy.c).
+    /// MNIST_WEIGHT_FLOAT.
     uint32_t weights;
     /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
     /// in the file. 0.
@@ -1492,6 +1493,19 @@ mnist_status mnist_model_save_c_with(const struct mnist_model *model,
                                      const struct mnist_c_options *options,
                                      struct mnist_error *error);
 
+/// Writes the same to memory: the bytes of the file that mnist_model_save_c_with would write, which end without a NUL.
+/// `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_c_with but for the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small:
+/// `*needed` is written even then, `buffer` is not.
+mnist_status mnist_model_save_c_memory(const struct mnist_model *model,
+                                       const char *prefix,
+                                       const struct mnist_c_options *options,
+                                       void *buffer,
+                                       size_t capacity,
+                                       size_t *needed,
+                                       struct mnist_error *error);
+
 /// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
 /// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
 /// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
@@ -1507,6 +1521,24 @@ mnist_status mnist_model_save_keras(const struct mnist_model *model,
                                     const char *path,
                                     struct mnist_error *error);
 
+/// Writes the same to memory: the bytes of the file that mnist_model_save_keras would write. `buffer`, `capacity` and `*needed`
+/// are as in mnist_model_save_memory. It takes memory for the weights and the state once, and for these bytes twice at most.
+///
+/// ```c
+/// size_t needed = 0;
+/// mnist_model_save_keras_memory(model, NULL, 0, &needed, error);
+/// void *bytes = malloc(needed);
+/// mnist_model_save_keras_memory(model, bytes, needed, &needed, error);
+/// ```
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
+/// OUT_OF_MEMORY; UNSUPPORTED from a library that was built without its feature `keras`.
+mnist_status mnist_model_save_keras_memory(const struct mnist_model *model,
+                                           void *buffer,
+                                           size_t capacity,
+                                           size_t *needed,
+                                           struct mnist_error *error);
+
 /// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
 /// those of one moment between two steps, with operators of opset 17, for any number of samples. What goes in and comes out
 /// is the model's: images are `[batch, height, width, channels]`, float32. What is random in training (dropout, noise,
@@ -1517,7 +1549,7 @@ mnist_status mnist_model_save_keras(const struct mnist_model *model,
 /// ONNX, and for more than 2 GiB, and from a library that was built without its feature `onnx`.
 ///
 /// ```c
-/// status = mnist_model_save_onnx(model, "digits.onnx", &error);
+/// status = mnist_model_save_onnx(model, "digits.onnx", error);
 /// ```
 mnist_status mnist_model_save_onnx(const struct mnist_model *model,
                                    const char *path,
@@ -1556,7 +1588,7 @@ mnist_status mnist_model_save_onnx_memory(const struct mnist_model *model,
 ///
 /// ```c
 /// mnist_model *model = NULL;
-/// status = mnist_model_load_onnx("from_pytorch.onnx", &model, &error);
+/// status = mnist_model_load_onnx("from_pytorch.onnx", &model, error);
 /// ```
 mnist_status mnist_model_load_onnx(const char *path,
                                    struct mnist_model **out,

@@ -992,6 +992,12 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save_keras(get(), detail::text(path, "path"), e); });
     }
 
+    /// The bytes of the file that save_keras() writes.
+    std::vector<unsigned char> save_keras_memory() const
+    {
+        return saved(mnist_model_save_keras_memory);
+    }
+
     void load_weights(const std::string &path)
     {
         detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });
@@ -1020,23 +1026,39 @@ public:
     /// Writes the model as one file of C that predicts, its names beginning with `prefix`.
     void save_c(const std::string &path, const std::string &prefix, const c_options &options = {}) const
     {
-        mnist_c_options c;
-        mnist_c_options_init(&c, sizeof c);
-        c.weights = options.weights;
-        c.caller_scratch = options.caller_scratch ? 1 : 0;
-        c.placement = detail::text(options.placement, "placement");
-        c.qualifier = detail::text(options.qualifier, "qualifier");
+        const mnist_c_options c = converted(options);
         detail::check([&](mnist_error *e) {
             return mnist_model_save_c_with(get(), detail::text(path, "path"), detail::text(prefix, "prefix"), &c, e);
+        });
+    }
+
+    /// The bytes of the file that save_c() writes.
+    std::vector<unsigned char> save_c_memory(const std::string &prefix, const c_options &options = {}) const
+    {
+        const mnist_c_options c = converted(options);
+        return saved([&](const mnist_model *of, void *buffer, std::size_t capacity, std::size_t *needed, mnist_error *e) {
+            return mnist_model_save_c_memory(of, detail::text(prefix, "prefix"), &c, buffer, capacity, needed, e);
         });
     }
 
     mnist_model *get() const noexcept { return model_.get(); }
 
 private:
+    /// The texts are those of `options`, and live as long.
+    static mnist_c_options converted(const c_options &options)
+    {
+        mnist_c_options c;
+        mnist_c_options_init(&c, sizeof c);
+        c.weights = options.weights;
+        c.caller_scratch = options.caller_scratch ? 1 : 0;
+        c.placement = detail::text(options.placement, "placement");
+        c.qualifier = detail::text(options.qualifier, "qualifier");
+        return c;
+    }
+
     /// All that one of the functions writes to memory; of a model that is being trained it may grow between two calls.
-    std::vector<unsigned char> saved(mnist_status (*write)(const mnist_model *, void *, std::size_t, std::size_t *,
-                                                           mnist_error *)) const
+    template <typename Write>
+    std::vector<unsigned char> saved(const Write &write) const
     {
         std::size_t needed = 0;
         detail::check([&](mnist_error *e) { return write(get(), nullptr, 0, &needed, e); });

@@ -1,11 +1,15 @@
 //! Memory that is asked for politely: a request the machine cannot meet is an error, never an abort.
 
 mod available;
+#[cfg(feature = "keras")]
+mod bytes;
 mod measure;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 pub use available::{Available, available};
+#[cfg(feature = "keras")]
+pub use bytes::Bytes;
 use measure::is_only_counted;
 pub use measure::{Measured, measured, part, readable};
 use memmap2::MmapMut;

@@ -79,7 +79,8 @@ fn zip64(random: &mut Random) -> Vec<u8> {
     [&[1, 0, sizes.len() as u8, 0], &sizes[..]].concat()
 }
 
-fn plain(member: &Member) -> Vec<u8> {
+/// What a member holds.
+pub fn plain(member: &Member) -> Vec<u8> {
     match member.method {
         8 => unpack(DeflateDecoder::new(&member.packed[..])),
         _ => member.packed.clone(),
@@ -87,7 +88,7 @@ fn plain(member: &Member) -> Vec<u8> {
 }
 
 /// The members of an archive whose directory can be read, by those of its fields that [`zip`] writes.
-fn members(file: &[u8]) -> Vec<Member> {
+pub fn members(file: &[u8]) -> Vec<Member> {
     let mut found = Vec::new();
     let mut at = file.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap_or(file.len());
     while let Some(member) = member(file, &mut at) {

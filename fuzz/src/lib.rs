@@ -4,6 +4,7 @@
 pub mod archive;
 #[path = "../../tests/files/mod.rs"]
 pub mod files;
+pub mod hdf5;
 pub mod protobuf;
 pub mod random;
 pub mod tensors;
@@ -13,6 +14,9 @@ pub use files::verdict::{check_error, check_memory, measured};
 
 use mnist::data::Dataset;
 use std::path::{Path, PathBuf};
+
+/// What an HDF5 file begins with.
+pub const HDF5: &[u8] = mnist::keras_files::h5::SIGNATURE;
 
 /// A folder of this process; `fuzz/run` puts it in memory and removes it.
 pub fn folder() -> PathBuf {

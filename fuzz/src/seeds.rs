@@ -1,7 +1,7 @@
 //! Writes the files that fuzzing begins with: `seeds FOLDER` fills FOLDER/npz, FOLDER/idx and so on.
 
 use mnist_fuzz::files::{Member, gzip, idx, npy, safetensors, zip};
-use mnist_fuzz::trained;
+use mnist_fuzz::{HDF5, trained};
 use std::path::{Path, PathBuf};
 
 fn main() -> std::io::Result<()> {
@@ -41,10 +41,27 @@ fn main() -> std::io::Result<()> {
     write("weights", weights)?;
     write("checkpoint", models.clone())?;
     write("model", models)?;
+    let (forms, models) = keras()?;
+    write("h5", forms)?;
+    write("keras_file", models)?;
     write("onnx", onnx())?;
     let networks = networks();
     write("layer", networks.iter().map(|text| layer(text)).collect())?;
     write("network", networks.into_iter().map(String::into_bytes).collect())
+}
+
+/// Files that h5py and Keras wrote: weights in each form of HDF5, and whole models of one small layer; and this library's own.
+fn keras() -> std::io::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/interop/keras");
+    let read = |folder: &Path, start: &str| {
+        let paths = std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        let wanted = |path: &&PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start));
+        paths.iter().filter(wanted).map(std::fs::read).collect::<std::io::Result<Vec<_>>>()
+    };
+    let (mut forms, mut models) = (read(&folder.join("forms"), "")?, read(&folder, "tiny.")?);
+    forms.extend(models.iter().filter(|file| file.starts_with(HDF5)).cloned());
+    models.push(trained::model().saved_keras().expect("a small file").all().to_vec());
+    Ok((forms, models))
 }
 
 /// Networks as Keras wrote them, one of each class of layers.

@@ -52,7 +52,7 @@ fn description(text: &str, random: &mut Random) -> String {
 }
 
 /// Changes a value somewhere in `value`.
-fn change(value: &mut Value, random: &mut Random) {
+pub fn change(value: &mut Value, random: &mut Random) {
     match value {
         Value::Object(map) if !map.is_empty() && !random.once_in(12) => {
             let which = random.below(map.len());

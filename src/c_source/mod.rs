@@ -22,7 +22,7 @@ mod shapes;
 mod source;
 
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::{Place, replace};
+use crate::files::{self, Place};
 use crate::graph::Shape;
 use crate::json::Object;
 use crate::layers::Activation;
@@ -31,7 +31,7 @@ use crate::model::network::folded::Folded;
 use crate::model::plan::{Life, Op, Plan, Purpose, slots};
 use serde_json::Value;
 use source::Source;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 /// How weights are written.
@@ -138,16 +138,15 @@ impl Model {
     /// C, naming it, and for weights that are no finite numbers.
     pub fn save_c(&self, path: &Path, prefix: &str, options: &Options<'_>) -> Result<()> {
         let place = Place::of(path)?;
+        let source = self.saved_c(prefix, options)?;
+        files::save(&place, |out| source(out))
+    }
+
+    /// What writes such a file, as often as it is called: the weights are those of this moment.
+    pub fn saved_c(&self, prefix: &str, options: &Options<'_>) -> Result<impl Fn(&mut dyn Write) -> Result<()>> {
         check_prefix(prefix)?;
         let source = source_of(self, options)?;
-        let write = || {
-            replace(&place, |file| {
-                let mut out = BufWriter::new(file);
-                source.write(prefix, &mut out)?;
-                Ok(out.flush()?)
-            })
-        };
-        write().at(&place)
+        Ok(move |out: &mut dyn Write| source.write(prefix, out))
     }
 }
 

@@ -183,7 +183,7 @@ impl Source {
     }
 
     /// Writes the file, names beginning with `prefix`.
-    pub fn write(&self, prefix: &str, out: &mut impl Write) -> Result<()> {
+    pub fn write(&self, prefix: &str, out: &mut dyn Write) -> Result<()> {
         let (lower, upper) = (format!("{prefix}_"), format!("{}_", prefix.to_ascii_uppercase()));
         let named = |text: &str| text.replace("PREFIX_", &upper).replace("prefix_", &lower);
         out.write_all(named(&self.declarations()).as_bytes())?;
@@ -287,7 +287,7 @@ void prefix_predict(const float *image, float *out{third});
 }
 
 impl Array {
-    fn write(&self, name: &str, qualifier: &str, placement: &str, out: &mut impl Write) -> Result<()> {
+    fn write(&self, name: &str, qualifier: &str, placement: &str, out: &mut dyn Write) -> Result<()> {
         let kind = if matches!(self.values, Numbers::Floats(_)) { "float" } else { "int8_t" };
         let len = self.values.len();
         writeln!(out, "\n/* {} */", self.what)?;

@@ -3,12 +3,13 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
+use super::memory::to_memory;
 use super::model::mnist_model;
 use super::options::{self, Options, unknown};
 use super::pointers::{borrow, path, string};
 use crate::c_source;
 use crate::error::Result;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
 
 /// Weights as they are, four bytes each.
 pub const MNIST_WEIGHT_FLOAT: u32 = 1;
@@ -22,9 +23,10 @@ pub struct mnist_c_options {
     /// sizeof this struct.
     pub struct_size: usize,
     /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
-    /// channel's greatest; biases and normalizations stay floats, and all is computed in floats: the file gives what the
-    /// model would with these weights (set them with mnist_model_set_weight, and mnist_model_evaluate says what the rounding
-    /// costs). MNIST_WEIGHT_FLOAT.
+    /// channel's greatest (a batch normalization that can be is in the kernel already); biases stay floats, and all is
+    /// computed in floats. What that costs is measured with the file itself: compile it for the machine at hand, with
+    /// -ffp-contract=off, call PREFIX_predict for each image of a test set, and count (examples/c_file_accuracy.c).
+    /// MNIST_WEIGHT_FLOAT.
     pub weights: u32,
     /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
     /// in the file. 0.
@@ -122,6 +124,32 @@ pub unsafe extern "C" fn mnist_model_save_c_with(
 ) -> mnist_status {
     // SAFETY: by the contract the pointers are NULL or what the header says.
     guard::status(error, || unsafe { save(model, path, prefix, options) })
+}
+
+/// Writes the same to memory: the bytes of the file that mnist_model_save_c_with would write, which end without a NUL.
+/// `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_c_with but for the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small:
+/// `*needed` is written even then, `buffer` is not.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_save_c_memory(
+    model: *const mnist_model,
+    prefix: *const c_char,
+    options: *const mnist_c_options,
+    buffer: *mut c_void,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe {
+            let model = borrow(model, "model")?.get()?;
+            let prefix = string(prefix, "prefix")?;
+            let options: mnist_c_options = options::read(options, "options")?;
+            to_memory(buffer, capacity, needed, model.saved_c(prefix, &options.convert()?)?)
+        }
+    })
 }
 
 /// # Safety

@@ -2,11 +2,13 @@
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
+use super::memory::to_memory;
 use super::model::mnist_model;
 use super::pointers::{borrow, path};
 use crate::error::Result;
 use crate::model::Model;
-use std::ffi::c_char;
+use std::ffi::{c_char, c_void};
+use std::io::Write;
 use std::path::Path;
 
 /// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
@@ -33,14 +35,55 @@ pub unsafe extern "C" fn mnist_model_save_keras(
     })
 }
 
+/// Writes the same to memory: the bytes of the file that mnist_model_save_keras would write. `buffer`, `capacity` and `*needed`
+/// are as in mnist_model_save_memory. It takes memory for the weights and the state once, and for these bytes twice at most.
+///
+/// ```c
+/// size_t needed = 0;
+/// mnist_model_save_keras_memory(model, NULL, 0, &needed, error);
+/// void *bytes = malloc(needed);
+/// mnist_model_save_keras_memory(model, bytes, needed, &needed, error);
+/// ```
+///
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
+/// OUT_OF_MEMORY; UNSUPPORTED from a library that was built without its feature `keras`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mnist_model_save_keras_memory(
+    model: *const mnist_model,
+    buffer: *mut c_void,
+    capacity: usize,
+    needed: *mut usize,
+    error: *mut mnist_error,
+) -> mnist_status {
+    guard::status(error, || {
+        // SAFETY: by the contract the pointers are NULL or what the header says.
+        unsafe { to_memory(buffer, capacity, needed, saved(borrow(model, "model")?.get()?)?) }
+    })
+}
+
 #[cfg(feature = "keras")]
 fn save(model: &Model, path: &Path) -> Result<()> {
     model.save_keras(path)
 }
 
+#[cfg(feature = "keras")]
+fn saved(model: &Model) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<>> {
+    let bytes = model.saved_keras()?;
+    Ok(move |out: &mut dyn Write| Ok(out.write_all(bytes.all())?))
+}
+
 #[cfg(not(feature = "keras"))]
 fn save(_: &Model, _: &Path) -> Result<()> {
+    Err(missing())
+}
+
+#[cfg(not(feature = "keras"))]
+fn saved(_: &Model) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<>> {
+    Err::<fn(&mut dyn Write) -> Result<()>, _>(missing())
+}
+
+#[cfg(not(feature = "keras"))]
+fn missing() -> crate::error::Error {
     use crate::error::{Error, ErrorKind};
-    Err(Error::new(ErrorKind::Unsupported, "the library was built without Keras's files")
-        .expected("its feature `keras`"))
+    Error::new(ErrorKind::Unsupported, "the library was built without Keras's files").expected("its feature `keras`")
 }

@@ -21,7 +21,7 @@ use std::ffi::{c_char, c_void};
 /// ONNX, and for more than 2 GiB, and from a library that was built without its feature `onnx`.
 ///
 /// ```c
-/// status = mnist_model_save_onnx(model, "digits.onnx", &error);
+/// status = mnist_model_save_onnx(model, "digits.onnx", error);
 /// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_onnx(
@@ -80,7 +80,7 @@ pub unsafe extern "C" fn mnist_model_save_onnx_memory(
 ///
 /// ```c
 /// mnist_model *model = NULL;
-/// status = mnist_model_load_onnx("from_pytorch.onnx", &model, &error);
+/// status = mnist_model_load_onnx("from_pytorch.onnx", &model, error);
 /// ```
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load_onnx(

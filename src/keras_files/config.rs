@@ -62,10 +62,11 @@ pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Comp
     config.idle("weighted_metrics", |value| value.as_array().is_some_and(Vec::is_empty), "null")?;
     let tidy = json!({
         "optimizer": with_rate(config.value("optimizer")),
-        "loss": alone(config.value("loss")),
-        "metrics": match config.value("metrics") {
+        "loss": plain(alone(config.value("loss"))),
+        "metrics": match alone(config.value("metrics")) {
             Value::Null => json!([]),
-            metrics => alone(metrics).clone(),
+            Value::Array(metrics) => metrics.iter().map(metric).collect(),
+            other => other.clone(),
         },
     });
     let tidy = Object::of(&tidy, config.prefix().trim_end_matches('.'))?;
@@ -78,13 +79,42 @@ pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Comp
     Compiled::new(&options, architecture).at(format_args!("key {}", config.prefix().trim_end_matches('.')))
 }
 
-/// Of a model with one output what is said for that: `[x]` is `x`, and `[["accuracy"]]` is `["accuracy"]`.
+/// Of a model with one output what is said for that: `[["accuracy"]]` and `{"dense": ["accuracy"]}` are `["accuracy"]`.
 fn alone(value: &Value) -> &Value {
-    match value.as_array().map(Vec::as_slice) {
-        Some([one @ Value::Array(_)]) => one,
+    match value {
+        Value::Array(list) if list.len() == 1 => list.first().filter(|one| one.is_array()).unwrap_or(value),
+        Value::Object(map) if map.len() == 1 => map.values().next().unwrap_or(value),
         _ => value,
     }
 }
+
+/// A loss or a metric that may have been given as a function: that is its name.
+fn plain(value: &Value) -> &Value {
+    match value["class_name"] == "function" {
+        true => &value["config"],
+        false => value,
+    }
+}
+
+/// A metric likewise, which may also be one around a function, or a loss.
+fn metric(value: &Value) -> Value {
+    let mut metric = plain(value).clone();
+    let function = plain(&metric["config"]["fn"]).clone();
+    if metric["class_name"] == WRAPPER && function.is_string() {
+        metric["class_name"] = function;
+    }
+    // The mean over the batch is the mean over samples.
+    if let Some(Value::Object(config)) = metric.get_mut("config") {
+        config.remove("fn");
+        if config.get("reduction").is_some_and(|reduction| reduction == "sum_over_batch_size") {
+            config.remove("reduction");
+        }
+    }
+    metric
+}
+
+/// The class of a metric around a function.
+pub const WRAPPER: &str = "MeanMetricWrapper";
 
 /// An optimizer whose learning rate is the number that was meant: Keras writes the float32 that it has become.
 fn with_rate(optimizer: &Value) -> Value {

@@ -2,10 +2,11 @@
 
 use super::config::{self, Described};
 use super::h5::Group;
+use super::optimizer::shortest;
 use super::parse;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::json::Object;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// The attributes of the root group.
 const MODEL: &str = "model_config";
@@ -103,17 +104,7 @@ fn call(tensors: &[Value]) -> Value {
 /// How a model was compiled likewise.
 fn modern_compile(compile: &mut Value) {
     if let Some(Value::Object(optimizer)) = compile.get_mut("optimizer") {
-        if let Some(class) = optimizer.get("class_name").and_then(Value::as_str).and_then(|c| c.strip_prefix("Custom>"))
-        {
-            let class = json!(class);
-            optimizer.insert("class_name".to_string(), class);
-        }
-        if let Some(Value::Object(config)) = optimizer.get_mut("config") {
-            config.remove("jit_compile");
-            if config.get("is_legacy_optimizer") == Some(&json!(false)) {
-                config.remove("is_legacy_optimizer");
-            }
-        }
+        modern_optimizer(optimizer);
     }
     // "auto" is the mean over the batch outside of a strategy for several machines.
     if let Some(Value::Object(config)) = compile.pointer_mut("/loss/config")
@@ -121,16 +112,26 @@ fn modern_compile(compile: &mut Value) {
     {
         config.remove("reduction");
     }
-    modern_metrics(compile.get_mut("metrics"));
 }
 
-/// Metrics that Keras 2 wrapped are the functions in them.
-fn modern_metrics(metrics: Option<&mut Value>) {
-    match metrics {
-        Some(Value::Array(list)) => list.iter_mut().for_each(|one| modern_metrics(Some(one))),
-        Some(metric) if metric["class_name"] == "MeanMetricWrapper" && metric["config"]["fn"].is_string() => {
-            *metric = json!({ "class_name": metric["config"]["fn"], "config": { "name": metric["config"]["name"] } });
-        }
-        _ => {}
+/// An optimizer likewise. Before Keras 2.11 its rate could shrink without a schedule, and before 2.3 it was called `lr`.
+fn modern_optimizer(optimizer: &mut Map<String, Value>) {
+    if let Some(class) = optimizer.get("class_name").and_then(Value::as_str).and_then(|c| c.strip_prefix("Custom>")) {
+        let class = json!(class);
+        optimizer.insert("class_name".to_string(), class);
+    }
+    let Some(Value::Object(config)) = optimizer.get_mut("config") else { return };
+    config.remove("jit_compile");
+    config.remove("is_legacy_optimizer");
+    if let Some(rate) = config.remove("lr") {
+        config.insert("learning_rate".to_string(), rate);
+    }
+    let Some(decay) = config.get("decay").and_then(Value::as_f64).filter(|decay| *decay >= 0.0) else { return };
+    config.remove("decay");
+    if decay > 0.0 {
+        let rate = config.get("learning_rate").and_then(Value::as_f64).map(|rate| shortest(rate as f32));
+        let settings = json!({ "initial_learning_rate": rate, "decay_steps": 1, "decay_rate": shortest(decay as f32) });
+        let schedule = json!({ "class_name": "InverseTimeDecay", "config": settings });
+        config.insert("learning_rate".to_string(), schedule);
     }
 }

@@ -39,7 +39,7 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::files::{self, Place};
 use crate::graph::Architecture;
 use crate::json;
-use crate::memory::{self, Buffer};
+use crate::memory::{self, Buffer, Bytes};
 use crate::model::Model;
 use crate::model::parameters::Parameters;
 use crate::model::state::State;
@@ -134,10 +134,15 @@ impl Model {
     /// file is whole or as it was before; the same model makes the same bytes.
     pub fn save_keras(&self, path: &Path) -> Result<()> {
         let place = Place::of(path)?;
-        let (weights, state) = {
-            let state = self.state.read();
-            (self.parameters.snapshot()?, state.copy()?)
-        };
+        let (weights, state) = self.moment()?;
         files::replace(&place, |file| write::write(self, &weights, &state, file)).at(&place)
+    }
+
+    /// The bytes of such a file, in memory.
+    pub fn saved_keras(&self) -> Result<Bytes> {
+        let (weights, state) = self.moment()?;
+        let mut bytes = Bytes::default();
+        write::write(self, &weights, &state, &mut bytes)?;
+        Ok(bytes)
     }
 }

@@ -8,8 +8,8 @@
 //! Nadam               the product of its momenta so far
 //! ```
 //!
-//! Parameters are those that train, in the order of Keras's layers. Keras 2's order is the same, without the
-//! learning rate.
+//! Parameters are those that train, in the order of Keras's layers. That is the order since Keras 3.10, in which files are
+//! written; [`Order`] has the others.
 
 use super::h5::{Data, Dataset, Group, Node};
 use super::layers;
@@ -36,37 +36,61 @@ enum Variable {
     Rate,
     /// A moment of a parameter, by their numbers.
     Moment { slot: usize, parameter: usize },
+    /// A moment of a parameter that says nothing: Keras 2's SGD has momenta even where there is no momentum.
+    Idle { parameter: usize },
     /// Nadam's product of momenta.
     Product,
 }
 
-/// The variables of an optimizer of so many parameters; `with_rate`: whether a learning rate that no schedule says is one.
-fn variables(optimizer: &dyn Optimizer, parameters: usize, with_rate: bool) -> Vec<Variable> {
-    let rate = (with_rate && optimizer.schedule().is_none()).then_some(Variable::Rate);
-    let moment = |slot: usize| move |parameter: usize| Variable::Moment { slot, parameter };
-    let moments = stages(optimizer).into_iter().flat_map(|stage| {
-        let each = move |parameter| stage.clone().into_iter().map(move |slot| moment(slot)(parameter));
-        (0..parameters).flat_map(each)
-    });
-    let product = (optimizer.class() == "Nadam").then_some(Variable::Product);
-    std::iter::once(Variable::Batches).chain(rate).chain(moments).chain(product).collect()
+/// The orders that there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    /// Since Keras 3.10.
+    Now,
+    /// Before that: averages and gathered gradients parameter by parameter, and Nadam's product before its moments.
+    Before310,
+    /// Keras 2.11 and later: Nadam's product is not there, SGD's momenta always are.
+    Keras2,
+    /// Keras 2 before that, whose first variable is called `iter`: one kind of moments after the other.
+    Legacy,
 }
 
-/// The moments that Keras makes together, parameter by parameter.
-fn stages(optimizer: &dyn Optimizer) -> Vec<Vec<usize>> {
+/// The variables of an optimizer of so many parameters; `with_rate`: whether a learning rate that no schedule says is one.
+fn variables(optimizer: &dyn Optimizer, parameters: usize, with_rate: bool, order: Order) -> Vec<Variable> {
+    let rate = (with_rate && optimizer.schedule().is_none()).then_some(Variable::Rate);
+    let (around, own) = stages(optimizer, order);
+    let moments = |stages: Vec<Vec<usize>>| {
+        let of = |slot: usize, parameter: usize| Variable::Moment { slot, parameter };
+        let all = move |stage: Vec<usize>| {
+            (0..parameters).flat_map(move |p| stage.clone().into_iter().map(move |s| of(s, p)))
+        };
+        stages.into_iter().flat_map(all).collect::<Vec<_>>()
+    };
+    let product: &[Variable] = if optimizer.class() == "Nadam" { &[Variable::Product] } else { &[] };
+    let (before, behind): (_, &[Variable]) = match order {
+        Order::Before310 => (product, &[]),
+        Order::Now => (&[][..], product),
+        _ => (&[][..], &[]),
+    };
+    let idle = order == Order::Keras2 && optimizer.class() == "SGD" && own.is_empty();
+    let idle = (0..if idle { parameters } else { 0 }).map(|parameter| Variable::Idle { parameter }).collect();
+    let first = std::iter::once(Variable::Batches).chain(rate).collect();
+    [first, moments(around), before.to_vec(), moments(own), behind.to_vec(), idle].concat()
+}
+
+/// The moments that Keras makes together, parameter by parameter: those around every optimizer, and the optimizer's own.
+fn stages(optimizer: &dyn Optimizer, order: Order) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
     let slots = optimizer.slots();
-    let around = ["average", "gradient_accumulator"];
-    let find = |name: &str| slots.iter().position(|slot| *slot == name).map(|slot| vec![slot]);
-    let mut stages: Vec<Vec<usize>> = around.into_iter().filter_map(find).collect();
-    let own = (0..slots.len()).filter(|&slot| !around.contains(&slots[slot]));
-    match optimizer.class() {
-        "RMSprop" => stages.extend(own.map(|slot| vec![slot])),
-        _ => {
-            let (last, first): (Vec<_>, Vec<_>) = own.partition(|&slot| slots[slot] == "vhat");
-            stages.extend([first, last].into_iter().filter(|stage| !stage.is_empty()));
-        }
-    }
-    stages
+    let apart = |slots: Vec<usize>| slots.into_iter().map(|slot| vec![slot]).collect::<Vec<_>>();
+    let names = ["average", "gradient_accumulator"];
+    let around = names.into_iter().filter_map(|name| slots.iter().position(|slot| *slot == name)).collect::<Vec<_>>();
+    let own = (0..slots.len()).filter(|slot| !around.contains(slot));
+    let (last, first): (Vec<_>, Vec<_>) = own.partition(|&slot| slots[slot] == "vhat");
+    let one_by_one = optimizer.class() == "RMSprop" || order == Order::Legacy && optimizer.class() != "Ftrl";
+    let own = if one_by_one { apart([first, last].concat()) } else { vec![first, last] };
+    let around = if order == Order::Before310 { vec![around] } else { apart(around) };
+    let some = |stages: Vec<Vec<usize>>| stages.into_iter().filter(|stage| !stage.is_empty()).collect();
+    (some(around), some(own))
 }
 
 /// The parameters that train: all of those that can, or only those of layers that are not frozen.
@@ -92,43 +116,32 @@ pub fn read(
     compiled: Compiled,
 ) -> Result<State> {
     let state = |compiled| State { compiled: Some(compiled), ..State::default() };
-    let stored = if root.has(NEW) {
-        let group = root.group(NEW)?;
-        match group.has("vars") {
-            true => numbered(&group.group("vars")?)?,
-            false => Vec::new(),
-        }
-    } else if root.has(OLD) {
-        let group = root.group(OLD)?;
-        layers::list(&group, "weight_names")?.into_iter().map(|name| group.dataset(name)).collect::<Result<_>>()?
-    } else {
-        Vec::new()
-    };
+    let (stored, is_legacy) = stored(root)?;
     if stored.is_empty() {
         return Ok(state(compiled));
     }
     let optimizer = &*compiled.optimizer;
-    let trainable = |layer: usize| architecture.layers[layer].trainable;
+    if is_legacy && optimizer.class() == "Nadam" {
+        let error = Error::new(ErrorKind::Unsupported, "Nadam as it was before Keras 2.11, which had another formula");
+        return Err(error.at("optimizer"));
+    }
     // Keras makes the variables at the first step: a layer that was frozen after it has some all the same.
-    let own = learned(architecture, order, parameters, trainable);
-    let expected = variables(optimizer, own.len(), true).len();
-    let ways = [own, learned(architecture, order, parameters, |_| true), Vec::new()]; // the last: no step was taken
-    let ways = ways.iter().flat_map(|entries| [(entries, true), (entries, false)]);
-    let mut all = ways.map(|(entries, with_rate)| (entries, variables(optimizer, entries.len(), with_rate)));
-    let Some((entries, found)) = all.find(|(_, found)| found.len() == stored.len()) else {
-        let error = Error::new(ErrorKind::Shape, "another number of variables than the optimizer has");
-        return Err(error.expected(expected).found(stored.len()).at("optimizer"));
-    };
+    let trainable = |layer: usize| architecture.layers[layer].trainable;
+    let learned = |trains: &dyn Fn(usize) -> bool| learned(architecture, order, parameters, trains);
+    let whose = [learned(&trainable), learned(&|_| true), Vec::new()]; // the last: no step was taken
+    let orders: &[Order] = if is_legacy { &[Order::Legacy] } else { &[Order::Now, Order::Before310, Order::Keras2] };
+    let (entries, found) = meant(&stored, optimizer, &whose, orders).at("optimizer")?;
     let (mut moments, mut learning_rate) = (Moments::new(optimizer, parameters.len())?, None);
-    for (variable, dataset) in found.into_iter().zip(&stored) {
+    for (variable, dataset) in found.iter().zip(&stored) {
         let mut read = || -> Result<()> {
-            match variable {
+            dataset.expect(shape(variable, entries))?;
+            match *variable {
                 Variable::Batches => moments.steps = batches(dataset)?,
                 Variable::Rate => learning_rate = rate(dataset, optimizer)?,
                 Variable::Moment { slot, parameter } => {
                     layers::fill(dataset, &entries[parameter], &mut moments.slots[slot])?
                 }
-                Variable::Product => dataset.expect(&[])?, // follows from the number of batches
+                Variable::Product | Variable::Idle { .. } => (), // the product follows from the number of batches
             }
             Ok(())
         };
@@ -138,6 +151,60 @@ pub fn read(
         moments = Moments::default();
     }
     Ok(State { moments, learning_rate, ..state(compiled) })
+}
+
+/// What variables that a file has stand for, and whose they are: the first of the ways that goes with their shapes.
+fn meant<'e>(
+    stored: &[Dataset<'_, '_>],
+    optimizer: &dyn Optimizer,
+    whose: &'e [Vec<Entry>],
+    orders: &[Order],
+) -> Result<(&'e [Entry], Vec<Variable>)> {
+    let forms = whose.iter().flat_map(|entries| {
+        let both = orders.iter().flat_map(|&order| [(order, true), (order, false)]);
+        both.map(move |(order, rate)| (&entries[..], variables(optimizer, entries.len(), rate, order)))
+    });
+    let mut expected = None;
+    let mut as_many = None;
+    for (entries, variables) in forms {
+        expected = expected.or(Some(variables.len()));
+        if variables.len() == stored.len() {
+            let pairs = variables.iter().zip(stored);
+            if pairs.into_iter().all(|(variable, dataset)| dataset.is(shape(variable, entries))) {
+                return Ok((entries, variables));
+            }
+            as_many = as_many.or(Some((entries, variables)));
+        }
+    }
+    as_many.ok_or_else(|| {
+        let error = Error::new(ErrorKind::Shape, "another number of variables than the optimizer has");
+        error.expected(expected.unwrap_or_default()).found(stored.len())
+    })
+}
+
+/// The shape of a variable.
+fn shape<'e>(variable: &Variable, entries: &'e [Entry]) -> &'e [usize] {
+    match *variable {
+        Variable::Moment { parameter, .. } | Variable::Idle { parameter } => &entries[parameter].shape,
+        Variable::Batches | Variable::Rate | Variable::Product => &[],
+    }
+}
+
+/// The variables that a file has, in its order, and whether they are those of an optimizer of Keras 2 before 2.11.
+fn stored<'f, 'a>(root: &Group<'f, 'a>) -> Result<(Vec<Dataset<'f, 'a>>, bool)> {
+    if root.has(NEW) {
+        let group = root.group(NEW)?;
+        let all = if group.has("vars") { numbered(&group.group("vars")?)? } else { Vec::new() };
+        return Ok((all, false));
+    }
+    if !root.has(OLD) {
+        return Ok((Vec::new(), false));
+    }
+    let group = root.group(OLD)?;
+    let names = layers::list(&group, "weight_names")?;
+    let last = names.first().and_then(|name| name.rsplit('/').next());
+    let is_legacy = last.is_some_and(|name| name.split(':').next() == Some("iter"));
+    Ok((group.datasets(&names)?, is_legacy))
 }
 
 /// Variables that are called by their numbers.
@@ -157,7 +224,6 @@ fn batches(dataset: &Dataset<'_, '_>) -> Result<u64> {
 /// A learning rate that is not the optimizer's own.
 fn rate(dataset: &Dataset<'_, '_>, optimizer: &dyn Optimizer) -> Result<Option<f64>> {
     let mut rate = [0.0];
-    dataset.expect(&[])?;
     dataset.floats(&mut rate)?;
     match rate[0] {
         rate if rate == optimizer.learning_rate() as f32 => Ok(None),
@@ -188,12 +254,13 @@ pub fn node<'n>(
         Variable::Batches => scalar(Data::Integer(steps as i64)),
         Variable::Rate => scalar(Data::Float(state.learning_rate.unwrap_or(optimizer.learning_rate()) as f32)),
         Variable::Product => scalar(Data::Float(product(optimizer, steps) as f32)),
+        Variable::Idle { .. } => Node::group(Vec::new()), // none in this order
         Variable::Moment { slot, parameter } => {
             let Entry { shape, range, .. } = &entries[parameter];
             Node::Dataset { shape: shape.clone(), data: Data::Floats(&moments[slot][range.clone()]) }
         }
     };
-    let all = variables(optimizer, entries.len(), true).into_iter().map(dataset);
+    let all = variables(optimizer, entries.len(), true, Order::Now).into_iter().map(dataset);
     let vars = all.enumerate().map(|(i, node)| (i.to_string(), node)).collect();
     let name = Some(optimizer.class().to_lowercase());
     Node::group(vec![("vars".to_string(), Node::Group { name, children: vars })])

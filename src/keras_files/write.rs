@@ -1,15 +1,16 @@
 //! A model as a `.keras` file.
 
+use super::config::WRAPPER;
 use super::h5::{self, Data, Node};
 use super::{CONFIG, METADATA, WEIGHTS, layers, optimizer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::graph::names::snake_case;
 use crate::model::Model;
 use crate::model::compile::Compiled;
 use crate::model::state::{Moments, State};
 use crate::optimizers;
 use serde_json::{Map, Value, json};
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use zip::CompressionMethod::Stored;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
@@ -18,7 +19,7 @@ use zip::write::SimpleFileOptions;
 const VERSION: &str = "3.15.1";
 
 /// Writes a model with `weights` and `state`.
-pub fn write(model: &Model, weights: &[f32], state: &State, file: &mut File) -> Result<()> {
+pub fn write(model: &Model, weights: &[f32], state: &State, file: impl Write + Seek) -> Result<()> {
     let trainable = model.trainable();
     let empty;
     let mut children = vec![("layers".to_string(), layer_nodes(model, weights))];
@@ -97,12 +98,27 @@ fn compile_config(compiled: &Compiled, learning_rate: Option<f64>) -> Value {
         "optimizer": of_module(optimizer, "keras.optimizers"),
         "loss": of_module(config["loss"].clone(), "keras.losses"),
         "loss_weights": null,
-        "metrics": metrics.map(|metric| of_module(metric.clone(), "keras.metrics")).collect::<Vec<_>>(),
+        "metrics": metrics.map(metric).collect::<Vec<_>>(),
         "weighted_metrics": null,
         "run_eagerly": false,
         "steps_per_execution": 1,
         "jit_compile": false,
     })
+}
+
+/// The losses that Keras has no metric for.
+const WRAPPED: [&str; 3] = ["Huber", "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"];
+
+/// A metric; of such a loss it is one around its function.
+fn metric(metric: &Value) -> Value {
+    let mut metric = metric.clone();
+    if let Some(class) = metric["class_name"].as_str().filter(|class| WRAPPED.contains(class)).map(snake_case) {
+        let function = json!({ "class_name": "function", "config": class });
+        metric["config"]["fn"] = of_module(function, "builtins");
+        metric["config"]["fn"]["registered_name"] = json!("function");
+        metric["class_name"] = json!(WRAPPER);
+    }
+    of_module(metric, "keras.metrics")
 }
 
 /// An object as Keras 3 serialises it: with where it comes from.

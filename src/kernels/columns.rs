@@ -43,6 +43,11 @@ impl<'a> Columns<'a> {
         self.rows
     }
 
+    /// Where this block's part of the first row begins, and how far it is from a row to the next.
+    pub fn raw(&mut self) -> (*mut f32, usize) {
+        (self.first, self.stride)
+    }
+
     /// This block's part of a row.
     pub fn row(&mut self, row: usize) -> &mut [f32] {
         assert!(row < self.rows, "row {row} of {}", self.rows);

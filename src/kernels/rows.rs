@@ -68,18 +68,35 @@ impl Kernel for Transpose<'_> {
     #[inline(always)]
     fn run<V: Simd>(self) {
         let Transpose { matrix, rows, width, out } = self;
-        let whole = |n: usize| n - n % V::LANES;
+        // SAFETY: `out` is as large as the matrix (`transpose`).
+        unsafe { turn::<V>(matrix.as_ptr(), width, out.as_mut_ptr(), rows, rows, width) };
+    }
+}
+
+/// Turns a block of `rows` x `columns`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row + i]`.
+///
+/// # Safety
+/// As [`Simd`]: the block's elements must be readable, and writable where they go.
+#[inline(always)]
+pub unsafe fn turn<V: Simd>(
+    from: *const f32,
+    from_row: usize,
+    to: *mut f32,
+    to_row: usize,
+    rows: usize,
+    columns: usize,
+) {
+    let whole = |n: usize| n - n % V::LANES;
+    // SAFETY: the caller's.
+    unsafe {
         for i in (0..whole(rows)).step_by(V::LANES) {
-            for j in (0..whole(width)).step_by(V::LANES) {
-                // SAFETY: a block of LANES rows and columns from (i, j) on lies in the matrix, turned in `out`.
-                unsafe {
-                    V::transpose(matrix.as_ptr().add(i * width + j), width, out.as_mut_ptr().add(j * rows + i), rows)
-                };
+            for j in (0..whole(columns)).step_by(V::LANES) {
+                V::transpose(from.add(i * from_row + j), from_row, to.add(j * to_row + i), to_row);
             }
         }
         for i in 0..rows {
-            let left = if i < whole(rows) { whole(width) } else { 0 };
-            (left..width).for_each(|j| out[j * rows + i] = matrix[i * width + j]);
+            let left = if i < whole(rows) { whole(columns) } else { 0 };
+            (left..columns).for_each(|j| *to.add(j * to_row + i) = *from.add(i * from_row + j));
         }
     }
 }

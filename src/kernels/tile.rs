@@ -117,6 +117,38 @@ pub fn panels(columns: usize, lanes: usize, widest: usize) -> impl Iterator<Item
     })
 }
 
+/// Loads the `C` vectors of a panel of which `left` elements are there, zeros behind them. Only the last one may be cut.
+///
+/// # Safety
+/// As [`Simd`]: the elements that are there must be readable, more than `C - 1` vectors.
+#[inline(always)]
+pub unsafe fn load_panel<V: Simd, const C: usize>(p: *const f32, left: usize) -> [V; C] {
+    // SAFETY: the caller's.
+    unsafe {
+        let mut vectors = [V::splat(0.0); C];
+        for c in 0..C - 1 {
+            vectors[c] = V::load(p.add(c * V::LANES));
+        }
+        vectors[C - 1] = V::load_up_to(p.add((C - 1) * V::LANES), left - (C - 1) * V::LANES);
+        vectors
+    }
+}
+
+/// Stores the elements of a panel that are there, as [`load_panel`] loads them.
+///
+/// # Safety
+/// As [`load_panel`], of what is written.
+#[inline(always)]
+pub unsafe fn store_panel<V: Simd, const C: usize>(vectors: [V; C], p: *mut f32, left: usize) {
+    // SAFETY: the caller's.
+    unsafe {
+        for c in 0..C - 1 {
+            vectors[c].store(p.add(c * V::LANES));
+        }
+        vectors[C - 1].store_up_to(p.add((C - 1) * V::LANES), left - (C - 1) * V::LANES);
+    }
+}
+
 /// The width of a row of `columns`, rounded up to whole vectors.
 pub fn padded(columns: usize, lanes: usize) -> usize {
     columns.next_multiple_of(lanes)

@@ -47,7 +47,7 @@ pub struct Axis {
 ///
 /// From an output to the next that is `alike`, `at` is `stride` more; from an input to the next one a stride
 /// further, one more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taps {
     /// How many there are.
     pub count: usize,

@@ -122,11 +122,15 @@ fn rows_backward(inputs: usize) -> usize {
     inputs.div_ceil(TASKS).next_multiple_of(WORD).min(PART)
 }
 
-/// Samples in a task of the forward pass: all, unless there are few parts; not so few that to lay out `w` for them costs more
-/// than their sums (32 of 512 x 512: 0.7 ms for 128 samples, 16: 0.96).
-fn samples_forward(inputs: usize, batch: usize) -> usize {
-    let even = (batch * inputs.div_ceil(PART)).div_ceil(TASKS);
-    even.clamp(batch.div_ceil(2).min(32), batch)
+/// Units and samples in a task of the forward pass: all, unless there are few parts of rows. Then a task has the units of a
+/// panel, so that no two lay out the same weights; and where these are few too, some of the samples, as many as it takes for
+/// their sums to cost more than that (32 of 512 x 512: 0.7 ms for 128 samples, 16: 0.96).
+fn task_forward(isa: Isa, inputs: usize, units: usize, batch: usize) -> (usize, usize) {
+    let parts = inputs.div_ceil(PART);
+    let panel = dense::PANEL * isa.lanes();
+    let width = if parts < TASKS { panel.min(units) } else { units };
+    let even = (batch * parts * units.div_ceil(width)).div_ceil(TASKS / 2);
+    (width, even.clamp(batch.div_ceil(2).min(32), batch))
 }
 
 /// Tasks that a pass is cut into where it can be.
@@ -193,15 +197,19 @@ impl Work for DenseWork {
         let (x, kernel) = (x[0], weights[0]);
         let bias = weights.get(1).copied().unwrap_or(&self.zeros);
         let batch = x.len() / inputs;
-        let samples = samples_forward(inputs, batch);
+        let (width, samples) = task_forward(isa, inputs, units, batch);
         let sums = &mut self.sums[..inputs.div_ceil(PART) * batch * units];
         for_each(Chunks::new(sums, batch * units), &|part, sums| {
-            let first = part * PART;
-            let w = &kernel[first * units..(first + PART).min(inputs) * units];
-            for_each(Chunks::new(sums.into_slice(), samples * units), &|task, sums| {
+            let rows = part * PART..(part * PART + PART).min(inputs);
+            for_each(Chunks::new(sums.into_slice(), samples * units), &|group, sums| {
                 let sums = sums.into_slice();
-                let x = &x[task * samples * inputs..][..sums.len() / units * inputs];
-                scratch.lend(|scratch| dense::forward(isa, x, inputs, first, w, sums, scratch));
+                let count = sums.len() / units;
+                let x = &x[group * samples * inputs..][..count * inputs];
+                let all = dense::Forward { x, inputs, w: kernel, units };
+                for_each(ColumnBlocks::new(Columns::new(sums, count, units), width), &|block, sums| {
+                    let (rows, sums) = (rows.clone(), sums.into_columns());
+                    scratch.lend(|scratch| all.part(isa, rows, block * width, sums, scratch));
+                });
             });
         });
         let sums = &*sums;
@@ -222,7 +230,7 @@ impl Work for DenseWork {
         let (x, batch) = (x[0], x[0].len() / inputs);
         let wide = units.next_multiple_of(isa.lanes());
         let wide_dz = &mut wide_dz[..batch * wide];
-        rows::pad_rows(dz, units, wide_dz, wide);
+        dense::pack(isa, dz, units, wide_dz);
         let all = dense::Backward { x, inputs, dz: wide_dz, units, batch, gated };
         let update = kernel.update.as_mut().map(reborrow).unwrap_or(Update::Store { gradient: unused, add: false });
         let rows = rows_backward(inputs);

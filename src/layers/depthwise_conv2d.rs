@@ -184,6 +184,9 @@ impl Passes for Images<'_> {
     }
 
     fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
-        self.scratch.lend(|scratch| self.size.kernel_gradient(self.isa, x, dz, sum, scratch));
+        let images = x.chunks_exact(self.size.input_len()).zip(dz.chunks_exact(self.size.output_len()));
+        self.scratch.lend(|scratch| {
+            images.for_each(|(x, dz)| self.size.kernel_gradient(self.isa, x, dz, sum, scratch));
+        });
     }
 }

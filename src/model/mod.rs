@@ -307,9 +307,14 @@ impl Model {
 
     /// What writes such a file, as often as it is called: the model is that of this moment.
     pub fn saved(&self) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<'_>> {
-        let state = self.state.read();
-        let (weights, state) = (self.parameters.snapshot()?, state.copy()?);
+        let (weights, state) = self.moment()?;
         Ok(move |out: &mut dyn Write| saved::write(out, self, &weights, &state))
+    }
+
+    /// The weights and the state, of one moment between two steps.
+    pub(crate) fn moment(&self) -> Result<(Buffer, State)> {
+        let state = self.state.read();
+        Ok((self.parameters.snapshot()?, state.copy()?))
     }
 
     /// A learning rate other than the optimizer's own, from the next step on; also for a fit that is running, from a callback

@@ -465,6 +465,16 @@ static mnist_status step_save_weights_memory(void)
     return CALL(mnist_model_save_weights_memory(kept.model, NULL, 0, &out.needed, error));
 }
 
+static mnist_status step_save_keras_memory(void)
+{
+    return CALL(mnist_model_save_keras_memory(kept.model, NULL, 0, &out.needed, error));
+}
+
+static mnist_status step_save_c_memory(void)
+{
+    return CALL(mnist_model_save_c_memory(kept.model, "digits", NULL, NULL, 0, &out.needed, error));
+}
+
 static mnist_status step_load_memory(void)
 {
     if (CALL(mnist_model_load_memory(bytes, kept.needed, &out.loaded, error)) == MNIST_OK)
@@ -485,8 +495,9 @@ static const struct step {
     STEP(error),   STEP(npz),   STEP(npz_shape), STEP(npz_wrong), STEP(load),     STEP(idx),
     STEP(copy),    STEP(wide), STEP(table), STEP(source), STEP(shuffle), STEP(transpose), STEP(standardize), STEP(slice), STEP(normalize), STEP(normalize_test), STEP(expand), STEP(labels),   STEP(image),
     STEP(graph),   STEP(model), STEP(threads),   STEP(summary),   STEP(compile),  STEP(rate), STEP(fit),
-    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save), STEP(save_c), STEP(save_c_with), STEP(save_keras), STEP(load_keras), STEP(save_onnx), STEP(load_onnx), STEP(save_onnx_memory),
-    STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(load_memory), STEP(load_weights_memory), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
+    STEP(history), STEP(resume), STEP(evaluate), STEP(predict),   STEP(predict_dataset), STEP(predict_source), STEP(save_weights), STEP(save), STEP(save_c), STEP(save_c_with), STEP(save_keras), STEP(load_keras),
+    STEP(save_onnx), STEP(load_onnx), STEP(save_onnx_memory), STEP(load_model), STEP(load_weights), STEP(save_memory), STEP(save_weights_memory), STEP(save_keras_memory), STEP(save_c_memory),
+    STEP(load_memory), STEP(load_weights_memory), STEP(config), STEP(json), STEP(layer), STEP(copy_weights), STEP(trainable),
 };
 #define STEPS (sizeof steps / sizeof *steps)
 

@@ -64,6 +64,11 @@ static void saves(const mnist_model *model, save_fn *save, const char *path)
     free(file);
 }
 
+static mnist_status save_c_memory(const mnist_model *model, void *buffer, size_t capacity, size_t *needed, mnist_error *to)
+{
+    return mnist_model_save_c_memory(model, "digits", NULL, buffer, capacity, needed, to);
+}
+
 /* A model from memory is the one from the file. */
 static void round_trip(void)
 {
@@ -74,6 +79,11 @@ static void round_trip(void)
     WORKS(mnist_model_save_weights(model, in("weights"), error));
     saves(model, mnist_model_save_memory, in("model"));
     saves(model, mnist_model_save_weights_memory, in("weights"));
+    WORKS(mnist_model_save_keras(model, in("model.keras"), error));
+    saves(model, mnist_model_save_keras_memory, in("model.keras"));
+    WORKS(mnist_model_save_c(model, in("model.c"), "digits", error));
+    saves(model, save_c_memory, in("model.c"));
+    FAILS(INVALID_ARGUMENT, "`prefix`", mnist_model_save_c_memory(model, "0", NULL, NULL, 0, &(size_t){0}, error));
     WORKS(mnist_model_save_onnx(model, in("onnx"), error));
     saves(model, mnist_model_save_onnx_memory, in("onnx"));
 

@@ -237,6 +237,10 @@ int main(int argc, char **argv)
     model.save(path);
     TRUE(mnist::model::load(path).predict(train) == model.predict(train) && loaded.predict(train) != model.predict(train));
     TRUE(status_of([&] { mnist::model::load(path + "/none"); }) < 0 && status_of([&] { model.save(path + "/x"); }) < 0);
+    for (const auto &bytes : {model.save_memory(), model.save_keras_memory()})
+        TRUE(mnist::model::load_memory(bytes.data(), bytes.size()).predict(train) == model.predict(train));
+    const auto source = model.save_c_memory("digits");
+    TRUE(std::string(source.begin(), source.end()).find("void digits_predict(") != std::string::npos);
 
     const auto one = model.predict(train.image(0).first);
     const auto all = model.predict(train);

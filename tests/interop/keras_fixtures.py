@@ -3,8 +3,8 @@
 """Records tests/data/interop/keras: a small model in each of Keras's forms, half way through its training, what it predicts, and the
 losses of Keras going on.
 
-    keras_fixtures.py                 Keras 3
-    keras_fixtures.py --legacy        tf_keras, which writes what Keras 2 did"""
+    keras_fixtures.py [FOLDER]             Keras 3
+    keras_fixtures.py --legacy [FOLDER]    tf_keras, which writes what Keras 2 did"""
 
 import json
 import os
@@ -18,6 +18,7 @@ os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VIS
 import numpy as np  # noqa: E402
 
 LEGACY = "--legacy" in sys.argv
+FOLDER = next((Path(word) for word in sys.argv[1:] if word != "--legacy"), FOLDER)
 if LEGACY:
     import tf_keras as keras  # noqa: E402
 else:
@@ -39,7 +40,15 @@ def network():
 
 
 def sequential():
-    layers = [keras.layers.Flatten(), keras.layers.Dense(6, activation="relu"), keras.layers.Dense(4)]
+    return chain([keras.layers.Flatten(), keras.layers.Dense(6, activation="relu"), keras.layers.Dense(4)])
+
+
+def tiny():
+    """Of which every byte can be damaged in turn."""
+    return chain([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)])
+
+
+def chain(layers):
     return keras.Sequential([keras.Input((6, 6, 1)), *layers] if not LEGACY else [keras.layers.InputLayer((6, 6, 1)), *layers])
 
 
@@ -62,7 +71,8 @@ def main():
     nadam = optimizers.RMSprop(0.003, momentum=0.5) if LEGACY else optimizers.Nadam(optimizers.schedules.CosineDecay(0.01, 50))
     logits = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     said = {}
-    for name, model, optimizer, loss in [("functional", network(), adam, "sparse_categorical_crossentropy"), ("sequential", sequential(), nadam, logits)]:
+    for name, model, optimizer, loss in [("functional", network(), adam, "sparse_categorical_crossentropy"), ("sequential", sequential(), nadam, logits),
+                                         ("tiny", tiny(), optimizers.SGD(0.1, momentum=0.5), logits)]:
         model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
         steps(model, x, labels)
         forms = {"legacy.h5": "save", "legacy.weights.h5": "save_weights", "legacy.keras": "save"} if LEGACY else {

@@ -162,3 +162,32 @@ class Model:
         seen = np.minimum(np.arange(1, len(means) + 1) * batch_size, len(x))
         sums = np.concatenate([[0.0], np.array(means) * seen])
         return np.diff(sums) / np.diff(np.concatenate([[0], seen]))
+
+
+class Loaded(Model):
+    """A model that the library has read from a file; `weights`: those that it must have, of which the shapes are looked at."""
+
+    def __init__(self, library, path, weights):
+        made = c_void_p()
+        library.call("model_load", str(path).encode(), ctypes.byref(made))
+        self.library, self.pointer = library, Owned(made, library.lib.mnist_model_free)
+        self._as_parameter_ = self.pointer._as_parameter_
+        self.shapes = {name: w.shape for name, w in weights.items()}
+
+    def save_keras(self, path):
+        self.library.call("model_save_keras", self, str(path).encode())
+
+    def load_weights(self, path):
+        self.library.call("model_load_weights", self, str(path).encode())
+
+
+def off(found, expected):
+    """How far off, by the largest number where that is above 1."""
+    expected = np.asarray(expected, np.float64)
+    return float(np.abs(np.asarray(found) - expected).max(initial=0) / max(1.0, np.abs(expected).max(initial=0)))
+
+
+def check(what, found, expected, limit):
+    far = off(found, expected)
+    if not far <= limit:
+        raise AssertionError(f"{what}: off by {far:.2e}, allowed {limit:.0e}")

@@ -6,12 +6,16 @@ use super::kinds::{Kind, elements, shape};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::push;
 
+/// What looking at an attribute's name counts, in bytes.
+const HEAD: u64 = 16;
+
 /// Texts out of a file.
 pub type Texts<'a> = Vec<&'a str>;
 
 /// The texts of the attribute `name`, which may be one or a list; `None` where there is none of that name.
 pub fn read<'a>(file: &Hdf5<'a>, header: &Header<'a>, name: &str) -> Result<Option<Texts<'a>>> {
     for message in header.all(about::ATTRIBUTE) {
+        file.look(HEAD)?;
         let mut body = message.body()?;
         let (version, flags) = (body.u8()?, body.u8()?);
         if !(1..=3).contains(&version) {

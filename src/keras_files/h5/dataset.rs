@@ -11,6 +11,8 @@ use std::io::Read;
 
 /// The largest chunk, in bytes, that is larger than its dataset.
 const LARGE: u64 = 1 << 20;
+/// How many times a dataset's length its chunks may have together: twice for each of four axes.
+const SPARE: u64 = 16;
 /// The deepest tree of chunks that is followed.
 const DEEPEST: usize = 16;
 
@@ -44,9 +46,19 @@ impl<'f, 'a> Dataset<'f, 'a> {
         Ok(Dataset { file, path, header, kind, shape, len })
     }
 
+    /// How many elements it has.
+    pub fn size(&self) -> u64 {
+        self.len / self.kind.bytes().max(1)
+    }
+
+    /// Whether it has this shape.
+    pub fn is(&self, shape: &[usize]) -> bool {
+        self.shape.iter().copied().eq(shape.iter().map(|&size| size as u64))
+    }
+
     /// An error unless it has this shape.
     pub fn expect(&self, shape: &[usize]) -> Result<()> {
-        match self.shape.iter().copied().eq(shape.iter().map(|&size| size as u64)) {
+        match self.is(shape) {
             true => Ok(()),
             false => {
                 let error = Error::new(ErrorKind::Shape, "wrong shape").expected(format_args!("{shape:?}"));
@@ -166,12 +178,16 @@ impl<'f, 'a> Dataset<'f, 'a> {
         if sizes.contains(&0) || u64::from(layout.u32()?) != self.kind.bytes() {
             return Err(wrong());
         }
+        let too_large = || Error::new(ErrorKind::Unsupported, "chunks that are larger than the dataset");
         let len = elements(&sizes)?.checked_mul(self.kind.bytes()).filter(|&len| len <= self.len.max(LARGE));
-        let len = len.ok_or_else(|| Error::new(ErrorKind::Unsupported, "chunks that are larger than the dataset"))?;
+        let len = len.ok_or_else(too_large)?;
         if self.len == 0 {
             return Ok(());
         }
         let grid: Vec<u64> = self.shape.iter().zip(&sizes).map(|(size, chunk)| size.div_ceil(*chunk)).collect();
+        // They stand over each edge by less than themselves; by far more, a small file would be unpacked for hours.
+        let most = self.len.saturating_mul(SPARE).saturating_add(LARGE);
+        elements(&grid)?.checked_mul(len).filter(|&all| all <= most).ok_or_else(too_large)?;
         let mut found = Vec::new();
         self.tree(tree, rank, DEEPEST, &mut found)?;
         if found.len() as u64 != elements(&grid)? {

@@ -41,12 +41,18 @@ impl<'a> Hdf5<'a> {
         let outside = || Error::new(ErrorKind::Format, "it lies outside of the file").at(format_args!("byte {at}"));
         let range = usize::try_from(at).ok().zip(at.checked_add(len).and_then(|end| usize::try_from(end).ok()));
         let bytes = range.and_then(|(start, end)| self.bytes.get(start..end)).ok_or_else(outside)?;
-        let left = self.left.get().checked_sub(len.max(1)).ok_or_else(|| {
+        self.look(len.max(1))?;
+        Ok(bytes)
+    }
+
+    /// Counts `len` bytes that are looked at, again maybe.
+    pub fn look(&self, len: u64) -> Result<()> {
+        let left = self.left.get().checked_sub(len).ok_or_else(|| {
             Error::new(ErrorKind::Format, "its parts refer to each other in circles, or too often")
                 .expected(format_args!("at most {LOOKS} times the file's length to read"))
         })?;
         self.left.set(left);
-        Ok(bytes)
+        Ok(())
     }
 
     /// A cursor over `len` bytes at an address.

@@ -6,9 +6,13 @@ use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
 use super::header::{Header, about};
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
 use crate::memory::push;
+use std::collections::HashMap;
 
 /// The deepest tree of a group's names that is followed: each level has two entries at least.
 const DEEPEST: usize = 64;
+
+/// The most names of a path that is followed.
+const LONGEST: usize = 32;
 
 /// A group of a file.
 pub struct Group<'f, 'a> {
@@ -69,10 +73,45 @@ impl<'f, 'a> Group<'f, 'a> {
 
     /// The group at a path of names from here, `layers/conv2d`.
     pub fn group(&self, path: &str) -> Result<Group<'f, 'a>> {
-        match path.split_once('/') {
-            Some((first, rest)) => self.child(first)?.group(rest),
+        match path.rsplit_once('/') {
+            Some(_) => {
+                let mut groups = HashMap::new();
+                self.reach(path, &mut groups, LONGEST)?;
+                groups.remove(path).ok_or_else(|| Error::internal("a group that was just read"))
+            }
             None => self.child(path),
         }
+    }
+
+    /// The datasets at paths of names from here; each group on the way is read once.
+    pub fn datasets(&self, paths: &[&str]) -> Result<Vec<Dataset<'f, 'a>>> {
+        let (mut groups, mut datasets) = (HashMap::new(), Vec::new());
+        for path in paths {
+            let dataset = match path.rsplit_once('/') {
+                Some((parent, name)) => self.reach(parent, &mut groups, LONGEST)?.dataset(name)?,
+                None => self.dataset(path)?,
+            };
+            push(&mut datasets, dataset)?;
+        }
+        Ok(datasets)
+    }
+
+    /// The group at a path, which is then among `groups`; `longest` is how many names it may have.
+    fn reach<'g, 'p>(
+        &self,
+        path: &'p str,
+        groups: &'g mut HashMap<&'p str, Group<'f, 'a>>,
+        longest: usize,
+    ) -> Result<&'g Group<'f, 'a>> {
+        if !groups.contains_key(path) {
+            let shorter = longest.checked_sub(1).ok_or_else(too_long)?;
+            let group = match path.rsplit_once('/') {
+                Some((parent, name)) => self.reach(parent, groups, shorter)?.child(name)?,
+                None => self.child(path)?,
+            };
+            groups.insert(path, group);
+        }
+        groups.get(path).ok_or_else(|| Error::internal("a group that was just read"))
     }
 
     fn child(&self, name: &str) -> Result<Group<'f, 'a>> {
@@ -81,8 +120,8 @@ impl<'f, 'a> Group<'f, 'a> {
 
     /// The dataset at a path of names from here.
     pub fn dataset(&self, path: &str) -> Result<Dataset<'f, 'a>> {
-        match path.split_once('/') {
-            Some((first, rest)) => self.child(first)?.dataset(rest),
+        match path.rsplit_once('/') {
+            Some((parent, name)) => self.group(parent)?.dataset(name),
             None => {
                 let (address, place) = (self.address(path)?, self.place(path));
                 Dataset::read(self.file, address, place.clone()).at(format_args!("dataset {}", printable(&place)))
@@ -115,6 +154,10 @@ impl<'f, 'a> Group<'f, 'a> {
     fn place(&self, name: &str) -> String {
         format!("{}/{name}", self.path.trim_end_matches('/'))
     }
+}
+
+fn too_long() -> Error {
+    Error::new(ErrorKind::Format, "a path of too many names").expected(format_args!("at most {LONGEST}"))
 }
 
 /// A table of names.

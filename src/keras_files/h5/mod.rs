@@ -32,6 +32,7 @@ mod header;
 mod kinds;
 mod write;
 
+pub use checksum::lookup3;
 pub use dataset::Dataset;
 pub use file::Hdf5;
 pub use group::Group;

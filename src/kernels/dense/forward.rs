@@ -12,38 +12,58 @@
 
 use super::{PANEL, Scratch};
 
+use crate::kernels::columns::Columns;
 use crate::kernels::isa::{Isa, Kernel};
 use crate::kernels::nonzero::{Ones, add_rows, nonzero};
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Sums, panels};
+use crate::kernels::tile::{Sums, load_panel, panels, store_panel};
 use crate::memory::LINE;
+use std::ops::Range;
 
 /// Rows of `w` that are taken together.
 pub(super) const BLOCK: usize = 64;
 
-/// One part of the forward pass: `sums[b][n] = sum over the part's k of x[b][k] * w[k][n]`.
-///
-/// `x` is `[B, inputs]`, `first` the part's first k, `w` the part's rows, `sums` is `[B, units]`.
-pub fn forward(isa: Isa, x: &[f32], inputs: usize, first: usize, w: &[f32], sums: &mut [f32], scratch: &mut Scratch) {
-    let batch = x.len() / inputs;
-    let units = sums.len() / batch;
-    let rows = w.len() / units;
-    assert!(x.len() == batch * inputs && sums.len() == batch * units && w.len() == rows * units);
-    assert!(first + rows <= inputs);
-    let packed = &mut scratch.floats[..BLOCK * PANEL * isa.lanes()];
-    let (masks, next) = scratch.words[..2 * batch].split_at_mut(batch);
-    isa.run(Forward { x, inputs, first, rows, w, sums, batch, units, packed, masks, next });
+/// What the forward pass of every part reads.
+#[derive(Clone, Copy)]
+pub struct Forward<'a> {
+    /// The layer's input, `[B, inputs]`.
+    pub x: &'a [f32],
+    /// Floats of a sample of `x`, K.
+    pub inputs: usize,
+    /// The weights, `[K, units]`.
+    pub w: &'a [f32],
+    /// How many units there are, N.
+    pub units: usize,
 }
 
-struct Forward<'a> {
-    x: &'a [f32],
-    inputs: usize,
+impl Forward<'_> {
+    /// A part of the sums of some units, those from `unit` on: `sums[b][n] = sum over k in rows of x[b][k] * w[k][unit + n]`.
+    pub fn part(&self, isa: Isa, rows: Range<usize>, unit: usize, mut sums: Columns<'_>, scratch: &mut Scratch) {
+        let (batch, width) = (sums.rows(), sums.width());
+        assert!(self.x.len() == batch * self.inputs && self.w.len() == self.inputs * self.units);
+        assert!(rows.end <= self.inputs && unit + width <= self.units);
+        let packed = &mut scratch.floats[..BLOCK * PANEL * isa.lanes()];
+        let (masks, next) = scratch.words[..2 * batch].split_at_mut(batch);
+        let (sums, stride) = sums.raw();
+        let first = rows.start;
+        let w = self.w.as_ptr().wrapping_add(first * self.units + unit);
+        isa.run(ForwardPart { all: self, first, rows: rows.len(), w, sums, stride, batch, width, packed, masks, next });
+    }
+}
+
+struct ForwardPart<'a> {
+    all: &'a Forward<'a>,
+    /// The part's first k, and how many there are.
     first: usize,
     rows: usize,
-    w: &'a [f32],
-    sums: &'a mut [f32],
+    /// The first unit's weight of the first row.
+    w: *const f32,
+    /// The sums, and how far it is from a sample's to the next one's.
+    sums: *mut f32,
+    stride: usize,
     batch: usize,
-    units: usize,
+    /// How many units.
+    width: usize,
     /// A panel of a block of w, `[BLOCK, a panel's columns]`.
     packed: &'a mut [f32],
     /// Where each sample's block of x is not zero, and where its next one is not.
@@ -51,18 +71,21 @@ struct Forward<'a> {
     next: &'a mut [u64],
 }
 
-impl Kernel for Forward<'_> {
+impl Kernel for ForwardPart<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        self.sums.fill(0.0);
+        for b in 0..self.batch {
+            // SAFETY: each sample has sums of so many units.
+            unsafe { self.sums.add(b * self.stride).write_bytes(0, self.width) };
+        }
         let mut needed = self.find_nonzero::<V>(0);
         for k in (0..self.rows).step_by(BLOCK) {
             std::mem::swap(&mut self.masks, &mut self.next);
             let next = self.find_nonzero::<V>(k + BLOCK);
             let mut ahead =
                 Ahead { rows: Ones(next), each: (next.count_ones() as usize).div_ceil(self.batch), k: k + BLOCK };
-            for (unit, vectors) in panels(self.units, V::LANES, PANEL) {
+            for (unit, vectors) in panels(self.width, V::LANES, PANEL) {
                 match vectors {
                     8 => self.panel::<V, 8>(k, unit, needed, &mut ahead),
                     4 => self.panel::<V, 4>(k, unit, needed, &mut ahead),
@@ -84,15 +107,16 @@ struct Ahead {
     k: usize,
 }
 
-impl Forward<'_> {
+impl ForwardPart<'_> {
     /// Finds, for the block from row `k` on, where each sample is not zero; gives where any is not.
     #[inline(always)]
     fn find_nonzero<V: Simd>(&mut self, k: usize) -> u64 {
+        let Forward { x, inputs, .. } = *self.all;
         let n = BLOCK.min(self.rows.saturating_sub(k));
         let mut any = 0;
         for (b, mask) in self.next.iter_mut().enumerate() {
             // SAFETY: `n` elements of the sample from `first + k` on are the part's; none are read when `n` is 0.
-            *mask = unsafe { nonzero::<V>(self.x.as_ptr().wrapping_add(b * self.inputs + self.first + k), n) };
+            *mask = unsafe { nonzero::<V>(x.as_ptr().wrapping_add(b * inputs + self.first + k), n) };
             any |= *mask;
         }
         any
@@ -101,29 +125,23 @@ impl Forward<'_> {
     /// Adds the block from row `k` on to the sums of `C` vectors of units from `unit` on.
     #[inline(always)]
     fn panel<V: Simd, const C: usize>(&mut self, k: usize, unit: usize, needed: u64, ahead: &mut Ahead) {
-        let Forward { inputs, first, units, batch, .. } = *self;
-        let (w, stride) = self.rows_of::<V, C>(k, unit, needed);
-        for b in 0..batch {
-            if unit == 0 {
-                self.prefetch::<V>(ahead);
-            }
-            let mask = self.masks[b];
-            if mask == 0 {
-                continue;
-            }
-            // SAFETY: a one in the mask is a row of the block, for which x and w have been measured; only units there
-            // are are loaded and stored.
-            unsafe {
-                let x = self.x.as_ptr().add(b * inputs + first + k);
-                let out = self.sums.as_mut_ptr().add(b * units + unit);
-                let mut sums: Sums<V, 1, C> = [[V::splat(0.0); C]; 1];
-                for (c, sum) in sums[0].iter_mut().enumerate() {
-                    *sum = V::load_up_to(out.add(c * V::LANES), units - unit - c * V::LANES);
+        let (w, row) = self.rows_of::<V, C>(k, unit, needed);
+        let Forward { x, inputs, .. } = *self.all;
+        let (left, stride) = (self.width - unit, self.stride);
+        // SAFETY: a one in the mask is a row of the block, for which x and w have been measured; only units there are are
+        // loaded and stored.
+        unsafe {
+            let (mut x, mut out) = (x.as_ptr().add(self.first + k), self.sums.add(unit));
+            for &mask in &self.masks[..self.batch] {
+                if unit == 0 {
+                    self.prefetch::<V>(ahead);
                 }
-                add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * stride), 0);
-                for (c, sum) in sums[0].into_iter().enumerate() {
-                    sum.store_up_to(out.add(c * V::LANES), units - unit - c * V::LANES);
+                if mask != 0 {
+                    let mut sums: Sums<V, 1, C> = [load_panel(out, left)];
+                    add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * row), 0);
+                    store_panel(sums[0], out, left);
                 }
+                (x, out) = (x.wrapping_add(inputs), out.wrapping_add(stride));
             }
         }
     }
@@ -132,18 +150,16 @@ impl Forward<'_> {
     /// in `packed`, zeros past the last unit.
     #[inline(always)]
     fn rows_of<V: Simd, const C: usize>(&mut self, k: usize, unit: usize, needed: u64) -> (*const f32, usize) {
-        let (units, width) = (self.units, C * V::LANES);
+        let (units, width) = (self.all.units, C * V::LANES);
         if units == width {
-            return (self.w[k * units..].as_ptr(), units);
+            return (self.w.wrapping_add(k * units), units);
         }
+        let (from, to) = (self.w.wrapping_add(k * units + unit), self.packed.as_mut_ptr());
         for row in Ones(needed) {
-            for c in 0..C {
-                let from = unit + c * V::LANES;
-                // SAFETY: a one of `needed` is a row of the block, `from` one of its units; `packed` holds any panel.
-                unsafe {
-                    let vector = V::load_up_to(self.w.as_ptr().add((k + row) * units + from), units - from);
-                    vector.store(self.packed.as_mut_ptr().add(row * width + c * V::LANES));
-                }
+            // SAFETY: a one of `needed` is a row of the block; `packed` holds any panel.
+            unsafe {
+                let vectors: [V; C] = load_panel(from.add(row * units), self.width - unit);
+                store_panel(vectors, to.add(row * width), width);
             }
         }
         (self.packed.as_ptr(), width)
@@ -153,8 +169,8 @@ impl Forward<'_> {
     #[inline(always)]
     fn prefetch<V: Simd>(&self, ahead: &mut Ahead) {
         for row in ahead.rows.by_ref().take(ahead.each) {
-            let at = self.w.as_ptr().wrapping_add((ahead.k + row) * self.units);
-            for line in (0..self.units).step_by(LINE) {
+            let at = self.w.wrapping_add((ahead.k + row) * self.all.units);
+            for line in (0..self.width).step_by(LINE) {
                 // SAFETY: a prefetch may name any address.
                 unsafe { V::prefetch(at.wrapping_add(line)) };
             }

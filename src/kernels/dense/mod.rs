@@ -10,8 +10,8 @@ mod forward;
 #[cfg(test)]
 mod tests;
 
-pub use backward::{Backward, Part};
-pub use forward::{finish, forward};
+pub use backward::{Backward, Part, pack};
+pub use forward::{Forward, finish};
 
 use super::isa::Isa;
 use super::nonzero::WORD;
@@ -22,7 +22,7 @@ use crate::memory::{Buffer, filled};
 const BLOCK: usize = WORD;
 
 /// The most vectors of a row that are summed in registers at once.
-const PANEL: usize = 8;
+pub const PANEL: usize = 8;
 
 /// Memory that a part needs while it is worked on.
 pub struct Scratch {
@@ -39,9 +39,10 @@ impl Scratch {
     /// For [`Backward::part`].
     pub fn backward(batch: usize) -> Result<Self> {
         let groups = batch.div_ceil(WORD);
+        let pairs = backward::rows_together(batch) * batch + backward::PARTIAL;
         Ok(Scratch {
-            floats: Buffer::zeros(BLOCK * batch + backward::PARTIAL * (batch + 2 * backward::PARTIAL))?,
-            words: filled(WORD * groups + batch + backward::PARTIAL, 0)?,
+            floats: Buffer::zeros(BLOCK * batch + backward::PARTIAL * (pairs + backward::PARTIAL))?,
+            words: filled(BLOCK * groups + pairs, 0)?,
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::kernels::tile::padded;
-use crate::kernels::{AdamStep, Columns, Update, numbers, rows};
+use crate::kernels::{AdamStep, Columns, Update, numbers};
 
 /// Batch, inputs, units.
 const SIZES: [(usize, usize, usize); 7] =
@@ -21,15 +21,18 @@ fn all_passes(isa: Isa, (batch, inputs, units): (usize, usize, usize), gated: bo
     let cut = inputs / 2;
     let mut sums = vec![f32::NAN; 2 * batch * units];
     let mut scratch = Scratch::forward(isa, batch).unwrap();
-    let (left, right) = sums.split_at_mut(batch * units);
-    forward(isa, &x, inputs, 0, &w[..cut * units], left, &mut scratch);
-    forward(isa, &x, inputs, cut, &w[cut * units..], right, &mut scratch);
+    let all = Forward { x: &x, inputs, w: &w, units };
+    for (rows, sums) in [0..cut, cut..inputs].into_iter().zip(sums.chunks_exact_mut(batch * units)) {
+        let (left, right) = Columns::new(sums, batch, units).split_at(units / 3);
+        all.part(isa, rows.clone(), 0, left, &mut scratch);
+        all.part(isa, rows, units / 3, right, &mut scratch);
+    }
     let mut y = vec![f32::NAN; batch * units];
     finish(isa, &sums, batch, 0, &vec![0.5; units], true, &mut y);
 
     let wide = padded(units, isa.lanes());
     let mut wide_dz = vec![f32::NAN; batch * wide];
-    rows::pad_rows(&dz, units, &mut wide_dz, wide);
+    pack(isa, &dz, units, &mut wide_dz);
     let (rate, beta_1, beta_2, epsilon) = ADAM;
     let adam = AdamStep::new(rate, beta_1, beta_2, epsilon, 1);
     let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated };

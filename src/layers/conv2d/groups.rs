@@ -20,7 +20,7 @@ const SUM: usize = 1 << 10;
 pub trait Passes: Sync {
     /// Writes the gradient to the input; with a gate, laid out as the input, it counts only where that is above 0.
     fn to_input(&self, x: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]);
-    /// Adds to the gradient to the kernel.
+    /// Adds a group's share to the gradient to the kernel.
     fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]);
 }
 
@@ -66,25 +66,25 @@ impl Groups {
         let (kernel_len, filters) = (*kernel_len, *filters);
         let Batch { x, dz, dx, lens: [len, out_len], gated, learns } = batch;
         let images = dz.len() / out_len;
-        let group = images.div_ceil(GROUPS).max(1); // images
+        let group = group(images);
         let groups = images.div_ceil(group);
         let (kernels, biases) = (&mut kernels[..groups * kernel_len], &mut biases[..groups * filters]);
         let shares = (Chunks::new(kernels, kernel_len), Chunks::new(biases, filters));
         let dx = dx.map(|dx| Chunks::new(dx, group * len));
         for_each((shares, dx), &|g, ((kernel, bias), dx)| {
-            let x = part_of(x, g * group * len, group * len).chunks_exact(len);
+            let x = part_of(x, g * group * len, group * len);
             let dz = part_of(dz, g * group * out_len, group * out_len);
-            let images = x.zip(dz.chunks_exact(out_len));
             let to_input = || {
                 let dx = dx.into_iter().flat_map(|dx| dx.into_slice().chunks_exact_mut(len));
-                images.clone().zip(dx).for_each(|((x, dz), dx)| passes.to_input(x, dz, gated.then_some(x), dx));
+                let images = x.chunks_exact(len).zip(dz.chunks_exact(out_len));
+                images.zip(dx).for_each(|((x, dz), dx)| passes.to_input(x, dz, gated.then_some(x), dx));
             };
             let to_weights = || {
                 let (kernel, bias) = (kernel.into_slice(), bias.into_slice());
                 kernel.fill(0.0);
                 bias.fill(0.0);
                 rows::add_rows(isa, dz, filters, 0, bias);
-                images.clone().for_each(|(x, dz)| passes.to_kernel(x, dz, kernel));
+                passes.to_kernel(x, dz, kernel);
             };
             match learns {
                 true => drop(both(to_input, to_weights)),
@@ -95,6 +95,11 @@ impl Groups {
         for_each(Chunks::new(sum, SUM), &|i, sum| rows::add_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
         (sum, biases)
     }
+}
+
+/// Images in a group of a batch of so many.
+pub fn group(images: usize) -> usize {
+    images.div_ceil(GROUPS).max(1)
 }
 
 /// Whether one of the weights is changed by its gradient.

@@ -1,7 +1,9 @@
-//! The gradient to a convolution's kernel, image by image.
+//! The gradient to a convolution's kernel, for a group of images.
 
+use super::groups::group;
 use crate::error::Result;
 use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::{Isa, rows};
 use crate::layers::{PerThread, Site};
@@ -11,6 +13,9 @@ use crate::memory::Buffer;
 /// quarter of the direct time, 0.5 of it 0.65.
 const ZEROS_PAY_BELOW: f32 = 0.6;
 
+/// The same where Winograd's filtering is the other way.
+const ZEROS_PAY_BELOW_WINOGRAD: f32 = 0.27;
+
 /// The way to the gradient, and the memory that takes.
 pub struct ToKernel {
     size: Size,
@@ -18,6 +23,8 @@ pub struct ToKernel {
     zeros: Option<PerThread<Scratch>>,
     /// Whether it is done, and the sums lie as `[F, kh, kw, C]`.
     by_filter: bool,
+    /// The other way, where it is Winograd's, with scratch for each thread.
+    winograd: Option<(Winograd, PerThread<Buffer>)>,
     /// For each thread an image with its padding; empty where it has none.
     images: PerThread<Buffer>,
     /// For each thread a gradient with whole vectors for a pixel's groups; empty where it has them anyway.
@@ -32,11 +39,16 @@ impl ToKernel {
         let whole = stride == size.group_filters();
         let gradient = if whole { 0 } else { size.output_len() / size.group_filters() * stride };
         let image = if size.has_padding() { size.input_len() } else { 0 };
+        let winograd = Winograd::pays_to_kernel(&size, group(site.batch)).then(|| -> Result<_> {
+            let pass = Winograd::kernel_gradient_of(&size);
+            Ok((pass, PerThread::new(site.threads, || Buffer::zeros(pass.kernel_gradient_scratch(site.isa)))?))
+        });
         let zeros = size.may_leave_zeros_out().then(|| PerThread::new(site.threads, || size.zeros_scratch()));
         Ok(ToKernel {
             size,
             zeros: zeros.transpose()?,
             by_filter: false,
+            winograd: winograd.transpose()?,
             images: PerThread::new(site.threads, || Buffer::zeros(image))?,
             gradients: PerThread::new(site.threads, || Buffer::zeros(gradient))?,
             turned: Buffer::zeros(if size.may_leave_zeros_out() { size.kernel_len() } else { 0 })?,
@@ -45,18 +57,26 @@ impl ToKernel {
 
     /// Chooses the way for gradients of which a share is not zero.
     pub fn choose(&mut self, share: f32) {
-        self.by_filter = self.zeros.is_some() && share < ZEROS_PAY_BELOW;
+        let below = if self.winograd.is_some() { ZEROS_PAY_BELOW_WINOGRAD } else { ZEROS_PAY_BELOW };
+        self.by_filter = self.zeros.is_some() && share < below;
     }
 
-    /// Adds an image's share to `sum`, from its output's gradient. The image is without its padding.
-    pub fn add(&self, isa: Isa, image: &[f32], gradient: &[f32], sum: &mut [f32]) {
-        if !self.size.has_padding() {
-            return self.add_padded(isa, image, gradient, sum);
+    /// Adds the share of some images to `sum`, from their outputs' gradients. The images are without their padding.
+    pub fn add(&self, isa: Isa, images: &[f32], gradients: &[f32], sum: &mut [f32]) {
+        let size = &self.size;
+        if let (false, Some((pass, scratch))) = (self.by_filter, &self.winograd) {
+            return scratch.lend(|scratch| pass.add_kernel_gradient(isa, images, gradients, sum, scratch));
         }
-        self.images.lend(|padded| {
-            self.size.fill_padded(image, 0..self.size.height, padded);
-            self.add_padded(isa, padded, gradient, sum);
-        });
+        for (image, gradient) in images.chunks_exact(size.unpadded_len()).zip(gradients.chunks_exact(size.output_len()))
+        {
+            match size.has_padding() {
+                false => self.add_padded(isa, image, gradient, sum),
+                true => self.images.lend(|padded| {
+                    size.fill_padded(image, 0..size.height, padded);
+                    self.add_padded(isa, padded, gradient, sum);
+                }),
+            }
+        }
     }
 
     fn add_padded(&self, isa: Isa, image: &[f32], gradient: &[f32], sum: &mut [f32]) {

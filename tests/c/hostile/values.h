@@ -22,6 +22,8 @@ static const char *const may_be_null[][2] = {
     {"mnist_model_save_memory", "buffer"},  /* for a capacity of 0 */
     {"mnist_model_save_onnx_memory", "buffer"},
     {"mnist_model_save_weights_memory", "buffer"},
+    {"mnist_model_save_keras_memory", "buffer"},
+    {"mnist_model_save_c_memory", "buffer"},
 };
 
 /* Text that is good where only few are. */
