@@ -40,14 +40,25 @@ pub enum ErrorKind {
     Internal = -12,
 }
 
-/// What failed, and where.
+/// What failed, and where. It is a pointer wide, so that the results that may hold one are no larger than they need be, and
+/// neither is the code that hands them on.
 #[derive(Clone, Debug)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+#[derive(Clone, Debug)]
+struct Parts {
     kind: ErrorKind,
     places: Vec<String>, // innermost first
     what: Cow<'static, str>,
     expected: Option<String>,
     found: Option<String>,
+}
+
+/// What is added to an error.
+enum Part {
+    Place,
+    Expected,
+    Found,
 }
 
 /// The result of everything in this crate that can fail.
@@ -56,28 +67,43 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `what` is a short clause in lower case without a full stop.
     pub fn new(kind: ErrorKind, what: impl Into<Cow<'static, str>>) -> Self {
-        Error { kind, places: Vec::new(), what: what.into(), expected: None, found: None }
+        Error::of(kind, what.into())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn of(kind: ErrorKind, what: Cow<'static, str>) -> Self {
+        Error(Box::new(Parts { kind, places: Vec::new(), what, expected: None, found: None }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn add(mut self, part: Part, text: &dyn fmt::Display) -> Self {
+        let text = text.to_string();
+        match part {
+            Part::Place => self.0.places.push(text),
+            Part::Expected => self.0.expected = Some(text),
+            Part::Found => self.0.found = Some(text),
+        }
+        self
     }
 
     /// Adds where it happened (a file, a byte, a tensor, a layer, an argument), outside of what is already named.
     #[must_use]
-    pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.places.push(place.to_string());
-        self
+    pub fn at(self, place: impl fmt::Display) -> Self {
+        self.add(Part::Place, &place)
     }
 
     /// Adds what would have been right.
     #[must_use]
-    pub fn expected(mut self, expected: impl fmt::Display) -> Self {
-        self.expected = Some(expected.to_string());
-        self
+    pub fn expected(self, expected: impl fmt::Display) -> Self {
+        self.add(Part::Expected, &expected)
     }
 
     /// Adds what was there instead.
     #[must_use]
-    pub fn found(mut self, found: impl fmt::Display) -> Self {
-        self.found = Some(found.to_string());
-        self
+    pub fn found(self, found: impl fmt::Display) -> Self {
+        self.add(Part::Found, &found)
     }
 
     /// Something that this crate's own parts owe each other and did not keep.
@@ -88,15 +114,15 @@ impl Error {
     /// The same of a text that is an argument: a wrong format is then a wrong argument.
     #[must_use]
     pub fn as_argument(mut self) -> Self {
-        if self.kind == ErrorKind::Format {
-            self.kind = ErrorKind::InvalidArgument;
+        if self.0.kind == ErrorKind::Format {
+            self.0.kind = ErrorKind::InvalidArgument;
         }
         self
     }
 
     /// Which kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// An operating system's error, with its own words.
@@ -113,11 +139,11 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whatever a message is made of, it is one line that a terminal can show.
-        for place in self.places.iter().rev() {
+        for place in self.0.places.iter().rev() {
             write!(f, "{}: ", escaped(place))?;
         }
-        f.write_str(&escaped(&self.what))?;
-        let [expected, found] = [&self.expected, &self.found].map(|text| text.as_deref().map(escaped));
+        f.write_str(&escaped(&self.0.what))?;
+        let [expected, found] = [&self.0.expected, &self.0.found].map(|text| text.as_deref().map(escaped));
         match (expected, found) {
             (Some(expected), Some(found)) => write!(f, ": expected {expected}, found {found}"),
             (Some(expected), None) => write!(f, ": expected {expected}"),

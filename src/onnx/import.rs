@@ -271,6 +271,7 @@ impl<'f> Reader<'f> {
     }
 
     /// A new layer of a class, called on `inputs`. `weights` are the parameters that it is given, all that it has.
+    #[inline(never)]
     pub fn layer(
         &mut self,
         class: &str,

@@ -53,7 +53,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>> {
 /// Writes the model to an ONNX file. The file is whole or as it was before.
 ///
 /// # Errors
-/// Those of [`write`], and those of the file.
+/// Those of [`write()`], and those of the file.
 pub fn save(model: &Model, path: &Path) -> Result<()> {
     let place = Place::of(path)?;
     let bytes = write(model)?;
