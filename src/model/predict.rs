@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 const BATCH: RangeInclusive<usize> = 32..=256;
 
 /// Floats of layers' outputs up to which there are more than the fewest: where samples are small it is the weights' way through
-/// the caches that takes time (1,000 images through 784-512-512-10: XX ms by 32, XX by 256).
+/// the caches that takes time.
 const FLOATS: usize = 1 << 19;
 
 impl Model {
