@@ -1,5 +1,6 @@
 //! Memory and threads that are refused: a status, never an abort. The programs put their own `malloc` and its like in
-//! front of the C library's.
+//! front of the C library's. Of the requests one in five is refused; each of them, which takes half an hour, by
+//! `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`.
 #![cfg(all(target_os = "linux", target_env = "gnu", feature = "reserve"))]
 
 mod programs;
@@ -41,8 +42,8 @@ fn files(folder: &Path) {
     std::fs::write(folder.join("table.csv"), "y,a,b\none,2,3\ntwo,0.5,6\none,7,8\n").unwrap();
 }
 
-/// Refuses each of a program's requests in turn; `how` is `once` or `on`.
-fn refuse_each(threads: &str, how: &str) {
+/// Refuses a program's requests in turn; `how` is `once` or `on`.
+fn refuse(threads: &str, how: &str) {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path());
     let mut command = Command::new(program(folder.path(), "allocation.c"));
@@ -51,23 +52,23 @@ fn refuse_each(threads: &str, how: &str) {
 }
 
 #[test]
-fn each_request_refused_by_itself() {
-    refuse_each("1", "once");
+fn requests_refused_by_themselves() {
+    refuse("1", "once");
 }
 
 #[test]
-fn each_request_refused_by_itself_with_two_threads() {
-    refuse_each("2", "once");
+fn requests_refused_by_themselves_with_two_threads() {
+    refuse("2", "once");
 }
 
 #[test]
-fn each_request_refused_and_all_that_follow() {
-    refuse_each("1", "on");
+fn requests_refused_and_all_that_follow() {
+    refuse("1", "on");
 }
 
 #[test]
-fn each_request_refused_and_all_that_follow_with_two_threads() {
-    refuse_each("2", "on");
+fn requests_refused_and_all_that_follow_with_two_threads() {
+    refuse("2", "on");
 }
 
 #[test]
