@@ -175,12 +175,12 @@ impl<const FORWARD: bool> Pass<'_, FORWARD> {
 
     /// Does `pixels` pixels from `pixel` on, which see the same places of the window. The fewer pixels a tile has, the more
     /// vectors of channels, so that there is always something to be summed while a sum waits (14 x 14 x 64, stride 2, to the
-    /// input: 5 GFLOP/s with one vector, 15 so; AVX2).
+    /// input: 5 GFLOP/s with one vector, 15 so; AVX2). Sums that do not fit the registers are left to smaller tiles.
     #[inline(always)]
     fn row<V: Simd>(&mut self, down: Taps, mut along: Taps, mut pixel: usize, mut pixels: usize) {
         macro_rules! tiles {
             ($($count:literal x $vectors:literal),*) => {
-                $(while pixels >= $count {
+                $(while pixels >= $count && $count * $vectors <= V::SUMS {
                     // SAFETY: the pixels are in what is written and meet what the taps name, which lies in the input; all
                     // have `channels` channels, and so has each place of the kernel.
                     unsafe { self.pixels::<V, $count, $vectors>(down, along, pixel) };
