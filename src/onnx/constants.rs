@@ -96,14 +96,15 @@ pub fn plain(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }
 
-fn count(dims: &[usize]) -> Option<usize> {
+/// How many numbers are of these sizes, if that can be counted.
+pub fn count(dims: &[usize]) -> Option<usize> {
     dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))
 }
 
 /// The tensor in the file, or in one that lies `beside` it.
 pub fn read(tensor: &TensorProto, beside: Option<&Place>) -> Result<Constant> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    let Some((dims, len)) = dims.and_then(|dims| Some((count(&dims)?, dims))).map(|(len, dims)| (dims, len)) else {
+    let Some((len, dims)) = dims.and_then(|dims| Some((count(&dims)?, dims))) else {
         let error = Error::new(ErrorKind::Format, "sizes that are none");
         return Err(error.found(format_args!("{:?}", &tensor.dims[..tensor.dims.len().min(8)])));
     };

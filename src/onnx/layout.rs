@@ -12,6 +12,7 @@
 //!             Flatten            [N, C * H * W]   flattened as [H, W, C], image of order 2 0 1
 //! ```
 
+use super::constants::count;
 use super::import::Reader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Tensor;
@@ -168,7 +169,6 @@ impl Reader<'_> {
     /// The value under other sizes in ONNX (which do not count the batch), number for number.
     pub fn reshape(&mut self, value: &Value, dims: &[usize]) -> Result<Value> {
         let before = self.dims(value)?;
-        let count = |dims: &[usize]| dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim));
         if count(dims) != count(&before) {
             let error = Error::new(ErrorKind::Shape, "the shapes have different numbers of elements");
             return Err(error.expected(format_args!("{before:?}, or as many")).found(format_args!("{dims:?}")));

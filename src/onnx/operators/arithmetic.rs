@@ -1,8 +1,8 @@
 //! Functions of each element, of one value or of several.
 
-use super::{activate, activation_of, along, bias, unsupported};
+use super::{activate, activation_of, along, bias, kernel_and_bias, unsupported};
 use crate::error::{Error, ErrorKind, Result};
-use crate::onnx::constants::{Constant, Data};
+use crate::onnx::constants::{BATCH, Constant, Data};
 use crate::onnx::import::Reader;
 use crate::onnx::layout::Value;
 use crate::onnx::proto::NodeProto;
@@ -60,18 +60,6 @@ pub fn softmax<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
 fn layer<'f>(reader: &mut Reader<'f>, value: &Value, class: &str, config: Json) -> Result<Value> {
     let tensor = reader.layer(class, config, &[value.tensor], Vec::new())?;
     Ok(value.with(tensor))
-}
-
-pub fn celu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
-    activation(reader, node)
-}
-
-pub fn selu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
-    activation(reader, node)
-}
-
-pub fn shrink<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
-    activation(reader, node)
 }
 
 pub fn elu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
@@ -257,7 +245,7 @@ fn of_constants<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str
         "Div" => at(a, i).checked_div(at(b, i)),
         _ => None,
     };
-    let known = |i: &usize| at(a, *i) != i64::MIN && at(b, *i) != i64::MIN;
+    let known = |i: &usize| at(a, *i) != BATCH && at(b, *i) != BATCH;
     let data = (0..len).map(|i| Some(i).filter(known).and_then(one)).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
     reader.give_constant(node, Constant { dims: dims.clone(), data: Data::Ints(data) })
 }
@@ -328,7 +316,7 @@ fn along_axis<'f>(
             }
         };
         let config = json!({ "kernel_size": 1, "use_bias": bias.is_some() });
-        let weights = std::iter::once(("kernel", kernel)).chain(bias.map(|bias| ("bias", bias))).collect();
+        let weights = kernel_and_bias(kernel, bias);
         let mut tensor = reader.layer("DepthwiseConv2D", config, &[image], weights)?;
         if rank != 3 {
             tensor = reader.layer("Reshape", json!({ "target_shape": sizes }), &[tensor], Vec::new())?;

@@ -1,6 +1,6 @@
 //! `Gemm` and `MatMul` by weights: `Dense`, with the sum and the activation behind it.
 
-use super::{bias, ending, is_positive, unsupported};
+use super::{bias, ending, is_positive, kernel_and_bias, unsupported};
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::constants::Constant;
 use crate::onnx::import::Reader;
@@ -83,8 +83,7 @@ fn dense<'f>(
     };
     let (activation, last) = ending(reader, last, rank);
     let config = json!({ "units": units, "use_bias": bias.is_some(), "activation": activation });
-    let weights = std::iter::once(("kernel", kernel)).chain(bias.map(|bias| ("bias", bias))).collect();
-    let tensor = reader.layer("Dense", config, &[value.tensor], weights)?;
+    let tensor = reader.layer("Dense", config, &[value.tensor], kernel_and_bias(kernel, bias))?;
     reader.give(last, Value { tensor, image: None, positive: is_positive(activation), ..value });
     Ok(())
 }

@@ -36,7 +36,7 @@ const OPERATORS: &[(&str, Looks, Read)] = &[
     ("AveragePool", Channels, |r, n| windows::pooling(r, n, "Average")),
     ("BatchNormalization", Channels, normalizations::batch),
     ("Cast", Elements, shapes::cast),
-    ("Celu", Elements, arithmetic::celu),
+    ("Celu", Elements, arithmetic::activation),
     ("Clip", Elements, arithmetic::clip),
     ("Concat", Nothing, shapes::concat),
     ("Constant", Nothing, shapes::constant),
@@ -77,9 +77,9 @@ const OPERATORS: &[(&str, Looks, Read)] = &[
     ("Relu", Elements, arithmetic::activation),
     ("Reshape", Nothing, shapes::reshape),
     ("Resize", Channels, windows::resize),
-    ("Selu", Elements, arithmetic::selu),
+    ("Selu", Elements, arithmetic::activation),
     ("Shape", Nothing, shapes::shape),
-    ("Shrink", Elements, arithmetic::shrink),
+    ("Shrink", Elements, arithmetic::activation),
     ("Sigmoid", Elements, arithmetic::activation),
     ("Slice", Elements, shapes::slice),
     ("Softmax", Nothing, arithmetic::softmax),
@@ -199,6 +199,11 @@ fn bias<'f>(
         }
         None => Ok((None, node)),
     }
+}
+
+/// The parameters of a layer with a kernel, and with a bias or without.
+fn kernel_and_bias(kernel: Vec<f32>, bias: Option<Vec<f32>>) -> Vec<(&'static str, Vec<f32>)> {
+    std::iter::once(("kernel", kernel)).chain(bias.map(|bias| ("bias", bias))).collect()
 }
 
 /// The numbers of a constant that has `len` along an axis of a sample of `rank` and is the same along the others; one number

@@ -2,7 +2,7 @@
 
 use super::unsupported;
 use crate::error::{Error, ErrorKind, Result};
-use crate::onnx::constants::{BATCH, Constant, Data};
+use crate::onnx::constants::{BATCH, Constant, Data, count};
 use crate::onnx::import::Reader;
 use crate::onnx::layout::{Value, with_last};
 use crate::onnx::proto::NodeProto;
@@ -20,7 +20,7 @@ pub fn constant<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> 
 pub fn constant_of_shape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let shape = reader.weights(node, 0)?;
     let dims: Option<Vec<usize>> = shape.ints()?.iter().map(|&dim| usize::try_from(dim).ok()).collect();
-    let len = dims.iter().flatten().try_fold(1usize, |len, &dim| len.checked_mul(dim)).filter(|&len| len <= MOST);
+    let len = dims.as_deref().and_then(count).filter(|&len| len <= MOST);
     let (Some(dims), Some(len)) = (dims, len) else {
         return Err(unsupported("a constant of such a shape", "few numbers", format_args!("{:?}", shape.dims)));
     };
@@ -220,11 +220,11 @@ fn filled(shape: &[i64], before: &[usize], len: usize) -> Option<Vec<usize>> {
             size => dims.push(usize::try_from(size).ok().filter(|&size| size > 0)?),
         }
     }
-    let known = dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))?;
+    let known = count(&dims)?;
     if let Some(open) = open {
         dims[open] = len / known.max(1);
     }
-    (dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))? == len).then_some(dims)
+    (count(&dims)? == len).then_some(dims)
 }
 
 /// Axes that an input says since opset 13, and an attribute before.

@@ -1,7 +1,7 @@
 //! What slides windows over images or rows, and what changes images' borders and sizes.
 
 use super::shapes::{axes, places};
-use super::{bias, ending, is_positive, normalizations, unsupported};
+use super::{bias, ending, is_positive, kernel_and_bias, normalizations, unsupported};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Tensor;
 use crate::kernels::window::{Axis, Padding};
@@ -105,6 +105,15 @@ fn padded<'f>(reader: &mut Reader<'f>, value: &Value, pads: &[[usize; 2]]) -> Re
     reader.layer("Reshape", json!({ "target_shape": [steps, channels] }), &[x], Vec::new())
 }
 
+/// The bias that a convolution has itself.
+fn own_bias<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, filters: usize) -> Result<Option<Vec<f32>>> {
+    match reader.constant(node, 2)? {
+        None => Ok(None),
+        Some(bias) if bias.len() == filters => Ok(Some(bias.floats()?.to_vec())),
+        Some(bias) => Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len())),
+    }
+}
+
 /// Kernels `[F, C / groups, ...]` to `[..., C / groups, F]`.
 pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = image(reader, node)?;
@@ -134,11 +143,8 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
         None => ("valid", padded(reader, &value, &sliding.pads)?),
     };
     let depthwise = rank == 3 && groups > 1 && groups == channels && sliding.strides[0] == sliding.strides[1];
-    let (own, last) = match reader.constant(node, 2)? {
-        Some(bias) if bias.len() == filters => (Some(bias.floats()?.to_vec()), node),
-        Some(bias) => {
-            return Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len()));
-        }
+    let (own, last) = match own_bias(reader, node, filters)? {
+        Some(own) => (Some(own), node),
         None => bias(reader, node, filters, 0, rank)?,
     };
     let (activation, last) = ending(reader, last, rank);
@@ -163,8 +169,7 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
             (if rank == 3 { "Conv2D" } else { "Conv1D" }, permuted(weights.floats()?, &weights.dims, &order)?)
         }
     };
-    let weights = std::iter::once(("kernel", kernel)).chain(own.map(|bias| ("bias", bias))).collect();
-    let tensor = reader.layer(class, config, &[input], weights)?;
+    let tensor = reader.layer(class, config, &[input], kernel_and_bias(kernel, own))?;
     reader.give(last, Value { positive: is_positive(activation), ..value.with(tensor) });
     Ok(())
 }
@@ -210,13 +215,7 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
     };
     // The sides' sizes say it all: before as much as is padded there, and behind whatever is left.
     let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == sliding.pads[i][0]));
-    let own = match reader.constant(node, 2)? {
-        Some(bias) if bias.len() == filters => Some(bias.floats()?.to_vec()),
-        Some(bias) => {
-            return Err(Error::new(ErrorKind::Shape, "wrong number of biases").expected(filters).found(bias.len()));
-        }
-        None => None,
-    };
+    let own = own_bias(reader, node, filters)?;
     let config = json!({
         "filters": filters,
         "kernel_size": sliding.sizes,
@@ -226,8 +225,7 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
         "use_bias": own.is_some(),
     });
     let kernel = permuted(weights.floats()?, &weights.dims, &[2, 3, 1, 0])?;
-    let all = std::iter::once(("kernel", kernel)).chain(own.map(|bias| ("bias", bias))).collect();
-    let mut tensor = reader.layer("Conv2DTranspose", config, &[value.tensor], all)?;
+    let mut tensor = reader.layer("Conv2DTranspose", config, &[value.tensor], kernel_and_bias(kernel, own))?;
     let given = reader.graph.shape(tensor)?.dims().to_vec();
     if given[..2] != outputs[..] {
         let cropped = |i: usize| {
@@ -384,7 +382,8 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
 pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = image(reader, node)?;
     let dims = reader.dims(&value)?;
-    let at = if node.op_type == "Upsample" || reader.opset < 11 { 1 } else { 2 };
+    let old = node.op_type == "Upsample" || reader.opset < 11;
+    let at = if old { 1 } else { 2 };
     let scales: Option<Vec<f64>> = match node.floats("scales") {
         Some(scales) => Some(scales.iter().map(|&scale| f64::from(scale)).collect()),
         None => match reader.constant(node, at)?.filter(|scales| scales.len() > 0) {
@@ -407,7 +406,6 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let (Some(down), Some(across)) = (whole(down), whole(across)) else {
         return Err(unsupported("another scale of images", "whole numbers", format_args!("{scales:?}")));
     };
-    let old = node.op_type == "Upsample" || reader.opset < 11;
     let place = node.text("coordinate_transformation_mode").unwrap_or(if old { "asymmetric" } else { "half_pixel" });
     let nearest = node.text("nearest_mode").unwrap_or(if old { "floor" } else { "round_prefer_floor" });
     let bilinear = match (node.text("mode").unwrap_or("nearest"), place, nearest) {
