@@ -84,6 +84,5 @@ fn saved(_: &Model) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<>> {
 
 #[cfg(not(feature = "keras"))]
 fn missing() -> crate::error::Error {
-    use crate::error::{Error, ErrorKind};
-    Error::new(ErrorKind::Unsupported, "the library was built without Keras's files").expected("its feature `keras`")
+    super::built_without("Keras's files", "keras")
 }

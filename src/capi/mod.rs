@@ -11,8 +11,9 @@
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
+//! | `memory` | models and weights in the caller's memory |
 //! | `c_source` | a model as a file of C |
-//! | `onnx` | models in ONNX's files |
+//! | `keras`, `onnx` | models in their files |
 //! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
 //! | `output` | text for the caller's function, or for C's `stdout` |
@@ -44,3 +45,11 @@ mod pointers;
 mod reserve;
 mod source;
 mod weights;
+
+/// The error of a build without a feature.
+#[cfg(not(all(feature = "keras", feature = "onnx")))]
+fn built_without(what: &str, feature: &str) -> crate::error::Error {
+    use crate::error::{Error, ErrorKind};
+    let error = Error::new(ErrorKind::Unsupported, format!("the library was built without {what}"));
+    error.expected(format_args!("its feature `{feature}`"))
+}

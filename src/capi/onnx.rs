@@ -102,7 +102,7 @@ pub unsafe extern "C" fn mnist_model_load_onnx(
 /// A build without ONNX's files.
 #[cfg(not(feature = "onnx"))]
 mod missing {
-    use crate::error::{Error, ErrorKind, Result};
+    use crate::error::Result;
     use crate::model::Model;
     use std::path::Path;
 
@@ -119,7 +119,6 @@ mod missing {
     }
 
     fn missing<T>() -> Result<T> {
-        let error = Error::new(ErrorKind::Unsupported, "the library was built without ONNX's files");
-        Err(error.expected("its feature `onnx`"))
+        Err(super::super::built_without("ONNX's files", "onnx"))
     }
 }
