@@ -154,10 +154,10 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
     });
 
     let wide = units.next_multiple_of(isa.lanes());
-    let mut wide_dz = zeros(batch * wide);
-    dense::pack(isa, &dz, units, &mut wide_dz);
+    let mut packed_dz = zeros(batch * wide);
+    dense::pack(isa, &dz, units, &mut packed_dz);
     let adam = AdamStep::new(1e-3, 0.9, 0.999, 1e-7, 1);
-    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated: true };
+    let all = Backward { x: &x, inputs, dz: &packed_dz, units, batch, gated: true };
     let (mut m, mut v, mut dx) = (zeros(w.len()), zeros(w.len()), zeros(x.len()));
     let Ok(mut scratch) = Scratch::backward(batch) else { return };
     machine.memory(&format!("{name} backward and Adam"), 6.0 * bytes, || {

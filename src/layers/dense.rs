@@ -154,7 +154,7 @@ struct DenseWork {
 
 /// What the backward pass needs.
 struct Training {
-    /// The gradient to the sums with whole vectors for rows, `[B, padded units]`.
+    /// The gradient to the sums in panels of units ([`dense::pack`]), `[B * padded units]`.
     dz: Buffer,
     bias: Buffer,
     scratch: PerThread<Scratch>,
@@ -226,12 +226,12 @@ impl Work for DenseWork {
             return Err(Error::internal("a Dense has a kernel"));
         };
         let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        let Training { dz: wide_dz, bias: sum, scratch, unused } = training;
+        let Training { dz: packed, bias: sum, scratch, unused } = training;
         let (x, batch) = (x[0], x[0].len() / inputs);
         let wide = units.next_multiple_of(isa.lanes());
-        let wide_dz = &mut wide_dz[..batch * wide];
-        dense::pack(isa, dz, units, wide_dz);
-        let all = dense::Backward { x, inputs, dz: wide_dz, units, batch, gated };
+        let packed = &mut packed[..batch * wide];
+        dense::pack(isa, dz, units, packed);
+        let all = dense::Backward { x, inputs, dz: packed, units, batch, gated };
         let update = kernel.update.as_mut().map(reborrow).unwrap_or(Update::Store { gradient: unused, add: false });
         let rows = rows_backward(inputs);
         let dx = dx.map(|dx| ColumnBlocks::new(Columns::new(dx, batch, inputs), rows));

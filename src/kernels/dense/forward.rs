@@ -10,7 +10,7 @@
 //!
 //! While a block's samples are gone through, those rows of the next one are asked for that some sample needs.
 
-use super::{PANEL, Scratch};
+use super::{BLOCK, PANEL, Scratch};
 
 use crate::kernels::columns::Columns;
 use crate::kernels::isa::{Isa, Kernel};
@@ -19,9 +19,6 @@ use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, load_panel, panels, store_panel};
 use crate::memory::LINE;
 use std::ops::Range;
-
-/// Rows of `w` that are taken together.
-pub(super) const BLOCK: usize = 64;
 
 /// What the forward pass of every part reads.
 #[derive(Clone, Copy)]

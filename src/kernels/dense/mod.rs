@@ -33,7 +33,7 @@ pub struct Scratch {
 impl Scratch {
     /// For [`forward`].
     pub fn forward(isa: Isa, batch: usize) -> Result<Self> {
-        Ok(Scratch { floats: Buffer::zeros(64 * PANEL * isa.lanes())?, words: filled(2 * batch, 0)? })
+        Ok(Scratch { floats: Buffer::zeros(BLOCK * PANEL * isa.lanes())?, words: filled(2 * batch, 0)? })
     }
 
     /// For [`Backward::part`].

@@ -31,11 +31,11 @@ fn all_passes(isa: Isa, (batch, inputs, units): (usize, usize, usize), gated: bo
     finish(isa, &sums, batch, 0, &vec![0.5; units], true, &mut y);
 
     let wide = padded(units, isa.lanes());
-    let mut wide_dz = vec![f32::NAN; batch * wide];
-    pack(isa, &dz, units, &mut wide_dz);
+    let mut packed = vec![f32::NAN; batch * wide];
+    pack(isa, &dz, units, &mut packed);
     let (rate, beta_1, beta_2, epsilon) = ADAM;
     let adam = AdamStep::new(rate, beta_1, beta_2, epsilon, 1);
-    let all = Backward { x: &x, inputs, dz: &wide_dz, units, batch, gated };
+    let all = Backward { x: &x, inputs, dz: &packed, units, batch, gated };
     let (mut m, mut v) = (vec![0.0; w.len()], vec![0.0; w.len()]);
     let mut dx = vec![f32::NAN; batch * inputs];
     let mut scratch = Scratch::backward(batch).unwrap();

@@ -211,8 +211,10 @@ unsafe fn load_tile<V: Simd>(
             let n = V::LANES.min(channels - c);
             let (from, to) = (from.add(c), to.add(c));
             match n == V::LANES {
-                true => transform_tile::<V>(|r, s| from.add(r * row_step + s * channels), V::LANES, to, place_step),
-                false => transform_tile::<V>(|r, s| from.add(r * row_step + s * channels), n, to, place_step),
+                true => {
+                    transform_input_tile::<V>(|r, s| from.add(r * row_step + s * channels), V::LANES, to, place_step)
+                }
+                false => transform_input_tile::<V>(|r, s| from.add(r * row_step + s * channels), n, to, place_step),
             }
         }
     }
@@ -255,7 +257,7 @@ unsafe fn tile_at<const SIDE: usize>(
 /// # Safety
 /// As [`Simd`]: the pixels must be readable, and each place writable.
 #[inline(always)]
-unsafe fn transform_tile<V: Simd>(
+unsafe fn transform_input_tile<V: Simd>(
     pixel: impl Fn(usize, usize) -> *const f32,
     n: usize,
     to: *mut f32,
@@ -384,12 +386,12 @@ impl Run<'_> {
                 let bias = self.finish.bias::<V>(f, n);
                 let output = self.output.as_mut_ptr();
                 if rows == TILE && columns == TILE && n == V::LANES {
-                    transform_products(from, GROUP * stride, |r: usize, s: usize, value: V| {
+                    transform_output_tile(from, GROUP * stride, |r: usize, s: usize, value: V| {
                         let at = pixel + (r * width + s) * filters + f;
                         self.finish.end(value.add(bias), at, V::LANES).store(output.add(at));
                     });
                 } else {
-                    transform_products(from, GROUP * stride, |r: usize, s: usize, value: V| {
+                    transform_output_tile(from, GROUP * stride, |r: usize, s: usize, value: V| {
                         if r < rows && s < columns {
                             let at = pixel + (r * width + s) * filters + f;
                             self.finish.end(value.add(bias), at, n).store_up_to(output.add(at), n);
@@ -406,7 +408,7 @@ impl Run<'_> {
 /// # Safety
 /// As [`Simd`].
 #[inline(always)]
-unsafe fn transform_products<V: Simd>(from: *const f32, step: usize, store: impl Fn(usize, usize, V)) {
+unsafe fn transform_output_tile<V: Simd>(from: *const f32, step: usize, store: impl Fn(usize, usize, V)) {
     // SAFETY: the caller's.
     unsafe {
         let at = |r: usize, s: usize| V::load(from.add((r * 6 + s) * step));

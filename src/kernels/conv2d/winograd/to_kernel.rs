@@ -134,8 +134,15 @@ impl ToKernel<'_> {
                 let n = V::LANES.min(filters - f);
                 let (from, to) = (from.add(f), self.outputs.as_mut_ptr().add(slot * wide + f));
                 match n == V::LANES {
-                    true => transform_tile::<V>(|r, s| from.add(r * row_step + s * filters), V::LANES, to, kept * wide),
-                    false => transform_tile::<V>(|r, s| from.add(r * row_step + s * filters), n, to, kept * wide),
+                    true => transform_gradient_tile::<V>(
+                        |r, s| from.add(r * row_step + s * filters),
+                        V::LANES,
+                        to,
+                        kept * wide,
+                    ),
+                    false => {
+                        transform_gradient_tile::<V>(|r, s| from.add(r * row_step + s * filters), n, to, kept * wide)
+                    }
                 }
             }
         }
@@ -185,7 +192,12 @@ impl ToKernel<'_> {
 /// # Safety
 /// As [`Simd`]: the pixels must be readable, and there must be room for a vector at each place.
 #[inline(always)]
-unsafe fn transform_tile<V: Simd>(pixel: impl Fn(usize, usize) -> *const f32, n: usize, to: *mut f32, step: usize) {
+unsafe fn transform_gradient_tile<V: Simd>(
+    pixel: impl Fn(usize, usize) -> *const f32,
+    n: usize,
+    to: *mut f32,
+    step: usize,
+) {
     // SAFETY: the caller's.
     unsafe {
         let pixel = |r: usize, s: usize| V::load_up_to(pixel(r, s), n);
