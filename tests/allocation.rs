@@ -1,5 +1,5 @@
 //! Memory and threads that are refused: a status, never an abort. The programs put their own `malloc` and its like in
-//! front of the C library's. Of the requests one in five is refused; each of them, which takes half an hour, by
+//! front of the C library's. Of the requests one in five is refused; each of them, which takes long, by
 //! `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`.
 #![cfg(all(target_os = "linux", target_env = "gnu", feature = "reserve"))]
 

@@ -654,7 +654,7 @@ int main(int argc, char **argv)
     }
     TRUE(expected[0] == expected[1], "main");
 
-    /* Each of them takes half an hour: some will do unless it is asked for. Those of the other variants are nearly the same. */
+    /* Each of them takes long: some will do unless it is asked for. Those of the other variants are nearly the same. */
     const int some = threads > 1 || more ? 11 : 5;
     const int stride = getenv("MNIST_TEST_EACH_REQUEST") ? 1 : some;
     for (int n = first; n <= last && came_to[NOT_REACHED] == 0; n += stride) {
