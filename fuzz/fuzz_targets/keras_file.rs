@@ -4,14 +4,12 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use mnist::model::Model;
 use mnist_fuzz::random::Random;
-use mnist_fuzz::{check_error, check_memory, give_back, hdf5, measured, trained};
+use mnist_fuzz::{check_error, check_memory, give_back, hdf5, measured, predict, trained};
 use std::sync::LazyLock;
 
 /// What loading takes, and for each byte of the file at most: a member may be 1,032 times as long as it is packed.
 const FIXED: usize = 4 << 20;
 const FILE: usize = 1 << 13;
-/// The largest network that is made to predict here.
-const LARGEST: usize = 4096;
 
 static SMALL: LazyLock<Model> = LazyLock::new(trained::model);
 
@@ -38,19 +36,6 @@ fuzz_target!(|file: &[u8]| {
     assert!(first.all() == second.all(), "saved, loaded and saved is another file");
     predict(&model);
 });
-
-fn predict(model: &Model) {
-    let (input, output) = (model.input_shape().len(), model.output_len());
-    if input > LARGEST || output > LARGEST || model.count_params() > LARGEST {
-        return;
-    }
-    model.set_threads(1).expect("a thread");
-    let mut probabilities = vec![f32::NAN; output];
-    match model.predict(&vec![0.5; input], 1, &mut probabilities) {
-        Ok(()) => (),
-        Err(error) => check_error(&error),
-    }
-}
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let changed = hdf5::mutate_model(&data[..size], &mut Random::new(seed), max_size);

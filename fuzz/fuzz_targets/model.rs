@@ -4,7 +4,7 @@
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
 use mnist::model::Model;
 use mnist_fuzz::random::Random;
-use mnist_fuzz::{check_error, check_memory, folder, give_back, measured, tensors, write};
+use mnist_fuzz::{check_error, check_memory, folder, give_back, measured, predict, tensors, write};
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
@@ -15,8 +15,6 @@ const FIXED: usize = 3 << 15;
 const FILE: usize = 64;
 /// The same of an ONNX file, whose messages may be of two bytes.
 const ONNX: [usize; 2] = [1 << 20, 1 << 10];
-/// The largest network that is made to predict here.
-const LARGEST: usize = 4096;
 
 fuzz_target!(|file: &[u8]| {
     let [path, saved] = &*PATHS;
@@ -39,19 +37,6 @@ fuzz_target!(|file: &[u8]| {
     assert!(std::fs::read(saved).expect("what was written") == first, "saved, loaded and saved is another file");
     predict(&model);
 });
-
-fn predict(model: &Model) {
-    let (input, output) = (model.input_shape().len(), model.output_len());
-    if input > LARGEST || output > LARGEST || model.count_params() > LARGEST {
-        return;
-    }
-    model.set_threads(1).expect("a thread");
-    let mut probabilities = vec![f32::NAN; output];
-    match model.predict(&vec![0.5; input], 1, &mut probabilities) {
-        Ok(()) => (),
-        Err(error) => check_error(&error),
-    }
-}
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let changed = tensors::mutate(&data[..size], &mut Random::new(seed), max_size);

@@ -13,6 +13,7 @@ pub use files::trained;
 pub use files::verdict::{check_error, check_memory, measured};
 
 use mnist::data::Dataset;
+use mnist::model::Model;
 use std::path::{Path, PathBuf};
 
 /// What an HDF5 file begins with.
@@ -39,6 +40,22 @@ pub fn check_last_image(data: &Dataset, content: &[u8]) {
     data.image(data.len() - 1, &mut image).unwrap();
     let end: Vec<f32> = content[content.len() - image.len()..].iter().map(|&byte| byte.into()).collect();
     assert_eq!(image, end);
+}
+
+/// The largest network that is made to predict here.
+const LARGEST: usize = 4096;
+
+/// Lets a network predict that is not too large; gives whether it was small enough.
+pub fn predict(model: &Model) -> bool {
+    let (input, output) = (model.input_shape().len(), model.output_len());
+    if input > LARGEST || output > LARGEST || model.count_params() > LARGEST {
+        return false;
+    }
+    model.set_threads(1).expect("a thread");
+    if let Err(error) = model.predict(&vec![0.5; input], 1, &mut vec![f32::NAN; output]) {
+        check_error(&error);
+    }
+    true
 }
 
 /// libFuzzer's own mutation of a part of a file, which may grow to `most` bytes.
