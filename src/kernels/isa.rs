@@ -6,6 +6,8 @@ use super::simd::Portable;
 use super::simd::{Avx2, Avx512};
 #[cfg(target_feature = "relaxed-simd")]
 use super::simd::{Relaxed, Wasm};
+#[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+use super::simd::{Twice, Wasm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::variables;
 
@@ -20,6 +22,9 @@ enum Set {
     /// WebAssembly's relaxed SIMD in an engine that fuses, 8 lanes.
     #[cfg(target_feature = "relaxed-simd")]
     Relaxed,
+    /// WebAssembly without it, a multiply-add being rounded twice: other bits, so that nobody gets it who has not asked for it.
+    #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+    Twice,
     /// AVX2 with FMA, 8 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -64,10 +69,16 @@ impl Isa {
     fn named(name: Option<&str>) -> Result<Isa> {
         let Some(name) = name else { return Ok(Isa::available().next().unwrap_or(Isa::PORTABLE)) };
         let at = "environment variable MNIST_ISA";
+        #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+        if name == "rounded-twice" {
+            return Ok(Isa(Set::Twice));
+        }
         match name {
-            "avx512" | "avx2" | "relaxed" | "portable" => Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
-                Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
-            }),
+            "avx512" | "avx2" | "relaxed" | "portable" => {
+                Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
+                    Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
+                })
+            }
             _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown instruction set")
                 .expected("avx512, avx2, relaxed or portable")
                 .found(format_args!("`{name}`"))
@@ -81,6 +92,8 @@ impl Isa {
             Set::Portable => "portable",
             #[cfg(target_feature = "relaxed-simd")]
             Set::Relaxed => "relaxed",
+            #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+            Set::Twice => "rounded-twice",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -113,6 +126,8 @@ impl Isa {
             Set::Portable => kernel.run::<Portable>(),
             #[cfg(target_feature = "relaxed-simd")]
             Set::Relaxed => kernel.run::<Wasm<Relaxed>>(),
+            #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+            Set::Twice => kernel.run::<Wasm<Twice>>(),
             // SAFETY: this value exists only where the machine has the set (`available`).
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2(kernel) },

@@ -21,6 +21,8 @@ pub use avx512::Avx512;
 pub use portable::Portable;
 #[cfg(target_feature = "relaxed-simd")]
 pub use wasm::{Relaxed, Wasm};
+#[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+pub use wasm::{Twice, Wasm};
 /// The vector that every machine has.
 #[cfg(target_feature = "simd128")]
 pub type Portable = wasm::Wasm<wasm::Exact>;

@@ -12,8 +12,8 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy)]
 pub struct Wasm<F>(v128, v128, PhantomData<F>);
 
-/// How four lanes of `a * b + c` are rounded once.
-pub trait Fused: Copy {
+/// How four lanes of `a * b + c` are computed.
+pub trait MultiplyAdd: Copy {
     /// `a * b + c`
     fn fma(a: v128, b: v128, c: v128) -> v128;
 }
@@ -22,7 +22,7 @@ pub trait Fused: Copy {
 #[derive(Clone, Copy)]
 pub struct Exact;
 
-impl Fused for Exact {
+impl MultiplyAdd for Exact {
     #[inline(always)]
     fn fma(a: v128, b: v128, c: v128) -> v128 {
         let high = |x| f64x2_promote_low_f32x4(i32x4_shuffle::<2, 3, 2, 3>(x, x));
@@ -45,6 +45,19 @@ fn rounded_to_odd(a: v128, b: v128, c: v128) -> v128 {
     let inexact = f64x2_gt(f64x2_abs(rest), f64x2_splat(0.0));
     let too_far = u64x2_shr(v128_and(v128_xor(sum, rest), inexact), 63); // 1 where the sum was rounded away from 0
     v128_or(i64x2_sub(sum, too_far), u64x2_shr(inexact, 63))
+}
+
+/// In two roundings: other bits, for who wants them sooner where there is no relaxed SIMD.
+#[cfg(not(target_feature = "relaxed-simd"))]
+#[derive(Clone, Copy)]
+pub struct Twice;
+
+#[cfg(not(target_feature = "relaxed-simd"))]
+impl MultiplyAdd for Twice {
+    #[inline(always)]
+    fn fma(a: v128, b: v128, c: v128) -> v128 {
+        f32x4_add(f32x4_mul(a, b), c)
+    }
 }
 
 /// By relaxed SIMD.
@@ -77,7 +90,7 @@ impl Relaxed {
 }
 
 #[cfg(target_feature = "relaxed-simd")]
-impl Fused for Relaxed {
+impl MultiplyAdd for Relaxed {
     #[inline(always)]
     fn fma(a: v128, b: v128, c: v128) -> v128 {
         f32x4_relaxed_madd(a, b, c)
@@ -152,7 +165,7 @@ unsafe fn store_some(x: v128, p: *mut f32, n: usize) {
 
 // SAFETY (all of this implementation): a module with these instructions runs only where there are all of them; pointers are
 // good for what the trait says, and lanes past the `n` first are not touched.
-impl<F: Fused> Simd for Wasm<F> {
+impl<F: MultiplyAdd> Simd for Wasm<F> {
     const LANES: usize = 8;
     // Sums, operands and a broadcast fill the fifteen registers that engines have on x86-64.
     const TILE_VECTORS: usize = 1;
