@@ -24,7 +24,7 @@ std_flags() { # std_flags TARGET
     local sysroot; sysroot=$(rustc --print sysroot)
     [ ! -d "$sysroot/lib/rustlib/$1/lib" ] || return 0
     if [ ! -e "$sysroot/lib/rustlib/src/rust/library/Cargo.lock" ]; then
-        [ -e "$PORTS/rust-src/library/Cargo.lock" ] || return 1
+        [ -e "$PORTS/rust-src/Cargo.lock" ] || return 1
         export __CARGO_TESTS_ONLY_SRC_ROOT=$PORTS/rust-src
     fi
     export RUSTC_BOOTSTRAP=1 # building std is an option of unreleased compilers only
