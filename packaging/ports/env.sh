@@ -11,7 +11,7 @@ for_cargo aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64 -L /usr/a
 for_cargo armv7-unknown-linux-gnueabihf arm-linux-gnueabihf-gcc qemu-arm -L /usr/arm-linux-gnueabihf
 for_cargo i686-unknown-linux-gnu i686-linux-gnu-gcc qemu-i386 -L /usr/i686-linux-gnu
 for_cargo riscv64gc-unknown-linux-gnu riscv64-linux-gnu-gcc qemu-riscv64 -L /usr/riscv64-linux-gnu
-for_cargo s390x-unknown-linux-gnu s390x-linux-gnu-gcc qemu-s390x -L /usr/s390x-linux-gnu
+for_cargo s390x-unknown-linux-gnu s390x-linux-gnu-gcc "$PORTS/qemu/usr/bin/qemu-s390x" -L /usr/s390x-linux-gnu
 for_cargo x86_64-pc-windows-gnu x86_64-w64-mingw32-gcc wine64
 command -v wine64 > /dev/null || PATH=$PATH:/usr/lib/wine # where Debian puts it
 export WINEPREFIX=${WINEPREFIX:-$PORTS/wine} WINEDEBUG=${WINEDEBUG--all} WINEDLLOVERRIDES="mscoree,mshtml="
