@@ -5,6 +5,7 @@
 #     make install PREFIX=/usr DESTDIR=/tmp/root    for a package
 #     make uninstall PREFIX=...                     takes away what install has put there
 #     make dist                                     an archive of the same files, to be unpacked anywhere
+#     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    the library for Windows, from here (docs/windows.md)
 #
 # It needs Rust, a C compiler and make. What goes where is told by packaging/place; the version by Cargo.toml, and what a
 # static link asks of the system by the compiler.
@@ -17,11 +18,23 @@ CARGO_FLAGS ?=
 # The time of the files in the archive, in seconds since 1970.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-TARGET  = $(or $(CARGO_TARGET_DIR),target)
-RELEASE = $(TARGET)/$(CARGO_BUILD_TARGET)/release
-BUILT   = $(TARGET)/package
+# The machine that it is for, by rustc's name for it; nothing: this one.
+TARGET := $(CARGO_BUILD_TARGET)
+
+CARGO_DIR = $(or $(CARGO_TARGET_DIR),target)$(TARGET:%=/%)
+RELEASE   = $(CARGO_DIR)/release
+BUILT     = $(CARGO_DIR)/package
 
 export PREFIX LIBDIR INCLUDEDIR DESTDIR BUILT SOURCE_DATE_EPOCH
+
+# Rust's standard library for another machine is rustup's, or is built with this one: std_flags knows.
+ifneq ($(TARGET),)
+export CARGO_BUILD_TARGET := $(TARGET)
+SHELL     = bash
+WITH_STD  = . packaging/ports/env.sh; \
+    std_flags $(TARGET) || { echo "there is no standard library for it: rustup target add $(TARGET)" >&2; exit 1; };
+STD_FLAGS = $$STD_FLAGS
+endif
 
 all: $(BUILT)/done
 
@@ -29,9 +42,9 @@ all: $(BUILT)/done
 # The libraries are copied away at once: a later build with other features does not change what is installed. The crate
 # types are named because cargo leaves link-time optimization out, silently, where an rlib is among them.
 $(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find src -type f) $(BUILT)/flags
-	cargo rustc --release --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) -- \
+	$(WITH_STD) cargo rustc --release --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) $(STD_FLAGS) -- \
 	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
-	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib; do \
+	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
 	    [ ! -e $(RELEASE)/$$file ] || cp $(RELEASE)/$$file $(BUILT) || exit; \
 	done
 	packaging/alone $(BUILT)/libmnist.a

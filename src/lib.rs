@@ -34,6 +34,8 @@ mod capi;
 pub mod data;
 pub mod error;
 pub mod files;
+#[cfg(test)]
+mod golden;
 pub mod graph;
 pub mod image;
 #[doc(hidden)] // for the fuzzing and the tests, not for use

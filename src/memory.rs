@@ -7,6 +7,7 @@ mod measure;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::files;
+use crate::kernels::system;
 pub use available::{Available, available};
 #[cfg(feature = "keras")]
 pub use bytes::Bytes;
@@ -105,6 +106,9 @@ pub fn filled<T: Copy>(len: usize, value: T) -> Result<Vec<T>> {
 fn machine_memory() -> usize {
     static BYTES: OnceLock<usize> = OnceLock::new();
     let told = || {
+        if let Some(memory) = system::memory() {
+            return Some(memory.total);
+        }
         let text = files::read_text(Path::new("/proc/meminfo"));
         if text.as_ref().is_err_and(|error| error.kind() == ErrorKind::OutOfMemory) {
             return None; // to be asked again when there is memory to read it

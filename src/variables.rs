@@ -11,7 +11,7 @@ pub fn get(name: &str) -> Option<OsString> {
     (!is_privileged()).then(|| std::env::var_os(name))?.filter(|value| !value.is_empty())
 }
 
-/// The user's home: `HOME`, or what the system's list of users says.
+/// The user's home: `HOME`, or what the system's list of users says; on Windows `USERPROFILE`, or the user's profile.
 pub fn home() -> Option<PathBuf> {
     let _taken = Taken::now(); // that list may be a file
     (!is_privileged()).then(std::env::home_dir)?.filter(|path| !path.as_os_str().is_empty())

@@ -155,7 +155,7 @@ impl<'a> Replay<'a> {
     /// What was printed and saved, and the learning rate.
     fn compare(&mut self, expected: &Value, stop: bool) {
         let name = &self.case["name"];
-        let folder = format!("{}/", self.folder.display());
+        let folder = format!("{}{}", self.folder.display(), std::path::MAIN_SEPARATOR);
         let printed = std::mem::take(&mut self.host.printed).replace(&folder, "");
         assert_eq!(printed, renamed(expected["printed"].as_str().unwrap_or_default()), "{name}");
         let saved = self.host.saved.take().into_iter();

@@ -16,7 +16,7 @@
 //! | `keras`, `onnx` | models in their files |
 //! | `image` | a picture to what a model takes |
 //! | `options` | structs that begin with their size |
-//! | `output` | text for the caller's function, or for C's `stdout` |
+//! | `output`, `stdout` | text for the caller's function, or for C's `stdout` |
 //! | `reserve` | nothing: it is the memory that is left when the system has none |
 
 mod array;
@@ -44,6 +44,8 @@ mod pointers;
 #[cfg(feature = "reserve")]
 mod reserve;
 mod source;
+#[cfg_attr(windows, path = "stdout_windows.rs")]
+mod stdout;
 mod weights;
 
 /// The error of a build without a feature.

@@ -52,6 +52,12 @@
 // Descriptors 0, 1 and 2 are never the library's, though the program may have closed them: while something is being opened
 // they are held by what can be neither read nor written. What a signal interrupts is taken up again.
 //
+// ON WINDOWS paths are UTF-8 all the same and may have more than 260 characters. What the system takes for something else
+// than a file of that name is an error before anything is opened: a device or a pipe (NUL, con.npz, COM1 in any folder)
+// MNIST_ERROR_IO; a second content of a file (w:b), a name that ends in a dot or a space, a drive without a folder (C:w)
+// MNIST_ERROR_INVALID_ARGUMENT. A file that a program has open without sharing its deletion (fopen does not) is not
+// replaced: MNIST_ERROR_IO after half a second. A file that is replaced gets the rights that its folder gives.
+//
 // CONSTANTS come in as plain integers; an unknown one is MNIST_ERROR_INVALID_ARGUMENT.
 //
 // OPTIONS are structs that begin with struct_size and are filled in by their _init function with Keras's defaults; NULL

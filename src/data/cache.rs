@@ -53,13 +53,16 @@ fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), Format | InvalidArgument | NotFound | Shape | Unsupported)
 }
 
+/// The variable that says where the user's files are.
+const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
+
 /// Where Keras keeps the file.
 fn cached() -> Result<PathBuf> {
     let home = variables::get("KERAS_HOME").map(PathBuf::from);
     let home = home.or_else(|| variables::home().map(|home| home.join(".keras")));
     let home = home.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "no home directory to look for the data in")
-            .expected("KERAS_HOME or HOME to be set, in a program with no more rights than its user")
+            .expected(format_args!("KERAS_HOME or {HOME} to be set, in a program with no more rights than its user"))
     })?;
     Ok(home.join("datasets").join("mnist.npz"))
 }

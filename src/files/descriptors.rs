@@ -2,10 +2,13 @@
 //!
 //! A program may have closed descriptor 0, 1 or 2. Whatever is opened next gets that number, and then what another thread
 //! prints goes into it. So they are taken as long as this library opens something, by what can be neither read nor written.
+//!
+//! Windows gives out handles in no such order, and a C library there keeps account of which were closed. But who closes a
+//! standard handle past it may see the number come back as a file's: that file goes on by another handle.
 
 use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -57,15 +60,10 @@ impl Drop for Taken {
 
 /// The root folder, open once for each descriptor that was free. Where it cannot be opened, nothing can be done.
 fn free() -> Vec<File> {
-    let mut own = Vec::new();
     #[cfg(unix)]
-    while let Ok(root) = again(root) {
-        if !is_standard(&root) {
-            break;
-        }
-        own.push(root);
-    }
-    own
+    return std::iter::from_fn(|| again(root).ok().filter(is_standard)).collect();
+    #[cfg(not(unix))]
+    Vec::new()
 }
 
 #[cfg(unix)]
@@ -85,11 +83,31 @@ pub fn is_standard(file: &File) -> bool {
         use std::os::fd::AsRawFd;
         file.as_raw_fd() <= LAST
     }
-    #[cfg(not(unix))]
+    #[cfg(windows)]
+    {
+        use std::os::windows::io::AsRawHandle;
+        crate::kernels::system::standard_handles().contains(&file.as_raw_handle())
+    }
+    #[cfg(not(any(unix, windows)))]
     {
         let _ = file;
         false
     }
+}
+
+/// A file that was just opened, by another handle if it has got one that was the program's input or output; what was
+/// printed into a new one since is gone then.
+pub fn apart(file: File, new: bool) -> io::Result<File> {
+    if !cfg!(windows) || !is_standard(&file) {
+        return Ok(file);
+    }
+    let mut other = file.try_clone()?; // another number, since this one is not free
+    drop(file);
+    if new {
+        other.set_len(0)?;
+    }
+    other.rewind()?;
+    Ok(other)
 }
 
 /// Opens a file to read, again where the host has closed a standard descriptor just then and the file has got it.
@@ -97,12 +115,34 @@ pub fn opened(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
     const ATTEMPTS: usize = 100;
     for _ in 0..ATTEMPTS {
         let _taken = Taken::now();
-        let file = again(&open)?;
+        let file = apart(again(&open)?, false)?;
         if !is_standard(&file) {
             return Ok(file);
         }
     }
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "there is no descriptor but those of standard input and output"))
+}
+
+/// Whether a call has failed because somebody has the file open, as only Windows refuses it: to other programs that do not
+/// share what they read, and for as long as a removed file is still open somewhere.
+pub fn is_held(error: &io::Error) -> bool {
+    const ACCESS_DENIED: i32 = 5; // which may have another reason
+    const SHARING_VIOLATION: i32 = 32;
+    cfg!(windows) && matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION))
+}
+
+/// What `call` gives, asked again for half a second while somebody has the file open: who looks at every new file, a search
+/// for viruses, say, has it soon done.
+pub fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    const LONGEST: Duration = Duration::from_millis(256);
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match again(&mut call) {
+            Err(error) if is_held(&error) && pause <= LONGEST => std::thread::sleep(pause),
+            result => return result,
+        }
+        pause *= 2;
+    }
 }
 
 /// What `call` gives, once no signal has interrupted it.

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! place         a path as the caller names it, and where that was when the call began
+//! names         on Windows: those that lead elsewhere than they say
 //! descriptors   none below 3 is ever this library's; what a signal interrupts is taken up again
 //! open          a regular file to read, and nothing that could wait; or memory in its place
 //! target        what is to be replaced, and whether it can be
@@ -14,6 +15,7 @@
 mod descriptors;
 mod folders;
 mod log;
+mod names;
 mod open;
 mod place;
 mod replace;

@@ -1,6 +1,6 @@
 //! A path as the caller names it, and where that was when the call began.
 
-use super::again;
+use super::{again, names};
 use crate::error::{At, Error, ErrorKind, Result, escaped};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ impl Place {
     /// The place that `path` names now: a relative one lies in the working folder of this moment.
     pub fn of(path: &Path) -> Result<Self> {
         let name = shown(path);
-        expect_path(path)?;
+        expect_path(path, &name)?;
         let path = match path.is_absolute() {
             true => path.to_path_buf(),
             false => in_working_folder(path).at(&name)?,
@@ -26,15 +26,17 @@ impl Place {
 
     /// The place that a relative `name` names in this folder, and an absolute one anywhere. It is shown as that name.
     pub fn to(&self, name: &str) -> Result<Self> {
-        expect_path(Path::new(name))?;
-        Ok(Place { name: shown(Path::new(name)), path: self.path.join(name) })
+        let (path, name) = (Path::new(name), shown(Path::new(name)));
+        expect_path(path, &name)?;
+        Ok(Place { name, path: self.path.join(path) })
     }
 
     /// The place that `name` names in the folder of this file. It is shown as that name.
     #[cfg(feature = "onnx")]
     pub fn beside(&self, name: &str) -> Result<Self> {
-        expect_path(Path::new(name))?;
-        Ok(Place { name: shown(Path::new(name)), path: self.path.with_file_name(name) })
+        let (path, name) = (Path::new(name), shown(Path::new(name)));
+        expect_path(path, &name)?;
+        Ok(Place { name, path: self.path.with_file_name(path) })
     }
 
     /// Where it is.
@@ -62,12 +64,16 @@ impl fmt::Display for Place {
     }
 }
 
-/// An error for a path that is none.
-fn expect_path(path: &Path) -> Result<()> {
-    match path.as_os_str().is_empty() {
-        true => Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path")),
-        false => Ok(()),
+/// An error for a path that is none, or on Windows one that leads elsewhere than it says.
+fn expect_path(path: &Path, name: &str) -> Result<()> {
+    if path.as_os_str().is_empty() {
+        return Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path"));
     }
+    if !cfg!(windows) {
+        return Ok(());
+    }
+    let text = path.to_str().ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "is not Unicode"));
+    text.and_then(names::check).at(name)
 }
 
 /// Where a relative path leads: an absolute one, unless this process may be in the working folder but not on the way to it
@@ -128,9 +134,21 @@ mod tests {
         let place = Place::of(Path::new("w")).unwrap();
         assert_eq!((place.to_string().as_str(), place.path()), ("w", &*std::env::current_dir().unwrap().join("w")));
         assert!(place.lasting().is_ok());
-        let inside = place.to("x\n/y").unwrap();
-        assert_eq!((inside.to_string().as_str(), inside.path()), ("x\\n/y", &*place.path().join("x\n/y")));
+        let inside = place.to("x\u{202e}/y").unwrap();
+        assert_eq!((inside.to_string().as_str(), inside.path()), ("x\\u{202e}/y", &*place.path().join("x\u{202e}/y")));
+        #[cfg(unix)]
         assert_eq!(place.to("/z").unwrap().path(), Path::new("/z"));
         assert_eq!(Place::of(Path::new("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    #[cfg(windows)]
+    fn what_leads_elsewhere_is_named() {
+        let folder = Place::of(Path::new("folder")).unwrap();
+        for error in [Place::of(Path::new("a/nul.txt")), folder.to("a/nul.txt")].map(Result::unwrap_err) {
+            assert_eq!(error.to_string(), "a/nul.txt: cannot be opened: expected a file, found a device");
+        }
+        assert!(folder.to(r"C:\z").unwrap().path() == Path::new(r"C:\z") && folder.to("C:z").is_err());
+        assert_eq!(folder.to("/z").unwrap().path().file_name().unwrap(), "z");
     }
 }

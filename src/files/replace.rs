@@ -2,11 +2,11 @@
 //!
 //! The new content is written to a temporary file in the same folder, which is put on the disk and renamed.
 
-use super::descriptors::{again, opened};
+use super::descriptors::{again, is_held, opened, patiently};
 use super::place::Place;
 use super::target::Target;
 use super::temporary::claim;
-use crate::error::{At, Result};
+use crate::error::{At, Error, Result};
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub fn replace(place: &Place, write: impl FnOnce(&mut File) -> Result<()>) -> Re
         .and_then(|()| target.hand_on(&file).at(BESIDE))
         .and_then(|()| write(&mut file))
         .and_then(|()| Ok(again(|| file.sync_all())?)) // the content has to be on the disk before the name points to it
-        .and_then(|()| Ok(again(|| fs::rename(&temporary, &target.path))?));
+        .and_then(|()| rename(&temporary, &target.path));
     if let Err(error) = written {
         let _ = again(|| fs::remove_file(&temporary)); // the first failure is the one to tell
         return Err(error);
@@ -59,6 +59,14 @@ pub fn check(place: &Place) -> Result<()> {
 pub(super) fn check_folder(folder: &Path) -> Result<()> {
     let (temporary, _file) = claim(folder, false).at(BESIDE)?;
     again(|| fs::remove_file(&temporary)).at(BESIDE)
+}
+
+/// Gives the temporary file its name, in one step.
+fn rename(from: &Path, to: &Path) -> Result<()> {
+    patiently(|| fs::rename(from, to)).map_err(|error| match is_held(&error) {
+        true => Error::io(error).at("cannot be replaced, perhaps since a program has it open"),
+        false => error.into(),
+    })
 }
 
 /// Puts the new name on the disk. The file is in place by now, so a file system that cannot do this is no failure.
@@ -139,7 +147,14 @@ mod tests {
         for slot in [0, 1, 4, 19, 30] {
             fs::write(at(&format!(".mnist-{slot}.tmp")), "stale").unwrap();
         }
-        let others = [".mnist-.tmp", ".mnist-1.tmp~", ".mnist-1a.tmp", ".mnist-2.TMP", "mnist-1.tmp"];
+        let others = [
+            ".mnist-.tmp",
+            ".mnist-1.tmp~",
+            ".mnist-1a.tmp",
+            "mnist-1.tmp",
+            #[cfg(unix)]
+            ".mnist-2.TMP",
+        ];
         others.iter().for_each(|name| fs::write(at(name), "theirs").unwrap());
         let live = File::create(at(".mnist-7.tmp")).unwrap();
         live.lock().unwrap();

@@ -1,6 +1,8 @@
 //! What is to be replaced, and whether it can be.
 
 use super::again;
+#[cfg(windows)]
+use super::descriptors::{opened, patiently};
 use super::open::kind;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, Metadata};
@@ -96,7 +98,7 @@ impl Target {
 /// An error unless the path ends in what can be a file's name.
 fn expect_name(path: &Path) -> Result<()> {
     let bytes = path.as_os_str().as_encoded_bytes();
-    let last = bytes.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
+    let last = bytes.rsplit(|&byte| std::path::is_separator(byte.into())).next().unwrap_or_default();
     let what = match last {
         b"" | b"." | b".." => "not the name of a file",
         _ if super::temporary::is_ours(last) => "a name that temporary files have",
@@ -110,15 +112,21 @@ fn followed(path: &Path) -> Result<PathBuf> {
     const MOST: usize = 40; // as in the kernel
     let mut path = path.to_path_buf();
     for _ in 0..MOST {
-        match again(|| fs::read_link(&path)) {
-            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
-                return Ok(path); // nothing, or no link
-            }
-            Err(error) => return Err(error.into()),
+        match again(|| link(&path))? {
+            Some(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
+            None => return Ok(path),
         }
     }
     Err(Error::new(ErrorKind::Io, "cannot be replaced: too many links"))
+}
+
+/// What a link says; `None` for nothing, or no link.
+fn link(path: &Path) -> io::Result<Option<PathBuf>> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if there.is_symlink() => fs::read_link(path).map(Some),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(None),
+    }
 }
 
 /// A file that this process may not write to is not to be replaced either, though the folder would allow it.
@@ -142,6 +150,13 @@ fn expect_writable(path: &Path, there: &Metadata) -> Result<()> {
         if is_mount_point(path) {
             let error = Error::new(ErrorKind::Io, "cannot be replaced: something is mounted there");
             return Err(error.expected("a file in its folder").found("a mount point"));
+        }
+    }
+    #[cfg(windows)]
+    {
+        let opened = patiently(|| opened(|| File::options().write(true).open(path)));
+        if opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return refused("cannot be replaced: no right to write to it");
         }
     }
     Ok(())

@@ -3,8 +3,12 @@
 //! Who writes there holds the file's lock, and a lock ends with its process: what is found unlocked was left by a process that
 //! was killed, and is removed by the next write in that folder. So there are never more of them than there were writers at
 //! the same time. A lock does not depend on a process's number, which another one, or one in another container, may have.
+//!
+//! On Windows a lock would keep readers from the file when it has its name already. There who writes does not share that
+//! with anybody (`share_mode`), which ends with its process just so.
 
-use super::descriptors::{Taken, again, is_standard, opened};
+use super::descriptors::{Taken, again, apart, is_held, is_standard, opened};
+use std::borrow::Cow;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,12 +17,21 @@ use std::path::{Path, PathBuf};
 const ATTEMPTS: usize = 1000;
 const FREE: usize = 16;
 
+/// What others may do with a file while it is open, and how one opens a link and not what it leads to.
+#[cfg(windows)]
+const SHARE_READ: u32 = 1;
+#[cfg(windows)]
+const SHARE_DELETE: u32 = 4;
+#[cfg(windows)]
+const OPEN_THE_LINK: u32 = 0x0020_0000;
+
 fn name(slot: usize) -> String {
     format!(".mnist-{slot}.tmp")
 }
 
-/// Whether a name is one of these.
+/// Whether a name is one of these; on Windows also in capitals.
 pub fn is_ours(name: &[u8]) -> bool {
+    let name = if cfg!(windows) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
     let slot = name.strip_prefix(b".mnist-").and_then(|rest| rest.strip_suffix(b".tmp"));
     slot.is_some_and(|slot| !slot.is_empty() && slot.iter().all(u8::is_ascii_digit))
 }
@@ -43,6 +56,8 @@ pub fn claim(folder: &Path, private: bool) -> io::Result<(PathBuf, File)> {
             // Before it was locked, somebody may have taken it for a stale one.
             Ok(_) => (),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => slot += usize::from(!remove_stale(&path)),
+            // Perhaps one that was removed, and that somebody has still open.
+            Err(error) if is_held(&error) && slot < FREE => slot += 1,
             Err(error) => return Err(error),
         }
     }
@@ -53,8 +68,10 @@ fn new(path: &Path, private: bool) -> io::Result<File> {
     let mut options = File::options();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, if private { 0o600 } else { 0o666 });
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, SHARE_READ | SHARE_DELETE);
     let _ = private;
-    options.write(true).create_new(true).open(path)
+    apart(options.write(true).create_new(true).open(path)?, true)
 }
 
 /// Removes the stale ones from a number on.
@@ -75,15 +92,20 @@ fn clear(folder: &Path, from: usize) {
     }
 }
 
+/// Locks a file. On Windows it is ours alone since it was opened.
+fn lock(file: &File) -> Result<(), TryLockError> {
+    if cfg!(windows) { Ok(()) } else { file.try_lock() }
+}
+
 /// Locks a new file; where a file system has no locks, nobody else gets one either.
 fn holds(file: &File) -> bool {
-    !matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+    !matches!(lock(file), Err(TryLockError::WouldBlock))
 }
 
 /// Removes a temporary file unless somebody is writing to it. Says whether its name is worth another try.
 fn remove_stale(path: &Path) -> bool {
     match open_as_it_is(path) {
-        Ok(file) if file.metadata().is_ok_and(|there| there.is_file()) && file.try_lock().is_ok() => {
+        Ok(file) if file.metadata().is_ok_and(|there| there.is_file()) && lock(&file).is_ok() => {
             // While we hold its lock nobody else renames or removes it; before that, somebody may have.
             !is_at(&file, path) || again(|| fs::remove_file(path)).is_ok()
         }
@@ -93,7 +115,8 @@ fn remove_stale(path: &Path) -> bool {
 }
 
 /// Opens what is there, without following a link or waiting for a pipe that somebody has put there. To be locked it has to be
-/// writable on some file systems, and by its mode it may be no more than readable, or writable.
+/// writable on some file systems, and by its mode it may be no more than readable, or writable. On Windows it fails while
+/// somebody writes there, or looks whether anybody does.
 fn open_as_it_is(path: &Path) -> io::Result<File> {
     let open = |read, write| {
         let mut options = File::options();
@@ -101,6 +124,11 @@ fn open_as_it_is(path: &Path) -> io::Result<File> {
         {
             let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW;
             std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
+        }
+        #[cfg(windows)]
+        {
+            use std::os::windows::fs::OpenOptionsExt;
+            options.share_mode(SHARE_DELETE).custom_flags(OPEN_THE_LINK);
         }
         opened(|| options.clone().read(read).write(write).open(path))
     };

@@ -85,9 +85,9 @@ fn what_other_versions_wrote_goes_on_as_there() {
 fn what_is_written_is_read_back_to_the_bit() {
     for name in ["functional.keras", "sequential.keras", "functional.legacy.h5"] {
         let model = read(&bytes(name)).unwrap();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        model.save_keras(file.path()).unwrap();
-        let again = Model::load(file.path()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        model.save_keras(&file).unwrap();
+        let again = Model::load(&file).unwrap();
         assert_eq!(again.config(), model.config(), "{name}");
         assert_eq!(again.parameters.snapshot().unwrap()[..], model.parameters.snapshot().unwrap()[..], "{name}");
         let (a, b) = (again.state.read(), model.state.read());

@@ -103,31 +103,23 @@ impl Isa {
 
     /// Elements in one of its vectors.
     pub fn lanes(self) -> usize {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Avx512::LANES,
-            _ => Portable::LANES,
-        }
+        self.run(Widths).0
     }
 
     /// The most vectors a register tile of this set is wide.
     pub fn tile_vectors(self) -> usize {
-        match self.0 {
-            #[cfg(target_arch = "x86_64")]
-            Set::Avx512 => Avx512::TILE_VECTORS,
-            _ => Portable::TILE_VECTORS,
-        }
+        self.run(Widths).1
     }
 
     /// Runs a kernel compiled for this set.
     #[inline]
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
-            Set::Portable => kernel.run::<Portable>(),
+            Set::Portable => on::<Portable, K>(kernel),
             #[cfg(target_feature = "relaxed-simd")]
-            Set::Relaxed => kernel.run::<Wasm<Relaxed>>(),
+            Set::Relaxed => on::<Wasm<Relaxed>, K>(kernel),
             #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
-            Set::Twice => kernel.run::<Wasm<Twice>>(),
+            Set::Twice => on::<Wasm<Twice>, K>(kernel),
             // SAFETY: this value exists only where the machine has the set (`available`).
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2(kernel) },
@@ -138,16 +130,35 @@ impl Isa {
     }
 }
 
+/// Runs a kernel over vectors of a type, of the widths that the kernels are written for: 8 lanes, or 16 as in dense's partial
+/// sums, and tiles of as many vectors as there are loops for.
+#[inline(always)]
+fn on<V: Simd, K: Kernel>(kernel: K) -> K::Output {
+    const { assert!(matches!(V::LANES, 8 | 16) && matches!(V::TILE_VECTORS, 1 | 2 | 4)) }
+    kernel.run::<V>()
+}
+
+/// Lanes of a vector, and vectors of a tile.
+struct Widths;
+
+impl Kernel for Widths {
+    type Output = (usize, usize);
+    #[inline(always)]
+    fn run<V: Simd>(self) -> (usize, usize) {
+        (V::LANES, V::TILE_VECTORS)
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1")]
 fn avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx2>()
+    on::<Avx2, K>(kernel)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,bmi1")]
 fn avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run::<Avx512>()
+    on::<Avx512, K>(kernel)
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub mod rule;
 pub mod simd;
 pub mod smooth;
 pub mod softmax;
+pub mod system;
 pub mod tile;
 pub mod vectors;
 pub mod window;

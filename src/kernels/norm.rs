@@ -13,7 +13,7 @@
 
 use super::Simd;
 use super::isa::{Isa, Kernel};
-use super::vectors::{Across, Down, across, down};
+use super::vectors::{ByColumn, Down, by_column, down};
 
 /// Adds each row of `x` to `sum`, in order.
 pub fn add_sums(isa: Isa, x: &[f32], sum: &mut [f32]) {
@@ -81,24 +81,26 @@ struct Normalize<'a, const RELU: bool> {
 impl<const RELU: bool> Kernel for Normalize<'_, RELU> {
     type Output = ();
     #[inline(always)]
-    fn run<V: Simd>(self) {
-        let Normalize { x, mean, scale, beta, y } = self;
-        for (x, y) in x.chunks_exact(mean.len()).zip(y.chunks_exact_mut(mean.len())) {
-            // SAFETY: all of the slices are as long as the mean.
-            unsafe { across::<V>(&mut Normalize::<RELU> { x, mean, scale, beta, y }, mean.len()) };
-        }
+    fn run<V: Simd>(mut self) {
+        let (rows, channels) = (self.x.len() / self.mean.len(), self.mean.len());
+        // SAFETY: `x` and `y` are rows of so many channels, and so are the other slices.
+        unsafe { by_column::<V, 3>(&mut self, rows, channels) };
     }
 }
 
-impl<const RELU: bool> Across for Normalize<'_, RELU> {
+impl<const RELU: bool> ByColumn<3> for Normalize<'_, RELU> {
     #[inline(always)]
-    unsafe fn vector<V: Simd>(&mut self, at: usize, n: usize) {
+    unsafe fn numbers<V: Simd>(&self, at: usize, n: usize) -> [V; 3] {
+        // SAFETY: the caller's.
+        [self.mean, self.scale, self.beta].map(|all| unsafe { V::load_up_to(all.as_ptr().add(at), n) })
+    }
+
+    #[inline(always)]
+    unsafe fn vector<V: Simd>(&mut self, &[mean, scale, beta]: &[V; 3], row: usize, at: usize, n: usize) {
+        let at = row * self.mean.len() + at;
         // SAFETY: the caller's.
         unsafe {
-            let x = V::load_up_to(self.x.as_ptr().add(at), n);
-            let mean = V::load_up_to(self.mean.as_ptr().add(at), n);
-            let scale = V::load_up_to(self.scale.as_ptr().add(at), n);
-            let y = x.sub(mean).fma(scale, V::load_up_to(self.beta.as_ptr().add(at), n));
+            let y = V::load_up_to(self.x.as_ptr().add(at), n).sub(mean).fma(scale, beta);
             let y = if RELU { y.relu() } else { y };
             y.store_up_to(self.y.as_mut_ptr().add(at), n);
         }
@@ -151,7 +153,7 @@ impl Normalized<'_> {
         let channels = self.mean.len();
         assert!(scale.len() == channels && mean_dy.len() == channels && mean_dy_xhat.len() == channels);
         assert_eq!(dx.len(), dy.len());
-        isa.run(InputGradient { all: *self, row: 0, dy, scale, mean_dy, mean_dy_xhat, dx });
+        isa.run(InputGradient { all: *self, dy, scale, mean_dy, mean_dy_xhat, dx });
     }
 }
 
@@ -190,7 +192,6 @@ impl Down<2> for Gradients<'_> {
 
 struct InputGradient<'a> {
     all: Normalized<'a>,
-    row: usize,
     dy: &'a [f32],
     scale: &'a [f32],
     mean_dy: &'a [f32],
@@ -202,27 +203,29 @@ impl Kernel for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let channels = self.scale.len();
-        for row in 0..self.dy.len() / channels {
-            self.row = row;
-            // SAFETY: the row is one of `x`, `dy` and `dx`, and as long as the other slices.
-            unsafe { across::<V>(&mut self, channels) };
-        }
+        let (rows, channels) = (self.dy.len() / self.scale.len(), self.scale.len());
+        // SAFETY: `x`, `dy` and `dx` are rows of so many channels, and so are the other slices.
+        unsafe { by_column::<V, 5>(&mut self, rows, channels) };
     }
 }
 
-impl Across for InputGradient<'_> {
+impl ByColumn<5> for InputGradient<'_> {
     #[inline(always)]
-    unsafe fn vector<V: Simd>(&mut self, at: usize, n: usize) {
-        let start = self.row * self.scale.len() + at;
+    unsafe fn numbers<V: Simd>(&self, at: usize, n: usize) -> [V; 5] {
+        let all = [self.all.mean, self.all.inverse, self.scale, self.mean_dy, self.mean_dy_xhat];
+        // SAFETY: the caller's.
+        all.map(|all| unsafe { V::load_up_to(all.as_ptr().add(at), n) })
+    }
+
+    #[inline(always)]
+    unsafe fn vector<V: Simd>(&mut self, numbers: &[V; 5], row: usize, at: usize, n: usize) {
+        let &[mean, inverse, scale, mean_dy, mean_dy_xhat] = numbers;
+        let at = row * self.scale.len() + at;
         // SAFETY: the caller's.
         unsafe {
-            let scale = V::load_up_to(self.scale.as_ptr().add(at), n);
-            let mean_dy_xhat = V::load_up_to(self.mean_dy_xhat.as_ptr().add(at), n);
-            let dy = V::load_up_to(self.dy.as_ptr().add(start), n);
-            let dy = dy.sub(V::load_up_to(self.mean_dy.as_ptr().add(at), n));
-            let dx = dy.sub(self.all.xhat::<V>(self.row, at, n).mul(mean_dy_xhat)).mul(scale);
-            dx.store_up_to(self.dx.as_mut_ptr().add(start), n);
+            let xhat = V::load_up_to(self.all.x.as_ptr().add(at), n).sub(mean).mul(inverse);
+            let dy = V::load_up_to(self.dy.as_ptr().add(at), n).sub(mean_dy);
+            dy.sub(xhat.mul(mean_dy_xhat)).mul(scale).store_up_to(self.dx.as_mut_ptr().add(at), n);
         }
     }
 }

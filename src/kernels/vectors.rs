@@ -1,5 +1,5 @@
-//! The two ways through a matrix for work that is not a product of matrices: across a row, each vector on its own, and
-//! down the rows, each column a chain.
+//! The ways through a matrix for work that is not a product of matrices: across a row, each vector on its own; down the rows,
+//! each column a chain; and either of them, by numbers of each column.
 
 use super::Simd;
 
@@ -58,6 +58,10 @@ pub unsafe fn down<V: Simd, const S: usize>(work: &impl Down<S>, rows: usize, su
             block::<V, S, ABREAST>(work, rows, sums, at, V::LANES);
             at += ABREAST * V::LANES;
         }
+        if at + 2 * V::LANES <= columns {
+            block::<V, S, 2>(work, rows, sums, at, V::LANES);
+            at += 2 * V::LANES;
+        }
         while at < columns {
             let n = V::LANES.min(columns - at);
             block::<V, S, 1>(work, rows, sums, at, n);
@@ -91,6 +95,54 @@ unsafe fn block<V: Simd, const S: usize, const B: usize>(
         for (b, sums) in sums.into_iter().enumerate() {
             for (sum, to) in sums.into_iter().zip(to) {
                 sum.store_up_to(to.add(at + b * V::LANES), n);
+            }
+        }
+    }
+}
+
+/// Work on each element of a matrix by some numbers of its column.
+pub trait ByColumn<const K: usize> {
+    /// The numbers of the `n` columns from `at` on.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the implementor's columns must be there.
+    unsafe fn numbers<V: Simd>(&self, at: usize, n: usize) -> [V; K];
+    /// Does the `n` elements of row `row` from column `at` on.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the implementor's row must have these elements.
+    unsafe fn vector<V: Simd>(&mut self, numbers: &[V; K], row: usize, at: usize, n: usize);
+}
+
+/// Goes through a matrix: where its columns are two vectors or fewer, down all rows with their numbers in registers (16 columns:
+/// 0.82 ms for what now takes 0.62, AVX2); else row by row, for memory likes to be read in order (64 columns, by bands of rows:
+/// 1.06 ms became 1.38).
+///
+/// # Safety
+/// As the methods of [`ByColumn`], for each row and column.
+#[inline(always)]
+pub unsafe fn by_column<V: Simd, const K: usize>(work: &mut impl ByColumn<K>, rows: usize, columns: usize) {
+    let band = if columns <= 2 * V::LANES { rows.max(1) } else { 1 };
+    for first in (0..rows).step_by(band) {
+        let band = first..rows.min(first + band);
+        let mut at = 0;
+        // SAFETY: the caller's.
+        unsafe {
+            while at + 2 * V::LANES <= columns {
+                let numbers = [work.numbers::<V>(at, V::LANES), work.numbers::<V>(at + V::LANES, V::LANES)];
+                for row in band.clone() {
+                    work.vector(&numbers[0], row, at, V::LANES);
+                    work.vector(&numbers[1], row, at + V::LANES, V::LANES);
+                }
+                at += 2 * V::LANES;
+            }
+            while at < columns {
+                let n = V::LANES.min(columns - at);
+                let numbers = work.numbers::<V>(at, n);
+                for row in band.clone() {
+                    work.vector(&numbers, row, at, n);
+                }
+                at += n;
             }
         }
     }

@@ -245,6 +245,7 @@ mod tests {
     fn slopes_are_those_of_finite_differences() {
         for function in functions() {
             assert_eq!(Activation::named(function.name).unwrap().name(), function.name);
+            assert!(crate::golden::holds(function.name), "{}", function.name);
             for i in -400..400 {
                 let x = (i as f32 + 0.37) / 50.0;
                 let step = 1.0 / 512.0;

@@ -122,3 +122,10 @@ fn what_is_impossible_is_no_trouble() {
         }
     }
 }
+
+#[test]
+fn every_loss_is_tried_on_other_machines() {
+    for entry in entries() {
+        assert!(crate::golden::holds(entry.class), "{}", entry.class);
+    }
+}

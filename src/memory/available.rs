@@ -1,6 +1,7 @@
 //! How much memory the process may still take: what the machine has, its own limits, and its containers'.
 
 use crate::files;
+use crate::kernels::system;
 use std::path::{Path, PathBuf};
 
 /// The least of all limits.
@@ -14,8 +15,14 @@ pub struct Available {
 
 /// What is available; `None` where nothing can be known of it.
 pub fn available() -> Option<Available> {
-    below(Path::new("/"))
+    match system::memory() {
+        Some(memory) => Some(Available { bytes: memory.available, by: MACHINE.to_string() }),
+        None => below(Path::new("/")),
+    }
 }
+
+/// Whose limit it is that the machine itself sets.
+const MACHINE: &str = "the machine has";
 
 /// The same, of a system whose files lie in `root`.
 fn below(root: &Path) -> Option<Available> {
@@ -36,7 +43,7 @@ fn number(text: &str, key: &str) -> Option<usize> {
 fn machine(root: &Path) -> Option<Available> {
     let text = read(root.join("proc/meminfo"))?;
     let kib = number(&text, "MemAvailable:")?.saturating_add(number(&text, "SwapFree:").unwrap_or(0));
-    Some(Available { bytes: kib.saturating_mul(1024), by: "the machine has".to_string() })
+    Some(Available { bytes: kib.saturating_mul(1024), by: MACHINE.to_string() })
 }
 
 /// What is left of a limit of the process (`setrlimit`), if there is one.
@@ -131,7 +138,7 @@ mod tests {
         below(root.path()).map(|found| (found.bytes, found.by))
     }
 
-    const MACHINE: (&str, &str) =
+    const MEMINFO: (&str, &str) =
         ("proc/meminfo", "MemTotal:  9000 kB\nMemFree:  10 kB\nMemAvailable:   8000 kB\nSwapFree:  1000 kB\n");
     const TWO: (&str, &str) = (
         "proc/self/mountinfo",
@@ -141,14 +148,14 @@ mod tests {
     #[test]
     fn the_machine_and_the_process() {
         assert_eq!(of(&[]), None);
-        assert_eq!(of(&[MACHINE]), Some((9000 << 10, "the machine has".into())));
+        assert_eq!(of(&[MEMINFO]), Some((9000 << 10, "the machine has".into())));
         let status = ("proc/self/status", "Name:\tx\nVmSize:\t     300 kB\nVmData:\t 100 kB\n");
         let limits = |space: &str, data: &str| {
             let text = format!(
                 "Limit           Soft Limit  Hard Limit  Units\nMax data size   {data}  unlimited  bytes\n\
                  Max address space         {space}           unlimited            bytes\n"
             );
-            of(&[MACHINE, status, ("proc/self/limits", &text)]).unwrap()
+            of(&[MEMINFO, status, ("proc/self/limits", &text)]).unwrap()
         };
         assert_eq!(limits("unlimited", "unlimited").0, 9000 << 10);
         assert_eq!(
@@ -160,13 +167,14 @@ mod tests {
     }
 
     #[test]
+    #[cfg(unix)]
     fn the_smallest_of_nested_groups() {
         let group = |name: &str, max: &'static str, current: &'static str| {
             let folder = format!("sys/fs/cgroup{name}");
             [(format!("{folder}/memory.max"), max), (format!("{folder}/memory.current"), current)]
         };
         let mut files = vec![
-            MACHINE,
+            MEMINFO,
             TWO,
             ("proc/self/cgroup", "0::/outer/inner/leaf\n"),
             ("sys/fs/cgroup/outer/memory.stat", "anon 1\nfile 900\ninactive_file 300\nactive_file 200\nshmem 7\n"),
@@ -191,7 +199,7 @@ mod tests {
                     36 23 0:31 /docker/abc /sys/fs/cgroup/memory rw,nosuid - cgroup cgroup rw,memory\n";
         let files = |path: &'static str| {
             of(&[
-                MACHINE,
+                MEMINFO,
                 ("proc/self/mountinfo", text),
                 ("proc/self/cgroup", path),
                 ("sys/fs/cgroup/memory/memory.limit_in_bytes", "3000000\n"),
@@ -209,11 +217,11 @@ mod tests {
         for path in ["4:memory:/docker/abc/in\n", "0::/x\n9:cpu,memory:/\n", "4:memory:/../../elsewhere\n"] {
             assert_eq!(files(path), expected, "{path}");
         }
-        assert_eq!(of(&[MACHINE, TWO, ("proc/self/cgroup", "nonsense\n0::\n")]).unwrap().0, 9000 << 10);
+        assert_eq!(of(&[MEMINFO, TWO, ("proc/self/cgroup", "nonsense\n0::\n")]).unwrap().0, 9000 << 10);
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
+    #[cfg(any(target_os = "linux", windows))]
     fn this_machine_says_something() {
         let found = available().unwrap();
         assert!(found.bytes > 1 << 20, "{found:?}");

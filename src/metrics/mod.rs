@@ -266,3 +266,13 @@ fn check_k(key: &str, k: usize, width: usize) -> Result<()> {
             .at(format_args!("key {key}"))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_metric_is_tried_on_other_machines() {
+        for entry in super::entries() {
+            assert!(crate::golden::holds(entry.class), "{}", entry.class);
+        }
+    }
+}

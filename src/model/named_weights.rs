@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn names_and_shapes_are_the_file_s() {
         let model = model();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        model.save_weights(file.path()).unwrap();
-        let bytes = std::fs::read(file.path()).unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+        model.save_weights(&file).unwrap();
+        let bytes = std::fs::read(&file).unwrap();
         let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         let names: Vec<_> = model.weight_names().collect();
         assert_eq!(names, ["conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias"]);

@@ -279,6 +279,7 @@ mod tests {
             assert_eq!(said["class_name"], *class);
             assert_eq!(config(&*made(&said.to_string()).unwrap()), said);
             assert!(optimizer.slots().len() <= MOST_SLOTS);
+            assert!(crate::golden::holds(class), "{class}");
         }
     }
 

@@ -145,6 +145,7 @@ fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     assert_eq!((file.metadata("b"), file.metadata("d")), (Some("\"2\""), None));
     assert_eq!(file.read_f32("z", &mut [0.0; 3]).unwrap_err().kind(), ErrorKind::Unsupported);
     assert_eq!(file.read_f64("z", &mut [0.0; 2]).unwrap_err().kind(), ErrorKind::Shape);
+    drop(file);
     entries.reverse();
     save_with(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     assert_eq!(fs::read(&path).unwrap(), bytes);

@@ -9,6 +9,8 @@ mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 #[cfg(not(target_feature = "simd128"))]
+mod fma;
+#[cfg(not(target_feature = "simd128"))]
 mod portable;
 #[cfg(target_feature = "simd128")]
 mod wasm;

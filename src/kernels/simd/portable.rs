@@ -1,5 +1,6 @@
 //! The vector of every machine: an array.
 
+use super::fma::fma;
 use super::{Simd, TINY};
 
 /// Eight lanes in an array.
@@ -17,8 +18,8 @@ impl Portable {
 impl Simd for Portable {
     const LANES: usize = 8;
     const TILE_VECTORS: usize = 2;
-    // On x86-64 this set serves what has no AVX2, where a product is a call: nothing is gained by large tiles, whose every size is
-    // code of its own.
+    // On x86-64 this set serves what has no AVX2, where a product is a dozen instructions: nothing is gained by large tiles, whose
+    // every size is code of its own.
     const SUMS: usize = if cfg!(target_arch = "x86_64") { 4 } else { 12 };
     #[inline(always)]
     fn tile_rows(vectors: usize) -> usize {
@@ -72,11 +73,11 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn fma(self, b: Self, c: Self) -> Self {
-        Portable(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], c.0[i])))
+        Portable(std::array::from_fn(|i| fma(self.0[i], b.0[i], c.0[i])))
     }
     #[inline(always)]
     unsafe fn fms(self, b: Self, c: Self) -> Self {
-        Portable(std::array::from_fn(|i| self.0[i].mul_add(b.0[i], -c.0[i])))
+        Portable(std::array::from_fn(|i| fma(self.0[i], b.0[i], -c.0[i])))
     }
     #[inline(always)]
     unsafe fn prefetch(_: *const f32) {}

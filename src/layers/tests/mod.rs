@@ -288,3 +288,10 @@ fn a_config_comes_back_from_what_it_writes() {
         assert!(config.as_object().unwrap().keys().all(|key| entry.keys.contains(&key.as_str())), "{}", case.text);
     }
 }
+
+#[test]
+fn every_layer_is_tried_on_other_machines() {
+    for entry in LAYERS.iter().filter(|entry| entry.class != "InputLayer") {
+        assert!(crate::golden::holds(entry.class), "{}", entry.class);
+    }
+}

@@ -82,3 +82,13 @@ fn steps(name: &'static str, steps: f64) -> Setting {
 fn first_rate(rate: f64) -> Setting {
     not_negative("initial_learning_rate", rate)
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn every_schedule_is_tried_on_other_machines() {
+        for (class, ..) in super::SCHEDULES {
+            assert!(crate::golden::holds(class), "{class}");
+        }
+    }
+}

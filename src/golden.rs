@@ -1,0 +1,8 @@
+//! What is trained on other processors and systems (`packaging/ports`): the test of each table here looks for its lines there.
+
+const TABLES: &str = include_str!("../packaging/ports/golden.h");
+
+/// Whether a class, or an activation, is among it.
+pub fn holds(name: &str) -> bool {
+    [format!("\"{name}\""), format!("'{name}'")].iter().any(|quoted| TABLES.contains(quoted))
+}

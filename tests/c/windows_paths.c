@@ -1,0 +1,296 @@
+/* What a path can lead to on Windows, tried with every call that opens one: windows_paths FOLDER. */
+
+#include <windows.h>
+#undef TRUE /* the checks are called so */
+
+#include "paths.h"
+
+#include <fcntl.h>
+#include <io.h>
+
+static const char OTHER[] = "Z\xc3\xbcrich-\xe6\x95\xb0\xe5\xad\x97"; /* Zürich-数字 */
+
+/* A path as the system takes it: UTF-16, absolute, and of any length. Good until the fourth call after this one. */
+static const wchar_t *wide(const char *path)
+{
+    static wchar_t all[4][8192], given[8192], whole[8192];
+    static int next;
+    wchar_t *out = all[next++ % 4];
+    TRUE(MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, path, -1, given, 8192) > 0);
+    TRUE(GetFullPathNameW(given, 8192, whole, NULL) > 0);
+    _snwprintf(out, 8192, wcsncmp(whole, L"\\\\?\\", 4) == 0 ? L"%ls" : L"\\\\?\\%ls", whole);
+    return out;
+}
+
+static int exists(const char *path)
+{
+    return GetFileAttributesW(wide(path)) != INVALID_FILE_ATTRIBUTES;
+}
+
+static HANDLE opened(const char *path, DWORD access, DWORD share)
+{
+    return CreateFileW(wide(path), access, share, NULL, OPEN_EXISTING, 0, NULL);
+}
+
+/* Makes a file that holds `text`. */
+static void put(const char *path, const char *text)
+{
+    DWORD written;
+    HANDLE file = CreateFileW(wide(path), GENERIC_WRITE, 0, NULL, CREATE_ALWAYS, 0, NULL);
+    TRUE(file != INVALID_HANDLE_VALUE && WriteFile(file, text, (DWORD)strlen(text), &written, NULL) && CloseHandle(file));
+}
+
+/* How many bytes a file has that two programs see as one. */
+static int same_bytes(const char *a, const char *b)
+{
+    HANDLE files[2] = {opened(a, GENERIC_READ, 7), opened(b, GENERIC_READ, 7)};
+    static char bytes[2][1 << 16];
+    DWORD read[2];
+    int same = files[0] != INVALID_HANDLE_VALUE && files[1] != INVALID_HANDLE_VALUE;
+    do
+        for (int i = 0; i < 2; i++)
+            same = same && ReadFile(files[i], bytes[i], sizeof bytes[i], &read[i], NULL);
+    while (same && (same = read[0] == read[1] && memcmp(bytes[0], bytes[1], read[0]) == 0) && read[0] > 0);
+    CloseHandle(files[0]), CloseHandle(files[1]);
+    return same;
+}
+
+/* No temporary file is left in the folder. */
+static int nothing_left(const char *where)
+{
+    char pattern[8192];
+    WIN32_FIND_DATAW found;
+    snprintf(pattern, sizeof pattern, "%s\\.mnist-0.tmp", where);
+    HANDLE search = FindFirstFileW(wide(pattern), &found);
+    if (search == INVALID_HANDLE_VALUE)
+        return 1;
+    FindClose(search);
+    return 0;
+}
+
+/* What no path may lead to: told before anything is opened, or begun. */
+static void no_files(void)
+{
+    const char *const devices[] = {
+        "NUL", "con", "Aux.npz", "prn.tar.gz", "com1", "LPT9.txt", "COM\xc2\xb9", "CONIN$", "conout$.x", "nul ", "nul.", "nul .txt",
+        in("nul"), in("con.npz"), in("aux/w"), in("COM7.d/w"), "\\\\.\\COM1", "//./nul", "\\\\.\\C:\\w", "\\\\.\\PhysicalDrive0",
+        "\\\\?\\GLOBALROOT\\Device\\Null", "\\??\\C:\\w"};
+    const char *const pipes[] = {"\\\\localhost\\pipe\\x", "//localhost/PIPE/x", "\\\\?\\UNC\\localhost\\pipe\\x"};
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+        READS_FAIL(IO, "expected a file, found a device", devices[i]);
+        WRITES_FAIL(IO, "expected a file, found a device", devices[i]);
+    }
+    for (size_t i = 0; i < sizeof pipes / sizeof *pipes; i++) {
+        READS_FAIL(IO, "expected a file, found a pipe", pipes[i]);
+        WRITES_FAIL(IO, "expected a file, found a pipe", pipes[i]);
+    }
+    READS_FAIL(IO, "expected a file, found a directory", folder);
+    WRITES_FAIL(IO, "expected a file, found a directory", folder);
+
+    /* A pipe that waits for somebody: nobody comes. */
+    const char *const pipe = "\\\\.\\pipe\\mnist-test";
+    HANDLE server = CreateNamedPipeA(pipe, PIPE_ACCESS_DUPLEX, PIPE_NOWAIT, 1, 64, 64, 0, NULL);
+    TRUE(server != INVALID_HANDLE_VALUE);
+    READS_FAIL(IO, "expected a file, found a device", pipe);
+    WRITES_FAIL(IO, "expected a file, found a device", pipe);
+    TRUE(ConnectNamedPipe(server, NULL) == 0 && GetLastError() == ERROR_PIPE_LISTENING);
+    CloseHandle(server);
+}
+
+/* What would be another file than it says, or none. */
+static void names(void)
+{
+    const char *const streams[] = {in("arrays.npz:b"), in("arrays.npz::$DATA"), "arrays.npz:b:$DATA", in("a:b/w")};
+    const char *const ends[] = {in("w."), in("w "), in("a. /w"), in("..."), in(".mnist-3.tmp.")};
+    const char *const letters[] = {in("a*"), in("a?"), in("<a"), in("a\"b"), in("a|b"), in("a\nb")};
+    const char *const drives[] = {"C:w", "z:", "c:..\\w"};
+    const char *const bytes[] = {in("a\xff"), in("a\xc3"), in("\xed\xa0\x80"), "\xc0\xafw"};
+    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
+        READS_FAIL(INVALID_ARGUMENT, "alternate stream", streams[i]);
+        WRITES_FAIL(INVALID_ARGUMENT, "alternate stream", streams[i]);
+    }
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        READS_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends[i]);
+        WRITES_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends[i]);
+    }
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
+        READS_FAIL(INVALID_ARGUMENT, "has a character that no name on Windows has", letters[i]);
+        WRITES_FAIL(INVALID_ARGUMENT, "has a character that no name on Windows has", letters[i]);
+    }
+    for (size_t i = 0; i < sizeof drives / sizeof *drives; i++) {
+        READS_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives[i]);
+        WRITES_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives[i]);
+    }
+    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
+        READS_FAIL(INVALID_ARGUMENT, "is not UTF-8", bytes[i]);
+        WRITES_FAIL(INVALID_ARGUMENT, "is not UTF-8", bytes[i]);
+    }
+    WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("new-folder/"));
+    WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("new-folder\\"));
+    WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("new-folder/."));
+    WRITES_FAIL(INVALID_ARGUMENT, "temporary files have", in(".mnist-3.tmp"));
+    WRITES_FAIL(INVALID_ARGUMENT, "temporary files have", in(".MNIST-3.TMP"));
+    WRITES_FAIL(NOT_FOUND, "new-folder/x: temporary file beside it", in("new-folder/x"));
+    READS_FAIL(NOT_FOUND, "none: ", in("none"));
+    TRUE(!exists(in("new-folder")) && nothing_left(folder));
+}
+
+/* Every call works with its file in that folder, told by `where`, which a bar may end. */
+static void work_in(const char *where, const char *separator)
+{
+    char path[8192];
+    for (int i = 0; i < CALLS; i++) {
+        snprintf(path, sizeof path, "%s%s%s-%d-%s", where, separator, OTHER, i, calls[i].good);
+        if (!calls[i].writes || calls[i].run == fit_from)
+            TRUE(CopyFileW(wide(in(calls[i].good)), wide(path), FALSE));
+        expect_status(__LINE__, calls[i].place, calls[i].run(path), MNIST_OK, "");
+        if (calls[i].run == save_weights) {
+            WORKS(save_weights(path)); /* replaced */
+            TRUE(same_bytes(path, in("weights")));
+        }
+        TRUE(exists(path) && DeleteFileW(wide(path)));
+    }
+    TRUE(nothing_left(where));
+}
+
+/* Letters of every kind, and more than 260 of them. */
+static void long_and_other_names(void)
+{
+    char path[8192], verbatim[8192];
+    snprintf(path, sizeof path, "%s\\%s", folder, OTHER);
+    TRUE(CreateDirectoryW(wide(path), NULL));
+    work_in(path, "/");
+    while (strlen(path) < 2000) {
+        snprintf(path + strlen(path), sizeof path - strlen(path), "\\%s and more", OTHER);
+        TRUE(CreateDirectoryW(wide(path), NULL));
+        if (strlen(path) > 200 && strlen(path) < 400)
+            work_in(path, "\\"); /* around the limit, in bytes and in letters */
+    }
+    work_in(path, "/");
+    work_in(path, "\\..\\.\\");
+    TRUE(WideCharToMultiByte(CP_UTF8, 0, wide(path), -1, verbatim, sizeof verbatim, NULL, NULL) > 0);
+    TRUE(strncmp(verbatim, "\\\\?\\", 4) == 0);
+    work_in(verbatim, "\\");
+    for (char *c = path; *c; c++)
+        *c = *c == '\\' ? '/' : *c;
+    work_in(path, "/");
+
+    char longest[512] = "x";
+    memset(longest, 'x', 300);
+    WRITES_FAIL(IO, "xxx", in(longest));
+
+    /* Relative to the working folder, and to the drive that it is on. */
+    wchar_t start[1024];
+    TRUE(GetCurrentDirectoryW(1024, start) > 0 && SetCurrentDirectoryW(wide(folder) + 4));
+    WORKS(save_weights("relative"));
+    TRUE(same_bytes(in("relative"), in("weights")));
+    WORKS(load_weights(strchr(in("relative"), ':') ? strchr(in("relative"), ':') + 1 : "relative"));
+    TRUE(SetCurrentDirectoryW(start));
+}
+
+static DWORD WINAPI close_soon(void *file)
+{
+    Sleep(100);
+    CloseHandle(file);
+    return 0;
+}
+
+/* A file that somebody has open is replaced if they share it, or are done soon; else it stays, and the message says so. */
+static void replaced_while_open(int shared_too)
+{
+    char first[16], again[16];
+    DWORD read;
+    put(in("w"), "the old one");
+    HANDLE reader = opened(in("w"), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE);
+    WRITES_FAIL(IO, "w: cannot be replaced, perhaps since a program has it open: ", in("w"));
+    TRUE(ReadFile(reader, first, sizeof first, &read, NULL) && read == 11 && memcmp(first, "the old one", 11) == 0);
+    HANDLE thread = CreateThread(NULL, 0, close_soon, reader, 0, NULL);
+    WORKS(save_weights(in("w")));
+    TRUE(WaitForSingleObject(thread, INFINITE) == 0 && CloseHandle(thread));
+    TRUE(same_bytes(in("w"), in("weights")) && nothing_left(folder));
+
+    put(in("w"), "the old one");
+    reader = opened(in("w"), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE);
+    if (shared_too) {
+        WORKS(save_weights(in("w")));
+        TRUE(same_bytes(in("w"), in("weights")));
+    } else { /* Wine replaces no open file */
+        FAILS(IO, "perhaps since a program has it open", save_weights(in("w")));
+    }
+    TRUE(ReadFile(reader, again, sizeof again, &read, NULL) && read == 11 && memcmp(again, "the old one", 11) == 0);
+    CloseHandle(reader);
+    TRUE(nothing_left(folder));
+
+    TRUE(SetFileAttributesW(wide(in("w")), FILE_ATTRIBUTE_READONLY));
+    WRITES_FAIL(IO, "w: cannot be replaced: it is read-only", in("w"));
+    TRUE(SetFileAttributesW(wide(in("w")), FILE_ATTRIBUTE_NORMAL) && nothing_left(folder));
+}
+
+/* What a killed process has left is removed, what a living one writes is not. */
+static void leftovers(void)
+{
+    put(in(".mnist-0.tmp"), "stale");
+    put(in(".mnist-2.tmp"), "stale");
+    HANDLE live = CreateFileW(wide(in(".mnist-1.tmp")), GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_DELETE, NULL, CREATE_NEW, 0, NULL);
+    WORKS(save_weights(in("w")));
+    TRUE(!exists(in(".mnist-0.tmp")) && exists(in(".mnist-1.tmp")) && !exists(in(".mnist-2.tmp")));
+    CloseHandle(live);
+    WORKS(save_weights(in("w")));
+    TRUE(!exists(in(".mnist-1.tmp")));
+}
+
+static int writing;
+
+static DWORD WINAPI write_to_nobody(void *handle)
+{
+    DWORD written;
+    while (get(&writing))
+        WriteFile(handle, "nobody", 6, &written, NULL);
+    return 0;
+}
+
+/* A handle that was standard error's, and may come back as a file's, is none that the library writes to. */
+static void standard_handles(void)
+{
+    HANDLE before = GetStdHandle(STD_ERROR_HANDLE);
+    for (int i = 0; i < 40; i++) {
+        HANDLE other = opened(in("arrays.npz"), GENERIC_READ, 7);
+        SetStdHandle(STD_ERROR_HANDLE, other);
+        CloseHandle(other); /* the next one that is opened is likely to get the number */
+        set(&writing, 1);
+        HANDLE thread = CreateThread(NULL, 0, write_to_nobody, other, 0, NULL);
+        const mnist_status status = i % 2 ? save_weights(in("w")) : fit_to(in("w"));
+        set(&writing, 0);
+        WaitForSingleObject(thread, INFINITE);
+        SetStdHandle(STD_ERROR_HANDLE, before);
+        CloseHandle(thread);
+        TRUE(status == MNIST_OK);
+        TRUE(same_bytes(in("w"), in(i % 2 ? "weights" : "checkpoint")));
+    }
+}
+
+/* A stdout that takes UTF-16 only takes none of the library's text. */
+static void wide_stdout(void)
+{
+    fflush(stdout);
+    const int mode = _setmode(_fileno(stdout), _O_U16TEXT);
+    FAILS(IO, "stdout is wide-oriented", mnist_model_summary(model, NULL, NULL, error));
+    TRUE(_setmode(_fileno(stdout), mode) != -1);
+    WORKS(mnist_model_summary(model, NULL, NULL, error));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return 2;
+    begin(argv[1]);
+    ALL_WORK();
+    no_files();
+    names();
+    long_and_other_names();
+    replaced_while_open(GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") == NULL);
+    leftovers();
+    standard_handles();
+    wide_stdout();
+    return end();
+}
