@@ -2,7 +2,7 @@
 
 use super::again;
 #[cfg(windows)]
-use super::descriptors::{opened, patiently};
+use super::descriptors::{SHARING_VIOLATION, opened, patiently};
 use super::open::kind;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, Metadata};
@@ -154,9 +154,15 @@ fn expect_writable(path: &Path, there: &Metadata) -> Result<()> {
     }
     #[cfg(windows)]
     {
-        let opened = patiently(|| opened(|| File::options().write(true).open(path)));
-        if opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        use std::os::windows::fs::OpenOptionsExt;
+        const DELETE: u32 = 0x0001_0000; // who has it open has to share this, or no other can take its name
+        let to_write = patiently(|| opened(|| File::options().write(true).open(path)));
+        if to_write.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
             return refused("cannot be replaced: no right to write to it");
+        }
+        let to_replace = patiently(|| opened(|| File::options().access_mode(DELETE).open(path)));
+        if to_replace.is_err_and(|error| error.raw_os_error() == Some(SHARING_VIOLATION)) {
+            return refused("cannot be replaced: a program has it open");
         }
     }
     Ok(())
