@@ -146,8 +146,8 @@ impl Default for Storage {
     }
 }
 
-/// Bytes from which on a buffer gets pages of its own: two large ones.
-const PAGES_FROM: usize = 4 << 20;
+/// Bytes from which on a buffer gets pages of its own: two large ones. WebAssembly knows no pages to be asked for.
+const PAGES_FROM: usize = if cfg!(target_family = "wasm") { usize::MAX } else { 4 << 20 };
 
 impl Buffer {
     /// `len` zeros.

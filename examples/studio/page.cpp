@@ -33,6 +33,9 @@ const std::vector<page_file> &page_files()
         {"/pixels.js", "text/javascript; charset=utf-8",
 #include "pixels.js.inc"
         },
+        {"/program.js", "text/javascript; charset=utf-8",
+#include "program.js.inc"
+        },
         {"/icon.svg", "image/svg+xml",
 #include "icon.svg.inc"
         },

@@ -9,6 +9,7 @@
 
 use crate::error::{At, Result};
 use crate::files::{Log, Place, make_folders};
+use crate::kernels::process;
 use crate::memory;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -23,7 +24,7 @@ impl EventFile {
     /// Begins a file of its own in a folder, which is made if need be. Its name says when, by which process, and its `number`
     /// there; TensorBoard reads a folder's files in the order of their names.
     pub fn begin(folder: &Place, number: usize) -> Result<Self> {
-        let (seconds, process) = (now() as u64, std::process::id());
+        let (seconds, process) = (now() as u64, process::id());
         let place = folder.to(&format!("events.out.tfevents.{seconds:010}.libmnist.{process}.{number}.v2"))?;
         make_folders(&place).at(&place)?;
         let log = Log::open(&place).at(&place)?;

@@ -4,6 +4,10 @@ use super::Simd;
 use super::simd::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::simd::{Avx2, Avx512};
+#[cfg(target_feature = "relaxed-simd")]
+use super::simd::{Relaxed, Wasm};
+#[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+use super::simd::{Twice, Wasm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::variables;
 
@@ -13,8 +17,14 @@ pub struct Isa(Set);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Set {
-    /// Plain Rust, for every machine; on aarch64 the compiler makes NEON of it.
+    /// Plain Rust, for every machine; on aarch64 the compiler makes NEON of it. (In WebAssembly its vectors.)
     Portable,
+    /// WebAssembly's relaxed SIMD in an engine that fuses, 8 lanes.
+    #[cfg(target_feature = "relaxed-simd")]
+    Relaxed,
+    /// WebAssembly without it, a multiply-add being rounded twice: other bits, so that nobody gets it who has not asked for it.
+    #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+    Twice,
     /// AVX2 with FMA, 8 lanes.
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -44,12 +54,14 @@ impl Isa {
             (is_x86_feature_detected!("avx512f") && bits).then_some(Set::Avx512),
             (is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") && bits).then_some(Set::Avx2),
         ];
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_feature = "relaxed-simd")]
+        let fast = [Relaxed::fuses().then_some(Set::Relaxed)];
+        #[cfg(not(any(target_arch = "x86_64", target_feature = "relaxed-simd")))]
         let fast = [None; 0];
         fast.into_iter().flatten().chain([Set::Portable]).map(Isa)
     }
 
-    /// The one to use: what the environment variable `MNIST_ISA` (`avx512`, `avx2`, `portable`) forces, else the fastest.
+    /// The one to use: what the environment variable `MNIST_ISA` (`avx512`, `avx2`, `relaxed`, `portable`) forces, else the fastest.
     pub fn choose() -> Result<Isa> {
         Isa::named(variables::get("MNIST_ISA").map(|name| name.to_string_lossy().into_owned()).as_deref())
     }
@@ -57,12 +69,18 @@ impl Isa {
     fn named(name: Option<&str>) -> Result<Isa> {
         let Some(name) = name else { return Ok(Isa::available().next().unwrap_or(Isa::PORTABLE)) };
         let at = "environment variable MNIST_ISA";
+        #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+        if name == "rounded-twice" {
+            return Ok(Isa(Set::Twice));
+        }
         match name {
-            "avx512" | "avx2" | "portable" => Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
-                Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
-            }),
+            "avx512" | "avx2" | "relaxed" | "portable" => {
+                Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
+                    Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
+                })
+            }
             _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown instruction set")
-                .expected("avx512, avx2 or portable")
+                .expected("avx512, avx2, relaxed or portable")
                 .found(format_args!("`{name}`"))
                 .at(at)),
         }
@@ -72,6 +90,10 @@ impl Isa {
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Portable => "portable",
+            #[cfg(target_feature = "relaxed-simd")]
+            Set::Relaxed => "relaxed",
+            #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+            Set::Twice => "rounded-twice",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
             #[cfg(target_arch = "x86_64")]
@@ -94,6 +116,10 @@ impl Isa {
     pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
         match self.0 {
             Set::Portable => on::<Portable, K>(kernel),
+            #[cfg(target_feature = "relaxed-simd")]
+            Set::Relaxed => on::<Wasm<Relaxed>, K>(kernel),
+            #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+            Set::Twice => on::<Wasm<Twice>, K>(kernel),
             // SAFETY: this value exists only where the machine has the set (`available`).
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => unsafe { avx2(kernel) },

@@ -87,6 +87,11 @@ fn handled() -> *mut AtomicU64 {
     (&raw const WORD).cast_mut()
 }
 
+/// The system's number of this process; 0 where it numbers none, as in WebAssembly.
+pub fn id() -> u32 {
+    if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
+}
+
 /// Whether the process has rights that whoever started it may lack (set-user-ID, set-group-ID, capabilities): what the
 /// environment says is not to be believed then.
 pub fn is_privileged() -> bool {

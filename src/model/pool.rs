@@ -16,6 +16,9 @@ pub struct Pool {
     process: Process,
 }
 
+/// Whether a program can have threads here. Where it cannot, all work is done by who asks for it.
+const THREADS: bool = cfg!(any(not(target_family = "wasm"), target_feature = "atomics"));
+
 /// Bytes that must be to spare for a thread to be started. It takes a few hundred until it is at work, but asks for some of
 /// them, in std and in the C library, where neither an error nor a reserve is possible.
 const THREAD: usize = 64 << 10;
@@ -24,7 +27,8 @@ const THREAD: usize = 64 << 10;
 const STACK: usize = 2 << 20;
 
 impl Pool {
-    /// `threads` threads; 0 means all cores that the process may run on.
+    /// `threads` threads; 0 means all cores that the process may run on. Where there are no threads, any number means the
+    /// caller's.
     pub fn new(threads: usize) -> Result<Self> {
         const MOST: usize = 1024;
         if threads > MOST {
@@ -32,6 +36,9 @@ impl Pool {
                 .expected(format_args!("at most {MOST}"))
                 .found(threads)
                 .at("argument `threads`"));
+        }
+        if !THREADS {
+            return Ok(Pool::without_threads());
         }
         let threads = match threads {
             0 => {

@@ -1,19 +1,11 @@
 // What the network says of the digit on the pad, and what it is told when that is wrong.
 
 import { fromHex, onColours, paintDigit, percent } from './pixels.js';
+import { send } from './program.js';
 
 const byId = id => document.getElementById(id);
 const lookEvery = 150; // ms, during a lesson
 const most = list => list.indexOf(Math.max(...list));
-
-/** Sends a picture; what comes back, or an error with the program's message. */
-export async function send(path, body) {
-  const response = await fetch(path, { method: 'POST', body });
-  const reply = response.status === 204 ? null : await response.json();
-  if (!response.ok)
-    throw new Error(reply.error);
-  return reply;
-}
 
 export class Answer {
   /** `pad` holds the digit; `seen` is called with each picture as the network saw it, or null. */

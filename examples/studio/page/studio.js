@@ -1,11 +1,12 @@
 // The page: news from the program to the parts, and wishes of the user to the program.
 
-import { Answer, send } from './answer.js';
+import { Answer } from './answer.js';
 import { Curve } from './curves.js';
 import { Mistakes, showConfusion } from './exam.js';
 import { Filters } from './filters.js';
 import { Pad } from './pad.js';
 import { fromHex, percent } from './pixels.js';
+import { listen, send, testDigit } from './program.js';
 
 const byId = id => document.getElementById(id);
 const phases = {
@@ -103,21 +104,21 @@ function showExam(news) {
   curves.accuracy.redraw();
 }
 
-function listen() {
-  const events = new EventSource('/events');
-  const on = (name, show) => events.addEventListener(name, event => show(JSON.parse(event.data)));
-  on('state', showState);
-  on('curve', showCurve);
-  on('filters', news => filters.set(news));
-  on('exam', showExam);
-  on('mistakes', news => mistakes.set(news));
-  on('failure', ({ error }) => setText('phase', `Training has failed: ${error}`));
-  events.addEventListener('error', () => {
-    setText('phase', 'The program has ended');
-    setText('place', '');
-    setText('speed', '–');
-    document.querySelectorAll('header button').forEach(button => { button.disabled = true; });
-  });
+const hear = {
+  state: showState,
+  curve: showCurve,
+  filters: news => filters.set(news),
+  exam: showExam,
+  mistakes: news => mistakes.set(news),
+  loading: ({ what }) => setText('phase', what),
+  failure: ({ error }) => setText('phase', `Training has failed: ${error}`),
+};
+
+function ended() {
+  setText('phase', 'The program has ended');
+  setText('place', '');
+  setText('speed', '–');
+  document.querySelectorAll('header button').forEach(button => { button.disabled = true; });
 }
 
 // Wishes.
@@ -143,9 +144,8 @@ function putOnPad(image, label, picture) {
 }
 
 async function tryTestDigit() {
-  const response = await fetch(`/digit?image=${Math.floor(Math.random() * state.testDigits)}`);
-  const { image, label, picture } = await response.json();
+  const { image, label, picture } = await testDigit(Math.floor(Math.random() * state.testDigits));
   putOnPad(image, label, picture);
 }
 
-listen();
+listen(hear, ended);

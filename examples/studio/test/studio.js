@@ -99,7 +99,7 @@ export const browse = () => chromium.launch({
 });
 
 /** The page in a window of its own; `complaints` gathers errors on the console, and requests that leave the program. */
-export async function open(browser, address, options = {}) {
+export async function open(browser, address, options = {}, query = '') {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   context.setDefaultTimeout(patience);
   const page = await context.newPage();
@@ -107,7 +107,7 @@ export async function open(browser, address, options = {}) {
   page.on('console', message => ['error', 'warning'].includes(message.type()) && complaints.push(message.text()));
   page.on('pageerror', error => complaints.push(error.message));
   context.on('request', made => made.url().startsWith(`${address}/`) || complaints.push(`asks for ${made.url()}`));
-  await page.goto(address);
+  await page.goto(`${address}${query}`);
   await page.waitForSelector('body[data-phase]');
   return { context, page, complaints };
 }

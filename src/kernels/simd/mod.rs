@@ -1,20 +1,33 @@
 //! A vector of `f32`, whatever the machine calls it.
 //!
 //! Three implementations with the same results to the bit: AVX-512, AVX2 with FMA, and plain arrays. The arrays are
-//! what other machines get: on aarch64, where fused multiply-add is part of the base, the compiler makes NEON of them.
+//! what other machines get: on aarch64, where fused multiply-add is part of the base, the compiler makes NEON of them. In
+//! WebAssembly its vectors are in their place.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(not(target_feature = "simd128"))]
 mod fma;
+#[cfg(not(target_feature = "simd128"))]
 mod portable;
+#[cfg(target_feature = "simd128")]
+mod wasm;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+#[cfg(not(target_feature = "simd128"))]
 pub use portable::Portable;
+#[cfg(target_feature = "relaxed-simd")]
+pub use wasm::{Relaxed, Wasm};
+#[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
+pub use wasm::{Twice, Wasm};
+/// The vector that every machine has.
+#[cfg(target_feature = "simd128")]
+pub type Portable = wasm::Wasm<wasm::Exact>;
 
 /// Below this a number counts for nothing where it could stay for long. Numbers below 2^-126 ("subnormal") take some
 /// processors a hundred times as long, and what shrinks by a factor a step must be zero before it gets there.

@@ -1,0 +1,229 @@
+// What trains in the page: steps, one after the other, and between two of them whatever the user wants.
+//
+// It does what the served studio does (trainer.cpp, lesson.hpp, exam.hpp), and tells the same news. There are no threads: the
+// browser gets its turn after each step, so that a question waits for no more than that.
+
+import { Deck } from './deck.js';
+import { classes, Network, pixels } from './network.js';
+
+const batch = 32, stepsAPoint = 10, filtersPause = 100; // ms
+const examBatch = 100, mistakesShown = 12;
+const lessonRound = 2, lessonRounds = 60, sure = 0.8, copiesKept = 8, quickTest = 500;
+const stateOf = { run: 'training', pause: 'paused', stop: 'stopped' };
+
+const most = list => list.indexOf(Math.max(...list));
+const rounded = value => Math.round(value * 1e4) / 1e4;
+const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
+
+export class Trainer {
+  /**
+   * `data` is { train, test }, each { pictures, labels }; `tell(name, news)` hears how it goes; `turn()` lets the browser do
+   * what waits to be done.
+   */
+  constructor(library, data, { epochs, seed }, tell, turn) {
+    Object.assign(this, { library, epochs, seed, tell, turn });
+    this.test = data.test;
+    this.deck = new Deck(data.train, seed, (count, seed) => library.order(count, seed));
+    this.lessons = [];
+    this.network = null;
+    this.begin();
+  }
+
+  // Wishes.
+
+  pause() { this.want(this.wish === 'run' && !this.over, 'there is no training to pause', 'pause'); }
+
+  resume() { this.want(this.wish === 'pause', 'training is not paused', 'run'); }
+
+  stop() { this.want(this.wish !== 'stop' && !this.over, 'there is no training to stop', 'stop'); }
+
+  trainOn() {
+    this.want(this.wish === 'stop' || this.over, 'training has not ended', 'run');
+    this.goal = this.epoch + 1;
+  }
+
+  startOver() {
+    this.want(this.wish === 'stop' || this.over, 'training has not ended', 'run');
+    this.seed++;
+    this.begin();
+  }
+
+  /** What the weights of this moment say of a picture. */
+  ask(picture) {
+    return { probabilities: Array.from(this.network.predict(picture), rounded), picture: hex(picture) };
+  }
+
+  /** "No, that was a 7": a few steps on one digit, when its turn has come. */
+  teach(picture, label) {
+    return new Promise((done, failed) => {
+      this.lessons.push({ card: { picture, label }, done, failed });
+      this.wake?.();
+    });
+  }
+
+  testDigit(image) {
+    return { image, label: this.test.labels[image], picture: hex(this.testPicture(image)) };
+  }
+
+  get over() { return this.epoch >= this.goal; }
+
+  want(can, refusal, wish) {
+    if (!can)
+      throw new Error(refusal);
+    this.wish = wish;
+    this.wake?.();
+  }
+
+  // The work.
+
+  /** Trains until `until()` says so; by itself for ever. */
+  async work(until = () => false) {
+    while (!until()) {
+      if (this.lessons.length > 0)
+        await this.giveLesson(this.lessons.shift());
+      else if (this.wish === 'run' && !this.over)
+        await this.step();
+      else {
+        this.show(this.over ? 'finished' : stateOf[this.wish]);
+        this.showFilters();
+        await new Promise(wake => { this.wake = wake; });
+      }
+    }
+  }
+
+  /** Fresh weights. */
+  begin() {
+    this.network?.free();
+    this.network = new Network(this.library, this.seed);
+    this.deck.forget();
+    Object.assign(this, { wish: 'run', epoch: 0, goal: this.epochs, steps: 0, points: 0, speed: 0, exams: [], phase: 'training' });
+    this.gathered = { images: 0, loss: 0, right: 0 };
+    this.tell('curve', { from: 0, points: [] });
+    this.showFilters();
+    this.show('training');
+  }
+
+  async step() {
+    const began = performance.now();
+    const { pictures, labels } = this.deck.deal(batch);
+    const { loss, accuracy } = this.network.learn(pictures, labels);
+    this.steps++;
+    this.gather(labels.length, loss, accuracy);
+    this.measure(labels.length, (performance.now() - began) / 1000);
+    this.show('training');
+    if (performance.now() - this.filtersShown >= filtersPause)
+      this.showFilters();
+    await this.turn();
+    if (this.deck.left === 0) {
+      await this.examine();
+      this.deck.shuffle();
+      this.epoch++;
+    }
+  }
+
+  /** A point of the curve after a few steps: their mean. */
+  gather(images, loss, accuracy) {
+    const sum = this.gathered;
+    sum.images += images;
+    sum.loss += loss * images;
+    sum.right += accuracy * images;
+    if (this.steps % stepsAPoint !== 0)
+      return;
+    this.tell('curve', { from: this.points++ || 0, points: [[this.steps, sum.loss / sum.images, sum.right / sum.images].map(rounded)] });
+    this.gathered = { images: 0, loss: 0, right: 0 };
+  }
+
+  /** Images a second, over about the last second. */
+  measure(images, seconds) {
+    if (seconds > 0)
+      this.speed += (this.steps === 1 ? 1 : Math.min(1, seconds)) * (images / seconds - this.speed);
+  }
+
+  testPicture(image) { return this.test.pictures.subarray(image * pixels, (image + 1) * pixels); }
+
+  /** What the network says of the test digits, some at a time; calls back with each one's number and probabilities. */
+  async sit(count, heard) {
+    for (let first = 0; first < count; first += examBatch) {
+      const end = Math.min(count, first + examBatch);
+      const said = this.network.predict(this.test.pictures.subarray(first * pixels, end * pixels));
+      for (let image = first; image < end; image++)
+        heard(image, said.subarray((image - first) * classes, (image - first + 1) * classes));
+      await this.turn();
+    }
+  }
+
+  async examine() {
+    this.showFilters();
+    this.show('testing');
+    const count = this.test.labels.length, confusion = Array.from({ length: classes }, () => new Array(classes).fill(0));
+    const mistakes = [];
+    let loss = 0;
+    await this.sit(count, (image, said) => {
+      const label = this.test.labels[image], chosen = most(Array.from(said));
+      confusion[label][chosen]++;
+      loss -= Math.log(Math.max(said[label], 1e-7));
+      if (chosen !== label)
+        mistakes.push({ image, label, said: chosen, probability: rounded(said[chosen]) });
+    });
+    const right = confusion.reduce((sum, row, label) => sum + row[label], 0);
+    this.exams.push([this.steps, rounded(loss / count), right / count]);
+    this.tell('exam', { tests: this.exams, confusion });
+    const worst = mistakes.sort((a, b) => b.probability - a.probability).slice(0, mistakesShown)
+      .map(mistake => ({ ...mistake, picture: hex(this.testPicture(mistake.image)) }));
+    this.tell('mistakes', { epoch: this.epoch + 1, mistakes: worst });
+  }
+
+  /** The share of some test digits that it knows. */
+  async quickTest() {
+    const count = Math.min(quickTest, this.test.labels.length);
+    let right = 0;
+    await this.sit(count, (image, said) => { right += most(Array.from(said)) === this.test.labels[image]; });
+    return right / count;
+  }
+
+  /**
+   * Rounds of two steps until it is sure of the digit. There is one copy of it in a batch, among digits that it knows: one that
+   * sees the same picture again and again forgets others for it.
+   */
+  async giveLesson({ card, done, failed }) {
+    try {
+      this.show('teaching');
+      const ask = () => Array.from(this.network.predict(card.picture), rounded);
+      const before = ask(), accuracyBefore = await this.quickTest();
+      let after = before, steps = 0;
+      for (let round = 0; round < lessonRounds && !(steps > 0 && after[card.label] >= sure); round++) {
+        for (let i = 0; i < lessonRound; i++) {
+          const { pictures, labels } = Deck.together([card, ...Array.from({ length: batch - 1 }, () => this.deck.draw())]);
+          this.network.learn(pictures, labels);
+          steps++;
+        }
+        after = ask();
+        await this.turn();
+      }
+      this.deck.add(card, copiesKept);
+      this.showFilters();
+      const known = after[card.label] >= sure, accuracyAfter = await this.quickTest();
+      done({ before, after, steps, known, accuracyBefore, accuracyAfter });
+    } catch (error) {
+      failed(error);
+    }
+  }
+
+  // News.
+
+  show(phase) {
+    this.tell('state', {
+      phase, epoch: this.epoch, epochs: this.goal, done: rounded(1 - this.deck.left / this.deck.size), steps: this.steps,
+      speed: Math.round(this.speed), testDigits: this.test.labels.length,
+    });
+  }
+
+  /** The first layer: nine numbers a filter, and a bias each. */
+  showFilters() {
+    this.filtersShown = performance.now();
+    const weights = this.network.weight('conv2d/kernel'), bias = this.network.weight('conv2d/bias'); // [3, 3, 1, filters]
+    const taps = weights.length / bias.length;
+    const kernel = Array.from(weights, (_, i) => rounded(weights[(i % taps) * bias.length + Math.floor(i / taps)]));
+    this.tell('filters', { kernel, bias: Array.from(bias, rounded) });
+  }
+}
