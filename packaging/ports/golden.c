@@ -119,7 +119,8 @@ static void print_line(const char *name, const mnist_model *model, const mnist_d
     fflush(stdout);
 }
 
-/* Samples of noise in [-1, 1), and what they are to give: labels below `classes`, or targets in [0, 1) of `classes` numbers. */
+/* Samples of noise in [-1, 1), and what they are to give: labels below `classes`, or targets of `classes` numbers in [0, 1), a
+ * third of them 0. */
 static mnist_dataset *noise(const size_t *shape, size_t count, size_t classes, int targets)
 {
     const size_t dims[4] = {count, shape[0], shape[1], shape[2]};
@@ -133,7 +134,7 @@ static mnist_dataset *noise(const size_t *shape, size_t count, size_t classes, i
     for (size_t i = 0; i < len; i++)
         x[i] = (float)(state = state * 1664525u + 1013904223u) / 2147483648.0f - 1.0f;
     for (size_t i = 0; i < count * classes; i++)
-        y[i] = (float)((state = state * 1664525u + 1013904223u) >> 8) / 16777216.0f;
+        y[i] = i * 7 % 11 % 3 == 1 ? 0.0f : (float)((state = state * 1664525u + 1013904223u) >> 8) / 16777216.0f;
     for (size_t i = 0; i < count; i++)
         labels[i] = (uint32_t)((i * 7 + (x[i] > 0.0f)) % classes);
     const mnist_array samples = {x, MNIST_DTYPE_F32, rank, dims};

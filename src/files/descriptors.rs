@@ -123,11 +123,13 @@ pub fn opened(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
     Err(io::Error::new(io::ErrorKind::ResourceBusy, "there is no descriptor but those of standard input and output"))
 }
 
+/// Windows' error for a file that somebody has open and does not share.
+pub const SHARING_VIOLATION: i32 = 32;
+
 /// Whether a call has failed because somebody has the file open, as only Windows refuses it: to other programs that do not
 /// share what they read, and for as long as a removed file is still open somewhere.
 pub fn is_held(error: &io::Error) -> bool {
     const ACCESS_DENIED: i32 = 5; // which may have another reason
-    const SHARING_VIOLATION: i32 = 32;
     cfg!(windows) && matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION))
 }
 

@@ -2,7 +2,7 @@
 
 use super::again;
 #[cfg(windows)]
-use super::descriptors::{opened, patiently};
+use super::descriptors::{SHARING_VIOLATION, opened, patiently};
 use super::open::kind;
 use crate::error::{Error, ErrorKind, Result};
 use std::fs::{self, File, Metadata};
@@ -131,34 +131,50 @@ fn link(path: &Path) -> io::Result<Option<PathBuf>> {
 
 /// A file that this process may not write to is not to be replaced either, though the folder would allow it.
 fn expect_writable(path: &Path, there: &Metadata) -> Result<()> {
-    let refused = |what| Err(Error::new(ErrorKind::Io, what).expected("a file that may be written to"));
-    // To whom everything is allowed it is said here, to the others below.
-    if there.permissions().readonly() {
-        return refused("cannot be replaced: it is read-only");
+    // To whom everything is allowed it is said here, to the others by the system. (WASI has no permissions: no file has any.)
+    if cfg!(not(target_family = "wasm")) && there.permissions().readonly() {
+        return refused("it is read-only");
     }
-    #[cfg(unix)]
-    {
-        use rustix::fs::{Access, AtFlags, CWD, accessat};
-        use rustix::io::Errno;
-        match again(|| Ok(accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?))
-            .map_err(|e| Errno::from_io_error(&e))
-        {
-            Ok(()) | Err(Some(Errno::NOSYS | Errno::INVAL)) => (),
-            Err(Some(Errno::ROFS)) => return refused("cannot be replaced: the file system is read-only"),
-            Err(_) => return refused("cannot be replaced: no right to write to it"),
-        }
-        if is_mount_point(path) {
-            let error = Error::new(ErrorKind::Io, "cannot be replaced: something is mounted there");
-            return Err(error.expected("a file in its folder").found("a mount point"));
-        }
+    expect_allowed(path)
+}
+
+fn refused(why: &str) -> Result<()> {
+    Err(Error::new(ErrorKind::Io, format!("cannot be replaced: {why}")).expected("a file that may be written to"))
+}
+
+#[cfg(unix)]
+fn expect_allowed(path: &Path) -> Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    use rustix::io::Errno;
+    match again(|| Ok(accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?)).map_err(|e| Errno::from_io_error(&e)) {
+        Ok(()) | Err(Some(Errno::NOSYS | Errno::INVAL)) => (),
+        Err(Some(Errno::ROFS)) => return refused("the file system is read-only"),
+        Err(_) => return refused("no right to write to it"),
     }
-    #[cfg(windows)]
-    {
-        let opened = patiently(|| opened(|| File::options().write(true).open(path)));
-        if opened.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-            return refused("cannot be replaced: no right to write to it");
-        }
+    if is_mount_point(path) {
+        let error = Error::new(ErrorKind::Io, "cannot be replaced: something is mounted there");
+        return Err(error.expected("a file in its folder").found("a mount point"));
     }
+    Ok(())
+}
+
+#[cfg(windows)]
+fn expect_allowed(path: &Path) -> Result<()> {
+    use std::os::windows::fs::OpenOptionsExt;
+    const DELETE: u32 = 0x0001_0000; // who has it open has to share this, or no other can take its name
+    let to_write = patiently(|| opened(|| File::options().write(true).open(path)));
+    if to_write.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        return refused("no right to write to it");
+    }
+    let to_replace = patiently(|| opened(|| File::options().access_mode(DELETE).open(path)));
+    if to_replace.is_err_and(|error| error.raw_os_error() == Some(SHARING_VIOLATION)) {
+        return refused("a program has it open");
+    }
+    Ok(())
+}
+
+#[cfg(not(any(unix, windows)))]
+fn expect_allowed(_: &Path) -> Result<()> {
     Ok(())
 }
 

@@ -120,6 +120,7 @@ fn remove_stale(path: &Path) -> bool {
 fn open_as_it_is(path: &Path) -> io::Result<File> {
     let open = |read, write| {
         let mut options = File::options();
+        options.read(read).write(write);
         #[cfg(unix)]
         {
             let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_NOFOLLOW;
@@ -130,7 +131,7 @@ fn open_as_it_is(path: &Path) -> io::Result<File> {
             use std::os::windows::fs::OpenOptionsExt;
             options.share_mode(SHARE_DELETE).custom_flags(OPEN_THE_LINK);
         }
-        opened(|| options.clone().read(read).write(write).open(path))
+        opened(|| options.open(path))
     };
     let forbidden = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     match open(true, true) {

@@ -12,8 +12,8 @@ use crate::optimizers;
 use serde_json::{Map, Value, json};
 use std::io::{BufWriter, Seek, Write};
 use zip::CompressionMethod::Stored;
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{System, ZipWriter};
 
 /// The version of Keras whose form this is.
 const VERSION: &str = "3.15.1";
@@ -37,7 +37,8 @@ pub fn write(model: &Model, weights: &[f32], state: &State, file: impl Write + S
     let metadata = json!({ "keras_version": VERSION }).to_string();
     let mut zip = ZipWriter::new(BufWriter::new(file));
     let large = weights.len().saturating_mul(8) > (1 << 30);
-    let options = SimpleFileOptions::default().compression_method(Stored).large_file(large);
+    // The system that is named is always the same one, so that the same model is the same bytes.
+    let options = SimpleFileOptions::default().compression_method(Stored).large_file(large).system(System::Unix);
     for (name, text) in [(METADATA, metadata), (CONFIG, config(model, state).to_string())] {
         zip.start_file(name, options).map_err(failed)?;
         zip.write_all(text.as_bytes())?;

@@ -202,7 +202,7 @@ static void replaced_while_open(int shared_too)
     DWORD read;
     put(in("w"), "the old one");
     HANDLE reader = opened(in("w"), GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE);
-    WRITES_FAIL(IO, "w: cannot be replaced, perhaps since a program has it open: ", in("w"));
+    WRITES_FAIL(IO, "w: cannot be replaced: a program has it open", in("w"));
     TRUE(ReadFile(reader, first, sizeof first, &read, NULL) && read == 11 && memcmp(first, "the old one", 11) == 0);
     HANDLE thread = CreateThread(NULL, 0, close_soon, reader, 0, NULL);
     WORKS(save_weights(in("w")));

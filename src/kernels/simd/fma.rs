@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   s + e = a * b + c     exactly: s the sum rounded to 53 bits, e what is missing       (Knuth's TwoSum)
-//!   s to odd              where e is not 0 and s's last bit is, the neighbour of s on e's side: its last bit is 1
+//!   s to odd              where e is not 0: the nearest number towards 0, its last bit set
 //!   f32                   the one rounding that counts: to odd at 53 bits, the first one took nothing away that it needs
 //! ```
 //!
@@ -35,11 +35,9 @@ fn exact(a: f32, b: f32, c: f32) -> f32 {
     let s = product + c;
     let of_c = s - product;
     let e = (product - (s - of_c)) + (c - of_c); // NaN where s is not finite
-    let bits = s.to_bits();
-    let missing = u64::from(e.abs() > 0.0).wrapping_neg();
-    let even = (bits & 1).wrapping_sub(1);
-    let inwards = (bits ^ e.to_bits()) >> 63; // 1 where e pulls towards 0
-    f64::from_bits(bits.wrapping_add(1u64.wrapping_sub(2 * inwards) & missing & even)) as f32
+    let inexact = u64::from(e.abs() > 0.0);
+    let too_far = (s.to_bits() ^ e.to_bits()) >> 63 & inexact; // 1 where s was rounded away from 0
+    f64::from_bits(s.to_bits().wrapping_sub(too_far) | inexact) as f32
 }
 
 #[cfg(test)]
