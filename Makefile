@@ -39,10 +39,10 @@ endif
 all: $(BUILT)/done
 
 # Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
-# The libraries are copied away at once: a later build with other features does not change what is installed. The crate
-# types are named because cargo leaves link-time optimization out, silently, where an rlib is among them.
+# The libraries are copied away at once: a later build with other features does not change what is installed. All is
+# optimized at link time; the crate types are named because cargo leaves that out, silently, where an rlib is among them.
 $(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find src -type f) $(BUILT)/flags
-	$(WITH_STD) cargo rustc --release --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) $(STD_FLAGS) -- \
+	$(WITH_STD) cargo rustc --release --config profile.release.lto=true --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) $(STD_FLAGS) -- \
 	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
 	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
 	    [ ! -e $(RELEASE)/$$file ] || cp $(RELEASE)/$$file $(BUILT) || exit; \
