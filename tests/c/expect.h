@@ -57,7 +57,7 @@ static void expect_true(int line, const char *what, int is)
 #define TRUE(condition) expect_true(__LINE__, #condition, condition)
 
 /* The program's end: says how many checks there were, and fails if one did. */
-static int report(void)
+static inline int report(void)
 {
     mnist_error_free(error);
     printf("%d checks, %d failures\n", checks, failures);
@@ -99,7 +99,7 @@ static inline mnist_model *network(size_t side, size_t filters, size_t units)
     return model;
 }
 
-static mnist_fit_options quiet(void)
+static inline mnist_fit_options quiet(void)
 {
     mnist_fit_options options;
     mnist_fit_options_init(&options, sizeof options);
