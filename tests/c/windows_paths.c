@@ -77,6 +77,13 @@ static const char *kept(const char *name)
     return strcpy(copy, path);
 }
 
+/* Every call fails with each path of an array. */
+#define ALL_FAIL(status, needle, paths)                                                                                \
+    for (size_t i = 0; i < sizeof(paths) / sizeof *(paths); i++) {                                                     \
+        READS_FAIL(status, needle, (paths)[i]);                                                                        \
+        WRITES_FAIL(status, needle, (paths)[i]);                                                                       \
+    }
+
 /* What no path may lead to: told before anything is opened, or begun. */
 static void no_files(void)
 {
@@ -85,14 +92,8 @@ static void no_files(void)
         kept("nul"), kept("con.npz"), kept("aux/w"), kept("COM7.d/w"), "\\\\.\\COM1", "//./nul", "\\\\.\\C:\\w", "\\\\.\\PhysicalDrive0",
         "\\\\?\\GLOBALROOT\\Device\\Null", "\\??\\C:\\w"};
     const char *const pipes[] = {"\\\\localhost\\pipe\\x", "//localhost/PIPE/x", "\\\\?\\UNC\\localhost\\pipe\\x"};
-    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
-        READS_FAIL(IO, "expected a file, found a device", devices[i]);
-        WRITES_FAIL(IO, "expected a file, found a device", devices[i]);
-    }
-    for (size_t i = 0; i < sizeof pipes / sizeof *pipes; i++) {
-        READS_FAIL(IO, "expected a file, found a pipe", pipes[i]);
-        WRITES_FAIL(IO, "expected a file, found a pipe", pipes[i]);
-    }
+    ALL_FAIL(IO, "expected a file, found a device", devices)
+    ALL_FAIL(IO, "expected a file, found a pipe", pipes)
     READS_FAIL(IO, "expected a file, found a directory", folder);
     WRITES_FAIL(IO, "expected a file, found a directory", folder);
 
@@ -114,26 +115,11 @@ static void names(void)
     const char *const letters[] = {kept("a*"), kept("a?"), kept("<a"), kept("a\"b"), kept("a|b"), kept("a\nb")};
     const char *const drives[] = {"C:w", "z:", "c:..\\w"};
     const char *const bytes[] = {kept("a\xff"), kept("a\xc3"), kept("\xed\xa0\x80"), "\xc0\xafw"};
-    for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
-        READS_FAIL(INVALID_ARGUMENT, "alternate stream", streams[i]);
-        WRITES_FAIL(INVALID_ARGUMENT, "alternate stream", streams[i]);
-    }
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        READS_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends[i]);
-        WRITES_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends[i]);
-    }
-    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++) {
-        READS_FAIL(INVALID_ARGUMENT, "has a character that no name on Windows has", letters[i]);
-        WRITES_FAIL(INVALID_ARGUMENT, "has a character that no name on Windows has", letters[i]);
-    }
-    for (size_t i = 0; i < sizeof drives / sizeof *drives; i++) {
-        READS_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives[i]);
-        WRITES_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives[i]);
-    }
-    for (size_t i = 0; i < sizeof bytes / sizeof *bytes; i++) {
-        READS_FAIL(INVALID_ARGUMENT, "is not UTF-8", bytes[i]);
-        WRITES_FAIL(INVALID_ARGUMENT, "is not UTF-8", bytes[i]);
-    }
+    ALL_FAIL(INVALID_ARGUMENT, "alternate stream", streams)
+    ALL_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends)
+    ALL_FAIL(INVALID_ARGUMENT, "has a character that no name on Windows has", letters)
+    ALL_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives)
+    ALL_FAIL(INVALID_ARGUMENT, "is not UTF-8", bytes)
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", kept("new-folder/"));
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", kept("new-folder\\"));
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", kept("new-folder/."));
