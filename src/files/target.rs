@@ -120,12 +120,15 @@ fn followed(path: &Path) -> Result<PathBuf> {
     Err(Error::new(ErrorKind::Io, "cannot be replaced: too many links"))
 }
 
-/// What a link says; `None` for nothing, or no link.
+/// What a link says; `None` for nothing, or no link, which not every system tells by an error of its own.
 fn link(path: &Path) -> io::Result<Option<PathBuf>> {
-    match fs::symlink_metadata(path) {
-        Ok(there) if there.is_symlink() => fs::read_link(path).map(Some),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(None),
+    match fs::read_link(path) {
+        Ok(to) => Ok(Some(to)),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => Ok(None),
+            _ if fs::symlink_metadata(path).is_ok_and(|there| !there.is_symlink()) => Ok(None),
+            _ => Err(error),
+        },
     }
 }
 
