@@ -3,9 +3,12 @@
 
 export PORTS=${PORTS:-$HOME/.cache/mnist-ports}
 
+# What cargo calls a setting of TARGET in the environment.
+cargo_variable() { # cargo_variable TARGET LINKER|RUNNER|RUSTFLAGS
+    echo "CARGO_TARGET_$(tr a-z- A-Z_ <<< "$1")_$2"
+}
 for_cargo() { # for_cargo TARGET LINKER [RUNNER...]
-    local target=CARGO_TARGET_$(tr a-z- A-Z_ <<< "$1")
-    export "${target}_LINKER=$2" "${target}_RUNNER=${*:3}"
+    export "$(cargo_variable "$1" LINKER)=$2" "$(cargo_variable "$1" RUNNER)=${*:3}"
 }
 for_cargo aarch64-unknown-linux-gnu aarch64-linux-gnu-gcc qemu-aarch64 -L /usr/aarch64-linux-gnu
 for_cargo armv7-unknown-linux-gnueabihf arm-linux-gnueabihf-gcc qemu-arm -L /usr/arm-linux-gnueabihf
