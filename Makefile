@@ -5,6 +5,7 @@
 #     make install PREFIX=/usr DESTDIR=/tmp/root    for a package
 #     make uninstall PREFIX=...                     takes away what install has put there
 #     make dist                                     an archive of the same files, to be unpacked anywhere
+#     make check                                    all checks, about an hour; tests/all runs some of them by name
 #     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    the library for Windows, from here (docs/windows.md)
 #
 # It needs Rust, a C compiler and make. What goes where is told by packaging/place; the version by Cargo.toml, and what a
@@ -41,7 +42,7 @@ all: $(BUILT)/done
 # Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
 # The libraries are copied away at once: a later build with other features does not change what is installed. All is
 # optimized at link time; the crate types are named because cargo leaves that out, silently, where an rlib is among them.
-$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find src -type f) $(BUILT)/flags
+$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find build src -type f) $(BUILT)/flags
 	$(WITH_STD) cargo rustc --release --config profile.release.lto=true --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) $(STD_FLAGS) -- \
 	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
 	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
@@ -66,8 +67,11 @@ uninstall: all
 dist: all
 	packaging/dist
 
+check:
+	tests/all
+
 clean:
 	rm -rf $(BUILT)
 
 FORCE:
-.PHONY: all install uninstall dist clean FORCE
+.PHONY: all install uninstall dist check clean FORCE

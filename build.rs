@@ -6,6 +6,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "build/chapters.rs"]
+mod chapters;
+
 fn main() {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
@@ -13,44 +16,24 @@ fn main() {
     soname(&out);
     stays();
     cancels();
-    for path in ["src/capi", "cbindgen.toml", "build.rs"] {
+    for path in ["src/capi", "cbindgen.toml", "build.rs", "build"] {
         println!("cargo::rerun-if-changed={path}");
     }
     println!("cargo::rerun-if-env-changed=MNIST_UPDATE_HEADER");
 }
 
-/// The files whose items the header declares, in its order.
-const FILES: [&str; 19] = [
-    "error",
-    "npz",
-    "dataset",
-    "array",
-    "source",
-    "image",
-    "graph",
-    "output",
-    "model",
-    "layers",
-    "fit",
-    "evaluate",
-    "named_weights",
-    "weights",
-    "memory",
-    "c_source",
-    "keras",
-    "onnx",
-    "history",
-];
-
 fn header(root: &Path, path: &Path) {
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml");
+    let sources = root.join("src/capi");
     let mut builder = cbindgen::Builder::new().with_config(config);
-    for file in FILES {
-        builder = builder.with_src(root.join("src/capi").join(file).with_extension("rs"));
+    for file in chapters::files() {
+        builder = builder.with_src(sources.join(file).with_extension("rs"));
     }
-    let preamble = fs::read_to_string(root.join("src/capi/preamble.h")).expect("src/capi/preamble.h");
-    let bindings = builder.with_header(preamble.trim_end()).generate().expect("the header");
-    bindings.write_to_file(path);
+    let preamble = fs::read_to_string(sources.join("preamble.h")).expect("src/capi/preamble.h");
+    let (bindings, mut text) = (builder.with_header(preamble.trim_end()).generate().expect("the header"), Vec::new());
+    bindings.write(&mut text);
+    let text = String::from_utf8(text).expect("sources are UTF-8");
+    fs::write(path, chapters::arrange(&text, &sources)).expect("the folder is cargo's");
     if env::var_os("MNIST_UPDATE_HEADER").is_some() {
         fs::copy(path, root.join("include/mnist.h")).expect("include/mnist.h");
     }

@@ -1,0 +1,98 @@
+//! The blocks of code in the project's Markdown pages.
+
+use std::path::{Path, PathBuf};
+
+/// A block: between fences, or lines that are indented by four blanks or more.
+#[derive(Debug, PartialEq)]
+pub struct Block {
+    /// The page, from the project's folder on.
+    pub page: String,
+    /// The number of its first line of code, from 1.
+    pub line: usize,
+    /// What stands behind the opening fence: "c", "cpp program"; "" for an indented block.
+    pub info: String,
+    /// The code, without the margin, each line with its end.
+    pub text: String,
+}
+
+impl Block {
+    /// Where it is, for messages.
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.page, self.line)
+    }
+
+    /// The first word behind the fence.
+    pub fn language(&self) -> &str {
+        self.info.split_whitespace().next().unwrap_or("")
+    }
+}
+
+/// All pages of the project but the change log, which has no code.
+pub fn pages(root: &Path) -> Vec<PathBuf> {
+    let (mut pages, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let others = ["target", "node_modules", "build", "dist", "venv", "CHANGELOG.md"];
+            if path.is_symlink() || name.starts_with('.') || others.contains(&name) || path == root.join("docs/reference") {
+                continue;
+            }
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.ends_with(".md") {
+                pages.push(path);
+            }
+        }
+    }
+    pages.sort();
+    pages
+}
+
+/// The blocks of a page's text.
+pub fn blocks(page: &str, text: &str) -> Vec<Block> {
+    let (mut blocks, mut open) = (Vec::new(), None::<Block>);
+    let (mut fence, mut margin, mut blank) = (None::<usize>, 4, true);
+    for (i, line) in text.lines().enumerate() {
+        let indent = line.len() - line.trim_start().len();
+        let begin = |info: &str, line| Block { page: page.into(), line, info: info.trim().into(), text: String::new() };
+        if let Some(width) = fence {
+            if line.trim_start().starts_with("```") {
+                blocks.extend(open.take());
+                (fence, blank) = (None, true);
+            } else {
+                let block = open.as_mut().unwrap();
+                block.text += &format!("{}\n", &line[width.min(indent)..]);
+            }
+            continue;
+        }
+        if let Some(info) = line.trim_start().strip_prefix("```") {
+            blocks.extend(open.take());
+            (open, fence) = (Some(begin(info, i + 2)), Some(indent));
+        } else if line.trim().is_empty() {
+            if let Some(block) = &mut open {
+                block.text += "\n";
+            }
+        } else if indent >= margin && (blank || open.is_some()) {
+            open.get_or_insert_with(|| begin("", i + 1)).text += &format!("{}\n", &line[margin..]);
+        } else {
+            blocks.extend(open.take());
+            // What belongs to an item of a list is indented as the item's text.
+            let item = line.trim_start().starts_with("* ") || line.trim_start().starts_with("- ");
+            margin = if item { indent + 6 } else if indent == 0 { 4 } else { margin };
+        }
+        blank = line.trim().is_empty();
+    }
+    blocks.extend(open);
+    blocks.iter_mut().for_each(|block| block.text = format!("{}\n", block.text.trim_end()));
+    blocks
+}
+
+#[test]
+fn reads_fenced_and_indented_blocks() {
+    let text = "Text\n    no code\n\n    make x  # y\n\n    z\n\n* item\n    more of it\n\n    still text\n\n      ```c\n      f();\n        g();\n      ```\n\
+                Text.\n\n```cpp program\nint main()\n```\n";
+    let found = blocks("p.md", text);
+    let found: Vec<_> = found.iter().map(|b| (b.line, b.info.as_str(), b.text.as_str())).collect();
+    assert_eq!(found, [(4, "", "make x  # y\n\nz\n"), (14, "c", "f();\n  g();\n"), (20, "cpp program", "int main()\n")]);
+}
