@@ -37,7 +37,10 @@ WITH_STD  = . packaging/ports/env.sh; \
 STD_FLAGS = $$STD_FLAGS
 endif
 
-all: $(BUILT)/done
+# The reference is built where Doxygen and Python are.
+REFERENCE = $(if $(and $(shell command -v doxygen),$(shell command -v python3)),$(BUILT)/reference/html/index.html)
+
+all: $(BUILT)/done $(REFERENCE)
 
 # Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
 # The libraries are copied away at once: a later build with other features does not change what is installed. All is
@@ -52,6 +55,10 @@ $(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/n
 	cargo pkgid | sed 's/.*[#@]//' > $(BUILT)/version
 	packaging/notices $(CARGO_FLAGS) > $(BUILT)/NOTICES
 	touch $@
+
+$(BUILT)/reference/html/index.html: docs/Doxyfile $(wildcard include/* docs/*.md docs/doxygen/* examples/*.c examples/*.cpp examples/reference/*.c)
+	rm -rf $(BUILT)/reference
+	docs/doxygen/build $(BUILT)/reference
 
 # Renewed when the flags are others than last time.
 $(BUILT)/flags: FORCE

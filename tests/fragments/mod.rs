@@ -44,6 +44,7 @@ const AROUND: &str = r#"
     mnist_fit_options_init(&fit, sizeof fit);
     mnist_evaluate_options_init(&evaluate, sizeof evaluate);
     fit.verbose = 0;
+    fit.validation_split = 0.25;
     check(mnist_model_compile(model, &compile, error));
 "#;
 
@@ -56,6 +57,9 @@ const USE: &str = r#"
         check(mnist_model_fit(model, compile.loss_config ? targets : train, &fit, NULL, error));
     (void)status, (void)evaluate;
 "#;
+
+/// Lines need not use all of what is around them, and may leave out what fills their arrays.
+const PARTS: [&str; 2] = ["-Wno-unused", "-Wno-maybe-uninitialized"];
 
 /// A folder with files that lines of documents read, and the library.
 pub struct Fragments {
@@ -70,7 +74,7 @@ impl Fragments {
         let can_fail = header.functions.iter().filter(|function| function.returns == "mnist_status");
         let checked = can_fail.map(|f| format!("#define {0}(...) checked({0}(__VA_ARGS__), \"{0}\")\n", f.name)).collect();
         let fragments = Self { folder: tempfile::tempdir().unwrap(), checked };
-        let writer = fragments.main("", "", FILES);
+        let writer = fragments.main("", FILES);
         fragments.compile_and_run("files.c", &writer, &[]);
         state_dict(&fragments.path("pytorch.safetensors"));
         fragments
@@ -81,21 +85,20 @@ impl Fragments {
     }
 
     /// A program of the lines: `top` goes before main, `lines` into it.
-    fn main(&self, top: &str, before: &str, lines: &str) -> String {
+    fn main(&self, top: &str, lines: &str) -> String {
         let checked = &self.checked;
         format!(
             "#include <mnist.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <stdlib.h>\n#include <string.h>\n\
              static mnist_status checked(mnist_status status, const char *call)\n\
              {{\n    if (status < 0)\n        fprintf(stderr, \"%s: %s\\n\", call, mnist_status_name(status)), exit(1);\n    return status;\n}}\n\
-             {checked}#define check(call) ((void)(call))\n{top}\nint main(void)\n{{\n{before}{AROUND}\n    {{\n{lines}\n    }}\n{USE}    return 0;\n}}\n"
+             {checked}#define check(call) ((void)(call))\n{top}\nint main(void)\n{{{AROUND}\n    {{\n{lines}\n    }}\n{USE}    return 0;\n}}\n"
         )
     }
 
     fn compile_and_run(&self, name: &str, source: &str, more: &[&str]) {
         std::fs::write(self.path(name), source).unwrap();
         let include = format!("-I{}", self.folder.path().display());
-        // A fragment need not use all of what is around it.
-        let flags = [&["-Wno-unused", &include][..], more].concat();
+        let flags = [&PARTS[..], &[&include], more].concat();
         run(Command::new(link(self.folder.path(), &self.path(name), &flags)).current_dir(self.folder.path()));
     }
 
@@ -109,24 +112,22 @@ impl Fragments {
         // The state_dict of a network that cannot be told by its tensors' shapes is another file than the weights.
         let net = if lines.contains("_mapped") { "pytorch.safetensors" } else { "net.safetensors" };
         let lines = lines.replace("net.safetensors", net);
-        let more: &[&str] = match top.contains("#include \"digits.c\"") {
-            true => &[&self.object("digits.c")],
-            false => &[],
-        };
-        self.compile_and_run("fragment.c", &self.main(&top, "", &lines), more);
+        let object = top.contains("#include \"digits.c\"").then(|| self.object("digits.c"));
+        let more: Vec<_> = object.iter().map(String::as_str).collect();
+        self.compile_and_run("fragment.c", &self.main(&top, &lines), &more);
     }
 
     /// Lines of C that cannot run without a part that the reader has: compiled.
     pub fn compile_c(&self, lines: &str) {
         let (top, lines): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with(['#']) || line.starts_with("extern "));
-        std::fs::write(self.path("compiled.c"), self.main(&top.join("\n"), "", &lines.join("\n"))).unwrap();
+        std::fs::write(self.path("compiled.c"), self.main(&top.join("\n"), &lines.join("\n"))).unwrap();
         self.object("compiled.c");
     }
 
     fn object(&self, name: &str) -> String {
         let object = self.path(name).with_extension("o");
         let mut command = compiler(name);
-        command.args(["-Wno-unused", "-ffp-contract=off", "-c", "-o"]).arg(&object).arg(self.path(name));
+        command.args(PARTS).args(["-ffp-contract=off", "-c", "-o"]).arg(&object).arg(self.path(name));
         run(&mut command);
         object.to_str().unwrap().to_string()
     }
@@ -140,7 +141,7 @@ impl Fragments {
         self.compile_and_run(&format!("program.{language}"), source, &["-lpthread"]);
     }
 
-    /// Lines of C++, after `using` nothing: a model, data and options by their usual names.
+    /// Lines of C++ that use a model, data and options by their usual names.
     pub fn run_cpp(&self, lines: &str) {
         let (top, lines): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with('#'));
         let (top, lines) = (top.join("\n"), lines.join("\n"));
