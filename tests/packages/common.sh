@@ -1,7 +1,7 @@
 # . common.sh: what the tests of all packages use.
 
 ROOT=$(realpath ../..)
-BUILT=$(realpath "${CARGO_TARGET_DIR:-$ROOT/target}")/package
+BUILT=$(cd "$ROOT" && realpath "${CARGO_TARGET_DIR:-target}")/package
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)
 VENV=$(dirname "$BUILT")/packages
 export ROOT
