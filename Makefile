@@ -6,6 +6,7 @@
 #     make uninstall PREFIX=...                     takes away what install has put there
 #     make dist                                     an archive of the same files, to be unpacked anywhere
 #     make check                                    all checks, about an hour; tests/all runs some of them by name
+#     make deb                                      Debian packages (docs/packages.md; needs debhelper)
 #     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    the library for Windows, from here (docs/windows.md)
 #
 # It needs Rust, a C compiler and make. What goes where is told by packaging/place; the version by Cargo.toml, and what a
@@ -14,6 +15,7 @@
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+DOCDIR     ?= $(PREFIX)/share/doc/mnist
 # More for cargo: CARGO_FLAGS=--no-default-features leaves the download out.
 CARGO_FLAGS ?=
 # The time of the files in the archive, in seconds since 1970.
@@ -26,7 +28,7 @@ CARGO_DIR = $(or $(CARGO_TARGET_DIR),target)$(TARGET:%=/%)
 RELEASE   = $(CARGO_DIR)/release
 BUILT     = $(CARGO_DIR)/package
 
-export PREFIX LIBDIR INCLUDEDIR DESTDIR BUILT SOURCE_DATE_EPOCH
+export PREFIX LIBDIR INCLUDEDIR DOCDIR DESTDIR BUILT SOURCE_DATE_EPOCH
 
 # Rust's standard library for another machine is rustup's, or is built with this one: std_flags knows.
 ifneq ($(TARGET),)
@@ -40,19 +42,23 @@ endif
 # The reference is built where Doxygen and Python are.
 REFERENCE = $(if $(and $(shell command -v doxygen),$(shell command -v python3)),$(BUILT)/reference/html/index.html)
 
-all: $(BUILT)/done $(REFERENCE)
+all: library $(REFERENCE)
 
+library: $(BUILT)/done
+
+# The command is the one that the examples' and cargo's tests' libraries come of: who has run any of them has compiled for all.
 # Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
-# The libraries are copied away at once: a later build with other features does not change what is installed. All is
-# optimized at link time; the crate types are named because cargo leaves that out, silently, where an rlib is among them.
-$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find build src -type f) $(BUILT)/flags
-	$(WITH_STD) cargo rustc --release --config profile.release.lto=true --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) $(STD_FLAGS) -- \
-	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
-	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
-	    [ ! -e $(RELEASE)/$$file ] || cp $(RELEASE)/$$file $(BUILT) || exit; \
+# The libraries are copied away at once: a later build with other features does not change what is installed.
+$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/alone packaging/compile packaging/natives \
+        packaging/notices $(shell find build src -type f) $(BUILT)/flags
+	$(WITH_STD) packaging/compile build --release --lib $(CARGO_FLAGS) $(STD_FLAGS)
+	packaging/natives $(RELEASE) > $(BUILT)/native-static-libs
+	for file in libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
+	    [ ! -e $(RELEASE)/$$file ] || { cp $(RELEASE)/$$file $(BUILT)/$$file.new && mv $(BUILT)/$$file.new $(BUILT)/$$file; } || exit; \
 	done
 	packaging/alone $(BUILT)/libmnist.a
 	cargo pkgid | sed 's/.*[#@]//' > $(BUILT)/version
+	[ ! -e $(BUILT)/libmnist.so ] || ln -sf libmnist.so $(BUILT)/libmnist.so.$$(cut -d. -f1 $(BUILT)/version)
 	packaging/notices $(CARGO_FLAGS) > $(BUILT)/NOTICES
 	touch $@
 
@@ -77,8 +83,11 @@ dist: all
 check:
 	tests/all
 
+deb: all
+	packaging/deb
+
 clean:
 	rm -rf $(BUILT)
 
 FORCE:
-.PHONY: all install uninstall dist check clean FORCE
+.PHONY: all library install uninstall dist deb check clean FORCE

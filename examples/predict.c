@@ -32,7 +32,10 @@ static mnist_model *load(const char *weights, mnist_error *error)
     x = mnist_dense(x, CLASSES, MNIST_ACTIVATION_SOFTMAX);
     check(mnist_model_new(input, x, NULL, &model, error), error);
     mnist_graph_free(graph);
-    check(mnist_model_load_weights(model, weights, error), error);
+    const mnist_status status = mnist_model_load_weights(model, weights, error);
+    if (status == MNIST_ERROR_NOT_FOUND)
+        fputs("There are no weights yet: `make -C examples run` trains the network and saves them.\n", stderr);
+    check(status, error);
     return model;
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 SIDE, CLASSES, BAR = 28, 10, 40
 RELU, SOFTMAX = 1, 2
-OK = 0
+OK, NOT_FOUND = 0, -7
 
 HERE = Path(__file__).resolve().parent
 NAME = "libmnist.dylib" if sys.platform == "darwin" else "libmnist.so"
@@ -64,7 +64,10 @@ def load(weights):
     x = lib.mnist_dense(x, CLASSES, SOFTMAX)
     check(lib.mnist_model_new(first, x, None, ctypes.byref(model), error))
     lib.mnist_graph_free(graph)
-    check(lib.mnist_model_load_weights(model, weights.encode(), error))
+    status = lib.mnist_model_load_weights(model, weights.encode(), error)
+    if status == NOT_FOUND:
+        print("There are no weights yet: `make -C examples run` trains the network and saves them.", file=sys.stderr)
+    check(status)
     return model
 
 

@@ -16,7 +16,7 @@ pub struct Input(File);
 /// its opener does.
 pub fn open(place: &Place) -> Result<Input> {
     // Looked at before, since to open some devices does something; and after, since it may have become another meanwhile.
-    expect_file(&again(|| fs::metadata(place.path()))?, READ)?;
+    expect_file(&again(|| fs::metadata(place.path())).map_err(|error| place.error(error))?, READ)?;
     let file = opened(|| without_waiting(File::options().read(true)).open(place.path()))?;
     expect_file(&file.metadata()?, READ)?;
     Ok(Input(file))

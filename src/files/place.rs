@@ -49,6 +49,14 @@ impl Place {
         again(|| self.path.try_exists()).unwrap_or(false)
     }
 
+    /// The system's error for this place. Where nothing is, it says which folder a relative path started from.
+    pub fn error(&self, error: std::io::Error) -> Error {
+        match error.kind() == std::io::ErrorKind::NotFound && Path::new(&self.name).is_relative() {
+            true => Error::new(ErrorKind::NotFound, format!("{error}: looked for at {}", shown(&self.path))),
+            false => Error::io(error),
+        }
+    }
+
     /// An error unless it stays the same place when the program changes its working folder.
     pub fn lasting(&self) -> Result<()> {
         match self.path.is_absolute() {
@@ -139,6 +147,15 @@ mod tests {
         #[cfg(unix)]
         assert_eq!(place.to("/z").unwrap().path(), Path::new("/z"));
         assert_eq!(Place::of(Path::new("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+
+    #[test]
+    fn where_nothing_is_a_relative_path_is_told_in_full() {
+        let told = |place: &Place| place.error(std::io::ErrorKind::NotFound.into()).to_string();
+        let place = Place::of(Path::new("none/w")).unwrap();
+        assert!(told(&place).ends_with(&format!(": looked for at {}", place.path().display())), "{}", told(&place));
+        let absolute = Place::of(place.path()).unwrap();
+        assert!(!told(&absolute).contains("looked for"), "{}", told(&absolute));
     }
 
     #[test]
