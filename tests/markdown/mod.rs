@@ -9,6 +9,8 @@ pub struct Block {
     pub page: String,
     /// The number of its first line of code, from 1.
     pub line: usize,
+    /// The last heading before it, as it is written: "## Linking".
+    pub section: String,
     /// What stands behind the opening fence: "c", "cpp program"; "" for an indented block.
     pub info: String,
     /// The code, without the margin, each line with its end.
@@ -52,10 +54,16 @@ pub fn pages(root: &Path) -> Vec<PathBuf> {
 /// The blocks of a page's text.
 pub fn blocks(page: &str, text: &str) -> Vec<Block> {
     let (mut blocks, mut open) = (Vec::new(), None::<Block>);
-    let (mut fence, mut margin, mut blank) = (None::<usize>, 4, true);
+    let (mut fence, mut margin, mut blank, mut section) = (None::<usize>, 4, true, String::new());
     for (i, line) in text.lines().enumerate() {
         let indent = line.len() - line.trim_start().len();
-        let begin = |info: &str, line| Block { page: page.into(), line, info: info.trim().into(), text: String::new() };
+        if fence.is_none() && line.starts_with('#') {
+            section = line.trim().into();
+        }
+        let begin = |info: &str, line| {
+            let (page, section) = (page.into(), section.clone());
+            Block { page, line, section, info: info.trim().into(), text: String::new() }
+        };
         if let Some(width) = fence {
             if line.trim_start().starts_with("```") {
                 blocks.extend(open.take());
