@@ -35,7 +35,9 @@ pub fn files() -> impl Iterator<Item = &'static str> {
 pub fn arrange(header: &str, sources: &Path) -> String {
     let texts: [Vec<String>; CHAPTERS.len()] = CHAPTERS.each_ref().map(|chapter| {
         let files = chapter.holds.iter().filter(|name| !name.starts_with("mnist_"));
-        files.map(|name| fs::read_to_string(sources.join(name).with_extension("rs")).expect("a file of src/capi")).collect()
+        files
+            .map(|name| fs::read_to_string(sources.join(name).with_extension("rs")).expect("a file of src/capi"))
+            .collect()
     });
     let chapter_of = |name: &str| {
         let listed = CHAPTERS.iter().position(|chapter| chapter.holds.contains(&name));
@@ -52,7 +54,8 @@ pub fn arrange(header: &str, sources: &Path) -> String {
         }
     }
     let chapters = CHAPTERS.iter().zip(&texts).zip(&chapters);
-    let chapters: Vec<_> = chapters.map(|((chapter, texts), blocks)| group(chapter, texts, &blocks.join("\n\n"))).collect();
+    let chapters: Vec<_> =
+        chapters.map(|((chapter, texts), blocks)| group(chapter, texts, &blocks.join("\n\n"))).collect();
     [before.join("\n\n"), chapters.join("\n\n"), after.join("\n\n")].join("\n\n") + "\n"
 }
 

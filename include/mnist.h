@@ -89,6 +89,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif // __cplusplus
+
+/// @defgroup status Status and errors
+/// `mnist_status` and `mnist_error`.
+/// @{
+
 /// All went well.
 #define MNIST_OK 0
 
@@ -134,6 +142,43 @@
 /// A defect of the library. The call has no other effect; please report the message.
 #define MNIST_ERROR_INTERNAL -12
 
+/// The text of an error, owned by the caller and used by one call at a time.
+typedef struct mnist_error mnist_error;
+
+/// What a call came to: 0 is success, negative an error, positive news.
+typedef int32_t mnist_status;
+
+/// The library's version, "0.1.0". The string lives as long as the library.
+const char *mnist_version(void);
+
+/// A status's name, "MNIST_ERROR_SHAPE"; "MNIST_ERROR_UNKNOWN" for a number that is none. The string lives as long
+/// as the library.
+const char *mnist_status_name(mnist_status status);
+
+/// A place for the text of errors, to be handed to calls as their last argument, again and again. Free it with
+/// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
+struct mnist_error *mnist_error_new(void);
+
+/// Frees it; NULL is allowed.
+void mnist_error_free(struct mnist_error *error);
+
+/// The status of the last call that was given `error`; MNIST_OK before the first one or for NULL.
+mnist_status mnist_error_status(const struct mnist_error *error);
+
+/// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
+/// argument or layer, what was expected and what was found. "" when nothing did, or for NULL. The string is good until
+/// `error` is handed to another call or freed.
+const char *mnist_error_message(const struct mnist_error *error);
+
+/// @}
+
+/// @defgroup dataset Datasets
+/// `mnist_npz`: a look into an archive of arrays.
+/// `mnist_dataset`: images, and labels or targets.
+/// `mnist_array`: numbers of any type in the caller's memory, and the datasets made of them.
+/// `mnist_source`: samples that the host gives when it is asked for them.
+/// @{
+
 /// Bytes, 0 to 255.
 #define MNIST_DTYPE_U8 1
 
@@ -164,95 +209,11 @@
 /// uint64_t.
 #define MNIST_DTYPE_U64 10
 
-/// Nothing.
-#define MNIST_ACTIVATION_LINEAR 0
-
-/// max(0, x).
-#define MNIST_ACTIVATION_RELU 1
-
-/// Probabilities over the units of the last dense layer.
-#define MNIST_ACTIVATION_SOFTMAX 2
-
-/// 1 / (1 + exp(-x)).
-#define MNIST_ACTIVATION_SIGMOID 3
-
-/// The hyperbolic tangent.
-#define MNIST_ACTIVATION_TANH 4
-
-/// x above 0, exp(x) - 1 below.
-#define MNIST_ACTIVATION_ELU 5
-
-/// x times the normal distribution's cumulative function at x.
-#define MNIST_ACTIVATION_GELU 6
-
-/// x / (1 + exp(-x)), also called SiLU.
-#define MNIST_ACTIVATION_SWISH 7
-
-/// Adam (Kingma and Ba 2015) as Keras writes it.
-#define MNIST_OPTIMIZER_ADAM 1
-
-/// Stochastic gradient descent; learning rate 0.01, no momentum.
-#define MNIST_OPTIMIZER_SGD 2
-
-/// RMSprop (Tieleman and Hinton 2012); rho 0.9.
-#define MNIST_OPTIMIZER_RMSPROP 3
-
-/// AdamW (Loshchilov and Hutter 2019); weight decay 0.004.
-#define MNIST_OPTIMIZER_ADAMW 4
-
-/// The mean of -log(probability of the label), for a model that ends in softmax.
-#define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY 1
-
-/// The same for a model whose last layer is linear and gives the logits.
-#define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS 2
-
-/// Crossentropy of classes, told a number for each: targets `[N, classes]`.
-#define MNIST_LOSS_CATEGORICAL_CROSSENTROPY 3
-
-/// Crossentropy of each output apart, told 0 or 1, or what is between, for each; a model that ends in sigmoid.
-#define MNIST_LOSS_BINARY_CROSSENTROPY 4
-
-/// The mean of the squared errors.
-#define MNIST_LOSS_MEAN_SQUARED_ERROR 5
-
-/// The mean of the errors' magnitudes.
-#define MNIST_LOSS_MEAN_ABSOLUTE_ERROR 6
-
-/// Report the share of samples whose most probable class is their label.
-#define MNIST_METRIC_ACCURACY 1
-
-/// Weights as they are, four bytes each.
-#define MNIST_WEIGHT_FLOAT 1
-
-/// The weights of kernels as whole numbers from -127 to 127, a byte each, times a scale for each output channel.
-#define MNIST_WEIGHT_INT8 2
-
 /// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
 typedef struct mnist_dataset mnist_dataset;
 
-/// The text of an error, owned by the caller and used by one call at a time.
-typedef struct mnist_error mnist_error;
-
-/// A network under construction.
-typedef struct mnist_graph mnist_graph;
-
-/// The metrics of a fit's epochs. It does not change; any number of threads may read it.
-typedef struct mnist_history mnist_history;
-
-/// A network with weights, and what is needed to train it.
-typedef struct mnist_model mnist_model;
-
 /// An open numpy archive (.npz). It does not change; any number of threads may look into it.
 typedef struct mnist_npz mnist_npz;
-
-/// All metrics of a progress, for mnist_progress_get.
-typedef struct mnist_progress_metrics mnist_progress_metrics;
-
-/// The output of a layer; it belongs to its graph and lives as long.
-typedef struct mnist_tensor mnist_tensor;
-
-/// What a call came to: 0 is success, negative an error, positive news.
-typedef int32_t mnist_status;
 
 /// The type of numbers, a constant MNIST_DTYPE_...; a dataset's are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 typedef uint32_t mnist_dtype;
@@ -305,222 +266,6 @@ typedef struct mnist_source {
     /// only with a source of the same identity. NULL: from none. NULL.
     const char *identity;
 } mnist_source;
-
-/// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
-typedef uint32_t mnist_activation;
-
-/// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
-typedef void (*mnist_write_fn)(void *user_data, const char *text, size_t len);
-
-/// How a model is to be trained; fill it in with mnist_compile_options_init.
-typedef struct mnist_compile_options {
-    /// sizeof this struct.
-    size_t struct_size;
-    /// A constant MNIST_OPTIMIZER_..., whose other settings are Keras's defaults. MNIST_OPTIMIZER_ADAM.
-    uint32_t optimizer;
-    /// The length of a step, 0 or more. Left at 0.001, it is the optimizer's default: 0.01 for MNIST_OPTIMIZER_SGD. 0.001.
-    double learning_rate;
-    /// Adam and AdamW: the decay of the gradients' mean, from 0 to below 1. 0.9.
-    double beta_1;
-    /// Adam and AdamW: the decay of the gradients' mean square, from 0 to below 1. 0.999.
-    double beta_2;
-    /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
-    double epsilon;
-    /// A constant MNIST_LOSS_.... MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY.
-    uint32_t loss;
-    /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
-    uint32_t metrics;
-    /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
-    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
-    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
-    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
-    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
-    const char *optimizer_config;
-    /// The loss likewise: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}". Classes:
-    /// SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,
-    /// CategoricalFocalCrossentropy, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
-    /// MeanSquaredLogarithmicError, LogCosh, Poisson, KLDivergence, Hinge, SquaredHinge, Huber, CategoricalHinge,
-    /// CosineSimilarity, and Keras's short names for them. The first takes labels, the others targets of the model's output's
-    /// shape; labels too where that is one number. NULL: `loss`. NULL.
-    const char *loss_config;
-    /// The metrics likewise: "['accuracy', {class_name: 'AUC', config: {curve: 'PR'}}]" or "[]". Classes: every loss,
-    /// SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy ("accuracy" is the one of these that fits),
-    /// SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, Precision, Recall, TruePositives, FalsePositives, TrueNegatives,
-    /// FalseNegatives, F1Score, FBetaScore, AUC, RootMeanSquaredError, R2Score. What each is called in the history is its
-    /// config's `name`, or the short name that was given, or its class: "auc". NULL: `metrics`. NULL.
-    const char *metrics_config;
-} mnist_compile_options;
-
-/// How far a fit has come.
-typedef struct mnist_progress {
-    /// The epoch, from 0.
-    size_t epoch;
-    /// The epoch that the fit stops before.
-    size_t epochs;
-    /// The batch that just ended, from 0; 0 when an epoch begins.
-    size_t batch;
-    /// How many batches an epoch has.
-    size_t batches;
-    /// The mean loss over the epoch's samples so far; NaN when it begins.
-    double loss;
-    /// The share of the epoch's samples so far that were classified right, 0 to 1; NaN when it begins, or when
-    /// accuracy was not asked for.
-    double accuracy;
-    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
-    double val_loss;
-    /// The accuracy on the validation data; NaN likewise.
-    double val_accuracy;
-    /// Seconds since the epoch began.
-    double seconds;
-    /// What mnist_progress_get reads, good during the callback.
-    const struct mnist_progress_metrics *metrics;
-} mnist_progress;
-
-/// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
-/// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
-/// longjmp, no C++ exception and no pthread_exit may pass through the library. Its thread cannot be cancelled meanwhile.
-typedef int32_t (*mnist_callback)(void *user_data, const struct mnist_progress *progress);
-
-/// How to fit; fill it in with mnist_fit_options_init.
-typedef struct mnist_fit_options {
-    /// sizeof this struct.
-    size_t struct_size;
-    /// Samples in a step, 1 or more; an epoch's last batch may be shorter. 32.
-    size_t batch_size;
-    /// The epoch to stop before, 1 or more. 1.
-    size_t epochs;
-    /// The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
-    size_t initial_epoch;
-    /// Whether each epoch goes through the samples in a fresh order. 1.
-    int32_t shuffle;
-    /// 0: nothing is written. 1: Keras's progress line. 2: one line an epoch. 1.
-    int32_t verbose;
-    /// The seed of the shuffling. 0.
-    uint64_t seed;
-    /// The share of the data, taken from its end, that is kept for validation, from 0 to below 1. 0.
-    double validation_split;
-    /// Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
-    const struct mnist_dataset *validation_data;
-    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal (that does not call itself
-    /// dumb), and kept within its width. NULL.
-    mnist_write_fn write;
-    /// Handed to `write`.
-    void *write_data;
-    /// Called after each step; NULL: nothing. NULL.
-    mnist_callback on_batch_end;
-    /// Called before an epoch's first step; NULL: nothing. NULL.
-    mnist_callback on_epoch_begin;
-    /// Called after an epoch and its validation; NULL: nothing. NULL.
-    mnist_callback on_epoch_end;
-    /// Handed to the callbacks.
-    void *user_data;
-    /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
-    const char *checkpoint_path;
-    /// Written after every so many batches, counted from the fit's first one. 0.
-    size_t checkpoint_batches;
-    /// Written after every so many epochs, likewise. 0.
-    size_t checkpoint_epochs;
-    /// Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
-    double checkpoint_seconds;
-    /// Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
-    int32_t resume;
-    /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
-    /// with weights that are good for nothing any more).
-    int32_t terminate_on_nan;
-    /// Callbacks as Keras serialises them, in JSON5: "[{class_name: 'EarlyStopping', config: {patience: 3,
-    /// restore_best_weights: true}}]". Classes: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, TensorBoard,
-    /// TerminateOnNaN. NULL: none. NULL.
-    const char *callbacks_config;
-    /// How much a sample of each class counts in the loss, each finite and 0 or more; NULL: all alike. Not together with sample
-    /// weights of the dataset. The validation data are not weighted so. NULL.
-    const float *class_weight;
-    /// How many numbers `class_weight` has: one for each class. 0.
-    size_t class_weight_len;
-    /// Epochs from one validation to the next, 1 or more. 1.
-    size_t validation_freq;
-    /// Steps in an epoch; the next epoch goes on where this one has stopped. 0: as many as it takes to go through the samples
-    /// once. 0.
-    size_t steps_per_epoch;
-    /// How many batches of an mnist_source are asked for ahead, on a thread of the library. 0: none, on the fit's thread. 0.
-    size_t prefetch;
-} mnist_fit_options;
-
-/// What an evaluation found.
-typedef struct mnist_metrics {
-    /// The mean loss over the samples.
-    double loss;
-    /// The share of samples whose most probable class is their label, 0 to 1; NaN where it is not measured.
-    double accuracy;
-} mnist_metrics;
-
-/// How to evaluate; fill it in with mnist_evaluate_options_init.
-typedef struct mnist_evaluate_options {
-    /// sizeof this struct.
-    size_t struct_size;
-    /// Samples in a step, 1 or more; the result does not depend on it. 32.
-    size_t batch_size;
-    /// 0: nothing is written. 1: a progress line. 2: one line at the end. 0.
-    int32_t verbose;
-    /// Where it is written; NULL: stdout. NULL.
-    mnist_write_fn write;
-    /// Handed to `write`.
-    void *write_data;
-    /// A place for the confusion matrix, `[classes, classes]`, row-major, the classes being all of the model's output: row
-    /// = label, column = most probable class (the first of equals). Its sum is the number of samples, and its diagonal
-    /// over that the accuracy. Written on success only; NULL: unwanted. NULL.
-    uint64_t *confusion;
-    /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
-    size_t confusion_capacity;
-    /// A place for everything that was measured, as the one epoch of a new history, to be freed with mnist_history_free.
-    /// Written on success only; NULL: unwanted. NULL.
-    struct mnist_history **results;
-} mnist_evaluate_options;
-
-/// How a model becomes a file of C; fill it in with mnist_c_options_init.
-typedef struct mnist_c_options {
-    /// sizeof this struct.
-    size_t struct_size;
-    /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
-    /// channel's greatest (a batch normalization that can be is in the kernel already); biases stay floats, and all is
-    /// computed in floats. What that costs is measured with the file itself: compile it for the machine at hand, with
-    /// -ffp-contract=off, call PREFIX_predict for each image of a test set, and count (examples/c_file_accuracy.c).
-    /// MNIST_WEIGHT_FLOAT.
-    uint32_t weights;
-    /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
-    /// in the file. 0.
-    int32_t caller_scratch;
-    /// Attributes for the arrays of weights: "__attribute__((section(\".model\")))". NULL: none. NULL.
-    const char *placement;
-    /// A qualifier of the weights' type, for an address space: "__flash" or "__memx" of avr-gcc. NULL: none. NULL.
-    const char *qualifier;
-} mnist_c_options;
-
-#ifdef __cplusplus
-extern "C" {
-#endif // __cplusplus
-
-/// The library's version, "0.1.0". The string lives as long as the library.
-const char *mnist_version(void);
-
-/// A status's name, "MNIST_ERROR_SHAPE"; "MNIST_ERROR_UNKNOWN" for a number that is none. The string lives as long
-/// as the library.
-const char *mnist_status_name(mnist_status status);
-
-/// A place for the text of errors, to be handed to calls as their last argument, again and again. Free it with
-/// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
-struct mnist_error *mnist_error_new(void);
-
-/// Frees it; NULL is allowed.
-void mnist_error_free(struct mnist_error *error);
-
-/// The status of the last call that was given `error`; MNIST_OK before the first one or for NULL.
-mnist_status mnist_error_status(const struct mnist_error *error);
-
-/// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
-/// argument or layer, what was expected and what was found. "" when nothing did, or for NULL. The string is good until
-/// `error` is handed to another call or freed.
-const char *mnist_error_message(const struct mnist_error *error);
 
 /// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. An array whose header cannot be
 /// read is listed all the same; what is wrong with it is told by the calls that ask for it. On success `*out` is a new
@@ -862,6 +607,12 @@ mnist_status mnist_dataset_from_source(const struct mnist_source *source,
                                        struct mnist_dataset **out,
                                        struct mnist_error *error);
 
+/// @}
+
+/// @defgroup image Pictures
+/// A picture to what a model takes.
+/// @{
+
 /// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
 /// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers
 /// from 0 to 255, each divided by `divisor` in single precision. 255 gives what mnist_model_predict wants of a model that
@@ -883,6 +634,45 @@ mnist_status mnist_image_prepare(const uint8_t *grey,
                                  float *pixels,
                                  size_t capacity,
                                  struct mnist_error *error);
+
+/// @}
+
+/// @defgroup graph Graphs and layers
+/// `mnist_graph` and `mnist_tensor`: the functional API.
+/// @{
+
+/// Nothing.
+#define MNIST_ACTIVATION_LINEAR 0
+
+/// max(0, x).
+#define MNIST_ACTIVATION_RELU 1
+
+/// Probabilities over the units of the last dense layer.
+#define MNIST_ACTIVATION_SOFTMAX 2
+
+/// 1 / (1 + exp(-x)).
+#define MNIST_ACTIVATION_SIGMOID 3
+
+/// The hyperbolic tangent.
+#define MNIST_ACTIVATION_TANH 4
+
+/// x above 0, exp(x) - 1 below.
+#define MNIST_ACTIVATION_ELU 5
+
+/// x times the normal distribution's cumulative function at x.
+#define MNIST_ACTIVATION_GELU 6
+
+/// x / (1 + exp(-x)), also called SiLU.
+#define MNIST_ACTIVATION_SWISH 7
+
+/// A network under construction.
+typedef struct mnist_graph mnist_graph;
+
+/// The output of a layer; it belongs to its graph and lives as long.
+typedef struct mnist_tensor mnist_tensor;
+
+/// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
+typedef uint32_t mnist_activation;
 
 /// An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
 struct mnist_graph *mnist_graph_new(void);
@@ -1011,6 +801,92 @@ mnist_status mnist_graph_from_json(const char *json,
                                    struct mnist_tensor **input,
                                    struct mnist_tensor **output,
                                    struct mnist_error *error);
+
+/// @}
+
+/// @defgroup model Models
+/// Where text goes: to the caller's function, or to C's own `stdout`.
+/// `mnist_model`.
+/// A model's layers: looked at, frozen, asked for what they give, and their weights taken over from another model.
+/// @{
+
+/// Adam (Kingma and Ba 2015) as Keras writes it.
+#define MNIST_OPTIMIZER_ADAM 1
+
+/// Stochastic gradient descent; learning rate 0.01, no momentum.
+#define MNIST_OPTIMIZER_SGD 2
+
+/// RMSprop (Tieleman and Hinton 2012); rho 0.9.
+#define MNIST_OPTIMIZER_RMSPROP 3
+
+/// AdamW (Loshchilov and Hutter 2019); weight decay 0.004.
+#define MNIST_OPTIMIZER_ADAMW 4
+
+/// The mean of -log(probability of the label), for a model that ends in softmax.
+#define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY 1
+
+/// The same for a model whose last layer is linear and gives the logits.
+#define MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS 2
+
+/// Crossentropy of classes, told a number for each: targets `[N, classes]`.
+#define MNIST_LOSS_CATEGORICAL_CROSSENTROPY 3
+
+/// Crossentropy of each output apart, told 0 or 1, or what is between, for each; a model that ends in sigmoid.
+#define MNIST_LOSS_BINARY_CROSSENTROPY 4
+
+/// The mean of the squared errors.
+#define MNIST_LOSS_MEAN_SQUARED_ERROR 5
+
+/// The mean of the errors' magnitudes.
+#define MNIST_LOSS_MEAN_ABSOLUTE_ERROR 6
+
+/// Report the share of samples whose most probable class is their label.
+#define MNIST_METRIC_ACCURACY 1
+
+/// A network with weights, and what is needed to train it.
+typedef struct mnist_model mnist_model;
+
+/// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
+typedef void (*mnist_write_fn)(void *user_data, const char *text, size_t len);
+
+/// How a model is to be trained; fill it in with mnist_compile_options_init.
+typedef struct mnist_compile_options {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// A constant MNIST_OPTIMIZER_..., whose other settings are Keras's defaults. MNIST_OPTIMIZER_ADAM.
+    uint32_t optimizer;
+    /// The length of a step, 0 or more. Left at 0.001, it is the optimizer's default: 0.01 for MNIST_OPTIMIZER_SGD. 0.001.
+    double learning_rate;
+    /// Adam and AdamW: the decay of the gradients' mean, from 0 to below 1. 0.9.
+    double beta_1;
+    /// Adam and AdamW: the decay of the gradients' mean square, from 0 to below 1. 0.999.
+    double beta_2;
+    /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
+    double epsilon;
+    /// A constant MNIST_LOSS_.... MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY.
+    uint32_t loss;
+    /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
+    uint32_t metrics;
+    /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
+    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
+    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
+    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
+    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
+    const char *optimizer_config;
+    /// The loss likewise: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}". Classes:
+    /// SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,
+    /// CategoricalFocalCrossentropy, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
+    /// MeanSquaredLogarithmicError, LogCosh, Poisson, KLDivergence, Hinge, SquaredHinge, Huber, CategoricalHinge,
+    /// CosineSimilarity, and Keras's short names for them. The first takes labels, the others targets of the model's output's
+    /// shape; labels too where that is one number. NULL: `loss`. NULL.
+    const char *loss_config;
+    /// The metrics likewise: "['accuracy', {class_name: 'AUC', config: {curve: 'PR'}}]" or "[]". Classes: every loss,
+    /// SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy ("accuracy" is the one of these that fits),
+    /// SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, Precision, Recall, TruePositives, FalsePositives, TrueNegatives,
+    /// FalseNegatives, F1Score, FBetaScore, AUC, RootMeanSquaredError, R2Score. What each is called in the history is its
+    /// config's `name`, or the short name that was given, or its class: "auc". NULL: `metrics`. NULL.
+    const char *metrics_config;
+} mnist_compile_options;
 
 /// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
 /// graph's seed. `name` is for the summary; NULL means "model". On success `*out` is a new model, to be freed with
@@ -1156,6 +1032,122 @@ mnist_status mnist_model_set_learning_rate(struct mnist_model *model,
                                            double learning_rate,
                                            struct mnist_error *error);
 
+/// @}
+
+/// @defgroup fit Fit
+/// Fit, its options and its callbacks.
+/// `mnist_history`.
+/// @{
+
+/// The metrics of a fit's epochs. It does not change; any number of threads may read it.
+typedef struct mnist_history mnist_history;
+
+/// All metrics of a progress, for mnist_progress_get.
+typedef struct mnist_progress_metrics mnist_progress_metrics;
+
+/// How far a fit has come.
+typedef struct mnist_progress {
+    /// The epoch, from 0.
+    size_t epoch;
+    /// The epoch that the fit stops before.
+    size_t epochs;
+    /// The batch that just ended, from 0; 0 when an epoch begins.
+    size_t batch;
+    /// How many batches an epoch has.
+    size_t batches;
+    /// The mean loss over the epoch's samples so far; NaN when it begins.
+    double loss;
+    /// The share of the epoch's samples so far that were classified right, 0 to 1; NaN when it begins, or when
+    /// accuracy was not asked for.
+    double accuracy;
+    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
+    double val_loss;
+    /// The accuracy on the validation data; NaN likewise.
+    double val_accuracy;
+    /// Seconds since the epoch began.
+    double seconds;
+    /// What mnist_progress_get reads, good during the callback.
+    const struct mnist_progress_metrics *metrics;
+} mnist_progress;
+
+/// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
+/// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
+/// longjmp, no C++ exception and no pthread_exit may pass through the library. Its thread cannot be cancelled meanwhile.
+typedef int32_t (*mnist_callback)(void *user_data, const struct mnist_progress *progress);
+
+/// How to fit; fill it in with mnist_fit_options_init.
+typedef struct mnist_fit_options {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// Samples in a step, 1 or more; an epoch's last batch may be shorter. 32.
+    size_t batch_size;
+    /// The epoch to stop before, 1 or more. 1.
+    size_t epochs;
+    /// The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
+    size_t initial_epoch;
+    /// Whether each epoch goes through the samples in a fresh order. 1.
+    int32_t shuffle;
+    /// 0: nothing is written. 1: Keras's progress line. 2: one line an epoch. 1.
+    int32_t verbose;
+    /// The seed of the shuffling. 0.
+    uint64_t seed;
+    /// The share of the data, taken from its end, that is kept for validation, from 0 to below 1. 0.
+    double validation_split;
+    /// Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
+    const struct mnist_dataset *validation_data;
+    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal (that does not call itself
+    /// dumb), and kept within its width. NULL.
+    mnist_write_fn write;
+    /// Handed to `write`.
+    void *write_data;
+    /// Called after each step; NULL: nothing. NULL.
+    mnist_callback on_batch_end;
+    /// Called before an epoch's first step; NULL: nothing. NULL.
+    mnist_callback on_epoch_begin;
+    /// Called after an epoch and its validation; NULL: nothing. NULL.
+    mnist_callback on_epoch_end;
+    /// Handed to the callbacks.
+    void *user_data;
+    /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
+    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
+    const char *checkpoint_path;
+    /// Written after every so many batches, counted from the fit's first one. 0.
+    size_t checkpoint_batches;
+    /// Written after every so many epochs, likewise. 0.
+    size_t checkpoint_epochs;
+    /// Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
+    double checkpoint_seconds;
+    /// Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
+    int32_t resume;
+    /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
+    /// with weights that are good for nothing any more).
+    int32_t terminate_on_nan;
+    /// Callbacks as Keras serialises them, in JSON5: "[{class_name: 'EarlyStopping', config: {patience: 3,
+    /// restore_best_weights: true}}]". Classes: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, TensorBoard,
+    /// TerminateOnNaN. NULL: none. NULL.
+    const char *callbacks_config;
+    /// How much a sample of each class counts in the loss, each finite and 0 or more; NULL: all alike. Not together with sample
+    /// weights of the dataset. The validation data are not weighted so. NULL.
+    const float *class_weight;
+    /// How many numbers `class_weight` has: one for each class. 0.
+    size_t class_weight_len;
+    /// Epochs from one validation to the next, 1 or more. 1.
+    size_t validation_freq;
+    /// Steps in an epoch; the next epoch goes on where this one has stopped. 0: as many as it takes to go through the samples
+    /// once. 0.
+    size_t steps_per_epoch;
+    /// How many batches of an mnist_source are asked for ahead, on a thread of the library. 0: none, on the fit's thread. 0.
+    size_t prefetch;
+} mnist_fit_options;
+
+/// What an evaluation found.
+typedef struct mnist_metrics {
+    /// The mean loss over the samples.
+    double loss;
+    /// The share of samples whose most probable class is their label, 0 to 1; NaN where it is not measured.
+    double accuracy;
+} mnist_metrics;
+
 /// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
 /// not know with zeros. NULL does nothing.
 void mnist_fit_options_init(struct mnist_fit_options *options,
@@ -1235,6 +1227,63 @@ mnist_status mnist_progress_get(const struct mnist_progress *progress,
 /// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
 void mnist_model_cancel(const struct mnist_model *model);
 
+/// How many epochs it holds, one that was cut short included; 0 for NULL.
+size_t mnist_history_epochs(const struct mnist_history *history);
+
+/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss",
+/// "val_accuracy", or any of mnist_history_metric_name.
+///
+/// Errors: NOT_FOUND for a metric that was not measured, in this epoch (validation_freq) or at all; INVALID_ARGUMENT for an epoch that is not there.
+mnist_status mnist_history_get(const struct mnist_history *history,
+                               const char *metric,
+                               size_t epoch,
+                               double *value,
+                               struct mnist_error *error);
+
+/// How many metrics it holds, the loss included; 0 for NULL.
+size_t mnist_history_metrics_len(const struct mnist_history *history);
+
+/// The name of metric `i`, from 0: "loss" first, then what was compiled, then the same for the validation data, "val_loss" and so
+/// on, then what a callback has measured. The text lives as long as the history. NULL for no such metric, and for NULL.
+const char *mnist_history_metric_name(const struct mnist_history *history,
+                                      size_t i);
+
+/// Why the fit ended before its last epoch, when a callback of callbacks_config ended it: "EarlyStopping: ...". The text lives as
+/// long as the history. NULL when none did, and for NULL.
+const char *mnist_history_stop_reason(const struct mnist_history *history);
+
+/// Frees it; NULL is allowed.
+void mnist_history_free(struct mnist_history *history);
+
+/// @}
+
+/// @defgroup predict Evaluate and predict
+/// Evaluate and predict.
+/// @{
+
+/// How to evaluate; fill it in with mnist_evaluate_options_init.
+typedef struct mnist_evaluate_options {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// Samples in a step, 1 or more; the result does not depend on it. 32.
+    size_t batch_size;
+    /// 0: nothing is written. 1: a progress line. 2: one line at the end. 0.
+    int32_t verbose;
+    /// Where it is written; NULL: stdout. NULL.
+    mnist_write_fn write;
+    /// Handed to `write`.
+    void *write_data;
+    /// A place for the confusion matrix, `[classes, classes]`, row-major, the classes being all of the model's output: row
+    /// = label, column = most probable class (the first of equals). Its sum is the number of samples, and its diagonal
+    /// over that the accuracy. Written on success only; NULL: unwanted. NULL.
+    uint64_t *confusion;
+    /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
+    size_t confusion_capacity;
+    /// A place for everything that was measured, as the one epoch of a new history, to be freed with mnist_history_free.
+    /// Written on success only; NULL: unwanted. NULL.
+    struct mnist_history **results;
+} mnist_evaluate_options;
+
 /// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
 /// not know with zeros. NULL does nothing.
 void mnist_evaluate_options_init(struct mnist_evaluate_options *options,
@@ -1280,6 +1329,12 @@ mnist_status mnist_model_predict_dataset(const struct mnist_model *model,
                                          size_t capacity,
                                          struct mnist_error *error);
 
+/// @}
+
+/// @defgroup weights Weights by name
+/// Weights by their names, in memory.
+/// @{
+
 /// How many weights the model has, a layer's kernel and its bias being two; 0 for NULL.
 size_t mnist_model_weights_len(const struct mnist_model *model);
 
@@ -1320,6 +1375,13 @@ mnist_status mnist_model_set_weight(struct mnist_model *model,
                                     const float *values,
                                     size_t count,
                                     struct mnist_error *error);
+
+/// @}
+
+/// @defgroup file Files and memory
+/// Weights and whole models in files.
+/// Models and weights in the caller's memory: what a file would hold, without one.
+/// @{
 
 /// Writes the weights to the file `path` in the safetensors format: `conv2d/kernel` `[k, k, in, out]`, `dense/kernel`
 /// `[in, out]`, `.../bias` `[out]`, float32. The weights are those of one moment between two steps. The file is written
@@ -1462,6 +1524,39 @@ mnist_status mnist_model_save_weights_memory(const struct mnist_model *model,
                                              size_t *needed,
                                              struct mnist_error *error);
 
+/// @}
+
+/// @defgroup interop Keras, ONNX and C
+/// Models in Keras's files.
+/// Models in ONNX's files.
+/// A model as a file of C.
+/// @{
+
+/// Weights as they are, four bytes each.
+#define MNIST_WEIGHT_FLOAT 1
+
+/// The weights of kernels as whole numbers from -127 to 127, a byte each, times a scale for each output channel.
+#define MNIST_WEIGHT_INT8 2
+
+/// How a model becomes a file of C; fill it in with mnist_c_options_init.
+typedef struct mnist_c_options {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
+    /// channel's greatest (a batch normalization that can be is in the kernel already); biases stay floats, and all is
+    /// computed in floats. What that costs is measured with the file itself: compile it for the machine at hand, with
+    /// -ffp-contract=off, call PREFIX_predict for each image of a test set, and count (examples/c_file_accuracy.c).
+    /// MNIST_WEIGHT_FLOAT.
+    uint32_t weights;
+    /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
+    /// in the file. 0.
+    int32_t caller_scratch;
+    /// Attributes for the arrays of weights: "__attribute__((section(\".model\")))". NULL: none. NULL.
+    const char *placement;
+    /// A qualifier of the weights' type, for an address space: "__flash" or "__memx" of avr-gcc. NULL: none. NULL.
+    const char *qualifier;
+} mnist_c_options;
+
 /// Fills in the defaults. `struct_size` is sizeof the caller's struct.
 void mnist_c_options_init(struct mnist_c_options *options, size_t struct_size);
 
@@ -1600,33 +1695,7 @@ mnist_status mnist_model_load_onnx(const char *path,
                                    struct mnist_model **out,
                                    struct mnist_error *error);
 
-/// How many epochs it holds, one that was cut short included; 0 for NULL.
-size_t mnist_history_epochs(const struct mnist_history *history);
-
-/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss",
-/// "val_accuracy", or any of mnist_history_metric_name.
-///
-/// Errors: NOT_FOUND for a metric that was not measured, in this epoch (validation_freq) or at all; INVALID_ARGUMENT for an epoch that is not there.
-mnist_status mnist_history_get(const struct mnist_history *history,
-                               const char *metric,
-                               size_t epoch,
-                               double *value,
-                               struct mnist_error *error);
-
-/// How many metrics it holds, the loss included; 0 for NULL.
-size_t mnist_history_metrics_len(const struct mnist_history *history);
-
-/// The name of metric `i`, from 0: "loss" first, then what was compiled, then the same for the validation data, "val_loss" and so
-/// on, then what a callback has measured. The text lives as long as the history. NULL for no such metric, and for NULL.
-const char *mnist_history_metric_name(const struct mnist_history *history,
-                                      size_t i);
-
-/// Why the fit ended before its last epoch, when a callback of callbacks_config ended it: "EarlyStopping: ...". The text lives as
-/// long as the history. NULL when none did, and for NULL.
-const char *mnist_history_stop_reason(const struct mnist_history *history);
-
-/// Frees it; NULL is allowed.
-void mnist_history_free(struct mnist_history *history);
+/// @}
 
 #ifdef __cplusplus
 }  // extern "C"

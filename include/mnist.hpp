@@ -603,6 +603,7 @@ inline compile_options default_compile_options()
 
 /// How to fit: the C options, the callbacks as functions that return whether to go on.
 struct fit_options {
+    /// Returns whether to go on.
     using callback = std::function<bool(const progress &)>;
 
     std::size_t batch_size = 32;
@@ -647,7 +648,7 @@ struct c_options {
 /// What a fit has done.
 struct fitted {
     mnist::history history;
-    bool cancelled;
+    bool cancelled; // by a callback or cancel()
     std::string diverged; // where a loss or a weight became NaN or infinite; empty when none did
 };
 

@@ -38,7 +38,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("rustup target add wasm32-wasip1", "packaging/ports/setup", "wasm32-wasip1"),
     ("rustup target add x86_64-pc-windows-gnu", "packaging/ports/setup", "x86_64-pc-windows-gnu"),
     ("make TARGET=x86_64-pc-windows-gnu", "tests/install/windows", "make --no-print-directory TARGET=$target"),
-    ("make TARGET=x86_64-pc-windows-gnu install PREFIX=$HOME/mnist-windows", "tests/install/windows", "packaging/place install"),
+    (
+        "make TARGET=x86_64-pc-windows-gnu install PREFIX=$HOME/mnist-windows",
+        "tests/install/windows",
+        "packaging/place install",
+    ),
     ("make TARGET=x86_64-pc-windows-gnu dist", "tests/install/windows", "packaging/dist"),
     ("x86_64-w64-mingw32-gcc program.c -Iinclude", "tests/install/windows", "$machine-gcc"),
     ("pkg-config --cflags --libs mnist", "tests/install/windows", "pkg-config"),
@@ -51,7 +55,11 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("apt install libjna-java && cd java", "examples/languages/run", "libjna-java"),
     ("cd luajit", "examples/languages/run", "luajit_program="),
     // examples/studio/README.md
-    ("apt install libcpp-httplib-dev nlohmann-json3-dev pkg-config", "examples/studio/test/run", "libcpp-httplib-dev nlohmann-json3-dev pkg-config"),
+    (
+        "apt install libcpp-httplib-dev nlohmann-json3-dev pkg-config",
+        "examples/studio/test/run",
+        "libcpp-httplib-dev nlohmann-json3-dev pkg-config",
+    ),
     ("make -C examples studio", "examples/studio/test/run", "make -C ../.. build/studio"),
 ];
 
@@ -63,7 +71,8 @@ const OUTPUTS: &[(&str, &str, &str)] = &[
 ];
 
 /// Python that needs packages of others, and the test that runs it; here its syntax is looked at.
-const PYTHON: &[(&str, &str, &str)] = &[("from safetensors.torch import save_file", "tests/interop/pytorch.py", "save_file(")];
+const PYTHON: &[(&str, &str, &str)] =
+    &[("from safetensors.torch import save_file", "tests/interop/pytorch.py", "save_file(")];
 
 /// C that stands for a part which the reader has, and so is only compiled: a picture of theirs, a file in their program.
 const COMPILED: &[&str] = &["uint8_t grey[300 * 200];", "extern const unsigned char digits[];"];
@@ -74,7 +83,8 @@ fn read(path: &str) -> String {
 
 fn all_blocks() -> Vec<Block> {
     let name = |path: &Path| path.strip_prefix(ROOT).unwrap().to_str().unwrap().to_string();
-    let blocks: Vec<_> = pages(Path::new(ROOT)).iter().flat_map(|path| blocks(&name(path), &read(&name(path)))).collect();
+    let blocks: Vec<_> =
+        pages(Path::new(ROOT)).iter().flat_map(|path| blocks(&name(path), &read(&name(path)))).collect();
     assert!(blocks.len() > 80, "{} blocks", blocks.len());
     blocks
 }
@@ -132,7 +142,9 @@ fn complaint(command: &str, scripts: &[String]) -> Option<String> {
         }
     }
     let known = scripts.iter().any(|text| text.contains(command)) || named(COMMANDS, command);
-    (!known).then(|| "no script runs it; if a test does what it says, name that in COMMANDS of tests/code_blocks.rs".to_string())
+    (!known).then(|| {
+        "no script runs it; if a test does what it says, name that in COMMANDS of tests/code_blocks.rs".to_string()
+    })
 }
 
 /// Whether another test runs the block.
@@ -148,9 +160,24 @@ fn elsewhere(block: &Block) -> bool {
 }
 
 fn shell(block: &Block) -> bool {
-    let starts = ["make", "cargo ", "cc ", "cd ", "./", "tests/", "packaging/", "rustup ", "apt ", "pip ", "sudo ", "python3 ", "# "];
+    let starts = [
+        "make",
+        "cargo ",
+        "cc ",
+        "cd ",
+        "./",
+        "tests/",
+        "packaging/",
+        "rustup ",
+        "apt ",
+        "pip ",
+        "sudo ",
+        "python3 ",
+        "# ",
+    ];
     ["sh", "shell", "bash", "console"].contains(&block.language())
-        || block.info.is_empty() && (starts.iter().any(|start| block.text.starts_with(start)) || block.text.contains("pkg-config"))
+        || block.info.is_empty()
+            && (starts.iter().any(|start| block.text.starts_with(start)) || block.text.contains("pkg-config"))
 }
 
 fn c_fragment(block: &Block) -> bool {
@@ -178,7 +205,9 @@ fn every_block_is_of_a_kind_that_is_tried() {
             _ if shell(&block) || c_fragment(&block) => true, // the tests above and below
             "cpp" => true,
             "output" => block.page.starts_with("docs/tutorial"), // tests/tutorial.rs
-            "python" => named(PYTHON, text) && syntax("python3", &["-c", "import ast, sys; ast.parse(sys.stdin.read())"], text),
+            "python" => {
+                named(PYTHON, text) && syntax("python3", &["-c", "import ast, sys; ast.parse(sys.stdin.read())"], text)
+            }
             "json" | "json5" => json5::from_str::<serde_json::Value>(text).is_ok(),
             "cmake" => text.lines().all(|line| line.trim().is_empty() || named(COMMANDS, line)),
             _ => named(OUTPUTS, text),
@@ -201,7 +230,8 @@ fn syntax(program: &str, arguments: &[&str], text: &str) -> bool {
 #[test]
 fn every_piece_of_c_and_cpp_runs() {
     let fragments = Fragments::new();
-    let sources = ["tutorial.c", "predict.c", "minimal.c", "tutorial.cpp"].map(|name| read(&format!("examples/{name}")));
+    let sources =
+        ["tutorial.c", "predict.c", "minimal.c", "tutorial.cpp"].map(|name| read(&format!("examples/{name}")));
     for block in all_blocks() {
         let text = block.text.as_str();
         let whole = text.contains("int main(");
@@ -223,7 +253,8 @@ fn every_piece_of_c_and_cpp_runs() {
 #[test]
 fn the_header_s_pieces_of_c_run() {
     let (header, fragments, mut pieces) = (read("include/mnist.h"), Fragments::new(), 0);
-    let comments: String = header.lines().map(|line| format!("{}\n", line.trim_start().trim_start_matches("///"))).collect();
+    let comments: String =
+        header.lines().map(|line| format!("{}\n", line.trim_start().trim_start_matches("///"))).collect();
     for piece in comments.split("\n ```c\n").skip(1) {
         let text = piece.split("\n ```").next().unwrap();
         let text: String = text.lines().map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
@@ -245,7 +276,11 @@ fn every_promise_names_a_test_that_is_run() {
         let text = read(page);
         for row in text.lines().filter(|line| line.starts_with('|') && line.contains("/")) {
             let cell = row.trim_end_matches([' ', '|']).rsplit('|').next().unwrap();
-            let paths = cell.split('`').skip(1).step_by(2).filter(|path| path.starts_with("tests/") || path.starts_with("src/"));
+            let paths = cell
+                .split('`')
+                .skip(1)
+                .step_by(2)
+                .filter(|path| path.starts_with("tests/") || path.starts_with("src/"));
             for path in paths.filter(|path| !path.contains('*')) {
                 let place = Path::new(ROOT).join(path);
                 assert!(place.exists(), "{page}: there is no {path}");

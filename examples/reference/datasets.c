@@ -1,6 +1,6 @@
 /* Datasets: every way to make one, and what can be asked of one and done to it.
  *
- *     datasets [FOLDER]     (the folder of mnist.npz and iris.csv; default: data) */
+ *     datasets [DATA]     (default: data/mnist.npz; writes small files into the working folder) */
 
 #include "../check.h"
 
@@ -34,20 +34,21 @@ static void from_archives(const char *path)
     mnist_dataset_free(test);
 }
 
-/* Writes a file as MNIST was first published: a magic number, the sizes, the bytes. */
-static void write_idx(const char *path, const unsigned char *head, size_t head_len, const unsigned char *bytes, size_t len)
+/* Writes a file into the working folder, for the library to read. */
+static void write_file(const char *path, const void *bytes, size_t len)
 {
     FILE *file = fopen(path, "wb");
-    if (!file || fwrite(head, 1, head_len, file) != head_len || fwrite(bytes, 1, len, file) != len || fclose(file))
+    if (!file || fwrite(bytes, 1, len, file) != len || fclose(file))
         exit(EXIT_FAILURE);
 }
 
+/* Two files as MNIST was first published: a magic number, the sizes, the bytes. */
 static void from_idx(void)
 {
-    static const unsigned char images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2}; /* [2, 2, 2] of bytes */
-    static const unsigned char labels[] = {0, 0, 8, 1, 0, 0, 0, 2};                         /* [2] of bytes */
-    write_idx("two-images.idx", images, sizeof images, (const unsigned char *)"\1\2\3\4\5\6\7\10", 8);
-    write_idx("two-labels.idx", labels, sizeof labels, (const unsigned char *)"\0\1", 2);
+    static const uint8_t images[] = {0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, /* [2, 2, 2] */ 1, 2, 3, 4, 5, 6, 7, 8};
+    static const uint8_t labels[] = {0, 0, 8, 1, 0, 0, 0, 2, /* [2] */ 7, 3};
+    write_file("two-images.idx", images, sizeof images);
+    write_file("two-labels.idx", labels, sizeof labels);
 
     mnist_dataset *data;
     check(mnist_dataset_from_idx("two-images.idx", "two-labels.idx", &data, error), error);
@@ -55,25 +56,28 @@ static void from_idx(void)
     mnist_dataset_free(data);
 }
 
-/* A table in text. The labels of iris.csv are names, which become numbers. */
-static void from_csv(const char *path)
+/* A table in text, whose labels are names. */
+static void from_csv(void)
 {
-    mnist_dataset *flowers;
-    check(mnist_dataset_from_csv(path, "species", &flowers, error), error);
+    static const char table[] = "length,width,species\n5.1,3.5,setosa\n4.9,3.1,setosa\n6.4,2.9,versicolor\n6.2,3.4,virginica\n";
+    write_file("flowers.csv", table, sizeof table - 1);
 
-    uint32_t labels[150];
-    check(mnist_dataset_labels(flowers, labels, 150, error), error);
-    printf("the first flower is a %s\n", mnist_dataset_class_name(flowers, labels[0]));
+    mnist_dataset *flowers;
+    check(mnist_dataset_from_csv("flowers.csv", "species", &flowers, error), error);
+
+    uint32_t labels[4];
+    check(mnist_dataset_labels(flowers, labels, 4, error), error); /* 0, 0, 1, 2 */
+    printf("the last flower is a %s\n", mnist_dataset_class_name(flowers, labels[3]));
 
     /* Each column gets mean 0 and standard deviation 1; test data would get the same numbers. */
-    float mean[4], deviation[4];
-    check(mnist_dataset_statistics(flowers, mean, deviation, 4, error), error);
-    check(mnist_dataset_standardize(flowers, mean, deviation, 4, error), error);
+    float mean[2], deviation[2];
+    check(mnist_dataset_statistics(flowers, mean, deviation, 2, error), error);
+    check(mnist_dataset_standardize(flowers, mean, deviation, 2, error), error);
 
     /* The flowers lie species by species: shuffled, a part of them is a fair one. */
     mnist_dataset *some;
     check(mnist_dataset_shuffle(flowers, 42, error), error);
-    check(mnist_dataset_slice(flowers, 0, 30, &some, error), error);
+    check(mnist_dataset_slice(flowers, 0, 3, &some, error), error);
 
     mnist_dataset_free(some);
     mnist_dataset_free(flowers);
@@ -180,16 +184,13 @@ static void digits(const char *path)
 
 int main(int argc, char **argv)
 {
-    const char *folder = argc > 1 ? argv[1] : "data";
-    char archive[4096], table[4096];
-    snprintf(archive, sizeof archive, "%s/mnist.npz", folder);
-    snprintf(table, sizeof table, "%s/iris.csv", folder);
+    const char *archive = argc > 1 ? argv[1] : "data/mnist.npz";
     error = mnist_error_new();
 
     look_into(archive);
     from_archives(archive);
     from_idx();
-    from_csv(table);
+    from_csv();
     from_pixels();
     from_arrays();
     from_source();

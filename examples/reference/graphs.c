@@ -68,9 +68,9 @@ static void any_layer(void)
 static void from_json(void)
 {
     const char *json = "{class_name: 'Sequential', config: {layers: ["
-                       "{class_name: 'InputLayer', config: {batch_shape: [null, 28, 28, 1]}},"
-                       "{class_name: 'GlobalAveragePooling2D', config: {}},"
-                       "{class_name: 'Dense', config: {units: 10, activation: 'softmax'}}]}}";
+                       "{class_name: 'InputLayer', config: {name: 'image', batch_shape: [null, 28, 28, 1]}},"
+                       "{class_name: 'GlobalAveragePooling2D', config: {name: 'mean'}},"
+                       "{class_name: 'Dense', config: {name: 'digits', units: 10, activation: 'softmax'}}]}}";
     mnist_graph *graph;
     mnist_tensor *input, *output;
     check(mnist_graph_from_json(json, &graph, &input, &output, error), error);

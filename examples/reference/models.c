@@ -39,7 +39,7 @@ int main(void)
     for (size_t i = 0; i < mnist_model_layers_len(model); i++) {
         const char *layer = mnist_model_layer_name(model, i);
         check(mnist_model_layer_shape(model, layer, dims, 3, &(size_t){0}, error), error);
-        printf("%s, a %s: %zu ...\n", layer, mnist_model_layer_class(model, i), dims[0]);
+        printf("%s (%s): %zu ...\n", layer, mnist_model_layer_class(model, i), dims[0]);
     }
 
     /* What a layer gives for a blank image: 26 x 26 numbers of 8 filters. */

@@ -72,7 +72,8 @@ impl Fragments {
     pub fn new() -> Self {
         let header = Header::committed();
         let can_fail = header.functions.iter().filter(|function| function.returns == "mnist_status");
-        let checked = can_fail.map(|f| format!("#define {0}(...) checked({0}(__VA_ARGS__), \"{0}\")\n", f.name)).collect();
+        let checked =
+            can_fail.map(|f| format!("#define {0}(...) checked({0}(__VA_ARGS__), \"{0}\")\n", f.name)).collect();
         let fragments = Self { folder: tempfile::tempdir().unwrap(), checked };
         let writer = fragments.main("", FILES);
         fragments.compile_and_run("files.c", &writer, &[]);
@@ -119,7 +120,8 @@ impl Fragments {
 
     /// Lines of C that cannot run without a part that the reader has: compiled.
     pub fn compile_c(&self, lines: &str) {
-        let (top, lines): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with(['#']) || line.starts_with("extern "));
+        let (top, lines): (Vec<_>, Vec<_>) =
+            lines.lines().partition(|line| line.starts_with(['#']) || line.starts_with("extern "));
         std::fs::write(self.path("compiled.c"), self.main(&top.join("\n"), &lines.join("\n"))).unwrap();
         self.object("compiled.c");
     }

@@ -37,7 +37,11 @@ pub fn pages(root: &Path) -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let others = ["target", "node_modules", "build", "dist", "venv", "CHANGELOG.md"];
-            if path.is_symlink() || name.starts_with('.') || others.contains(&name) || path == root.join("docs/reference") {
+            if path.is_symlink()
+                || name.starts_with('.')
+                || others.contains(&name)
+                || path == root.join("docs/reference")
+            {
                 continue;
             }
             if path.is_dir() {
@@ -87,7 +91,13 @@ pub fn blocks(page: &str, text: &str) -> Vec<Block> {
             blocks.extend(open.take());
             // What belongs to an item of a list is indented as the item's text.
             let item = line.trim_start().starts_with("* ") || line.trim_start().starts_with("- ");
-            margin = if item { indent + 6 } else if indent == 0 { 4 } else { margin };
+            margin = if item {
+                indent + 6
+            } else if indent == 0 {
+                4
+            } else {
+                margin
+            };
         }
         blank = line.trim().is_empty();
     }
@@ -102,5 +112,8 @@ fn reads_fenced_and_indented_blocks() {
                 Text.\n\n```cpp program\nint main()\n```\n";
     let found = blocks("p.md", text);
     let found: Vec<_> = found.iter().map(|b| (b.line, b.info.as_str(), b.text.as_str())).collect();
-    assert_eq!(found, [(4, "", "make x  # y\n\nz\n"), (14, "c", "f();\n  g();\n"), (20, "cpp program", "int main()\n")]);
+    assert_eq!(
+        found,
+        [(4, "", "make x  # y\n\nz\n"), (14, "c", "f();\n  g();\n"), (20, "cpp program", "int main()\n")]
+    );
 }
