@@ -28,6 +28,7 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     // README.md
     ("make -C examples run", "tests/all", "tutorial tutorial_static"),
     // docs/
+    ("find_package(mnist 0.1 REQUIRED)", "tests/install/CMakeLists.txt", "find_package(mnist"),
     ("make -C examples predict", "tests/all", "./build/predict_digits"),
     ("make -C examples speedrun", "tests/all", "./build/speedrun --seeds"),
     ("examples/build/speedrun --choose examples/data/mnist.npz", "examples/speedrun.c", "\"--choose\""), // an hour
@@ -66,8 +67,8 @@ const COMMANDS: &[(&str, &str, &str)] = &[
 /// What programs print: how the block begins, and the test or the program that prints it.
 const OUTPUTS: &[(&str, &str, &str)] = &[
     ("the model    97", "examples/c_file.c", "c_file_accuracy"),
-    ("avx512, one thread: peak", "benches/step.rs", "one thread: peak"),
-    ("conv2d_1 of the trained network, outputs up to", "benches/winograd.rs", "of the trained network, outputs up to"),
+    ("avx512, one thread: peak", "benches/machine/mod.rs", ", one thread: peak"),
+    ("conv2d_1 of the trained network, outputs up to", "benches/winograd.rs", "conv2d_1 of the trained network, outputs up to"),
 ];
 
 /// Python that needs packages of others, and the test that runs it; here its syntax is looked at.

@@ -20,10 +20,9 @@ fn sources(folder: &str) -> Vec<PathBuf> {
 
 /// Whether a program calls the function, outside of comments that begin a line.
 fn calls(text: &str, function: &str) -> bool {
-    let code = text.lines().filter(|line| !line.trim_start().starts_with(['/', '*']));
+    let code = text.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])).collect::<Vec<_>>().join("\n");
     let word = |c: char| c == '_' || c.is_ascii_alphanumeric();
-    code.flat_map(|line| line.split(&format!("{function}(")).skip(1).map(move |rest| &line[..line.len() - rest.len()]))
-        .any(|before| !before[..before.len() - function.len() - 1].ends_with(word))
+    code.match_indices(&format!("{function}(")).any(|(at, _)| !code[..at].ends_with(word))
 }
 
 #[test]
