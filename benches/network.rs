@@ -57,7 +57,9 @@ fn show(name: &str, machine: &Machine, batch: usize, profile: &Profile) {
     let ms = |time: std::time::Duration| 1e3 * time.as_secs_f64() / STEPS as f64;
     let whole = ms(profile.whole);
     println!("## {name}, batch {batch}\n");
-    println!("| layer | forward, ms | backward, ms | share | lower bound, ms | lower bound / time |\n|---|---|---|---|---|---|");
+    println!(
+        "| layer | forward, ms | backward, ms | share | lower bound, ms | lower bound / time |\n|---|---|---|---|---|---|"
+    );
     let mut rest = whole;
     for LayerTime { name, class, multiply_adds, forward, backward } in &profile.layers {
         let (forward, backward) = (ms(*forward), ms(*backward));

@@ -55,10 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let model = network(weights.as_deref(), train)?;
 
-    println!(
-        "| change of the {} test digits | scaled only | prepared | prepared: wrong, no digit found |",
-        test.len()
-    );
+    println!("| change of the {} test digits | scaled only | prepared | prepared: wrong, no digit found |", test.len());
     println!("|---|---|---|---|");
     for (name, distort) in DISTORTIONS {
         let pictures = (0..test.len()).into_par_iter().map(|i| {
