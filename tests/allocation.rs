@@ -1,6 +1,6 @@
-//! Memory and threads that are refused: a status, never an abort. The programs put their own `malloc` and its like in
-//! front of the C library's. Of the requests one in five is refused; each of them, which takes long, by
-//! `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`.
+//! Refused memory and threads: the result is a status, never an abort. The programs replace the C library's `malloc` and
+//! similar functions. One request in five is refused; `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`
+//! refuses each of them, which takes long.
 #![cfg(all(target_os = "linux", target_env = "gnu", feature = "reserve"))]
 
 mod programs;

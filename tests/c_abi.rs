@@ -1,5 +1,5 @@
-//! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with every
-//! warning an error and linked to the library that this test run has built.
+//! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with warnings
+//! as errors and linked to the library that this test run has built.
 
 mod programs;
 

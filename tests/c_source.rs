@@ -1,6 +1,6 @@
-//! Models as C files: compiled by whatever compilers there are, every warning an error, their numbers those of `predict`, bit
-//! for bit. Each network is tried with weights and images at random; of the ways to round a product and a sum once, the
-//! files take turns.
+//! Models as C files: compiled by all available compilers with warnings as errors; their predictions must equal those of
+//! `predict` bit for bit. Each network has random weights and images. The files alternate between the ways of computing a
+//! fused multiply-add.
 #![cfg(feature = "c-source")]
 
 #[path = "c_source/networks.rs"]

@@ -1,5 +1,5 @@
-//! Whole models in files, as C programs see them: saved beside a fit, resumed from, and written when nothing can be written,
-//! or when the process is killed.
+//! Whole models in files, from C programs: saved during a fit, resumed from, and written when writing fails or the process
+//! is killed.
 
 mod programs;
 

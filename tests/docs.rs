@@ -1,5 +1,5 @@
-//! What `docs/embedding.md` tells a host: its programs compile with every warning an error, and run; and the library leaves
-//! behind what the page says, nothing.
+//! The statements of `docs/embedding.md`: its programs compile with warnings as errors and run, and the library leaves
+//! nothing behind in the host.
 #![cfg(target_os = "linux")]
 
 mod programs;

@@ -1,4 +1,4 @@
-//! The download as programs see it: real processes, and servers on loopback that do right and wrong.
+//! The download, from programs: real processes, and servers on loopback that respond correctly and incorrectly.
 #![cfg(feature = "download")]
 
 mod programs;

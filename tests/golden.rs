@@ -1,7 +1,7 @@
-//! "The same seed, the same weights, on any CPU": what `packaging/ports/run` demands of other processors and systems, demanded
-//! here of every instruction set and number of threads. The program trains every layer, activation, optimizer, schedule,
-//! loss and metric, and prints hashes; `packaging/ports/golden.txt` is what they must be (`MNIST_UPDATE_GOLDEN=1` writes it, for
-//! a version that rounds differently).
+//! The same seed gives the same weights on any CPU: what `packaging/ports/run` tests on other processors and systems,
+//! tested here with every instruction set and several numbers of threads. The program trains every layer, activation,
+//! optimizer, schedule, loss and metric, and prints hashes; `packaging/ports/golden.txt` has the expected ones
+//! (`MNIST_UPDATE_GOLDEN=1` writes it, for a version that rounds differently).
 
 mod programs;
 

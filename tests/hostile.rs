@@ -1,10 +1,10 @@
-//! Hostile calls: every exported function, each of its arguments and each field of its options wrong in turn, the others
-//! being good.
+//! Hostile calls: every exported function with each of its arguments and each field of its options wrong, one at a time,
+//! while the others are valid.
 //!
-//! What there is to call is read from the header. This file writes it down as tables in C (`table.h`: a thunk for each
-//! function, and of each parameter and field its kind), and `tests/c/hostile/hostile.c` goes through them: it finds good
-//! arguments by trying, knows by the kind what is wrong, and says what must hold after a call. So a function or an option
-//! that is added to the header is called the day it is there. A kind that is not known yet ends the test.
+//! The functions are read from the header. This file writes tables in C (`table.h`: a thunk for each function, and the kind
+//! of each parameter and field), and `tests/c/hostile/hostile.c` executes them: it finds valid arguments by trial, knows
+//! wrong values for each kind, and checks the conditions after each call. A function or an option that is added to the
+//! header is therefore tested at once. An unknown kind fails the test.
 
 mod header;
 mod programs;

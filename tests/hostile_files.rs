@@ -1,5 +1,5 @@
-//! Files that were made to harm: each is refused with a message, or loads what it says; none makes its loader hold more
-//! memory than is promised (in `mnist.h`, at the function that reads it), and none panics.
+//! Malicious files: each is refused with a message, or loads as what it says. None makes its loader use more memory than
+//! promised (in `mnist.h`, at the function that reads it), and none causes a panic.
 
 mod damage;
 mod files;

@@ -1,5 +1,5 @@
-//! Keras's files, every byte of them damaged in turn: each is refused with a message that names a part, or loads; none panics,
-//! and none makes its reader hold more memory than is promised.
+//! Keras's files with every byte damaged, one at a time: each is refused with a message that names a part, or loads. None
+//! causes a panic, and none makes its reader use more memory than promised.
 #![cfg(feature = "keras")]
 
 mod files;

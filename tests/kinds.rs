@@ -1,4 +1,4 @@
-//! Files of the wrong kind: whatever is given to whatever reads a file, the message says what it is and what was expected.
+//! Files of the wrong kind: for every file and every reader, the message names the kind of the file and the expected kind.
 
 mod files;
 

@@ -1,5 +1,5 @@
-//! The examples in other languages that spell the header's structs out themselves. (`examples/languages/run` runs them,
-//! those whose language is there.)
+//! The examples in other languages that declare the header's structs themselves. (`examples/languages/run` runs the
+//! examples whose language is installed.)
 
 use std::path::Path;
 

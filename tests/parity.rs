@@ -1,5 +1,5 @@
-//! The same numbers as Keras: a small sibling of the tutorial's network, trained by Keras 3.15 on TensorFlow 2.21 from
-//! the weights in `tests/data/reference.safetensors`, which holds every number of that run: 650 training images in file
+//! The same numbers as Keras: a smaller version of the tutorial's network, trained by Keras 3.15 on TensorFlow 2.21 from
+//! the weights in `tests/data/reference.safetensors`, which has every number of that run: 650 training images in file
 //! order, batches of 32 (the last of 10), 2 epochs, Adam, sparse categorical crossentropy.
 
 use mnist::data::{Dataset, load_data};

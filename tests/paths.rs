@@ -1,4 +1,4 @@
-//! Every call of the interface that opens a path, with whatever the path leads to and whatever the host does meanwhile.
+//! Every call of the interface that opens a path, with all kinds of paths and in every state of the host.
 
 mod files;
 mod header;

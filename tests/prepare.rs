@@ -1,4 +1,4 @@
-//! What preparing a picture is worth to a network, on a part of what `cargo bench --bench prepare` measures.
+//! The effect of preparing a picture on accuracy, on a part of what `cargo bench --bench prepare` measures.
 
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;

@@ -1,5 +1,6 @@
-//! The library inside a host's process, and what the process does to it: limits, signals, streams, other copies of it, more
-//! rights than its user has. Forked children and cancelled threads are in `tests/hostile.rs` and `tests/c_abi.rs`.
+//! The library inside a host process, and what the process can do to it: limits, signals, streams, other copies of the
+//! library, more privileges than its user has. Forked children and cancelled threads are in `tests/hostile.rs` and
+//! `tests/c_abi.rs`.
 #![cfg(target_os = "linux")]
 
 mod programs;

@@ -1,4 +1,4 @@
-//! The static library in programs: by itself, and beside another one that is written in Rust and has a runtime of its own.
+//! The static library in programs: alone, and beside another one that is written in Rust and has its own runtime.
 #![cfg(target_os = "linux")]
 
 mod programs;

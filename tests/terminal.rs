@@ -1,4 +1,4 @@
-//! What is seen on a terminal, in a file and in a pipe, and what Ctrl-C does: real programs on a terminal of their own.
+//! Output on a terminal, in a file and in a pipe, and the effect of Ctrl-C: real programs on terminals of their own.
 
 mod programs;
 

@@ -1,4 +1,4 @@
-//! The pages in `docs/` that tell the tutorial show the programs' own lines and what they print.
+//! The tutorial pages in `docs/` show the programs' own lines and their output.
 
 mod programs;
 

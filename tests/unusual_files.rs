@@ -1,4 +1,4 @@
-//! Archives that are sound and unusual: what is sound in them loads, and what is not read here is told by its name.
+//! Valid but unusual archives: supported members load, and the message for an unsupported member names the reason.
 
 mod files;
 

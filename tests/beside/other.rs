@@ -1,4 +1,4 @@
-//! A static library of somebody else, with what Rust's runtime gives in it: memory, threads, and a panic that is caught.
+//! Another static library, which uses Rust's runtime: memory, threads, and a caught panic.
 
 use std::thread;
 

@@ -1,11 +1,11 @@
-/* What becomes of a program when memory or threads run out: allocation FOLDER THREADS once|on [FIRST LAST]. One request in five
- * (in eleven with `on` or several threads) is tried, with MNIST_TEST_EACH_REQUEST in the environment each.
+/* Refuses memory or threads to a program: allocation FOLDER THREADS once|on [FIRST LAST]. By default one request in five is
+ * refused (one in eleven with `on` or several threads); with MNIST_TEST_EACH_REQUEST in the environment, each.
  *
- * The requests that the library makes are counted. For each number n a child of this process runs a whole program and is
- * refused request n ("once"), or that and all that follow until the call returns ("on"). The call must return
- * MNIST_ERROR_OUT_OF_MEMORY, its outputs untouched, or do its work without. Called again it must succeed, and the program
- * end as it always ends. An abort ends the child, and fails the test; but for the few requests, made in starting a thread,
- * for which Rust's std has neither a way to fail nor our allocator. */
+ * The library's allocation requests are counted. For each number n a child of this process runs a whole program in which
+ * request n is refused ("once"), or request n and all later ones until the call returns ("on"). The call must return
+ * MNIST_ERROR_OUT_OF_MEMORY with its outputs unchanged, or succeed without the memory. A second call must succeed, and the
+ * program must end as usual. An abort ends the child and fails the test, except for the few requests during the start of a
+ * thread for which Rust's std has no error path and does not use our allocator. */
 
 #define _GNU_SOURCE
 

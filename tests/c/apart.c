@@ -1,4 +1,4 @@
-/* Models that train at once, each in a thread of its own, on the same data: each ends with the bits it has alone. */
+/* Models that train at the same time, each in its own thread, on the same data: each must end with the same bits as alone. */
 
 #include "asking.h"
 

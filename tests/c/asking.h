@@ -1,4 +1,4 @@
-/* What can be asked of a model while it trains, each answer as a number made of all its bits. */
+/* Read-only calls on a model while it trains; each result is reduced to a hash of all its bits. */
 
 #ifndef ASKING_H
 #define ASKING_H

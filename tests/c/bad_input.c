@@ -1,6 +1,6 @@
-/* Bad input and what is said of it: bad_input FOLDER, which holds the damaged files. Each call must fail with its status
- * and a message that names the file, byte, tensor, argument or layer. (What every function makes of every kind of wrong
- * argument, NULL among them, is tried in hostile/.) */
+/* Invalid input and its error messages: bad_input FOLDER, which contains the damaged files. Each call must fail with the
+ * expected status and a message that names the file, byte, tensor, argument or layer. (hostile/ calls every function with
+ * every kind of wrong argument, including NULL.) */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Trains and saves: bits WEIGHTS THREADS SIZE STEPS, SIZE being "tutorial" or "small". The instruction set is what the
- * environment variable MNIST_ISA says. */
+/* Trains and saves: bits WEIGHTS THREADS SIZE STEPS, where SIZE is "tutorial" or "small". The environment variable
+ * MNIST_ISA selects the instruction set. */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Batches that the machine, or the process, cannot hold: refused before the first of it is taken, with a message that says
- * how much each layer takes and which batch would fit; and that one does. */
+/* Batches that the machine or the process cannot hold: they must be refused before anything is allocated, with a message
+ * that lists the memory of each layer and a batch size that fits; and a batch of that size must fit. */
 
 #define _GNU_SOURCE
 

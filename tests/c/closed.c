@@ -1,5 +1,6 @@
-/* A host that has closed its standard descriptors, some or all of them, while every call that opens a path works, and other
- * threads print, the library's own progress too: closed FOLDER. Nothing may be written to or read from such a descriptor. */
+/* A host that has closed some or all of its standard descriptors, while every call that opens a path runs, and other
+ * threads print, including the library's own progress: closed FOLDER. Nothing may be written to or read from such a
+ * descriptor. */
 
 #include "paths.h"
 

@@ -1,4 +1,4 @@
-/* The confusion matrix: what it counts, that it agrees with the accuracy and with predict, and who fills it. */
+/* The confusion matrix: its counts, their agreement with the accuracy and with predict, and which calls fill it. */
 
 #include "expect.h"
 

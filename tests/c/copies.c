@@ -1,5 +1,5 @@
-/* Two copies of the library in one process, from two files: copies LIBRARY OTHER. An object of the one is none to the other:
- * an error, and no word of any allocator's. */
+/* Two copies of the library in one process, loaded from two files: copies LIBRARY OTHER. An object of one copy must be an
+ * error in the other, and no allocator may report anything. */
 
 #define _POSIX_C_SOURCE 200809L
 

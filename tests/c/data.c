@@ -1,4 +1,4 @@
-/* Datasets: what they are made of, what belongs to each sample, what is done to them, and that a call that fails makes none. */
+/* Datasets: their sources, what belongs to each sample, the operations on them, and that a failed call creates none. */
 
 #define _GNU_SOURCE
 

@@ -1,4 +1,4 @@
-/* Asks for the data without saying where, where there are none and no way to get them, and trains a model on others. */
+/* Loads data without a path where there are no data and no way to download them, and trains a model on other data. */
 
 #include "expect.h"
 

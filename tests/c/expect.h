@@ -1,4 +1,4 @@
-/* What the C tests share: a call must give a status, and its message must name the thing. */
+/* Shared by the C tests: checks that a call returns a given status, and that its message contains a given text. */
 
 #ifndef EXPECT_H
 #define EXPECT_H

@@ -1,4 +1,4 @@
-/* The folder that a test program is told, and the files in it. */
+/* The folder given to a test program, and the files in it. */
 
 #ifndef FOLDER_H
 #define FOLDER_H

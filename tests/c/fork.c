@@ -1,6 +1,5 @@
-/* Children forked off while another thread trains: they get an error for the parent's model, work with one of their own,
- * and never hang. That they are other processes is not told by their numbers: all have the same here, as they may have in
- * namespaces. */
+/* Children forked while another thread trains: they get an error for the parent's model, can use models of their own, and
+ * never hang. All have the same process number here, as is possible in namespaces, so the library cannot use that number. */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Networks by Keras's configs: what is wrong is named and changes nothing; what is right comes back from a model's config,
- * from a file, from another model. */
+/* Networks by Keras's configs: errors are named and change nothing; valid networks are read back from a model's config,
+ * from a file, and from another model. */
 
 #include "expect.h"
 

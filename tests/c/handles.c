@@ -1,4 +1,4 @@
-/* Objects of another type, objects that were freed, and pointers into the middle of nowhere, where they can be told. */
+/* Objects of another type, freed objects, and invalid pointers, as far as they can be detected. */
 
 #include "expect.h"
 

@@ -1,5 +1,6 @@
-/* What the library leaves behind in its host: host DATA FOLDER. Signals, open files, threads and the environment must be
- * as they were once everything is freed; and while it computes, its threads are its own and block what the caller blocked. */
+/* What the library leaves behind in its host: host DATA FOLDER. After everything is freed, signals, open files, threads and
+ * the environment must be as before. While it computes, its threads must be its own and block the signals that the caller
+ * blocked. */
 
 #define _XOPEN_SOURCE 600 /* for sigaltstack */
 

@@ -1,6 +1,7 @@
-/* A fit that may be killed: killed CHECKPOINT BATCHES WEIGHTS [everything], CHECKPOINT being a file to write after so many batches
- * and to resume from, or "-". Says where it goes on, and at the end every bit of its history. "everything" is a fit with all that
- * must be remembered, or be the same again: random layers, moving statistics, a schedule, averaged weights, early stopping. */
+/* A fit that the test kills: killed CHECKPOINT BATCHES WEIGHTS [everything]. CHECKPOINT is a file that is written after the
+ * given number of batches and resumed from, or "-". Prints where it resumes, and at the end every bit of its history.
+ * "everything" is a fit with all kinds of state: random layers, moving statistics, a schedule, averaged weights, early
+ * stopping. */
 
 #include "expect.h"
 

@@ -1,6 +1,6 @@
-/* The tutorial's calls with little of the address space left: limit DATA FOLDER. For each of some amounts a child of this
- * process allows itself that much more than it has, and calls: each call works or returns MNIST_ERROR_OUT_OF_MEMORY. When
- * the limit is lifted they work. */
+/* The tutorial's calls with little address space left: limit DATA FOLDER. For each of several amounts a child of this
+ * process limits itself to that much more than it has, and makes the calls: each works or returns
+ * MNIST_ERROR_OUT_OF_MEMORY. After the limit is removed they work. */
 
 #define _GNU_SOURCE
 

@@ -1,5 +1,5 @@
-/* Models and weights in memory: memory FOLDER. What is in memory is what a file would hold; it may lie anywhere, and is not
- * looked at after the call. */
+/* Models and weights in memory: memory FOLDER. The bytes equal those of a file. The buffer may have any address, and is not
+ * used after the call. */
 
 #include "models.h"
 

@@ -1,4 +1,4 @@
-/* Whole models in files, and fits that go on from them: models FOLDER. */
+/* Whole models in files, and fits that resume from them: models FOLDER. */
 
 #include "models.h"
 

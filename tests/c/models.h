@@ -1,4 +1,4 @@
-/* What the tests of whole models share: a fit to interrupt, and files of it. */
+/* Shared by the tests of whole models: a fit to interrupt, and its files. */
 
 #ifndef MODELS_H
 #define MODELS_H

@@ -1,4 +1,4 @@
-/* Weights by name: what they are called, read, set, and who may do so while another thread trains. */
+/* Weights by name: their names, reading and setting them, and which of this is possible while another thread trains. */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Where no thread can be started, as under a limit on processes or a filter of system calls: everything works on the
- * caller's, to the same bits, and threads come when they can. This program's pthread_create is before the C library's. */
+/* No thread can be started, as under a process limit or a system call filter: everything works on the calling thread, with
+ * the same bits, and threads are started as soon as possible. This program's pthread_create replaces the C library's. */
 
 #define _GNU_SOURCE
 

@@ -1,5 +1,5 @@
-/* Numbers that are none: a fit that diverges says where and keeps good weights; and the host's floating-point settings,
- * whatever they are, neither change a result nor are changed. The program is told a folder for its files. */
+/* NaN and infinity: a fit that diverges reports where and restores finite weights. The host's floating-point settings
+ * neither change a result nor are changed. The argument is a folder for files. */
 
 #include "expect.h"
 #include "folder.h"

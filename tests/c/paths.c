@@ -1,4 +1,4 @@
-/* What a path can lead to, tried with every call that opens one: paths FOLDER [list | mounted]. */
+/* All kinds of paths, with every call that opens one: paths FOLDER [list | mounted]. */
 
 #include "paths.h"
 

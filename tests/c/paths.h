@@ -1,4 +1,4 @@
-/* Every call of the interface that opens a path, to be tried alike: tests/paths.rs compares this list with the header. */
+/* Every call of the interface that opens a path, in a common form. tests/paths.rs compares this list with the header. */
 
 #ifndef PATHS_H
 #define PATHS_H

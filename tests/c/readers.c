@@ -1,6 +1,7 @@
-/* Eight threads ask a model while it trains: readers FOLDER EPOCHS. The same fit is run alone first, and what the model
- * answers after each step is noted. Whoever asks beside it must be given the answer of one whole step: none before the
- * last one that had ended when he asked, none after the one under way when he was answered, and none before his last. */
+/* Eight threads call a model while it trains: readers FOLDER EPOCHS. The same fit is first run alone, and the model's
+ * results after each step are recorded. A concurrent call must return the result of one complete step: not before the last
+ * step that had ended when the call began, not after the step that was running when it returned, and not before the
+ * thread's previous result. */
 
 #include "asking.h"
 

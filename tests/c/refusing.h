@@ -1,5 +1,5 @@
-/* Memory and threads that can be refused: every request that is made while `inside` is set, on any thread, is counted, and
- * some are refused. The functions that the library asks are here, in front of those of the C library. */
+/* Refuses memory and threads: every request that is made while `inside` is set, on any thread, is counted, and some are
+ * refused. The allocation functions here replace those of the C library. */
 
 #ifndef REFUSING_H
 #define REFUSING_H

@@ -1,8 +1,8 @@
-/* Samples that are made when they are asked for, more of them than memory may hold.
+/* Samples that are generated on request, more of them than memory can hold.
  *
  *     source memory COUNT WEIGHTS           trains on COUNT samples in memory, and saves the weights
- *     source PREFETCH COUNT WEIGHTS         the same of a source, in little address space
- *     source wrong                          sources that fail, give what is no number, and wait */
+ *     source PREFETCH COUNT WEIGHTS         the same with a source, in little address space
+ *     source wrong                          sources that fail, return NaN, and wait */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Text on C's own stdout: it stands where printf would have put it, a line is not redrawn in a file, and a thread that
- * waits for input is no reason to wait. The caller keeps standard input open and silent. */
+/* Text on C's own stdout: it appears where printf would put it, a line is not redrawn in a file, and a thread that waits
+ * for input does not block it. The caller keeps standard input open and silent. */
 
 #include "expect.h"
 

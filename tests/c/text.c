@@ -1,5 +1,5 @@
-/* Text on stdout while signals come all the time, whose handler does not have writes begun again (no SA_RESTART), and the
- * reader is slow: not a byte is lost. Then the same where stdout does not block. */
+/* Text on stdout while signals arrive all the time, whose handler has no SA_RESTART, and the reader is slow: no byte may be
+ * lost. Then the same with a non-blocking stdout. */
 
 #define _GNU_SOURCE
 

@@ -1,4 +1,4 @@
-/* Who may do what while a model trains: callbacks, busy, and cancelling, which stops the fit within one batch. */
+/* Concurrent calls while a model trains: callbacks, MNIST_ERROR_BUSY, and cancelling, which stops the fit within one batch. */
 
 #include "expect.h"
 

@@ -1,4 +1,4 @@
-/* Compile and fit by Keras's names and configs: what is wrong is told before the first step, by its key; what is right does
+/* Compile and fit by Keras's names and configs: errors are reported by their key before the first step; valid settings do
  * what Keras does. */
 
 #include "expect.h"

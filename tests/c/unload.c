@@ -1,5 +1,6 @@
-/* Opens the library, trains with it, on a thread that then ends, and closes it, a thousand times: unload LIBRARY. Nothing may
- * grow, nothing crash, and the process has as many keys for thread-specific data as after the first time. */
+/* Opens the library, trains with it on a thread that then ends, and closes it, a thousand times: unload LIBRARY. Memory
+ * must not grow, nothing may crash, and the process must have as many free keys for thread-specific data as after the first
+ * time. */
 
 #define _POSIX_C_SOURCE 200809L
 

@@ -1,5 +1,5 @@
-/* A stdout that was made wide takes no bytes. Text that is to go there is a status then, not silence; a call that writes
- * nothing, or elsewhere, does not care, and the library makes no stream anything. */
+/* A wide stdout takes no bytes. A call that should print there must return a status; a call that prints nothing, or
+ * elsewhere, must work; and the library must not change the orientation of a stream. */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Progress and text on stdout: windows_console [COLUMNS]. With COLUMNS in a console of that width, whose letters are looked at;
- * without them wherever stdout goes. */
+/* Progress and text on stdout: windows_console [COLUMNS]. With COLUMNS it runs in a console of that width, and the
+ * characters on the screen are checked; without, stdout may be anything. */
 
 #include <windows.h>
 #undef TRUE /* the checks are called so */

@@ -1,4 +1,4 @@
-/* What a path can lead to on Windows, tried with every call that opens one: windows_paths FOLDER. */
+/* All kinds of paths on Windows, with every call that opens one: windows_paths FOLDER. */
 
 #include <windows.h>
 #undef TRUE /* the checks are called so */

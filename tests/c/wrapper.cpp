@@ -1,4 +1,4 @@
-// The C++ layer: owners, exceptions, callbacks.
+// The C++ layer: owning objects, exceptions, callbacks.
 
 #include <mnist.hpp>
 

@@ -1,4 +1,4 @@
-/* When models are written, and what becomes of a write that fails: writes FOLDER, or writes FOLDER full for a folder on a
+/* When models are written, and what happens when a write fails: writes FOLDER, or writes FOLDER full for a folder on a
  * small disk that may be filled. */
 
 #include "models.h"

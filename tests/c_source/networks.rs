@@ -1,4 +1,4 @@
-//! Networks for the tests of C files: one for each thing that a layer can be told, those that people know, and random ones.
+//! Networks for the tests of C files: one for each setting of a layer, well-known ones, and random ones.
 
 use mnist::Result;
 use mnist::graph::{Graph, Tensor};

@@ -1,4 +1,4 @@
-//! A good file damaged in every way that is one change, and what comes of it.
+//! A valid file damaged by every single change, and the results of loading it.
 
 pub mod tensors;
 

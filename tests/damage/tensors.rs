@@ -1,4 +1,4 @@
-//! Damage to files of weights, whole models and checkpoints: their bytes, and each value of their headers.
+//! Damage to weights files, whole models and checkpoints: their bytes, and each value of their headers.
 
 use super::{Trials, of};
 use crate::files::{safetensors, trained};

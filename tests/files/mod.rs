@@ -1,5 +1,5 @@
-//! The files that the library reads, made by hand: every field can be made to say something else than it should.
-#![allow(dead_code)] // each program takes what it needs
+//! The files that the library reads, built by hand, so that every field can have a wrong value.
+#![allow(dead_code)] // each program uses only a part of it
 
 pub mod trained;
 pub mod verdict;

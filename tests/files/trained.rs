@@ -1,4 +1,4 @@
-//! A small network and its data, and the files that they make.
+//! A small network, its data, and its files.
 
 use super::{Member, npy, zip};
 use mnist::data::Dataset;

@@ -1,4 +1,5 @@
-//! What a hostile file may do: be refused with a message, or load, and make its loader hold no more than is promised.
+//! What a malicious file may do: be refused with a message, or load, without making its loader use more memory than
+//! promised.
 
 #[cfg(not(feature = "reserve"))]
 mod counted {

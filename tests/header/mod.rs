@@ -1,7 +1,7 @@
-//! What `include/mnist.h` declares, read from its text: for the tests that are about every function, constant and struct.
+//! The declarations of `include/mnist.h`, parsed from its text, for tests of every function, constant and struct.
 //!
-//! It reads what cbindgen writes and no more; a declaration of another form ends the test with a message.
-#![allow(dead_code)] // each test uses a part
+//! The parser accepts only the form that cbindgen writes; another form fails the test with a message.
+#![allow(dead_code)] // each test uses only a part
 
 use std::path::Path;
 

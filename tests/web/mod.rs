@@ -1,4 +1,4 @@
-//! Servers on loopback for the tests: what answers a request, a proxy, and openssl's server.
+//! Servers on loopback for the tests: one that answers requests, a proxy, and openssl's server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-/* Functions of the host that the library is given: what they may do, they do. */
+/* Callbacks that are passed to the library: they do everything that callbacks are allowed to do. */
 
 #ifndef CALLBACKS_H
 #define CALLBACKS_H

@@ -1,5 +1,5 @@
-/* Every function on a thread that is cancelled: no call is a cancellation point, nor is it where the host's functions are
- * called from it, and none is cut short. The thread ends after the call, and everything can be used as before. */
+/* Every function on a thread that is cancelled. No call is a cancellation point, even if a callback is one, and no call is
+ * interrupted. The thread ends after the call, and everything can be used as before. */
 
 #ifndef CANCELLED_H
 #define CANCELLED_H

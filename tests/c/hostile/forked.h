@@ -1,6 +1,5 @@
-/* Children that are forked off inside a function which the library calls. In a child the call from which that came fails
- * with MNIST_ERROR_STATE when it gets there, and nothing is written: no file, no text; in the parent it goes on. No process
- * is known by its number here: all have the same. */
+/* Children forked inside a callback. In the child the call that ran the callback fails with MNIST_ERROR_STATE, and nothing
+ * is written: no file, no text. In the parent the call continues. All processes have the same process number here. */
 
 #ifndef FORKED_H
 #define FORKED_H

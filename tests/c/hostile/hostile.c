@@ -1,11 +1,11 @@
-/* Every function of the header, with every argument wrong in turn and every field of its options: hostile FOLDER, or
- * hostile FOLDER freed to try objects that were freed as well, which a checker of memory would take for a defect.
+/* Every function of the header, with every argument and every field of its options wrong, one at a time: hostile FOLDER.
+ * hostile FOLDER freed also passes freed objects, which a memory checker would report.
  *
- * hostile FOLDER cancelled: every function on a thread that is cancelled meanwhile (cancelled.h). hostile FOLDER forked:
- * every function that calls back, from where a child is forked off (forked.h).
+ * hostile FOLDER cancelled: every function on a thread that is cancelled during the call (cancelled.h). hostile FOLDER
+ * forked: every function with callbacks, with a child forked in the callback (forked.h).
  *
- * After each call: it failed if it had to, its text says something, it wrote nothing, every object is what it was, and the
- * same call with good arguments works. */
+ * After each call: it failed if it had to, it has a message, it wrote nothing, every object is unchanged, and the same call
+ * with valid arguments works. */
 
 #include "values.h"
 

@@ -1,4 +1,4 @@
-/* What the tables of the header's functions are made of; tests/hostile.rs writes them. */
+/* The types of the tables of functions that tests/hostile.rs generates. */
 
 #ifndef KINDS_H
 #define KINDS_H

@@ -1,4 +1,4 @@
-/* A good object of each type, made again whenever a call may have changed it, and whether it still is what it was. */
+/* A valid object of each type, created again whenever a call may have changed it, and checks that an object is unchanged. */
 
 #ifndef OBJECTS_H
 #define OBJECTS_H

@@ -1,4 +1,4 @@
-/* What is good and what is wrong of each kind of argument, and what must come of it. */
+/* Valid and wrong values for each kind of argument, and the required results. */
 
 #ifndef VALUES_H
 #define VALUES_H
