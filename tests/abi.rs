@@ -39,7 +39,7 @@ fn layouts(header: &Header) -> String {
     c + "    return 0;\n}\n"
 }
 
-/// The ABI of today, a line for each thing that a program can have been built against.
+/// The current ABI: one line for each declaration that a program can depend on.
 fn today() -> String {
     let header = Header::committed();
     let folder = tempfile::tempdir().unwrap();

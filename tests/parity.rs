@@ -20,7 +20,7 @@ fn numbers(reference: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// The tensors `prefix/...` as a weights file of their own.
+/// The tensors `prefix/...` as a weights file.
 fn weights(reference: &SafeTensors<'_>, prefix: &str, path: &Path) {
     let names = reference.names().into_iter().filter_map(|name| name.strip_prefix(prefix));
     let tensors: Vec<(&str, TensorView<'_>)> =
@@ -40,7 +40,7 @@ fn model() -> Model {
     Model::new(&graph, x, y, "model").unwrap()
 }
 
-/// Each batch's own loss and accuracy, out of the running means.
+/// Each batch's own loss and accuracy, computed from the running means.
 #[derive(Default)]
 struct Steps {
     total: [f64; 2],

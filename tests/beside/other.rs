@@ -2,7 +2,7 @@
 
 use std::thread;
 
-/// The sum of 1 to `n`, by a thread, after another one has panicked.
+/// The sum of 1 to `n`, computed by a thread after another thread has panicked.
 #[unsafe(no_mangle)]
 pub extern "C" fn other_sum(n: u64) -> u64 {
     let panic = thread::spawn(|| panic!("one that is caught"));
