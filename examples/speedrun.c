@@ -130,7 +130,7 @@ static double measure(const char *program, size_t seed, const char *path, double
     const double start = now();
     snprintf(number, sizeof number, "%zu", seed);
     if (pipe(ends) != 0)
-        fail("no pipe can be had");
+        fail("cannot create a pipe");
     const pid_t child = fork();
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);

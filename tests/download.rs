@@ -392,7 +392,7 @@ fn a_proxy_that_does_not_serve_is_an_error_that_names_it() {
     let expected = "environment variable http_proxy: not the address of a proxy: expected \
                     [http://|https://|socks5://][user:password@]host[:port], found `gopher://***@proxy`\n";
     assert_eq!(text, format!("MNIST_ERROR_INVALID_ARGUMENT: {expected}"));
-    assert!(server.heads().is_empty(), "nobody has gone round the proxy");
+    assert!(server.heads().is_empty(), "no request bypassed the proxy");
 }
 
 #[test]
@@ -470,7 +470,7 @@ fn a_cache_that_cannot_be_written_to() {
         assert!(text.starts_with(&begin), "{keras}: {text}, not {begin}");
     }
     assert_eq!(user.added(&before), [""; 0]);
-    assert!(server.heads().is_empty(), "nobody is asked for what cannot be kept");
+    assert!(server.heads().is_empty(), "no request for a file that cannot be kept");
     // A link to a folder is accepted as cache.
     std::fs::create_dir(user.path("elsewhere")).unwrap();
     symlink("elsewhere", user.path("keras")).unwrap();
@@ -508,7 +508,7 @@ fn a_damaged_file_in_the_cache_is_downloaded_again_or_named() {
         assert_eq!(user.load(&good.url()), LOADED, "{name}");
         assert!(std::fs::read(&path).unwrap() == *MNIST && user.listing() == before, "{name}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(user.load(&bad.url()), LOADED, "{name}: nobody is asked any more");
+        assert_eq!(user.load(&bad.url()), LOADED, "{name}: no more requests");
     }
 }
 

@@ -7,9 +7,9 @@
 #include <fcntl.h>
 #include <pthread.h>
 
-static int closed, running, landed, ended; /* closed: a bit for each of 0, 1 and 2 */
+static int closed, running, landed, ended; /* closed: one bit for each of the descriptors 0, 1 and 2 */
 
-/* Whoever writes to such a descriptor, or reads from it, must find it closed. */
+/* Writing to or reading from such a descriptor must fail because it is closed. */
 static void *use_them(void *unused)
 {
     char byte = 'x';
@@ -22,7 +22,7 @@ static void *use_them(void *unused)
     return unused;
 }
 
-/* Another model's fit, which tells of its progress on stdout and writes checkpoints. */
+/* Another model's fit, which prints progress to stdout and writes checkpoints. */
 static void *fit_meanwhile(void *unused)
 {
     char path[1024];

@@ -84,7 +84,7 @@ int main(int argc, char **argv)
     CALL(other, mnist_history_free)(history);
     CALL(ours, mnist_error_free)(error);
 
-    /* None was touched. */
+    /* No object was changed. */
     WORKS(CALL(ours, mnist_model_predict)(model, image, 1, p, 10, NULL));
     WORKS(CALL(ours, mnist_dataset_normalize)(data, 255, NULL));
     WORKS(CALL(ours, mnist_graph_check)(graph, NULL));

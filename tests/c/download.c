@@ -70,7 +70,7 @@ int main(int argc, char **argv)
         sigset_t alarms;
         sigemptyset(&alarms);
         sigaddset(&alarms, SIGALRM);
-        pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* the other thread gets them */
+        pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* the other thread receives them */
         setitimer(ITIMER_REAL, &often, NULL);
     }
     if (pthread_join(thread, NULL) != 0)

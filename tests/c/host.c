@@ -59,7 +59,7 @@ static void same(const struct state *a, const struct state *b)
 
 static int fits;
 
-/* During a fit: two threads more, called mnist-0 and mnist-1, which block SIGUSR1 as the caller does. */
+/* During a fit: two additional threads, mnist-0 and mnist-1, which block SIGUSR1 as the caller does. */
 static int32_t during(void *before, const mnist_progress *progress)
 {
     int ours = 0;
@@ -135,7 +135,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     look(&before);
     use(argv[1], argv[2], &before);
-    /* A thread that has been joined takes a moment to leave the list. */
+    /* A joined thread may still be listed for a moment. */
     for (int i = 0; i < 100 && entries("/proc/self/task") != before.threads; i++)
         nanosleep(&moment, NULL);
     look(&after);

@@ -16,7 +16,7 @@
 static __thread int interrupting, turn;
 static int interruptions;
 
-/* Whether this call is one that is interrupted. */
+/* Whether this call is interrupted. */
 static int now(void)
 {
     if (!interrupting || ++turn % 2 == 0)

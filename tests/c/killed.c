@@ -8,7 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* The library's too: as on a slow disk, it takes a while, so that kills fall into it. */
+/* Also used by the library: it takes as long as on a slow disk, so that some kills happen during it. */
 int fsync(int file)
 {
     const struct timespec while_it_takes = {0, 500000};
@@ -27,7 +27,7 @@ static int32_t say_where(void *user_data, const mnist_progress *progress)
     return 0;
 }
 
-/* A network with what is random, and what moves. */
+/* A network with random layers and moving statistics. */
 static mnist_model *network_of_everything(void)
 {
     mnist_graph *graph = mnist_graph_new();

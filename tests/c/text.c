@@ -31,7 +31,7 @@ static void on_alarm(int number)
     signals++;
 }
 
-/* Reads slowly, and says whether it was all. */
+/* Reads slowly, and returns whether the text was complete. */
 static int reader(int from)
 {
     static char got[ROOM];
@@ -88,7 +88,7 @@ int main(void)
     write_slowly(model, O_NONBLOCK);
     TRUE(signals > 20);
 
-    /* A fit among them. */
+    /* Includes a fit. */
     const struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
     mnist_dataset *data = noise(320, 8);
     mnist_fit_options options = quiet();

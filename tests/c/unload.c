@@ -16,7 +16,7 @@
 
 static void *library;
 
-/* A function of the library, by its name. */
+/* A function of the library by its name. */
 #define CALL(name) (*(__typeof__(&name))symbol(#name))
 
 static void *symbol(const char *name)
@@ -61,7 +61,7 @@ static void *use(void *unused)
     return unused;
 }
 
-/* How many more keys this process could have. */
+/* The number of keys that this process can still create. */
 static int keys_left(void)
 {
     static pthread_key_t keys[PTHREAD_KEYS_MAX];
