@@ -1,4 +1,4 @@
-//! Malicious files: each is refused with a message, or loads as what it says. None makes its loader use more memory than
+//! Malicious files: each is refused with a message, or loads the content that it declares. None makes its loader use more memory than
 //! promised (in `mnist.h`, at the function that reads it), and none causes a panic.
 
 mod damage;
