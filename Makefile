@@ -39,7 +39,7 @@ WITH_STD  = . packaging/ports/env.sh; \
 STD_FLAGS = $$STD_FLAGS
 endif
 
-# The reference is built where Doxygen and Python are.
+# The reference is built if Doxygen and Python are installed.
 REFERENCE = $(if $(and $(shell command -v doxygen),$(shell command -v python3)),$(BUILT)/reference/html/index.html)
 
 all: library $(REFERENCE)

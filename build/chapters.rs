@@ -1,46 +1,46 @@
-//! The chapters of the header: the constants, types and functions of an object stand together, and are a group of the
-//! reference (docs/Doxyfile). cbindgen writes all constants, then all types, then all functions.
+//! Sorts the header into chapters: one per object, with its constants, types and functions. Each chapter is a group of the reference
+//! (docs/Doxyfile). cbindgen itself writes all constants, then all types, then all functions.
 
 use std::fs;
 use std::path::Path;
 
-/// A part of the header.
+/// A chapter of the header.
 struct Chapter {
-    /// What Doxygen calls the group.
+    /// The name of the Doxygen group.
     id: &'static str,
     title: &'static str,
-    /// The files of `src/capi` whose items are in it. `mnist_...` is one item of another chapter's file.
-    holds: &'static [&'static str],
+    /// The files of `src/capi` whose items belong to it, and single items (`mnist_...`) from files of other chapters.
+    members: &'static [&'static str],
 }
 
 const CHAPTERS: [Chapter; 10] = [
-    Chapter { id: "status", title: "Status and errors", holds: &["error"] },
-    Chapter { id: "dataset", title: "Datasets", holds: &["npz", "dataset", "array", "source"] },
-    Chapter { id: "image", title: "Pictures", holds: &["image"] },
-    Chapter { id: "graph", title: "Graphs and layers", holds: &["graph"] },
-    Chapter { id: "model", title: "Models", holds: &["output", "model", "layers"] },
-    Chapter { id: "fit", title: "Fit", holds: &["fit", "history", "mnist_metrics"] },
-    Chapter { id: "predict", title: "Evaluate and predict", holds: &["evaluate"] },
-    Chapter { id: "weights", title: "Weights by name", holds: &["named_weights"] },
-    Chapter { id: "file", title: "Files and memory", holds: &["weights", "memory"] },
-    Chapter { id: "interop", title: "Keras, ONNX and C", holds: &["keras", "onnx", "c_source"] },
+    Chapter { id: "status", title: "Status and errors", members: &["error"] },
+    Chapter { id: "dataset", title: "Datasets", members: &["npz", "dataset", "array", "source"] },
+    Chapter { id: "image", title: "Pictures", members: &["image"] },
+    Chapter { id: "graph", title: "Graphs and layers", members: &["graph"] },
+    Chapter { id: "model", title: "Models", members: &["output", "model", "layers"] },
+    Chapter { id: "fit", title: "Fit", members: &["fit", "history", "mnist_metrics"] },
+    Chapter { id: "predict", title: "Evaluate and predict", members: &["evaluate"] },
+    Chapter { id: "weights", title: "Weights by name", members: &["named_weights"] },
+    Chapter { id: "file", title: "Files and memory", members: &["weights", "memory"] },
+    Chapter { id: "interop", title: "Keras, ONNX and C", members: &["keras", "onnx", "c_source"] },
 ];
 
-/// The files of `src/capi` whose items the header declares, in its order.
+/// The files of `src/capi` whose items the header declares, in the header's order.
 pub fn files() -> impl Iterator<Item = &'static str> {
-    CHAPTERS.iter().flat_map(|chapter| chapter.holds).copied().filter(|name| !name.starts_with("mnist_"))
+    CHAPTERS.iter().flat_map(|chapter| chapter.members).copied().filter(|name| !name.starts_with("mnist_"))
 }
 
-/// Puts what cbindgen has written into chapters.
+/// Sorts the blocks of cbindgen's output into chapters.
 pub fn arrange(header: &str, sources: &Path) -> String {
     let texts: [Vec<String>; CHAPTERS.len()] = CHAPTERS.each_ref().map(|chapter| {
-        let files = chapter.holds.iter().filter(|name| !name.starts_with("mnist_"));
+        let files = chapter.members.iter().filter(|name| !name.starts_with("mnist_"));
         files
             .map(|name| fs::read_to_string(sources.join(name).with_extension("rs")).expect("a file of src/capi"))
             .collect()
     });
     let chapter_of = |name: &str| {
-        let listed = CHAPTERS.iter().position(|chapter| chapter.holds.contains(&name));
+        let listed = CHAPTERS.iter().position(|chapter| chapter.members.contains(&name));
         let found = || texts.iter().position(|files| files.iter().any(|text| declares(text, name)));
         listed.or_else(found).unwrap_or_else(|| panic!("no chapter of the header has {name}"))
     };
@@ -59,7 +59,7 @@ pub fn arrange(header: &str, sources: &Path) -> String {
     [before.join("\n\n"), chapters.join("\n\n"), after.join("\n\n")].join("\n\n") + "\n"
 }
 
-/// A chapter as Doxygen reads it: its title, what its files say of themselves in their first lines, and its items.
+/// A chapter as a Doxygen group: its title, the first lines of its files' documentation, and its items.
 fn group(chapter: &Chapter, texts: &[String], items: &str) -> String {
     let about = |text: &String| {
         let lines = text.lines().map_while(|line| line.strip_prefix("//! "));
@@ -69,7 +69,7 @@ fn group(chapter: &Chapter, texts: &[String], items: &str) -> String {
     format!("/// @defgroup {} {}\n{about}/// @{{\n\n{items}\n\n/// @}}", chapter.id, chapter.title)
 }
 
-/// Whether a source declares the item.
+/// Whether a source file declares the item.
 fn declares(source: &str, name: &str) -> bool {
     let kinds = ["const", "type", "struct", "extern \"C\" fn", "unsafe extern \"C\" fn"];
     source.lines().any(|line| {

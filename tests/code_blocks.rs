@@ -1,5 +1,5 @@
-//! Every block of code in the README and the other pages is compiled or run: here, or by the test that a table names. A block that
-//! nobody knows fails: make it one that is known, or add what runs it to a table.
+//! Tests that every code block of the README and the other pages is compiled or run: here, or by a test that a table below names. An
+//! unknown block fails. Then either write it as one that runs here, or add the test that runs it to a table.
 #![cfg(target_os = "linux")]
 
 mod fragments;
@@ -13,8 +13,8 @@ use programs::ROOT;
 use std::path::Path;
 use std::process::Command;
 
-/// Pages and sections whose blocks another test takes out of the page and runs: the page; the section, or what stands behind the
-/// fence, `*` for any two words; and the test.
+/// Blocks that another test extracts from the page and runs: the page; the section, or the fence's info string (`*`: any with a
+/// label, as in "sh install"); and the test.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("README.md", "## Linking", "tests/install/readme"),
     ("README.md", "## Install and link", "tests/install/readme"),
@@ -23,7 +23,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("python/README.md", "python", "tests/wheel/run"),
 ];
 
-/// Commands that no script has word for word: the file that does what they say, and the words in it that do.
+/// Commands that occur in no script literally: the command or its beginning, the file that does the same, and the text in that file.
 const COMMANDS: &[(&str, &str, &str)] = &[
     // README.md
     ("make -C examples run", "tests/all", "tutorial tutorial_static"),
@@ -64,18 +64,22 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("make -C examples studio", "examples/studio/test/run", "make -C ../.. build/studio"),
 ];
 
-/// What programs print: how the block begins, and the test or the program that prints it.
+/// Output: the beginning of the block, the program that prints it, and text in that program.
 const OUTPUTS: &[(&str, &str, &str)] = &[
     ("the model    97", "examples/c_file.c", "c_file_accuracy"),
     ("avx512, one thread: peak", "benches/machine/mod.rs", ", one thread: peak"),
-    ("conv2d_1 of the trained network, outputs up to", "benches/winograd.rs", "conv2d_1 of the trained network, outputs up to"),
+    (
+        "conv2d_1 of the trained network, outputs up to",
+        "benches/winograd.rs",
+        "conv2d_1 of the trained network, outputs up to",
+    ),
 ];
 
-/// Python that needs packages of others, and the test that runs it; here its syntax is looked at.
+/// Python that needs other packages, and the test that runs it. Only its syntax is checked here.
 const PYTHON: &[(&str, &str, &str)] =
     &[("from safetensors.torch import save_file", "tests/interop/pytorch.py", "save_file(")];
 
-/// C that stands for a part which the reader has, and so is only compiled: a picture of theirs, a file in their program.
+/// C that needs something of the reader's, such as a picture, and is therefore only compiled.
 const COMPILED: &[&str] = &["uint8_t grey[300 * 200];", "extern const unsigned char digits[];"];
 
 fn read(path: &str) -> String {
@@ -90,16 +94,19 @@ fn all_blocks() -> Vec<Block> {
     blocks
 }
 
-/// Whether what a table's row says is there is there.
+/// Whether the text has a row in the table. The file of the row must contain the row's text.
 fn named(rows: &[(&str, &str, &str)], text: &str) -> bool {
     let row = rows.iter().filter(|(begin, ..)| text.starts_with(begin)).max_by_key(|(begin, ..)| begin.len());
     row.is_some_and(|(begin, file, words)| {
-        assert!(read(file).contains(*words), "`{begin}` is run by {file}, says the table; but there is no `{words}`");
+        assert!(
+            read(file).contains(*words),
+            "the table says that {file} runs `{begin}`, but it does not contain `{words}`"
+        );
         true
     })
 }
 
-/// The commands of a block for a shell, without what explains them.
+/// The commands of a shell block, without comments.
 fn commands(text: &str) -> Vec<String> {
     let text = text.replace("\\\n", " ");
     let code = text.lines().map(|line| line.split("  #").next().unwrap().trim().trim_start_matches("$ "));
@@ -107,7 +114,7 @@ fn commands(text: &str) -> Vec<String> {
     code.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
 }
 
-/// The list of all checks, and the scripts that it runs.
+/// The text of `tests/all`, of the scripts that it runs, and of `.ci/run`.
 fn scripts() -> Vec<String> {
     let all = read("tests/all");
     let run = all.split_whitespace().filter(|word| word.contains('/') && executable(&Path::new(ROOT).join(word)));
@@ -121,10 +128,10 @@ fn executable(path: &Path) -> bool {
     path.is_file() && path.metadata().unwrap().permissions().mode() & 0o100 != 0
 }
 
-/// Why a command is not known to work, if it is not.
+/// The reason why a command is not known to work; None if it is.
 fn complaint(command: &str, scripts: &[String]) -> Option<String> {
     let words: Vec<_> = command.split(' ').collect();
-    // One of the project's own scripts that takes minutes, such as what records Keras's numbers: it must be there and know its options.
+    // Scripts that record Keras's results take minutes. They must exist and have the options.
     let script = Path::new(ROOT).join(words[0]);
     if words[0].starts_with("tests/keras/") {
         if !executable(&script) {
@@ -143,9 +150,8 @@ fn complaint(command: &str, scripts: &[String]) -> Option<String> {
         }
     }
     let known = scripts.iter().any(|text| text.contains(command)) || named(COMMANDS, command);
-    (!known).then(|| {
-        "no script runs it; if a test does what it says, name that in COMMANDS of tests/code_blocks.rs".to_string()
-    })
+    (!known)
+        .then(|| "no script runs it; if a test does the same, add it to COMMANDS in tests/code_blocks.rs".to_string())
 }
 
 /// Whether another test runs the block.
@@ -155,7 +161,10 @@ fn elsewhere(block: &Block) -> bool {
         block.page == *page && (labelled || block.section == *which || block.info == *which)
     });
     row.is_some_and(|(page, _, test)| {
-        assert!(read(test).contains(page), "{test} runs the blocks of {page}, says the table; but it does not name it");
+        assert!(
+            read(test).contains(page),
+            "the table says that {test} runs the blocks of {page}, but it does not contain that name"
+        );
         true
     })
 }
@@ -217,10 +226,10 @@ fn every_block_is_of_a_kind_that_is_tried() {
             wrong.push(format!("{}: a block of kind `{}`:\n{}", block.place(), block.info, block.text));
         }
     }
-    assert!(wrong.is_empty(), "nothing tries these, or not successfully:\n{}", wrong.join("\n"));
+    assert!(wrong.is_empty(), "not tested, or wrong:\n{}", wrong.join("\n"));
 }
 
-/// Whether a program takes the text on its standard input.
+/// Whether a program accepts the text on its standard input.
 fn syntax(program: &str, arguments: &[&str], text: &str) -> bool {
     use std::io::Write;
     let mut child = Command::new(program).args(arguments).stdin(std::process::Stdio::piped()).spawn().unwrap();
@@ -269,7 +278,7 @@ fn the_header_s_pieces_of_c_run() {
     assert!(pieces > 5, "{pieces}");
 }
 
-/// The table of promises: a test that stands in it is run by `cargo test`, or by a step of `tests/all`.
+/// `cargo test` or a step of `tests/all` runs every test that the tables of promises name.
 #[test]
 fn every_promise_names_a_test_that_is_run() {
     let (all, mut tests) = (read("tests/all"), 0);

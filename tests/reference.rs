@@ -1,4 +1,4 @@
-//! The reference (docs/Doxyfile): every function of the header has an example, and the examples run.
+//! Tests of the reference (docs/Doxyfile): every function of the header has an example, and the examples run.
 #![cfg(unix)]
 
 mod header;
@@ -18,7 +18,7 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     sources
 }
 
-/// Whether a program calls the function, outside of comments that begin a line.
+/// Whether a program calls the function. Lines that begin with a comment do not count.
 fn calls(text: &str, function: &str) -> bool {
     let code = text.lines().filter(|line| !line.trim_start().starts_with(['/', '*'])).collect::<Vec<_>>().join("\n");
     let word = |c: char| c == '_' || c.is_ascii_alphanumeric();

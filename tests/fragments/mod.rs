@@ -1,11 +1,11 @@
-//! Lines of C and C++ from documents, made into programs: compiled with what they need around them, and run.
+//! Makes programs from fragments of C and C++ in documents: adds the declarations that they need, compiles and runs them.
 
 use crate::header::Header;
 use crate::programs::{ROOT, compiler, link, run};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Writes the files that lines of documents read: a model in all formats, of the network below.
+/// Writes the files that fragments read: the model below in all formats.
 const FILES: &str = r#"
     check(mnist_model_save(model, "digits.model", error));
     check(mnist_model_save_keras(model, "digits.keras", error));
@@ -14,7 +14,7 @@ const FILES: &str = r#"
     check(mnist_model_save_weights(model, "net.safetensors", error));
 "#;
 
-/// What the lines may use: a network of two convolutions side by side, data, options, and what a host has.
+/// What fragments may use without declaring it: a model with two parallel convolutions, data, and options.
 const AROUND: &str = r#"
     mnist_error *error = mnist_error_new();
     mnist_graph *graph = mnist_graph_new();
@@ -48,7 +48,7 @@ const AROUND: &str = r#"
     check(mnist_model_compile(model, &compile, error));
 "#;
 
-/// What is told of options, and of layers, shows in what is made of them.
+/// Uses the layers and options that a fragment has set, so that a wrong one fails.
 const USE: &str = r#"
     check(mnist_graph_check(graph, error));
     if (compile.optimizer_config || compile.loss_config || compile.metrics_config)
@@ -58,13 +58,13 @@ const USE: &str = r#"
     (void)status, (void)evaluate;
 "#;
 
-/// Lines need not use all of what is around them, and may leave out what fills their arrays.
+/// A fragment need not use all of these variables, and may leave out the code that fills its arrays.
 const PARTS: [&str; 2] = ["-Wno-unused", "-Wno-maybe-uninitialized"];
 
-/// A folder with files that lines of documents read, and the library.
+/// A folder with the library and the files that fragments read.
 pub struct Fragments {
     folder: tempfile::TempDir,
-    /// Replaces each function that gives a status by one that ends the program when it fails.
+    /// Macros that end the program if a function returns an error.
     checked: String,
 }
 
@@ -85,7 +85,7 @@ impl Fragments {
         self.folder.path().join(name)
     }
 
-    /// A program of the lines: `top` goes before main, `lines` into it.
+    /// A program with `top` before main and `lines` in it.
     fn main(&self, top: &str, lines: &str) -> String {
         let checked = &self.checked;
         format!(
@@ -103,7 +103,7 @@ impl Fragments {
         run(Command::new(link(self.folder.path(), &self.path(name), &flags)).current_dir(self.folder.path()));
     }
 
-    /// Lines of C: calls, or what stands before a function. They must do what they say without an error.
+    /// Compiles and runs a fragment of C. Every call must succeed.
     pub fn run_c(&self, lines: &str) {
         let (top, lines): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with('#'));
         let (top, mut lines) = (top.join("\n"), lines.join("\n"));
@@ -118,7 +118,7 @@ impl Fragments {
         self.compile_and_run("fragment.c", &self.main(&top, &lines), &more);
     }
 
-    /// Lines of C that cannot run without a part that the reader has: compiled.
+    /// Only compiles a fragment of C.
     pub fn compile_c(&self, lines: &str) {
         let (top, lines): (Vec<_>, Vec<_>) =
             lines.lines().partition(|line| line.starts_with(['#']) || line.starts_with("extern "));
@@ -134,7 +134,7 @@ impl Fragments {
         object.to_str().unwrap().to_string()
     }
 
-    /// A whole program, which must end well with MNIST's data in `data/`.
+    /// Compiles and runs a whole program, with MNIST's data in `data/`. It must succeed.
     pub fn run_program(&self, language: &str, source: &str) {
         let data = self.path("data");
         if !data.exists() {
@@ -143,7 +143,7 @@ impl Fragments {
         self.compile_and_run(&format!("program.{language}"), source, &["-lpthread"]);
     }
 
-    /// Lines of C++ that use a model, data and options by their usual names.
+    /// Compiles and runs a fragment of C++, which may use a model, data and options by their usual names.
     pub fn run_cpp(&self, lines: &str) {
         let (top, lines): (Vec<_>, Vec<_>) = lines.lines().partition(|line| line.starts_with('#'));
         let (top, lines) = (top.join("\n"), lines.join("\n"));
@@ -159,7 +159,7 @@ impl Fragments {
     }
 }
 
-/// A PyTorch state_dict of the network above and a module that it does not have, `aux`.
+/// Writes a PyTorch state_dict of the model above, with an additional module `aux`.
 fn state_dict(path: &Path) {
     use safetensors::tensor::{Dtype, TensorView};
     let tensors = [

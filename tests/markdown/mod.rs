@@ -2,18 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-/// A block: between fences, or lines that are indented by four blanks or more.
+/// A code block: fenced, or indented by at least four spaces.
 #[derive(Debug, PartialEq)]
 pub struct Block {
-    /// The page, from the project's folder on.
+    /// The path of the page in the repository.
     pub page: String,
-    /// The number of its first line of code, from 1.
+    /// The number of its first line, from 1.
     pub line: usize,
-    /// The last heading before it, as it is written: "## Linking".
+    /// The last heading before it: "## Linking".
     pub section: String,
-    /// What stands behind the opening fence: "c", "cpp program"; "" for an indented block.
+    /// The info string of the fence: "c", "cpp program"; "" for an indented block.
     pub info: String,
-    /// The code, without the margin, each line with its end.
+    /// The code, without the indentation of the block.
     pub text: String,
 }
 
@@ -23,13 +23,13 @@ impl Block {
         format!("{}:{}", self.page, self.line)
     }
 
-    /// The first word behind the fence.
+    /// The first word of the info string.
     pub fn language(&self) -> &str {
         self.info.split_whitespace().next().unwrap_or("")
     }
 }
 
-/// All pages of the project but the change log, which has no code.
+/// All Markdown files of the repository except the change log, which has no code.
 pub fn pages(root: &Path) -> Vec<PathBuf> {
     let (mut pages, mut folders) = (Vec::new(), vec![root.to_path_buf()]);
     while let Some(folder) = folders.pop() {
@@ -89,7 +89,7 @@ pub fn blocks(page: &str, text: &str) -> Vec<Block> {
             open.get_or_insert_with(|| begin("", i + 1)).text += &format!("{}\n", &line[margin..]);
         } else {
             blocks.extend(open.take());
-            // What belongs to an item of a list is indented as the item's text.
+            // In a list item, indentation counts from the item's text.
             let item = line.trim_start().starts_with("* ") || line.trim_start().starts_with("- ");
             margin = if item {
                 indent + 6
