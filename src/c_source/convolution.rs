@@ -3,7 +3,7 @@
 use super::source::{Source, of};
 use super::{Call, Result};
 use crate::error::Error;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::window::{Axis, Padding, Window};
 
@@ -24,18 +24,18 @@ pub fn convolution(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let groups = call.config.sizes_or("groups", Some([1]))?[0];
     let (window, filters) = (window(call, "kernel_size")?, last(call.output));
     let kernel = columns(call.kernel()?, "kernel", filters, call, source)?;
-    let size = Size::of(window, last(call.inputs[0]), filters, groups);
+    let size = ConvShape::of(window, last(call.inputs[0]), filters, groups);
     let bias = bias(call, 1, source)?;
     direct(size, [of(window.rows), of(window.columns)], [&kernel, &bias], call, source);
     Ok(())
 }
 
 /// A convolution of which the zeros around the image are a part: `size` says which road it takes, `axes` where windows lie.
-fn direct(size: Size, axes: [[usize; 6]; 2], [kernel, bias]: [&str; 2], call: &Call<'_>, source: &mut Source) {
+fn direct(size: ConvShape, axes: [[usize; 6]; 2], [kernel, bias]: [&str; 2], call: &Call<'_>, source: &mut Source) {
     let (channels, filters) = (last(call.inputs[0]), last(call.output));
     let window = source.window_of(axes, channels, filters, size.groups);
     let (x, y, relu) = (&call.x[0], call.y, call.relu);
-    match Winograd::pays(&size) {
+    match Winograd::is_worthwhile(&size) {
         true => {
             let tiles = source.beside(TILES * channels);
             source.call("winograd", "prefix_winograd", &[&window, &kernel, &bias, &relu, x, &tiles, &y]);
@@ -58,7 +58,7 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
     };
     let window = Window { rows: axis(0)?, columns: axis(1)? };
     // The convolution that it is the way back of, and its kernel turned: the last place first.
-    let size = Size::of(window, filters, channels, 1);
+    let size = ConvShape::of(window, filters, channels, 1);
     let (weights, places) = (call.kernel()?, window.places());
     let kernel = source.kernel(&call.what("kernel"), filters, places * channels, |filter, i| {
         weights[((places - 1 - i / channels) * filters + filter) * channels + i % channels]
@@ -144,7 +144,7 @@ impl<const N: usize> Sliding<N> {
         })
     }
 
-    /// Size, stride and dilation; a window of one place has no next.
+    /// ConvShape, stride and dilation; a window of one place has no next.
     fn along(&self, axis: usize) -> [usize; 3] {
         let size = self.size[axis];
         [size, self.strides[axis], if size == 1 { 1 } else { self.dilation[axis] }]

@@ -7,7 +7,7 @@
 //! ```
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{Across, across};
 
 /// What becomes of `N` numbers that stand at the same place of `N` arrays.
@@ -46,7 +46,7 @@ struct Map<const N: usize, O> {
     len: usize,
 }
 
-impl<const N: usize, O: Op<N>> Kernel for Map<N, O> {
+impl<const N: usize, O: Op<N>> SimdLoop for Map<N, O> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {

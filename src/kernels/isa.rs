@@ -34,7 +34,7 @@ enum Set {
 }
 
 /// A loop to be compiled for each instruction set. `run` and all it calls must be `#[inline(always)]`.
-pub trait Kernel {
+pub trait SimdLoop {
     /// What it returns.
     type Output;
     /// The loop, generic over the vector.
@@ -113,7 +113,7 @@ impl Isa {
 
     /// Runs a kernel compiled for this set.
     #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub fn run<K: SimdLoop>(self, kernel: K) -> K::Output {
         match self.0 {
             Set::Portable => on::<Portable, K>(kernel),
             #[cfg(target_feature = "relaxed-simd")]
@@ -133,7 +133,7 @@ impl Isa {
 /// Runs a kernel over vectors of a type, of the widths that the kernels are written for: 8 lanes, or 16 as in dense's partial
 /// sums, and tiles of as many vectors as there are loops for.
 #[inline(always)]
-fn on<V: Simd, K: Kernel>(kernel: K) -> K::Output {
+fn on<V: Simd, K: SimdLoop>(kernel: K) -> K::Output {
     const { assert!(matches!(V::LANES, 8 | 16) && matches!(V::TILE_VECTORS, 1 | 2 | 4)) }
     kernel.run::<V>()
 }
@@ -141,7 +141,7 @@ fn on<V: Simd, K: Kernel>(kernel: K) -> K::Output {
 /// Lanes of a vector, and vectors of a tile.
 struct Widths;
 
-impl Kernel for Widths {
+impl SimdLoop for Widths {
     type Output = (usize, usize);
     #[inline(always)]
     fn run<V: Simd>(self) -> (usize, usize) {
@@ -151,13 +151,13 @@ impl Kernel for Widths {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1")]
-fn avx2<K: Kernel>(kernel: K) -> K::Output {
+fn avx2<K: SimdLoop>(kernel: K) -> K::Output {
     on::<Avx2, K>(kernel)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,bmi1")]
-fn avx512<K: Kernel>(kernel: K) -> K::Output {
+fn avx512<K: SimdLoop>(kernel: K) -> K::Output {
     on::<Avx512, K>(kernel)
 }
 

@@ -22,7 +22,7 @@
 
 #![allow(clippy::needless_range_loop)] // an iterator that is not inlined costs a factor of ten here
 
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::simd::Simd;
 use super::tile::Sums;
 
@@ -46,9 +46,9 @@ pub unsafe fn nonzero<V: Simd>(p: *const f32, n: usize) -> u64 {
 
 /// The places of the ones in a word, ascending.
 #[derive(Clone, Copy)]
-pub struct Ones(pub u64);
+pub struct SetBits(pub u64);
 
-impl Iterator for Ones {
+impl Iterator for SetBits {
     type Item = usize;
     #[inline(always)]
     fn next(&mut self) -> Option<usize> {
@@ -66,14 +66,14 @@ impl Iterator for Ones {
 /// # Safety
 /// As [`Simd`]: for each one of the mask the factor and `R` runs of `C` vectors must be readable.
 #[inline(always)]
-pub unsafe fn add_rows<V: Simd, const R: usize, const C: usize>(
+pub unsafe fn multiply_add_rows<V: Simd, const R: usize, const C: usize>(
     sums: &mut Sums<V, R, C>,
     mask: u64,
     factor: impl Fn(usize) -> *const f32,
     row: impl Fn(usize) -> *const f32,
     run: usize,
 ) {
-    for place in Ones(mask) {
+    for place in SetBits(mask) {
         // SAFETY: the caller's.
         unsafe {
             let x = V::splat(*factor(place));
@@ -98,7 +98,7 @@ struct Share<'a> {
     width: usize,
 }
 
-impl Kernel for Share<'_> {
+impl SimdLoop for Share<'_> {
     type Output = f32;
     #[inline(always)]
     fn run<V: Simd>(self) -> f32 {
@@ -154,13 +154,13 @@ mod tests {
 
     #[test]
     fn ones_in_order() {
-        assert_eq!(Ones(1 << 63 | 0b1010).collect::<Vec<_>>(), [1, 3, 63]);
-        assert_eq!(Ones(0).count(), 0);
+        assert_eq!(SetBits(1 << 63 | 0b1010).collect::<Vec<_>>(), [1, 3, 63]);
+        assert_eq!(SetBits(0).count(), 0);
     }
 
     struct Mask<'a>(&'a [f32]);
 
-    impl Kernel for Mask<'_> {
+    impl SimdLoop for Mask<'_> {
         type Output = u64;
         #[inline(always)]
         fn run<V: Simd>(self) -> u64 {

@@ -12,12 +12,12 @@
 //! ```
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{ByColumn, Down, by_column, down};
 
 /// Adds each row of `x` to `sum`, in order.
 pub fn add_sums(isa: Isa, x: &[f32], sum: &mut [f32]) {
-    super::rows::add_rows(isa, x, sum.len(), 0, sum);
+    super::rows::sum_rows(isa, x, sum.len(), 0, sum);
 }
 
 /// Adds each row's `(x - mean)^2` to `sum`, in order.
@@ -32,7 +32,7 @@ struct AddSquares<'a> {
     sum: &'a mut [f32],
 }
 
-impl Kernel for AddSquares<'_> {
+impl SimdLoop for AddSquares<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -78,7 +78,7 @@ struct Normalize<'a, const RELU: bool> {
     y: &'a mut [f32],
 }
 
-impl<const RELU: bool> Kernel for Normalize<'_, RELU> {
+impl<const RELU: bool> SimdLoop for Normalize<'_, RELU> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -164,7 +164,7 @@ struct AddGradients<'a> {
     sum_xhat: &'a mut [f32],
 }
 
-impl Kernel for AddGradients<'_> {
+impl SimdLoop for AddGradients<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -199,7 +199,7 @@ struct InputGradient<'a> {
     dx: &'a mut [f32],
 }
 
-impl Kernel for InputGradient<'_> {
+impl SimdLoop for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {

@@ -1,6 +1,6 @@
 //! What the machine's arithmetic can do at most, for the benchmarks to compare with.
 
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::simd::Simd;
 
 /// Chains that advance together: more than any machine's latency times its units.
@@ -16,7 +16,7 @@ struct Peak {
     rounds: usize,
 }
 
-impl Kernel for Peak {
+impl SimdLoop for Peak {
     type Output = (f64, f32);
     #[inline(always)]
     fn run<V: Simd>(self) -> (f64, f32) {

@@ -6,7 +6,7 @@
 
 use super::Simd;
 use super::adam::AdamStep;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 
 /// The most moments that a rule keeps for a weight.
 pub const MOST_SLOTS: usize = 3;
@@ -46,17 +46,17 @@ impl Rule for Store {
 
 /// Where weights and their moments lie.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct WeightPointers {
     /// The weights.
     pub w: *mut f32,
     /// Their moments; those that a rule has not are not looked at.
     pub slots: [*mut f32; MOST_SLOTS],
 }
 
-impl Place {
+impl WeightPointers {
     /// Of slices that are equally long; `slots` are those that the rule has.
     pub fn new(w: &mut [f32], slots: &mut [&mut [f32]]) -> Self {
-        let mut place = Place { w: w.as_mut_ptr(), slots: [std::ptr::null_mut(); MOST_SLOTS] };
+        let mut place = WeightPointers { w: w.as_mut_ptr(), slots: [std::ptr::null_mut(); MOST_SLOTS] };
         for (to, slot) in place.slots.iter_mut().zip(slots) {
             assert_eq!(slot.len(), w.len());
             *to = slot.as_mut_ptr();
@@ -67,7 +67,7 @@ impl Place {
     /// The weights `i` further on.
     #[inline(always)]
     pub fn at(self, i: usize) -> Self {
-        Place { w: self.w.wrapping_add(i), slots: self.slots.map(|slot| slot.wrapping_add(i)) }
+        WeightPointers { w: self.w.wrapping_add(i), slots: self.slots.map(|slot| slot.wrapping_add(i)) }
     }
 
     /// Takes a step on the `n` weights (`V::LANES` or fewer) here, by their gradient.
@@ -125,17 +125,17 @@ pub fn update(isa: Isa, parts: &[f32], w: &mut [f32], update: &mut Update<'_>) {
 /// The same by any rule, whose moments are `slots`.
 pub fn step_by<R: Rule>(isa: Isa, rule: &R, parts: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
     assert!(parts.len().is_multiple_of(w.len().max(1)) && slots.len() == R::SLOTS);
-    isa.run(StepBy { rule, parts, len: w.len(), place: Place::new(w, slots) });
+    isa.run(StepBy { rule, parts, len: w.len(), pointers: WeightPointers::new(w, slots) });
 }
 
 struct StepBy<'a, R> {
     rule: &'a R,
     parts: &'a [f32],
     len: usize,
-    place: Place,
+    pointers: WeightPointers,
 }
 
-impl<R: Rule> Kernel for StepBy<'_, R> {
+impl<R: Rule> SimdLoop for StepBy<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -148,7 +148,7 @@ impl<R: Rule> Kernel for StepBy<'_, R> {
                 for part in self.parts.chunks_exact(len) {
                     g = g.add(V::load_up_to(part.as_ptr().add(i), n));
                 }
-                self.place.at(i).step(self.rule, g, n);
+                self.pointers.at(i).step(self.rule, g, n);
             }
         }
     }

@@ -72,7 +72,7 @@ pub trait Tiled {
 /// # Safety
 /// As [`Tiled::tile`] for each of these rows; `vectors` is one of the widths that [`panels`] gives.
 #[inline(always)]
-pub unsafe fn cover<V: Simd, T: Tiled>(work: &mut T, rows: usize, vectors: usize) {
+pub unsafe fn cover_rows<V: Simd, T: Tiled>(work: &mut T, rows: usize, vectors: usize) {
     let tiles = rows.div_ceil(V::tile_rows(vectors)).max(1);
     let (even, longer) = (rows / tiles, rows % tiles);
     let mut row = 0;

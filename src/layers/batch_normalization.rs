@@ -209,7 +209,7 @@ impl NormalizationWork {
 /// The mean of `count` numbers, whose sums are `sums` together, in order.
 fn mean_of(isa: Isa, sums: &[f32], count: f32, mean: &mut [f32]) {
     mean.fill(0.0);
-    rows::add_rows(isa, sums, mean.len(), 0, mean);
+    rows::sum_rows(isa, sums, mean.len(), 0, mean);
     mean.iter_mut().for_each(|mean| *mean /= count);
 }
 

@@ -1,14 +1,14 @@
 //! `Conv1D`: sequences `[B, steps, C]`, kernel `[k, C / groups, F]`, bias `[F]`: a convolution of images of one row.
 
 use super::conv2d::config::{
-    Ending, Kernel, Sliding, axis, check_groups, check_padded, kernel, keys, padding_or_causal,
+    Ending, ParameterOptions, Sliding, axis, check_groups, check_padded, kernel, keys, padding_or_causal,
 };
 use super::conv2d::work::Convolution;
 use super::{Activation, Arity, Config, Entry, Layer, Parameter, Site, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::window::{Axis, Window};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct Conv1d {
     filters: usize,
     sliding: Sliding<1>,
     groups: usize,
-    kernel: Kernel,
+    kernel: ParameterOptions,
     ending: Ending,
 }
 
@@ -88,7 +88,7 @@ impl Layer for Conv1d {
 
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let window = self.window(site.inputs[0])?;
-        let size = Size::of(window, site.inputs[0].dims()[1], self.filters, self.groups);
+        let size = ConvShape::of(window, site.inputs[0].dims()[1], self.filters, self.groups);
         Ok(Box::new(Convolution::new(size, site)?))
     }
 }

@@ -4,16 +4,16 @@
 //! That convolution has this layer's output for its input, and F channels and C filters. So forward is its pass to the
 //! input, and the way back is its pass forward; of the gradient to the kernel, image and gradient have changed places.
 
-use super::conv2d::config::{Ending, Kernel, Sliding, check_padded, kernel, keys, padding};
+use super::conv2d::config::{Ending, ParameterOptions, Sliding, check_padded, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
-use super::conv2d::pass::{Forward, ToInput};
-use super::conv2d::to_kernel::ToKernel;
+use super::conv2d::pass::{Forward, InputGradient};
+use super::conv2d::kernel_gradient::KernelGradient;
 use super::parallel::{Chunks, for_each};
 use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::{Object, count};
-use crate::kernels::conv2d::{Conv2d as Size, Finish};
+use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::kernels::window::{Axis, Window};
 use crate::kernels::{Isa, nonzero};
 use crate::memory::Buffer;
@@ -33,7 +33,7 @@ struct Conv2dTranspose {
     filters: usize,
     sliding: Sliding<2>,
     output_padding: Option<[usize; 2]>,
-    kernel: Kernel,
+    kernel: ParameterOptions,
     ending: Ending,
 }
 
@@ -112,12 +112,12 @@ impl Layer for Conv2dTranspose {
 
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let [rows, columns] = self.axes(site.inputs[0])?;
-        let size = Size::of(Window { rows, columns }, self.filters, site.inputs[0].dims()[2], 1);
+        let size = ConvShape::of(Window { rows, columns }, self.filters, site.inputs[0].dims()[2], 1);
         Ok(Box::new(TransposeWork {
             size,
             relu: site.relu,
             isa: site.isa,
-            forward: ToInput::new(size, site)?,
+            forward: InputGradient::new(size, site)?,
             gradients: site.training.then(|| Gradients::new(size, site)).transpose()?,
             zeros: Buffer::zeros(self.filters)?,
         }))
@@ -127,10 +127,10 @@ impl Layer for Conv2dTranspose {
 /// The layer at work: a task is an image forward, a group of images backward.
 struct TransposeWork {
     /// The convolution.
-    size: Size,
+    size: ConvShape,
     relu: bool,
     isa: Isa,
-    forward: ToInput,
+    forward: InputGradient,
     gradients: Option<Gradients>,
     /// In the place of a bias that the layer has not.
     zeros: Buffer,
@@ -139,16 +139,16 @@ struct TransposeWork {
 /// The backward pass, and the memory that takes.
 struct Gradients {
     /// `None` where no gradient to the input is wanted.
-    to_input: Option<Forward>,
-    to_kernel: ToKernel,
+    input_gradient: Option<Forward>,
+    kernel_gradient: KernelGradient,
     groups: Groups,
 }
 
 impl Gradients {
-    fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+    fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
         Ok(Gradients {
-            to_input: site.input_gradient().then(|| Forward::new(size, site)).transpose()?,
-            to_kernel: ToKernel::new(size, site)?,
+            input_gradient: site.input_gradient().then(|| Forward::new(size, site)).transpose()?,
+            kernel_gradient: KernelGradient::new(size, site)?,
             groups: Groups::new(size.kernel_len(), size.channels, site.batch)?,
         })
     }
@@ -170,16 +170,16 @@ impl Work for TransposeWork {
         let (size, isa) = (self.size, self.isa);
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let gradients = self.gradients.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        let Gradients { to_input, to_kernel, groups } = gradients;
-        if let Some(pass) = to_input {
+        let Gradients { input_gradient, kernel_gradient, groups } = gradients;
+        if let Some(pass) = input_gradient {
             pass.prepare(isa, weights[0].w);
         }
-        to_kernel.choose(nonzero::share(isa, x[0], size.filters));
+        kernel_gradient.choose(nonzero::share(isa, x[0], size.filters));
         let lens = [size.output_len(), size.unpadded_len()];
         let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
-        let images = Images { isa, to_input: to_input.as_ref(), to_kernel };
+        let images = Images { isa, input_gradient: input_gradient.as_ref(), kernel_gradient };
         let (kernel, biases) = groups.run(isa, &images, batch);
-        weights[0].take(isa, to_kernel.in_order(isa, kernel));
+        weights[0].take(isa, kernel_gradient.in_order(isa, kernel));
         if let Some(bias) = weights.get_mut(1) {
             bias.take(isa, biases);
         }
@@ -194,18 +194,18 @@ impl Work for TransposeWork {
 /// The backward passes of an image.
 struct Images<'a> {
     isa: Isa,
-    to_input: Option<&'a Forward>,
-    to_kernel: &'a ToKernel,
+    input_gradient: Option<&'a Forward>,
+    kernel_gradient: &'a KernelGradient,
 }
 
 impl Passes for Images<'_> {
-    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
-        if let Some(pass) = self.to_input {
+    fn input_gradient(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+        if let Some(pass) = self.input_gradient {
             pass.run(self.isa, 0, dz, Finish::Gate(gate), dx);
         }
     }
 
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
-        self.to_kernel.add(self.isa, dz, x, sum);
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+        self.kernel_gradient.add(self.isa, dz, x, sum);
     }
 }

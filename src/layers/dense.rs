@@ -243,7 +243,7 @@ impl Work for DenseWork {
         });
         if let [bias] = bias {
             sum.fill(0.0);
-            rows::add_rows(isa, dz, units, 0, sum);
+            rows::sum_rows(isa, dz, units, 0, sum);
             bias.take(isa, sum);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `DepthwiseConv2D`: images `[B, H, W, C]`, every channel by kernels of its own, `[kh, kw, C, M]`, bias `[C * M]`.
 
-use super::conv2d::config::{Ending, Kernel, Sliding, kernel, keys, padding};
+use super::conv2d::config::{Ending, ParameterOptions, Sliding, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
 use super::parallel::{Chunks, for_each};
 use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, PerThread, Site, Step, Weight, Work};
@@ -26,7 +26,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct DepthwiseConv2d {
     slices: Slices,
-    kernel: Kernel,
+    kernel: ParameterOptions,
     ending: Ending,
 }
 
@@ -179,11 +179,11 @@ struct Images<'a> {
 }
 
 impl Passes for Images<'_> {
-    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+    fn input_gradient(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
         self.scratch.lend(|scratch| self.size.input_gradient(self.isa, dz, self.kernel, gate, dx, scratch));
     }
 
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
         let images = x.chunks_exact(self.size.input_len()).zip(dz.chunks_exact(self.size.output_len()));
         self.scratch.lend(|scratch| {
             images.for_each(|(x, dz)| self.size.kernel_gradient(self.isa, x, dz, sum, scratch));

@@ -1,14 +1,14 @@
 //! `SeparableConv2D`: a depthwise convolution, and a convolution of 1 x 1 upon it; kernels `[kh, kw, C, M]` and
 //! `[1, 1, C * M, F]`, bias `[F]`.
 
-use super::conv2d::config::{Ending, Kernel, kernel, keys};
+use super::conv2d::config::{Ending, ParameterOptions, kernel, keys};
 use super::conv2d::work::Convolution;
 use super::depthwise_conv2d::{DepthwiseWork, Slices};
 use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::memory::Buffer;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -34,8 +34,8 @@ pub(super) const ENTRY: Entry = Entry {
 struct SeparableConv2d {
     filters: usize,
     slices: Slices,
-    depthwise: Kernel,
-    pointwise: Kernel,
+    depthwise: ParameterOptions,
+    pointwise: ParameterOptions,
     ending: Ending,
 }
 
@@ -84,7 +84,7 @@ impl Layer for SeparableConv2d {
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let middle = self.slices.output(site.inputs[0])?;
         let dims = middle.dims();
-        let size = Size::new(dims[0], dims[1], dims[2], self.filters, [1, 1]);
+        let size = ConvShape::new(dims[0], dims[1], dims[2], self.filters, [1, 1]);
         let len = site.batch.saturating_mul(middle.len());
         Ok(Box::new(SeparableWork {
             depthwise: self.slices.build(&Site { output: &middle, relu: false, ..*site })?,

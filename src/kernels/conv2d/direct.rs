@@ -1,9 +1,9 @@
 //! The direct passes of a convolution: forward, which is also that of a turned one to the input, and to the kernel.
 
-use super::{Conv2d, Finish};
-use crate::kernels::isa::Kernel;
+use super::{ConvShape, Finish};
+use crate::kernels::isa::SimdLoop;
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 
 /// The runs of numbers side by side that an output pixel sees in a row of the image.
 #[derive(Clone, Copy)]
@@ -14,7 +14,7 @@ struct Runs {
     step: usize,
 }
 
-impl Conv2d {
+impl ConvShape {
     /// One where the places of a row of the kernel lie side by side with all of their channels, else one a place.
     #[inline(always)]
     fn runs(&self) -> Runs {
@@ -33,14 +33,14 @@ impl Conv2d {
 }
 
 pub struct Forward<'a> {
-    pub size: Conv2d,
+    pub size: ConvShape,
     pub image: &'a [f32],
     pub packed: &'a [f32],
     pub finish: Finish<'a>,
     pub output: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
+impl SimdLoop for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -52,8 +52,8 @@ impl Kernel for Forward<'_> {
                     let panel = self.packed[rows * (group * padded(filters, V::LANES) + first)..].as_ptr();
                     let mut row = ForwardRow { all: &mut self, panel, group, first, y };
                     // SAFETY: the tiles cover the pixels of output row y, whose operands lie inside the slices that
-                    // `Conv2d::forward` has measured: the image rows that it sees, and a panel of the packed kernel.
-                    unsafe { cover::<V, _>(&mut row, size.out_width(), vectors) };
+                    // `ConvShape::forward` has measured: the image rows that it sees, and a panel of the packed kernel.
+                    unsafe { cover_rows::<V, _>(&mut row, size.out_width(), vectors) };
                 }
             }
         }
@@ -106,14 +106,14 @@ impl Tiled for ForwardRow<'_, '_> {
 }
 
 pub struct KernelGradient<'a> {
-    pub size: Conv2d,
+    pub size: ConvShape,
     pub image: &'a [f32],
     pub gradient: &'a [f32],
     pub stride: usize,
     pub sum: &'a mut [f32],
 }
 
-impl Kernel for KernelGradient<'_> {
+impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -123,8 +123,8 @@ impl Kernel for KernelGradient<'_> {
                 for (i, run) in (0..size.kernel[0]).flat_map(|i| (0..runs.count).map(move |run| (i, run))) {
                     let mut row = KernelRun { all: &mut self, group, first, i, run };
                     // SAFETY: the tiles cover the elements of the run in kernel row i; the operands lie inside the slices
-                    // that `Conv2d::kernel_gradient` has measured.
-                    unsafe { cover::<V, _>(&mut row, runs.len, vectors) };
+                    // that `ConvShape::kernel_gradient` has measured.
+                    unsafe { cover_rows::<V, _>(&mut row, runs.len, vectors) };
                 }
             }
         }

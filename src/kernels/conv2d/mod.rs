@@ -23,7 +23,7 @@
 //! the steps stays. A kernel is `[kh, kw, C / groups, F]` then, with the filters of a group side by side.
 //!
 //! An image has its padding around it: whoever calls makes it (`valid` has none), and the passes to the input leave out what
-//! [`Conv2d::padding`] says is not of the image itself.
+//! [`ConvShape::padding`] says is not of the image itself.
 //!
 //! Kernels of 3 x 3 with many channels have a faster road, [`winograd`]; and so have both passes from a gradient that is
 //! mostly zero, [`zeros`].
@@ -63,7 +63,7 @@ impl Edges {
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv2d {
+pub struct ConvShape {
     /// Rows of an image, H, with its padding.
     pub height: usize,
     /// Pixels in a row, W, with the padding.
@@ -84,17 +84,17 @@ pub struct Conv2d {
     pub padding: Edges,
 }
 
-impl Conv2d {
+impl ConvShape {
     /// A convolution of images without padding, with strides of 1, no dilation and one group.
     pub const fn new(height: usize, width: usize, channels: usize, filters: usize, kernel: [usize; 2]) -> Self {
         let (strides, dilation, groups, padding) = ([1, 1], [1, 1], 1, Edges::NONE);
-        Conv2d { height, width, channels, filters, kernel, strides, dilation, groups, padding }
+        ConvShape { height, width, channels, filters, kernel, strides, dilation, groups, padding }
     }
 
     /// The convolution whose windows these are: its image is what they slide over, padding and all.
     pub fn of(window: Window, channels: usize, filters: usize, groups: usize) -> Self {
         let Window { rows, columns } = window;
-        Conv2d {
+        ConvShape {
             height: rows.padded(),
             width: columns.padded(),
             channels,
@@ -127,9 +127,9 @@ impl Conv2d {
     }
 
     /// The same with all pixels in one row, where a window is a pixel: tiles are as long as can be then.
-    fn in_one_row(&self) -> Conv2d {
+    fn in_one_row(&self) -> ConvShape {
         match self.kernel == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
-            true => Conv2d { height: 1, width: self.height * self.width, ..*self },
+            true => ConvShape { height: 1, width: self.height * self.width, ..*self },
             false => *self,
         }
     }
@@ -206,9 +206,9 @@ impl Conv2d {
 
     /// The convolution that takes an output's gradient, with a halo of zero pixels around it, to the input's without its
     /// padding. Of one with strides, only what it says of its kernel has a meaning.
-    pub fn turned(&self) -> Conv2d {
+    pub fn turned(&self) -> ConvShape {
         let halo = self.halo();
-        Conv2d {
+        ConvShape {
             height: self.out_height() + halo.top + halo.bottom,
             width: self.out_width() + halo.left + halo.right,
             channels: self.filters,

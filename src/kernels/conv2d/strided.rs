@@ -13,14 +13,14 @@
 //! so that no product is formed with a zero between the strides, and each sum is one chain: over the places, in the order of
 //! the turned kernel, and over the filters of each. Pixels at the edge that see fewer places make tiles of their own.
 
-use super::{Conv2d, Finish};
-use crate::kernels::isa::Kernel;
+use super::{ConvShape, Finish};
+use crate::kernels::isa::SimdLoop;
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 use crate::kernels::window::{Taps, Window};
 
 pub struct InputGradient<'a> {
-    pub size: Conv2d,
+    pub size: ConvShape,
     pub window: Window,
     pub gradient: &'a [f32],
     pub packed: &'a [f32],
@@ -28,7 +28,7 @@ pub struct InputGradient<'a> {
     pub input_gradient: &'a mut [f32],
 }
 
-impl Kernel for InputGradient<'_> {
+impl SimdLoop for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -46,8 +46,8 @@ impl Kernel for InputGradient<'_> {
                             let down = rows.outputs(y);
                             let mut row = Row { all: &mut self, panel, group, first, y, x, down, along };
                             // SAFETY: the tiles cover pixels of row y that see the same places; their operands, which the
-                            // taps name, lie inside the slices that `Conv2d::input_gradient_strided` has measured.
-                            unsafe { cover::<V, _>(&mut row, pixels, vectors) };
+                            // taps name, lie inside the slices that `ConvShape::input_gradient_strided` has measured.
+                            unsafe { cover_rows::<V, _>(&mut row, pixels, vectors) };
                         }
                         x += pixels * columns.stride;
                     }

@@ -27,10 +27,10 @@
 
 use super::{BLOCK, PANEL, Scratch};
 use crate::kernels::columns::Columns;
-use crate::kernels::isa::{Isa, Kernel};
-use crate::kernels::nonzero::{Ones, WORD, add_rows, nonzero};
+use crate::kernels::isa::{Isa, SimdLoop};
+use crate::kernels::nonzero::{SetBits, WORD, multiply_add_rows, nonzero};
 use crate::kernels::rows::turn;
-use crate::kernels::rule::{Place, Rule, Store, Update};
+use crate::kernels::rule::{WeightPointers, Rule, Store, Update};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, panels};
 use crate::memory::LINE;
@@ -110,7 +110,7 @@ impl Backward<'_> {
         let Part { first, w, mut update } = part;
         macro_rules! run {
             ($rule:expr, $slots:expr) => {{
-                let place = Place::new(w, $slots);
+                let pointers = WeightPointers::new(w, $slots);
                 isa.run(BackwardPart {
                     all: self,
                     rule: $rule,
@@ -143,7 +143,7 @@ struct BackwardPart<'a, 'b, R> {
     /// How many are taken together.
     together: usize,
     /// The part's weights.
-    place: Place,
+    pointers: WeightPointers,
     dx: Option<Columns<'b>>,
     /// A block of x, turned: `[BLOCK, B]`. It becomes the gradient to it.
     x: &'a mut [f32],
@@ -157,7 +157,7 @@ struct BackwardPart<'a, 'b, R> {
     waiting: usize,
 }
 
-impl<R: Rule> Kernel for BackwardPart<'_, '_, R> {
+impl<R: Rule> SimdLoop for BackwardPart<'_, '_, R> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -240,7 +240,7 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
                 for group in 0..groups {
                     let x = self.x.as_ptr().add(k * batch + group * WORD);
                     let dz = dz.as_ptr().add(batch * unit + group * WORD * C * V::LANES);
-                    add_rows(
+                    multiply_add_rows(
                         &mut gradient,
                         self.masks[k * groups + group],
                         |b| x.add(b),
@@ -249,7 +249,7 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
                     );
                 }
             }
-            let at = self.place.at((first + k) * units + unit);
+            let at = self.pointers.at((first + k) * units + unit);
             for (c, g) in gradient[0].into_iter().enumerate() {
                 at.at(c * V::LANES).step(&self.rule, g, V::LANES.min(units - unit - c * V::LANES));
             }
@@ -277,13 +277,13 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
             let mut w = [V::splat(0.0); C];
             for (c, w) in w.iter_mut().enumerate() {
                 let from = unit + c * V::LANES;
-                *w = V::load_up_to(self.place.w.add((first + k) * units + from), units - from);
+                *w = V::load_up_to(self.pointers.w.add((first + k) * units + from), units - from);
             }
             let mut to = self.partial.as_mut_ptr().add(waiting * PARTIAL);
             for group in 0..batch.div_ceil(WORD) {
                 let x = self.x.as_ptr().add(k * batch + group * WORD);
                 let dz = dz.as_ptr().add(batch * unit + group * WORD * C * V::LANES);
-                for b in Ones(self.wanted(group, k)) {
+                for b in SetBits(self.wanted(group, k)) {
                     let (x, dz) = (V::splat(*x.add(b)), dz.add(b * C * V::LANES));
                     let (mut sum, mut odd) = (V::splat(0.0), V::splat(0.0));
                     if unit > 0 {
@@ -313,7 +313,7 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
     #[inline(always)]
     fn note_places(&mut self, k: usize) {
         for group in 0..self.all.batch.div_ceil(WORD) {
-            for b in Ones(self.wanted(group, k)) {
+            for b in SetBits(self.wanted(group, k)) {
                 self.places[self.waiting] = (k * self.all.batch + group * WORD + b) as u64;
                 self.waiting += 1;
             }
@@ -373,8 +373,8 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
         // SAFETY: a prefetch may name any address.
         unsafe {
             for line in (0..units).step_by(LINE) {
-                V::prefetch(self.place.w.wrapping_add(at + line));
-                for slot in self.place.slots.iter().take(R::SLOTS) {
+                V::prefetch(self.pointers.w.wrapping_add(at + line));
+                for slot in self.pointers.slots.iter().take(R::SLOTS) {
                     V::prefetch(slot.wrapping_add(at + line));
                 }
             }

@@ -13,8 +13,8 @@
 use super::{BLOCK, PANEL, Scratch};
 
 use crate::kernels::columns::Columns;
-use crate::kernels::isa::{Isa, Kernel};
-use crate::kernels::nonzero::{Ones, add_rows, nonzero};
+use crate::kernels::isa::{Isa, SimdLoop};
+use crate::kernels::nonzero::{SetBits, multiply_add_rows, nonzero};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, load_panel, panels, store_panel};
 use crate::memory::LINE;
@@ -68,7 +68,7 @@ struct ForwardPart<'a> {
     next: &'a mut [u64],
 }
 
-impl Kernel for ForwardPart<'_> {
+impl SimdLoop for ForwardPart<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -81,7 +81,7 @@ impl Kernel for ForwardPart<'_> {
             std::mem::swap(&mut self.masks, &mut self.next);
             let next = self.find_nonzero::<V>(k + BLOCK);
             let mut ahead =
-                Ahead { rows: Ones(next), each: (next.count_ones() as usize).div_ceil(self.batch), k: k + BLOCK };
+                Ahead { rows: SetBits(next), each: (next.count_ones() as usize).div_ceil(self.batch), k: k + BLOCK };
             for (unit, vectors) in panels(self.width, V::LANES, PANEL) {
                 match vectors {
                     8 => self.panel::<V, 8>(k, unit, needed, &mut ahead),
@@ -97,7 +97,7 @@ impl Kernel for ForwardPart<'_> {
 
 /// The rows of the next block that are still to be asked for.
 struct Ahead {
-    rows: Ones,
+    rows: SetBits,
     /// How many at a sample.
     each: usize,
     /// The block's first row.
@@ -135,7 +135,7 @@ impl ForwardPart<'_> {
                 }
                 if mask != 0 {
                     let mut sums: Sums<V, 1, C> = [load_panel(out, left)];
-                    add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * row), 0);
+                    multiply_add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * row), 0);
                     store_panel(sums[0], out, left);
                 }
                 (x, out) = (x.wrapping_add(inputs), out.wrapping_add(stride));
@@ -152,7 +152,7 @@ impl ForwardPart<'_> {
             return (self.w.wrapping_add(k * units), units);
         }
         let (from, to) = (self.w.wrapping_add(k * units + unit), self.packed.as_mut_ptr());
-        for row in Ones(needed) {
+        for row in SetBits(needed) {
             // SAFETY: a one of `needed` is a row of the block; `packed` holds any panel.
             unsafe {
                 let vectors: [V; C] = load_panel(from.add(row * units), self.width - unit);
@@ -194,7 +194,7 @@ struct FinishForward<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for FinishForward<'_> {
+impl SimdLoop for FinishForward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {

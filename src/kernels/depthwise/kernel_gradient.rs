@@ -1,7 +1,7 @@
 //! The gradient to a depthwise convolution's kernel.
 
 use crate::kernels::Simd;
-use crate::kernels::isa::Kernel;
+use crate::kernels::isa::SimdLoop;
 use crate::kernels::window::Window;
 use std::ops::Range;
 
@@ -14,7 +14,7 @@ pub struct KernelGradient<'a> {
     pub sum: &'a mut [f32],
 }
 
-impl Kernel for KernelGradient<'_> {
+impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {

@@ -20,7 +20,7 @@ mod kernel_gradient;
 
 use super::Simd;
 use super::conv2d::Finish;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::tile::Sums;
 use super::window::{Taps, Window};
 use kernel_gradient::KernelGradient;
@@ -139,7 +139,7 @@ struct Pass<'a, const FORWARD: bool> {
     output: &'a mut [f32],
 }
 
-impl<const FORWARD: bool> Kernel for Pass<'_, FORWARD> {
+impl<const FORWARD: bool> SimdLoop for Pass<'_, FORWARD> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {

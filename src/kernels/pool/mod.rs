@@ -5,7 +5,7 @@
 //! columns; it is found again from input and output, which costs less than to keep where it was.
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{Across, Down, across, down};
 use super::window::Window;
 use std::ops::Range;
@@ -159,7 +159,7 @@ struct Forward<'a, O> {
     y: &'a mut [f32],
 }
 
-impl<O: Op> Kernel for Forward<'_, O> {
+impl<O: Op> SimdLoop for Forward<'_, O> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -259,7 +259,7 @@ struct Backward<'a, S> {
     dx: &'a mut [f32],
 }
 
-impl<S: Shares> Kernel for Backward<'_, S> {
+impl<S: Shares> SimdLoop for Backward<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -345,7 +345,7 @@ struct GlobalMaxBackward<'a> {
     dx: &'a mut [f32],
 }
 
-impl Kernel for GlobalMaxBackward<'_> {
+impl SimdLoop for GlobalMaxBackward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -379,7 +379,7 @@ struct GlobalForward<'a, O> {
     y: &'a mut [f32],
 }
 
-impl<O: Op> Kernel for GlobalForward<'_, O> {
+impl<O: Op> SimdLoop for GlobalForward<'_, O> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -433,7 +433,7 @@ struct GlobalBackward<'a, S> {
     dx: &'a mut [f32],
 }
 
-impl<S: Shares> Kernel for GlobalBackward<'_, S> {
+impl<S: Shares> SimdLoop for GlobalBackward<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {

@@ -114,7 +114,7 @@ pub trait Simd: Copy {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
-    use crate::kernels::isa::Kernel;
+    use crate::kernels::isa::SimdLoop;
 
     const A: [f32; 16] =
         [1.5, -2.5, 0.0, -0.0, 1e-40, -1e-40, 3e38, -3e38, 0.1, 0.2, 0.3, f32::INFINITY, -1.0, 7.0, 1e-7, f32::NAN];
@@ -126,7 +126,7 @@ mod tests {
     /// Every operation on awkward values, as bits: sixteen rows of sixteen.
     struct Everything;
 
-    impl Kernel for Everything {
+    impl SimdLoop for Everything {
         type Output = Vec<[u32; 16]>;
         #[inline(always)]
         fn run<V: Simd>(self) -> Self::Output {
@@ -164,7 +164,7 @@ mod tests {
 
     struct Transpose<'a>(&'a [f32], &'a mut [f32]);
 
-    impl Kernel for Transpose<'_> {
+    impl SimdLoop for Transpose<'_> {
         type Output = usize;
         #[inline(always)]
         fn run<V: Simd>(self) -> usize {

@@ -142,17 +142,17 @@ pub fn padding_name(padding: Padding) -> &'static str {
 }
 
 /// What a kernel is at first, and what it adds to the loss.
-pub type Kernel = (Initializer, Regularizer);
+pub type ParameterOptions = (Initializer, Regularizer);
 
 /// A kernel with Keras's defaults.
-pub const KERNEL: Kernel = (Initializer::GLOROT_UNIFORM, Regularizer::NONE);
+pub const DEFAULT_KERNEL: ParameterOptions = (Initializer::GLOROT_UNIFORM, Regularizer::NONE);
 
 /// The kernel whose keys begin with `name`.
-pub fn kernel(config: &Object<'_>, name: &str) -> Result<Kernel> {
+pub fn kernel(config: &Object<'_>, name: &str) -> Result<ParameterOptions> {
     parameter(config, name, Initializer::GLOROT_UNIFORM)
 }
 
-fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<Kernel> {
+fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<ParameterOptions> {
     let initializer = Initializer::read(config, &format!("{name}_initializer"), default)?;
     Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
 }
@@ -162,7 +162,7 @@ fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<Ke
 pub struct Ending {
     pub activation: Activation,
     use_bias: bool,
-    bias: Kernel,
+    bias: ParameterOptions,
 }
 
 impl Ending {
@@ -184,7 +184,7 @@ impl Ending {
     }
 
     /// `kernels`, each with its name and shape, and behind them the bias, if there is one.
-    pub fn parameters(&self, kernels: &[(&'static str, Vec<usize>, &Kernel)], filters: usize) -> Vec<Parameter> {
+    pub fn parameters(&self, kernels: &[(&'static str, Vec<usize>, &ParameterOptions)], filters: usize) -> Vec<Parameter> {
         let kernels = kernels.iter().map(|(name, shape, (initializer, regularizer))| {
             Parameter::trainable(name, shape.clone(), initializer.clone(), *regularizer)
         });

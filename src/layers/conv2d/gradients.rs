@@ -4,10 +4,10 @@
 //! alone decide, so that every machine takes the same road and finds the same bits.
 
 use super::groups::{Batch, Groups, Passes, learn};
-use super::pass::ToInput;
-use super::to_kernel::ToKernel;
+use super::pass::InputGradient;
+use super::kernel_gradient::KernelGradient;
 use crate::error::Result;
-use crate::kernels::conv2d::{Conv2d as Size, Finish};
+use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::kernels::elementwise::{WherePositive, apply_with};
 use crate::kernels::{Isa, nonzero, rows};
 use crate::layers::{Pass, PerThread, Site, Weight};
@@ -16,15 +16,15 @@ use crate::memory::Buffer;
 /// The backward pass of a layer, and the memory that takes.
 pub struct Gradients {
     /// `None` where no gradient to the input is wanted.
-    to_input: Option<InputRoads>,
-    to_kernel: ToKernel,
+    input_gradient: Option<InputGradientMethods>,
+    kernel_gradient: KernelGradient,
     groups: Groups,
 }
 
 /// The ways to the gradient to the input.
-struct InputRoads {
+struct InputGradientMethods {
     /// Over all of the output's gradient.
-    all: ToInput,
+    all: InputGradient,
     /// The kernel as `[F, kh, kw, C]`, for leaving zeros out; empty where that cannot be done.
     by_filter: Buffer,
     /// For each thread the gradient to an image with its padding, which leaving zeros out gives; empty where it has none.
@@ -32,75 +32,75 @@ struct InputRoads {
 }
 
 impl Gradients {
-    pub fn new(size: &Size, site: &Site<'_>) -> Result<Self> {
+    pub fn new(size: &ConvShape, site: &Site<'_>) -> Result<Self> {
         Ok(Gradients {
-            to_input: site.input_gradient().then(|| InputRoads::new(size, site)).transpose()?,
-            to_kernel: ToKernel::new(*size, site)?,
+            input_gradient: site.input_gradient().then(|| InputGradientMethods::new(size, site)).transpose()?,
+            kernel_gradient: KernelGradient::new(*size, site)?,
             groups: Groups::new(size.kernel_len(), size.filters, site.batch)?,
         })
     }
 
     /// Computes the gradients for a batch and takes kernel and bias a step on.
-    pub fn step(&mut self, isa: Isa, size: &Size, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) {
+    pub fn step(&mut self, isa: Isa, size: &ConvShape, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) {
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let share = nonzero::share(isa, dz, size.filters);
-        let to_input = self.to_input.as_mut().map(|roads| roads.choose(isa, size, weights[0].w, share));
-        self.to_kernel.choose(share);
-        let images = Images { size: *size, isa, to_input, to_kernel: &self.to_kernel };
+        let input_gradient = self.input_gradient.as_mut().map(|methods| methods.choose(isa, size, weights[0].w, share));
+        self.kernel_gradient.choose(share);
+        let images = Images { size: *size, isa, input_gradient, kernel_gradient: &self.kernel_gradient };
         let lens = [size.unpadded_len(), size.output_len()];
         let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
         let (kernel, biases) = self.groups.run(isa, &images, batch);
-        weights[0].take(isa, self.to_kernel.in_order(isa, kernel));
+        weights[0].take(isa, self.kernel_gradient.in_order(isa, kernel));
         if let Some(bias) = weights.get_mut(1) {
             bias.take(isa, biases);
         }
     }
 }
 
-impl InputRoads {
-    fn new(size: &Size, site: &Site<'_>) -> Result<Self> {
-        let zeros = size.may_leave_zeros_out();
+impl InputGradientMethods {
+    fn new(size: &ConvShape, site: &Site<'_>) -> Result<Self> {
+        let zeros = size.can_skip_zeros();
         let padded = if zeros && size.has_padding() { size.input_len() } else { 0 };
-        Ok(InputRoads {
-            all: ToInput::new(*size, site)?,
+        Ok(InputGradientMethods {
+            all: InputGradient::new(*size, site)?,
             by_filter: Buffer::zeros(if zeros { size.kernel_len() } else { 0 })?,
             padded: PerThread::new(site.threads, || Buffer::zeros(padded))?,
         })
     }
 
     /// The one to take when a share of the gradient is not zero.
-    fn choose(&mut self, isa: Isa, size: &Size, kernel: &[f32], share: f32) -> Road<'_> {
-        if size.may_leave_zeros_out() && share < self.all.zeros_pay_below() {
+    fn choose(&mut self, isa: Isa, size: &ConvShape, kernel: &[f32], share: f32) -> InputGradientMethod<'_> {
+        if size.can_skip_zeros() && share < self.all.skip_zeros_below() {
             rows::transpose(isa, kernel, size.filters, &mut self.by_filter);
-            return Road::Nonzero(&self.by_filter, &self.padded);
+            return InputGradientMethod::Nonzero(&self.by_filter, &self.padded);
         }
         self.all.prepare(isa, kernel);
-        Road::All(&self.all)
+        InputGradientMethod::All(&self.all)
     }
 }
 
 /// How the gradient to the input is computed.
-enum Road<'a> {
+enum InputGradientMethod<'a> {
     /// By a pass over all of the output's gradient.
-    All(&'a ToInput),
+    All(&'a InputGradient),
     /// From what is not zero of it, with the kernel as `[F, kh, kw, C]`.
     Nonzero(&'a [f32], &'a PerThread<Buffer>),
 }
 
 /// The backward passes of an image.
 struct Images<'a> {
-    size: Size,
+    size: ConvShape,
     isa: Isa,
-    to_input: Option<Road<'a>>,
-    to_kernel: &'a ToKernel,
+    input_gradient: Option<InputGradientMethod<'a>>,
+    kernel_gradient: &'a KernelGradient,
 }
 
 impl Passes for Images<'_> {
-    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+    fn input_gradient(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
         let (size, isa) = (self.size, self.isa);
-        match &self.to_input {
-            Some(Road::All(pass)) => pass.run(isa, dz, Finish::Gate(gate), dx),
-            Some(Road::Nonzero(kernel, padded)) if size.has_padding() => {
+        match &self.input_gradient {
+            Some(InputGradientMethod::All(pass)) => pass.run(isa, dz, Finish::Gate(gate), dx),
+            Some(InputGradientMethod::Nonzero(kernel, padded)) if size.has_padding() => {
                 padded.lend(|padded| {
                     size.input_gradient_of_nonzero(isa, dz, kernel, None, padded);
                     size.read_padded(padded, dx);
@@ -109,12 +109,12 @@ impl Passes for Images<'_> {
                     apply_with(isa, WherePositive, dx, gate);
                 }
             }
-            Some(Road::Nonzero(kernel, _)) => size.input_gradient_of_nonzero(isa, dz, kernel, gate, dx),
+            Some(InputGradientMethod::Nonzero(kernel, _)) => size.input_gradient_of_nonzero(isa, dz, kernel, gate, dx),
             None => (),
         }
     }
 
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
-        self.to_kernel.add(self.isa, x, dz, sum);
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+        self.kernel_gradient.add(self.isa, x, dz, sum);
     }
 }

@@ -19,9 +19,9 @@ const SUM: usize = 1 << 10;
 /// The backward passes of an image.
 pub trait Passes: Sync {
     /// Writes the gradient to the input; with a gate, laid out as the input, it counts only where that is above 0.
-    fn to_input(&self, x: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]);
+    fn input_gradient(&self, x: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]);
     /// Adds a group's share to the gradient to the kernel.
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]);
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]);
 }
 
 /// A batch of images on its way back.
@@ -74,25 +74,25 @@ impl Groups {
         for_each((shares, dx), &|g, ((kernel, bias), dx)| {
             let x = part_of(x, g * group * len, group * len);
             let dz = part_of(dz, g * group * out_len, group * out_len);
-            let to_input = || {
+            let input_gradient = || {
                 let dx = dx.into_iter().flat_map(|dx| dx.into_slice().chunks_exact_mut(len));
                 let images = x.chunks_exact(len).zip(dz.chunks_exact(out_len));
-                images.zip(dx).for_each(|((x, dz), dx)| passes.to_input(x, dz, gated.then_some(x), dx));
+                images.zip(dx).for_each(|((x, dz), dx)| passes.input_gradient(x, dz, gated.then_some(x), dx));
             };
             let to_weights = || {
                 let (kernel, bias) = (kernel.into_slice(), bias.into_slice());
                 kernel.fill(0.0);
                 bias.fill(0.0);
-                rows::add_rows(isa, dz, filters, 0, bias);
-                passes.to_kernel(x, dz, kernel);
+                rows::sum_rows(isa, dz, filters, 0, bias);
+                passes.kernel_gradient(x, dz, kernel);
             };
             match learns {
-                true => drop(both(to_input, to_weights)),
-                false => to_input(),
+                true => drop(both(input_gradient, to_weights)),
+                false => input_gradient(),
             }
         });
         sum.fill(0.0);
-        for_each(Chunks::new(sum, SUM), &|i, sum| rows::add_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
+        for_each(Chunks::new(sum, SUM), &|i, sum| rows::sum_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
         (sum, biases)
     }
 }

@@ -6,16 +6,16 @@ pub(super) mod config;
 mod gradients;
 pub(super) mod groups;
 pub(super) mod pass;
-pub(super) mod to_kernel;
+pub(super) mod kernel_gradient;
 pub(super) mod work;
 
 use super::{Activation, Arity, Config, Entry, Layer, Parameter, Site, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::window::Window;
-use config::{Ending, KERNEL, Kernel, Sliding, check_groups, kernel, keys, padding};
+use config::{Ending, DEFAULT_KERNEL, ParameterOptions, Sliding, check_groups, kernel, keys, padding};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use work::Convolution;
@@ -33,7 +33,7 @@ pub struct Conv2d {
     filters: usize,
     sliding: Sliding<2>,
     groups: usize,
-    kernel: Kernel,
+    kernel: ParameterOptions,
     ending: Ending,
 }
 
@@ -41,7 +41,7 @@ impl Conv2d {
     /// With a square kernel, stride 1, no padding, a bias, and Keras's defaults.
     pub fn new(filters: usize, kernel_size: usize, activation: Activation) -> Self {
         let (sliding, ending) = (Sliding::plain([kernel_size; 2]), Ending::new(activation));
-        Conv2d { filters, sliding, groups: 1, kernel: KERNEL, ending }
+        Conv2d { filters, sliding, groups: 1, kernel: DEFAULT_KERNEL, ending }
     }
 }
 
@@ -92,7 +92,7 @@ impl Layer for Conv2d {
 
     fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
         let [rows, columns] = self.sliding.axes(site.inputs[0])?;
-        let size = Size::of(Window { rows, columns }, site.inputs[0].dims()[2], self.filters, self.groups);
+        let size = ConvShape::of(Window { rows, columns }, site.inputs[0].dims()[2], self.filters, self.groups);
         Ok(Box::new(Convolution::new(size, site)?))
     }
 }

@@ -5,13 +5,13 @@
 use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::conv2d::winograd::Winograd;
-use crate::kernels::conv2d::{Conv2d as Size, Finish};
+use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::layers::{PerThread, Site};
 use crate::memory::Buffer;
 
 /// The pass forward with one kernel, and the memory that takes.
 pub struct Forward {
-    size: Size,
+    size: ConvShape,
     winograd: Option<Winograd>,
     /// The kernel as the pass takes it.
     kernel: Buffer,
@@ -25,8 +25,8 @@ struct Scratch {
 }
 
 impl Forward {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
-        let winograd = Winograd::pays(&size).then(|| Winograd::forward_of(&size));
+    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
+        let winograd = Winograd::is_worthwhile(&size).then(|| Winograd::forward_of(&size));
         let (kernel, tiles) = match &winograd {
             Some(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
             None => (size.packed_len(site.isa), 0),
@@ -61,15 +61,15 @@ impl Forward {
             let band = &image[first * row..][..height * row];
             match &self.winograd {
                 Some(winograd) => winograd.with_height(height).run(isa, band, &self.kernel, finish, output, tiles),
-                None => Size { height, ..size }.forward(isa, band, &self.kernel, finish, output),
+                None => ConvShape { height, ..size }.forward(isa, band, &self.kernel, finish, output),
             }
         });
     }
 }
 
 /// The pass to the input with one kernel, and the memory that takes. Forward, it is the transposed convolution.
-pub struct ToInput {
-    size: Size,
+pub struct InputGradient {
+    size: ConvShape,
     method: Method,
     turned: Buffer,
     /// The turned kernel as the method takes it.
@@ -85,10 +85,10 @@ enum Method {
     Winograd(Winograd),
 }
 
-impl ToInput {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+impl InputGradient {
+    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
         let method = match size.strides {
-            _ if Winograd::pays(&size) => Method::Winograd(Winograd::input_gradient_of(&size)),
+            _ if Winograd::is_worthwhile(&size) => Method::Winograd(Winograd::input_gradient_of(&size)),
             [1, 1] => Method::Haloed,
             _ => Method::Strided,
         };
@@ -98,7 +98,7 @@ impl ToInput {
             Method::Strided => (packed, 0),
             Method::Winograd(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
         };
-        Ok(ToInput {
+        Ok(InputGradient {
             size,
             method,
             turned: Buffer::zeros(size.kernel_len())?,
@@ -109,7 +109,7 @@ impl ToInput {
 
     /// The share of the gradient that is not zero below which it pays to leave zeros out instead. On AVX-512, 0.15 of it
     /// take 0.6 of Winograd's time and a quarter of the direct one, 0.5 of it 1.9 and 0.8.
-    pub fn zeros_pay_below(&self) -> f32 {
+    pub fn skip_zeros_below(&self) -> f32 {
         match self.method {
             Method::Winograd(_) => 0.27,
             Method::Haloed | Method::Strided => 0.5,
@@ -126,16 +126,16 @@ impl ToInput {
     }
 
     /// Writes the gradient to an image, without its padding, from its output's.
-    pub fn run(&self, isa: Isa, gradient: &[f32], finish: Finish<'_>, to_input: &mut [f32]) {
+    pub fn run(&self, isa: Isa, gradient: &[f32], finish: Finish<'_>, input_gradient: &mut [f32]) {
         let (size, kernel) = (self.size, &self.kernel);
         self.scratch.lend(|scratch| match &self.method {
-            Method::Winograd(winograd) => winograd.run(isa, gradient, kernel, finish, to_input, scratch),
-            Method::Strided => size.input_gradient_strided(isa, gradient, kernel, finish, to_input),
+            Method::Winograd(winograd) => winograd.run(isa, gradient, kernel, finish, input_gradient, scratch),
+            Method::Strided => size.input_gradient_strided(isa, gradient, kernel, finish, input_gradient),
             Method::Haloed if size.has_halo() => {
                 size.fill_halo(gradient, scratch);
-                size.turned().forward(isa, scratch, kernel, finish, to_input);
+                size.turned().forward(isa, scratch, kernel, finish, input_gradient);
             }
-            Method::Haloed => size.turned().forward(isa, gradient, kernel, finish, to_input),
+            Method::Haloed => size.turned().forward(isa, gradient, kernel, finish, input_gradient),
         });
     }
 }

@@ -8,14 +8,14 @@ use super::gradients::Gradients;
 use super::pass::Forward;
 use crate::error::{Error, Result};
 use crate::kernels::Isa;
-use crate::kernels::conv2d::{Conv2d as Size, Finish, winograd};
+use crate::kernels::conv2d::{ConvShape, Finish, winograd};
 use crate::layers::parallel::{Chunks, for_each};
 use crate::layers::{Pass, Site, Step, Weight, Work};
 use crate::memory::Buffer;
 
 /// The convolution; its weights are a kernel, `[kh, kw, C / groups, F]`, and a bias or none.
 pub struct Convolution {
-    size: Size,
+    size: ConvShape,
     relu: bool,
     isa: Isa,
     threads: usize,
@@ -26,7 +26,7 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
         let gradients = site.training.then(|| Gradients::new(&size, site)).transpose()?;
         let (forward, zeros) = (Forward::new(size, site)?, Buffer::zeros(size.filters)?);
         Ok(Convolution { size, relu: site.relu, isa: site.isa, threads: site.threads, forward, gradients, zeros })
@@ -35,7 +35,7 @@ impl Convolution {
 
 /// How many rows of the output a task of the forward pass computes: all, or as few as keep every thread busy. Winograd's
 /// tiles are cut between, so that the bits stay the same.
-fn band(size: &Size, batch: usize, threads: usize) -> usize {
+fn band(size: &ConvShape, batch: usize, threads: usize) -> usize {
     let bands = threads.div_ceil(batch.max(1)).max(1);
     size.out_height().div_ceil(bands).next_multiple_of(winograd::TILE)
 }

@@ -2,7 +2,7 @@
 
 use super::groups::group;
 use crate::error::Result;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::{Isa, rows};
@@ -15,8 +15,8 @@ use crate::memory::Buffer;
 const ZEROS_PAY_BELOW: f32 = 0.6;
 
 /// The way to the gradient, and the memory that takes.
-pub struct ToKernel {
-    size: Size,
+pub struct KernelGradient {
+    size: ConvShape,
     /// What leaving zeros out takes, where it can be done.
     zeros: Option<PerThread<Scratch>>,
     /// Whether it is done, and the sums lie as `[F, kh, kw, C]`.
@@ -31,8 +31,8 @@ pub struct ToKernel {
     turned: Buffer,
 }
 
-impl ToKernel {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+impl KernelGradient {
+    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
         let stride = stride(&size, site.isa);
         let whole = stride == size.group_filters();
         let gradient = if whole { 0 } else { size.output_len() / size.group_filters() * stride };
@@ -42,7 +42,7 @@ impl ToKernel {
             Ok((pass, PerThread::new(site.threads, || Buffer::zeros(pass.kernel_gradient_scratch(site.isa)))?))
         });
         let zeros = size.may_leave_zeros_out().then(|| PerThread::new(site.threads, || size.zeros_scratch()));
-        Ok(ToKernel {
+        Ok(KernelGradient {
             size,
             zeros: zeros.transpose()?,
             by_filter: false,
@@ -101,6 +101,6 @@ impl ToKernel {
 }
 
 /// A group's filters, rounded up to whole vectors.
-fn stride(size: &Size, isa: Isa) -> usize {
+fn stride(size: &ConvShape, isa: Isa) -> usize {
     size.group_filters().next_multiple_of(isa.lanes())
 }
