@@ -50,7 +50,7 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
         true => call.config.integers("output_padding", "two numbers")?.iter().map(|&n| n as usize).collect(),
         false => Vec::new(),
     };
-    let (sliding, dims) = (Sliding::<2>::read(call, "kernel_size")?, call.inputs[0].dims());
+    let (sliding, dims) = (WindowOptions::<2>::read(call, "kernel_size")?, call.inputs[0].dims());
     let axis = |i: usize| {
         let [size, stride, dilation] = sliding.along(i);
         let axis = Axis::transposed(dims[i], size, stride, dilation, sliding.padding, more.get(i).copied());
@@ -121,14 +121,14 @@ fn last(shape: &crate::graph::Shape) -> usize {
 }
 
 /// How windows slide along `N` axes.
-struct Sliding<const N: usize> {
+struct WindowOptions<const N: usize> {
     size: [usize; N],
     strides: [usize; N],
     dilation: [usize; N],
     padding: Padding,
 }
 
-impl<const N: usize> Sliding<N> {
+impl<const N: usize> WindowOptions<N> {
     fn read(call: &Call<'_>, size: &str) -> Result<Self> {
         let config = &call.config;
         let padding = match config.str("padding")? {
@@ -136,7 +136,7 @@ impl<const N: usize> Sliding<N> {
             "causal" => Padding::Causal,
             _ => Padding::Valid,
         };
-        Ok(Sliding {
+        Ok(WindowOptions {
             size: config.sizes_or(size, None)?,
             strides: config.sizes_or("strides", Some([1; N]))?,
             dilation: config.sizes_or("dilation_rate", Some([1; N]))?,
@@ -163,10 +163,10 @@ pub fn window(call: &Call<'_>, size: &str) -> Result<Window> {
     match *call.inputs[0].dims() {
         [steps, _] => {
             let rows = Axis { input: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 };
-            Ok(Window { rows, columns: Sliding::<1>::read(call, size)?.axis(0, steps)? })
+            Ok(Window { rows, columns: WindowOptions::<1>::read(call, size)?.axis(0, steps)? })
         }
         [height, width, _] => {
-            let sliding = Sliding::<2>::read(call, size)?;
+            let sliding = WindowOptions::<2>::read(call, size)?;
             Ok(Window { rows: sliding.axis(0, height)?, columns: sliding.axis(1, width)? })
         }
         _ => Err(Error::internal("windows over neither images nor rows")),

@@ -22,7 +22,7 @@ mod shapes;
 mod source;
 
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::graph::Shape;
 use crate::json::Object;
 use crate::layers::Activation;
@@ -137,9 +137,9 @@ impl Model {
     /// `InvalidArgument` for a prefix that is not the beginning of a name in C, `Unsupported` for a layer that there is not in
     /// C, naming it, and for weights that are no finite numbers.
     pub fn save_c(&self, path: &Path, prefix: &str, options: &Options<'_>) -> Result<()> {
-        let place = Place::of(path)?;
+        let path = FilePath::of(path)?;
         let source = self.saved_c(prefix, options)?;
-        files::save(&place, |out| source(out))
+        files::save(&path, |out| source(out))
     }
 
     /// What writes such a file, as often as it is called: the weights are those of this moment.

@@ -6,7 +6,7 @@
 use super::format::repr;
 use super::{Callback, Entry, Host, Logs, Metric, Verdict, value};
 use crate::error::{At, ErrorKind, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::json::Object;
 use crate::memory;
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ pub(super) const ENTRY: Entry = ("CSVLogger", &["filename", "separator", "append
         filename: filename.to_string(),
         separator: config.or("separator", ',', "one letter, no quote and no end of a line", one)?,
         append: config.bool_or("append", false)?,
-        place: Place::of(Path::new(filename)).map_err(|error| config.place(error, "filename"))?,
+        path: FilePath::of(Path::new(filename)).map_err(|error| config.at_key(error, "filename"))?,
         text: Vec::new(),
         columns: None,
         resumed: None,
@@ -38,7 +38,7 @@ struct CsvLogger {
     separator: char,
     /// Whether a file that is there is kept and goes on. Default: no.
     append: bool,
-    place: Place,
+    path: FilePath,
     /// The whole file.
     text: Vec<u8>,
     /// The metrics, once a row was written: the first epoch's, sorted.
@@ -50,7 +50,7 @@ struct CsvLogger {
 impl CsvLogger {
     /// Reads as much of the file as there is, up to `most` bytes.
     fn read(&mut self, most: u64) -> Result<()> {
-        let mut file = match files::open(&self.place) {
+        let mut file = match files::open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             file => file?,
         };
@@ -62,7 +62,7 @@ impl CsvLogger {
 
     /// Writes the file.
     fn write(&self) -> Result<()> {
-        files::replace(&self.place, |file| Ok(file.write_all(&self.text)?)).at(&self.place)
+        files::replace(&self.path, |file| Ok(file.write_all(&self.text)?)).at(&self.path)
     }
 
     /// Appends a row. Quoted is what would otherwise not be one field.
@@ -109,13 +109,13 @@ impl Callback for CsvLogger {
     }
 
     fn check(&mut self, _: &mut Vec<Metric>) -> Result<()> {
-        self.place.lasting()?;
-        files::check(&self.place).at(&self.place)
+        self.path.check_absolute()?;
+        files::check(&self.path).at(&self.path)
     }
 
     fn begin(&mut self, _: &mut dyn Host) -> Result<Verdict> {
         let most = self.resumed.unwrap_or(if self.append { u64::MAX } else { 0 });
-        self.read(most).at(&self.place)?;
+        self.read(most).at(&self.path)?;
         self.write()?;
         Ok(Verdict::Continue)
     }

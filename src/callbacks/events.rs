@@ -8,7 +8,7 @@
 //! ```
 
 use crate::error::{At, Result};
-use crate::files::{Log, Place, make_folders};
+use crate::files::{FilePath, Log, make_folders};
 use crate::kernels::process;
 use crate::memory;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,19 +16,19 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// An event file that is being written.
 #[derive(Debug)]
 pub struct EventFile {
-    place: Place,
+    path: FilePath,
     log: Log,
 }
 
 impl EventFile {
     /// Begins a file of its own in a folder, which is made if need be. Its name says when, by which process, and its `number`
     /// there; TensorBoard reads a folder's files in the order of their names.
-    pub fn begin(folder: &Place, number: usize) -> Result<Self> {
+    pub fn begin(folder: &FilePath, number: usize) -> Result<Self> {
         let (seconds, process) = (now() as u64, process::id());
-        let place = folder.to(&format!("events.out.tfevents.{seconds:010}.libmnist.{process}.{number}.v2"))?;
-        make_folders(&place).at(&place)?;
-        let log = Log::open(&place).at(&place)?;
-        let mut file = EventFile { place, log };
+        let path = folder.join(&format!("events.out.tfevents.{seconds:010}.libmnist.{process}.{number}.v2"))?;
+        make_folders(&path).at(&path)?;
+        let log = Log::open(&path).at(&path)?;
+        let mut file = EventFile { path, log };
         let version = event(now(), 0).bytes(3, b"brain.Event:2");
         file.append(&[version])?;
         Ok(file)
@@ -38,7 +38,7 @@ impl EventFile {
     pub fn append(&mut self, events: &[Message]) -> Result<()> {
         let mut records = memory::reserve(events.iter().map(|event| event.0.len() + 16).sum())?;
         events.iter().for_each(|event| record(&mut records, &event.0));
-        self.log.append(&records).at(&self.place)
+        self.log.append(&records).at(&self.path)
     }
 }
 

@@ -211,7 +211,7 @@ mod tests {
     fn whatever_it_is_it_is_read_or_refused() {
         const LETTERS: &[u8] = b"{}:.0+fx";
         for number in 0..LETTERS.len().pow(6) {
-            let letter = |place: u32| char::from(LETTERS[number / LETTERS.len().pow(place) % LETTERS.len()]);
+            let letter = |digit: u32| char::from(LETTERS[number / LETTERS.len().pow(digit) % LETTERS.len()]);
             let text: String = (0..6).map(letter).collect();
             let _ = Template::parse(&text).and_then(|text| text.fill(|_| Some(Number::Real(0.5))));
         }

@@ -28,7 +28,7 @@ mod tests;
 pub use monitor::{Better, Metric};
 
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::json::{Named, Object};
 use crate::memory::Buffer;
 use serde_json::{Map, Value};
@@ -73,7 +73,7 @@ pub trait Host {
     /// Where each of them lies: `dense/kernel`.
     fn named_weights(&self) -> Vec<(String, Range<usize>)>;
     /// Writes the model to a file, or its weights alone.
-    fn save(&self, place: &Place, weights_only: bool) -> Result<()>;
+    fn save(&self, path: &FilePath, weights_only: bool) -> Result<()>;
     /// Prints a message and ends its line.
     fn print(&mut self, message: &str) -> Result<()>;
 }

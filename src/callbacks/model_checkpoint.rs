@@ -4,7 +4,7 @@ use super::format::{Number, Template, fixed};
 use super::monitor::{Metric, Monitor};
 use super::{Callback, Entry, Host, LEARNING_RATE, Logs, Step, Verdict, number_or_null, value, verbose};
 use crate::error::{At, Error, ErrorKind, Result, one_of};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::json::Object;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -41,7 +41,7 @@ struct ModelCheckpoint {
     /// What the first model to be saved must be better than. Default: nothing.
     initial_value_threshold: Option<f64>,
     /// Where a relative path begins.
-    folder: Place,
+    folder: FilePath,
 }
 
 /// Ends of names that promise what is not written.
@@ -53,7 +53,7 @@ impl ModelCheckpoint {
         if let Some(end) = NOT_WRITTEN.iter().find(|end| filepath.ends_with(*end)) {
             let error = Error::new(ErrorKind::Unsupported, "this format is not written").found(end);
             return Err(
-                config.place(error.expected("a name with another end: a safetensors file is written"), "filepath")
+                config.at_key(error.expected("a name with another end: a safetensors file is written"), "filepath")
             );
         }
         let freq = |value: &Value| match value {
@@ -65,14 +65,14 @@ impl ModelCheckpoint {
         monitor.best = threshold;
         Ok(ModelCheckpoint {
             filepath: filepath.to_string(),
-            name: Template::parse(filepath).map_err(|error| config.place(error, "filepath"))?,
+            name: Template::parse(filepath).map_err(|error| config.at_key(error, "filepath"))?,
             monitor,
             verbose: verbose(config)?,
             save_best_only: config.bool_or("save_best_only", false)?,
             save_weights_only: config.bool_or("save_weights_only", false)?,
             save_freq: config.or("save_freq", None, "'epoch', or a number of batches, 1 or more", freq)?,
             initial_value_threshold: threshold,
-            folder: Place::of(Path::new(if Path::new(filepath).is_absolute() { "/" } else { "." }))?,
+            folder: FilePath::of(Path::new(if Path::new(filepath).is_absolute() { "/" } else { "." }))?,
         })
     }
 
@@ -112,9 +112,9 @@ impl ModelCheckpoint {
         });
         let name = name.at("key filepath")?;
         if self.wanted(host, epoch, logs, &name)? {
-            let place = self.folder.to(&name)?;
-            files::make_folders(&place).at(&place)?;
-            host.save(&place, self.save_weights_only)?;
+            let path = self.folder.join(&name)?;
+            files::make_folders(&path).at(&path)?;
+            host.save(&path, self.save_weights_only)?;
             self.say(host, epoch, &format!("finished saving model to {name}"))?;
         }
         Ok(())
@@ -159,9 +159,9 @@ impl Callback for ModelCheckpoint {
         if self.save_best_only {
             self.monitor.check(metrics.iter().copied())?;
         }
-        let place = self.folder.to(&self.sample(&metrics).at("key filepath")?)?;
-        place.lasting()?;
-        files::check_with_folders(&place).at(&place)
+        let path = self.folder.join(&self.sample(&metrics).at("key filepath")?)?;
+        path.check_absolute()?;
+        files::check_with_folders(&path).at(&path)
     }
 
     fn batch_end(&mut self, host: &mut dyn Host, at: Step, logs: &Logs) -> Result<Verdict> {

@@ -6,7 +6,7 @@
 use super::events::{EventFile, Message, histogram, now, scalar};
 use super::{Callback, Entry, Host, LEARNING_RATE, Logs, Metric, Step, Verdict, learning_rate, set};
 use crate::error::{At, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::json::{Object, count};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry = (
 struct TensorBoard {
     /// The folder, made if need be. Default: `logs`.
     log_dir: String,
-    folder: Place,
+    folder: FilePath,
     /// Epochs between two histograms of the weights; 0: none. Default: 0.
     histogram_freq: usize,
     /// After every so many batches the metrics so far are written, too; `None`: after each epoch alone. Default: `epoch`.
@@ -61,7 +61,7 @@ impl TensorBoard {
         let log_dir = config.or("log_dir", "logs", "a folder's path", Value::as_str)?;
         Ok(TensorBoard {
             log_dir: log_dir.to_string(),
-            folder: Place::of(Path::new(log_dir)).map_err(|error| config.place(error, "log_dir"))?,
+            folder: FilePath::of(Path::new(log_dir)).map_err(|error| config.at_key(error, "log_dir"))?,
             histogram_freq: config.or("histogram_freq", 0, "a whole number", count)?,
             update_freq: config.or("update_freq", None, "'epoch', 'batch' or a number of batches, 1 or more", freq)?,
             files: [None, None],
@@ -76,7 +76,7 @@ impl TensorBoard {
         }
         let file = match file {
             Some(file) => file,
-            None => file.insert(EventFile::begin(&self.folder.to(name)?, side)?),
+            None => file.insert(EventFile::begin(&self.folder.join(name)?, side)?),
         };
         file.append(events)
     }
@@ -126,10 +126,10 @@ impl Callback for TensorBoard {
     }
 
     fn check(&mut self, _: &mut Vec<Metric>) -> Result<()> {
-        self.folder.lasting()?;
+        self.folder.check_absolute()?;
         SIDES
             .iter()
-            .try_for_each(|side| files::check_with_folders(&self.folder.to(side)?.to("events")?).at(&self.folder))
+            .try_for_each(|side| files::check_with_folders(&self.folder.join(side)?.join("events")?).at(&self.folder))
     }
 
     fn batch_end(&mut self, _: &mut dyn Host, at: Step, logs: &Logs) -> Result<Verdict> {

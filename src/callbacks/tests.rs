@@ -25,7 +25,7 @@ fn logs(value: &Value) -> Logs {
 
 /// A fit that only pretends.
 #[derive(Debug, Default)]
-struct Pretence {
+struct FakeHost {
     rate: f64,
     steps: u64,
     weights: Vec<f32>,
@@ -33,7 +33,7 @@ struct Pretence {
     saved: RefCell<Vec<(PathBuf, bool)>>,
 }
 
-impl Host for Pretence {
+impl Host for FakeHost {
     fn learning_rate(&self) -> Result<f64> {
         Ok(self.rate)
     }
@@ -55,8 +55,8 @@ impl Host for Pretence {
     fn named_weights(&self) -> Vec<(String, Range<usize>)> {
         vec![("dense/kernel".into(), 0..6), ("dense/bias".into(), 6..8)]
     }
-    fn save(&self, place: &Place, weights_only: bool) -> Result<()> {
-        self.saved.borrow_mut().push((place.path().to_path_buf(), weights_only));
+    fn save(&self, path: &FilePath, weights_only: bool) -> Result<()> {
+        self.saved.borrow_mut().push((path.path().to_path_buf(), weights_only));
         Ok(())
     }
     fn print(&mut self, message: &str) -> Result<()> {
@@ -71,7 +71,7 @@ struct Replay<'a> {
     folder: PathBuf,
     weights: Vec<f32>,
     metrics: Vec<Metric>,
-    host: Pretence,
+    host: FakeHost,
     number: u64,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Replay<'a> {
             }
         }
         let weights = [base("kernel"), base("bias")].concat();
-        let host = Pretence { rate: all["rate"].as_f64().unwrap(), weights: weights.clone(), ..Pretence::default() };
+        let host = FakeHost { rate: all["rate"].as_f64().unwrap(), weights: weights.clone(), ..FakeHost::default() };
         Replay { case, folder, weights, metrics, host, number: 0 }
     }
 
@@ -419,7 +419,7 @@ fn a_state_that_is_none_is_refused() {
     let mut list = read(&json!([{"class_name": "EarlyStopping", "config": {"restore_best_weights": true}}])).unwrap();
     let state = json!({"best": bits(0.5), "best_epoch": 0, "kept": true, "stopped_epoch": null, "wait": 0});
     list[0].restore(&Object::root(&state).unwrap()).unwrap();
-    let mut host = Pretence { weights: vec![0.0; 8], ..Pretence::default() };
+    let mut host = FakeHost { weights: vec![0.0; 8], ..FakeHost::default() };
     assert_eq!(list[0].begin(&mut host).unwrap_err().kind(), ErrorKind::Format);
 }
 
@@ -428,7 +428,7 @@ fn who_stops_a_fit_says_why() {
     let mut list =
         read(&json!([{"class_name": "EarlyStopping", "config": {"monitor": "loss", "patience": 2}}, "TerminateOnNaN"]))
             .unwrap();
-    let mut host = Pretence::default();
+    let mut host = FakeHost::default();
     let loss = |loss: f64| vec![("loss".to_string(), loss)];
     for (epoch, value) in [0.05, 0.06].into_iter().enumerate() {
         assert_eq!(list[0].epoch_end(&mut host, epoch, &mut loss(value)).unwrap(), Verdict::Continue);

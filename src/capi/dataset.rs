@@ -4,7 +4,7 @@
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{Handle, borrow, give, out, path, peek, room, slice, string, take, write_dims};
-use crate::data::{self, Batch, Dataset, Dtype, TargetKind, Truth};
+use crate::data::{self, Batch, BatchTargets, Dataset, Dtype, TargetKind};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use parking_lot::{Mutex, RwLock};
@@ -680,7 +680,7 @@ pub unsafe extern "C" fn mnist_dataset_image(
             let mut one = Batch::new(&data, 1)?;
             one.fill(&data, &[i as u32]).at("argument `dataset`")?;
             pixels.copy_from_slice(one.x());
-            if let (false, Truth::Labels(&[found])) = (label.is_null(), one.truth()) {
+            if let (false, BatchTargets::Labels(&[found])) = (label.is_null(), one.targets()) {
                 label.write(found);
             }
         }

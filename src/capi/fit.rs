@@ -288,7 +288,7 @@ pub unsafe extern "C" fn mnist_model_fit(
     out: *mut *mut mnist_history,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status_and_news(error, || {
+    guard::status_and_message(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let model = borrow(model, "model")?.get()?;
@@ -360,7 +360,7 @@ pub unsafe extern "C" fn mnist_model_train_on_batch(
     out: *mut mnist_metrics,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status_and_news(error, || {
+    guard::status_and_message(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let model = borrow(model, "model")?.get()?;

@@ -37,7 +37,7 @@ pub extern "C" fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<
 /// As [`status`], for a function that has something to say when it has not failed.
 #[inline]
 #[allow(improper_ctypes_definitions)] // as above
-pub extern "C" fn status_and_news(
+pub extern "C" fn status_and_message(
     error: *mut mnist_error,
     task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
 ) -> mnist_status {

@@ -4,7 +4,7 @@
 #[cfg(feature = "keras")]
 use crate::error::At;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Input, Place};
+use crate::files::{self, FilePath, Input};
 use crate::kind::{self, Kind};
 use crate::memory;
 #[cfg(feature = "keras")]
@@ -25,8 +25,8 @@ pub struct Archive<R = Input> {
 
 impl Archive {
     /// Opens the file at `place`. A file that is no zip archive is told what it is.
-    pub fn open(place: &Place) -> Result<Self> {
-        let file = files::open(place)?;
+    pub fn open(path: &FilePath) -> Result<Self> {
+        let file = files::open(path)?;
         let len = file.size()?;
         let mut file = BufReader::new(file);
         let start = kind::start(&mut file)?;
@@ -118,7 +118,7 @@ impl<R: Read + Seek> Archive<R> {
 
 /// `Unsupported`, with its name, for a compression or an encryption that is not there.
 fn check_method(entry: &ZipFileEntry<'_>) -> Result<()> {
-    #[allow(deprecated)] // to make one; the number of a method that is not there has no other place
+    #[allow(deprecated)] // to make one; the number of a method that is not there has no other value
     let number = match entry.compression() {
         CompressionMethod::Unsupported(number) => Some(number),
         _ => None,
@@ -210,7 +210,7 @@ fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<
         locator = found.starts_with(b"PK\x06\x07").then(|| number(&found, 8, 8));
     }
     let directory = match locator {
-        Some(place) => large_directory(file, end - LOCATOR, place)?,
+        Some(offset) => large_directory(file, end - LOCATOR, offset)?,
         None if half(4) != 0 || half(6) != 0 || half(8) != count => return Err(in_parts()),
         None => Directory { count, size, offset, end },
     };
@@ -218,7 +218,7 @@ fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<
     let offset = (directory.end - directory.size).checked_sub(directory.offset);
     let offset = offset.ok_or_else(|| unsound("its directory is not where its end says"))?;
     match locator {
-        Some(place) if place.checked_add(offset) != Some(directory.end) => {
+        Some(position) if position.checked_add(offset) != Some(directory.end) => {
             Err(unsound("its end of 64 bits is not where it should be"))
         }
         _ => Ok(offset),
@@ -231,8 +231,8 @@ fn in_parts() -> Error {
 
 /// The record of an archive with more than 65,535 members or 4 GiB, which ends at `end`; its place counts from where the
 /// archive begins, which is `place` in most files.
-fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, place: u64) -> Result<Directory> {
-    for start in [place, end - END_64] {
+fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, offset: u64) -> Result<Directory> {
+    for start in [offset, end - END_64] {
         if start > end - END_64 {
             continue;
         }

@@ -37,7 +37,7 @@ fn below(random: &mut ChaCha8Rng, bound: u32) -> u32 {
 
 /// What a batch's samples are to give.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Truth<'a> {
+pub enum BatchTargets<'a> {
     /// Their classes, `[B]`; empty for data without any.
     Labels(&'a [u32]),
     /// Floats, `[B, ...]`.
@@ -140,10 +140,10 @@ impl Batch {
     }
 
     /// What they are to give.
-    pub fn truth(&self) -> Truth<'_> {
+    pub fn targets(&self) -> BatchTargets<'_> {
         match self.target_len {
-            0 => Truth::Labels(&self.labels[..self.count.min(self.labels.len())]),
-            each => Truth::Values(&self.targets[..self.count * each]),
+            0 => BatchTargets::Labels(&self.labels[..self.count.min(self.labels.len())]),
+            each => BatchTargets::Values(&self.targets[..self.count * each]),
         }
     }
 
@@ -201,8 +201,8 @@ mod tests {
         let mut batch = Batch::new(&data, 3).unwrap();
         batch.fill(&data, &[2, 0]).unwrap();
         assert_eq!(
-            (batch.x(), batch.truth(), batch.weights()),
-            (&[5.0, 6.0, 1.0, 2.0][..], Truth::Labels(&[9, 7]), None)
+            (batch.x(), batch.targets(), batch.weights()),
+            (&[5.0, 6.0, 1.0, 2.0][..], BatchTargets::Labels(&[9, 7]), None)
         );
         let data = data.with_targets(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 1]).unwrap();
         assert!(batch.fill(&data, &[0]).is_err(), "it was made for labels");
@@ -210,10 +210,10 @@ mod tests {
         let mut batch = Batch::new(&data, 2).unwrap();
         batch.fill(&data, &[1]).unwrap();
         assert_eq!(
-            (batch.x(), batch.truth(), batch.weights()),
-            (&[5.0, 6.0][..], Truth::Values(&[5.0, 6.0]), Some(&[2.0][..]))
+            (batch.x(), batch.targets(), batch.weights()),
+            (&[5.0, 6.0][..], BatchTargets::Values(&[5.0, 6.0]), Some(&[2.0][..]))
         );
         batch.fill(&data, &[1, 0]).unwrap();
-        assert_eq!(batch.truth(), Truth::Values(&[5.0, 6.0, 3.0, 4.0]));
+        assert_eq!(batch.targets(), BatchTargets::Values(&[5.0, 6.0, 3.0, 4.0]));
     }
 }

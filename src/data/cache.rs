@@ -2,7 +2,7 @@
 
 use super::{Dataset, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::FilePath;
 #[cfg(feature = "download")]
 use crate::files::again;
 use crate::variables;
@@ -18,30 +18,30 @@ use std::path::{Path, PathBuf};
 /// there already is taken as it is, whoever put it there; a damaged one stays until a whole one has been received.
 pub fn load_data(path: Option<&Path>) -> Result<(Dataset, Dataset)> {
     let Some(path) = path else { return from_cache(&cached()?) };
-    read(Place::of(path)?)
+    read(FilePath::of(path)?)
 }
 
-fn read(place: Place) -> Result<(Dataset, Dataset)> {
-    let npz = Npz::at(place)?;
-    let pair = |images, labels| Dataset::from_archive(&npz, images, labels).at(npz.place());
+fn read(path: FilePath) -> Result<(Dataset, Dataset)> {
+    let npz = Npz::at(path)?;
+    let pair = |images, labels| Dataset::from_archive(&npz, images, labels).at(npz.path());
     Ok((pair("x_train", "y_train")?, pair("x_test", "y_test")?))
 }
 
 fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
-    let place = Place::of(path)?;
-    if !place.exists() {
-        fetch(&place)?;
-        return read(place);
+    let path = FilePath::of(path)?;
+    if !path.exists() {
+        fetch(&path)?;
+        return read(path);
     }
-    match read(place.clone()) {
+    match read(path.clone()) {
         Err(damage) if is_damage(&damage) => {
             // A download that was cut short, say, Keras's own included: it would be there for ever.
-            fetch(&place).map_err(|error| {
+            fetch(&path).map_err(|error| {
                 let kind = if cfg!(feature = "download") { error.kind() } else { damage.kind() };
                 let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
                 Error::new(kind, format!("{damage}; {what} ({error})"))
             })?;
-            read(place)
+            read(path)
         }
         result => result,
     }
@@ -68,7 +68,7 @@ fn cached() -> Result<PathBuf> {
 }
 
 #[cfg(feature = "download")]
-fn fetch(place: &Place) -> Result<()> {
+fn fetch(path: &FilePath) -> Result<()> {
     use super::download::{MNIST, Source, address, download};
     const OWN: &str = "MNIST_DATA_URL";
     const ATTEMPTS: usize = 5;
@@ -78,11 +78,11 @@ fn fetch(place: &Place) -> Result<()> {
         address(url).at(format_args!("environment variable {OWN}"))?;
     }
     let source = Source { url: own.as_deref().unwrap_or(MNIST.url), ..MNIST };
-    let folder = place.path().parent().unwrap_or(Path::new("."));
+    let folder = path.path().parent().unwrap_or(Path::new("."));
     let mut attempt = 1;
     loop {
         let made = Folders::make(folder);
-        match made.and_then(|_made| download(&source, place)) {
+        match made.and_then(|_made| download(&source, path)) {
             // Another process, whose download has failed, took the folder away that it had made.
             Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
             result => return result,
@@ -99,7 +99,7 @@ impl Folders {
     fn make(folder: &Path) -> Result<Self> {
         let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         let made = Folders(missing.map(Path::to_path_buf).collect());
-        again(|| std::fs::create_dir_all(folder)).at(Place::of(folder)?)?;
+        again(|| std::fs::create_dir_all(folder)).at(FilePath::of(folder)?)?;
         Ok(made)
     }
 }
@@ -112,9 +112,9 @@ impl Drop for Folders {
 }
 
 #[cfg(not(feature = "download"))]
-fn fetch(place: &Place) -> Result<()> {
+fn fetch(path: &FilePath) -> Result<()> {
     let error = Error::new(ErrorKind::NotFound, "nothing is downloaded: this library was built without `download`");
-    Err(error.expected("mnist.npz to be put there").at(place))
+    Err(error.expected("mnist.npz to be put there").at(path))
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use super::Dataset;
 use super::element::Elements;
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::{self, Input, Place};
+use crate::files::{self, FilePath, Input};
 use crate::kind::Kind;
 use crate::memory;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
@@ -30,8 +30,8 @@ impl Dataset {
     /// Labels that are whole numbers, 0 to 4294967295, are labels; other numbers are targets `[1]`; text, when the first one is
     /// no number, is classes in the order of their names ([`class_names`](Dataset::class_names)).
     pub fn from_csv(path: &Path, label: Option<&str>) -> Result<Self> {
-        let place = Place::of(path)?;
-        Table::open(&place).and_then(|table| table.read(label)).at(&place)
+        let path = FilePath::of(path)?;
+        Table::open(&path).and_then(|table| table.read(label)).at(&path)
     }
 }
 
@@ -49,8 +49,8 @@ struct Table {
 }
 
 impl Table {
-    fn open(place: &Place) -> Result<Self> {
-        let mut input = BufReader::with_capacity(1 << 16, files::open(place)?);
+    fn open(path: &FilePath) -> Result<Self> {
+        let mut input = BufReader::with_capacity(1 << 16, files::open(path)?);
         let start = input.fill_buf()?;
         if let Some(error) = Kind::Csv.other(start) {
             return Err(error.at("byte 0"));

@@ -8,7 +8,7 @@ use super::source::Source;
 use super::targets::{Shared, Targets};
 use super::transform::{Transforms, first_bad};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::memory;
 use std::ops::Range;
 use std::path::Path;
@@ -78,7 +78,7 @@ impl Dataset {
     /// is read, and for the directory 64 bytes for each of the file's and 32 MiB; a claim that is past belief is refused.
     pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
         let npz = Npz::open(path)?;
-        Dataset::from_archive(&npz, images, labels).at(npz.place())
+        Dataset::from_archive(&npz, images, labels).at(npz.path())
     }
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
@@ -89,16 +89,16 @@ impl Dataset {
     /// The array `images` of one npz archive and `labels` of another, as Kuzushiji-49 has them. Memory as
     /// [`from_npz`](Self::from_npz).
     pub fn from_npz_pair(images_path: &Path, images: &str, labels_path: &Path, labels: &str) -> Result<Self> {
-        let (images_place, labels_place) = (Place::of(images_path)?, Place::of(labels_path)?);
-        let pixels = Npz::at(images_place.clone())?.pixels(images).at(&images_place)?;
-        let labels = Npz::at(labels_place.clone())?.labels(labels).at(&labels_place)?;
-        Dataset::labelled(pixels, labels).at(both(&images_place, &labels_place))
+        let (images_path, labels_path) = (FilePath::of(images_path)?, FilePath::of(labels_path)?);
+        let pixels = Npz::at(images_path.clone())?.pixels(images).at(&images_path)?;
+        let labels = Npz::at(labels_path.clone())?.labels(labels).at(&labels_path)?;
+        Dataset::labelled(pixels, labels).at(both(&images_path, &labels_path))
     }
 
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, or 2, labels of rank 1. Memory, whatever the files: the
     /// dataset, as much again while it is read, and 2 MiB; a claim that is past belief is refused.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
-        let (images, labels) = (Place::of(images)?, Place::of(labels)?);
+        let (images, labels) = (FilePath::of(images)?, FilePath::of(labels)?);
         Dataset::labelled(idx::images(&images)?, idx::labels(&labels)?).at(both(&images, &labels))
     }
 
@@ -262,7 +262,7 @@ impl Dataset {
 }
 
 /// The place of an error between two files.
-fn both(images: &Place, labels: &Place) -> String {
+fn both(images: &FilePath, labels: &FilePath) -> String {
     format!("{images} and {labels}")
 }
 

@@ -2,7 +2,7 @@
 
 use super::proxy;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{Place, Taken, replace};
+use crate::files::{FilePath, Taken, replace};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -76,19 +76,19 @@ const REDIRECTS: u32 = 5;
 
 /// Brings `source` to `place`, whose folder exists. Whatever fails, nothing is left behind; and two processes that do this
 /// at once both end with the whole file. A proxy that the environment names is asked.
-pub fn download(source: &Source<'_>, place: &Place) -> Result<()> {
+pub fn download(source: &Source<'_>, path: &FilePath) -> Result<()> {
     let address = address(source.url)?;
-    on_terms(TERMS, proxy::from_environment(&address)?, source, place)
+    on_terms(TERMS, proxy::from_environment(&address)?, source, path)
 }
 
-fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, place: &Place) -> Result<()> {
+fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, path: &FilePath) -> Result<()> {
     let agent = agent(terms, proxy, &address(source.url)?);
     let _taken = Taken::now(); // the sockets, and what the search for the host opens, are to have other descriptors
-    replace(place, |file| {
+    replace(path, |file| {
         let body = ask(&agent, source).at(without_password(source.url))?;
         receive(body, source, file)
     })
-    .at(place)
+    .at(path)
 }
 
 /// An address that a file can be downloaded from.

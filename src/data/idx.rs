@@ -6,7 +6,7 @@
 
 use super::element::{Element, Elements, Type, check_end};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::kind::Kind;
 use flate2::bufread::GzDecoder;
 use std::io::{BufRead, BufReader, Read};
@@ -16,26 +16,26 @@ const TYPES: [(u8, Type); 6] =
     [(0x08, Type::U8), (0x09, Type::I8), (0x0b, Type::I16), (0x0c, Type::I32), (0x0d, Type::F32), (0x0e, Type::F64)];
 
 /// A file of images, of rank 3 or 4, or 2 for images of one row: their pixels and their sizes.
-pub fn images(place: &Place) -> Result<(Elements, Vec<usize>)> {
-    read(place, "images", &[2, 3, 4], |element, mut reader, dims, start| {
+pub fn images(path: &FilePath) -> Result<(Elements, Vec<usize>)> {
+    read(path, "images", &[2, 3, 4], |element, mut reader, dims, start| {
         Ok((element.pixels(&mut reader, dims.iter().product(), start)?, dims.to_vec()))
     })
 }
 
 /// A file of labels, of rank 1.
-pub fn labels(place: &Place) -> Result<Vec<u32>> {
-    read(place, "labels", &[1], |element, mut reader, dims, start| element.labels(&mut reader, dims[0], start))
+pub fn labels(path: &FilePath) -> Result<Vec<u32>> {
+    read(path, "labels", &[1], |element, mut reader, dims, start| element.labels(&mut reader, dims[0], start))
 }
 
 /// Lets `task` read the elements of a file of `what`, whose rank is one of `ranks`; it is given where they begin.
 fn read<R>(
-    place: &Place,
+    path: &FilePath,
     what: &str,
     ranks: &[u8],
     task: impl FnOnce(Element, &mut dyn Read, &[usize], u64) -> Result<R>,
 ) -> Result<R> {
     (|| {
-        let file = files::open(place)?;
+        let file = files::open(path)?;
         let packed = file.size()?;
         let mut file = BufReader::new(file);
         match file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
@@ -50,7 +50,7 @@ fn read<R>(
             }
         }
     })()
-    .at(place)
+    .at(path)
 }
 
 /// Refuses what is known to be something else.
@@ -185,11 +185,11 @@ mod tests {
     use std::path::Path;
 
     fn images(path: &Path) -> Result<(Elements, Vec<usize>)> {
-        super::images(&Place::of(path)?)
+        super::images(&FilePath::of(path)?)
     }
 
     fn labels(path: &Path) -> Result<Vec<u32>> {
-        super::labels(&Place::of(path)?)
+        super::labels(&FilePath::of(path)?)
     }
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {

@@ -21,7 +21,7 @@ mod transform;
 
 #[cfg(feature = "keras")]
 pub(crate) use archive::Archive;
-pub use batches::{Batch, Truth, order};
+pub use batches::{Batch, BatchTargets, order};
 pub use cache::load_data;
 pub use dataset::{Dataset, Dtype};
 pub use element::Elements;

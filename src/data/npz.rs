@@ -12,14 +12,14 @@ use super::archive::Archive;
 use super::element::{Element, Elements, check_end};
 use super::npy::Header;
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::Place;
+use crate::files::FilePath;
 use std::collections::HashSet;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
 /// An archive of arrays, and what is in it.
 pub struct Npz {
-    place: Place,
+    path: FilePath,
     members: Vec<Member>,
 }
 
@@ -36,11 +36,11 @@ impl Npz {
     /// Opens an archive and reads the headers of all its arrays. One that is damaged, or of what is not read here, is no
     /// trouble to the others.
     pub fn open(path: &Path) -> Result<Self> {
-        Npz::at(Place::of(path)?)
+        Npz::at(FilePath::of(path)?)
     }
 
     /// The archive at a place that was found before.
-    pub(super) fn at(path: Place) -> Result<Self> {
+    pub(super) fn at(path: FilePath) -> Result<Self> {
         let members = (|| {
             let mut archive = Archive::open(&path)?;
             let (mut members, mut names) = (Vec::new(), HashSet::new());
@@ -59,7 +59,7 @@ impl Npz {
             }
         })()
         .at(&path)?;
-        Ok(Npz { place: path, members })
+        Ok(Npz { path, members })
     }
 
     /// The arrays' names in the archive's order, as numpy's `files`.
@@ -69,12 +69,12 @@ impl Npz {
 
     /// The shape of an array.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        self.member(name).map(|(_, header)| &header.shape[..]).at(&self.place)
+        self.member(name).map(|(_, header)| &header.shape[..]).at(&self.path)
     }
 
     /// The archive's file.
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn path(&self) -> &FilePath {
+        &self.path
     }
 
     /// An array of pixels, and its shape. Errors do not name the file: the caller does, as with labels.
@@ -119,7 +119,7 @@ impl Npz {
     ) -> Result<R> {
         let (member, expected) = self.member(name)?;
         (|| {
-            let mut archive = Archive::open(&self.place)?;
+            let mut archive = Archive::open(&self.path)?;
             let mut file = archive.member_to_unpack(member.index)?;
             let (claimed, size) = (file.size(), expected.elements() as u64);
             let header = Header::read(&mut file)?;

@@ -217,7 +217,7 @@ impl Drop for Prefetch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Truth;
+    use crate::data::BatchTargets;
     use crate::data::order;
     use crate::data::source::tests::{Numbers, in_memory};
 
@@ -229,7 +229,7 @@ mod tests {
         loop {
             match batches.next() {
                 Ok(Some((_, batch))) => {
-                    let Truth::Labels(labels) = batch.truth() else { panic!("labels") };
+                    let BatchTargets::Labels(labels) = batch.targets() else { panic!("labels") };
                     seen.push((batch.x().to_vec(), labels.to_vec()));
                 }
                 Ok(None) => return (seen, None),

@@ -110,7 +110,7 @@ fn samples(numbers: &[u64]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::data::{Batch, Truth, order};
+    use crate::data::{Batch, BatchTargets, order};
     use parking_lot::Mutex;
 
     /// Samples of two floats that say their number; it notes what was asked for, and fails at a number.
@@ -171,7 +171,7 @@ pub(super) mod tests {
             let order = order(12, Some((1, 2))).unwrap();
             let batches = order.chunks(5).map(|indices| {
                 batch.fill(&data, indices).unwrap();
-                let Truth::Labels(labels) = batch.truth() else { panic!("labels") };
+                let BatchTargets::Labels(labels) = batch.targets() else { panic!("labels") };
                 (batch.x().to_vec(), labels.to_vec())
             });
             (batches.collect::<Vec<_>>(), data.shape())
@@ -203,7 +203,7 @@ pub(super) mod tests {
         let data = Dataset::from_source(Numbers::new(9, 2, None)).unwrap();
         let mut batch = Batch::new(&data, 4).unwrap();
         batch.fill(&data, &[4, 2]).unwrap();
-        assert_eq!(batch.truth(), Truth::Values(&[4.0, 4.0, 2.0, 2.0]));
+        assert_eq!(batch.targets(), BatchTargets::Values(&[4.0, 4.0, 2.0, 2.0]));
         assert!(data.is_nameless() && data.targets().is_none() && data.fingerprint().is_ok());
         let named = Dataset::from_source(Numbers::new(9, 0, None)).unwrap();
         let other = named.shuffle(1).unwrap();

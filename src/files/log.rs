@@ -1,8 +1,8 @@
 //! A file that grows at its end, and is read by others meanwhile.
 
 use super::descriptors::{again, opened};
+use super::file_path::FilePath;
 use super::open::{expect_file, without_waiting};
-use super::place::Place;
 use crate::error::Result;
 use std::fs::File;
 use std::io::Write;
@@ -14,8 +14,8 @@ pub struct Log(File);
 impl Log {
     /// Opens the file at `place`, or makes it. What is there and is no file is refused at once. Errors do not name the file:
     /// its opener does.
-    pub fn open(place: &Place) -> Result<Self> {
-        let file = opened(|| without_waiting(File::options().append(true).create(true)).open(place.path()))?;
+    pub fn open(path: &FilePath) -> Result<Self> {
+        let file = opened(|| without_waiting(File::options().append(true).create(true)).open(path.path()))?;
         expect_file(&file.metadata()?, "cannot be appended to")?;
         Ok(Log(file))
     }
@@ -40,18 +40,18 @@ mod tests {
     #[test]
     fn a_log_grows_and_is_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| Place::of(&folder.path().join(name)).unwrap();
+        let path = |name: &str| FilePath::of(&folder.path().join(name)).unwrap();
         for record in ["one", "two"] {
-            Log::open(&place("log")).unwrap().append(record.as_bytes()).unwrap();
+            Log::open(&path("log")).unwrap().append(record.as_bytes()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "onetwo");
-        assert_eq!(Log::open(&place("no/log")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(Log::open(&path("no/log")).unwrap_err().kind(), ErrorKind::NotFound);
         #[cfg(unix)]
         {
             assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
-            assert_eq!(Log::open(&place("pipe")).unwrap_err().kind(), ErrorKind::Io);
+            assert_eq!(Log::open(&path("pipe")).unwrap_err().kind(), ErrorKind::Io);
             assert_eq!(
-                Log::open(&Place::of(std::path::Path::new("/dev/full")).unwrap()).unwrap_err().kind(),
+                Log::open(&FilePath::of(std::path::Path::new("/dev/full")).unwrap()).unwrap_err().kind(),
                 ErrorKind::Io
             );
         }

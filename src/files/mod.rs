@@ -13,22 +13,22 @@
 //! ```
 
 mod descriptors;
+mod file_path;
 mod folders;
 mod log;
 mod names;
 mod open;
-mod place;
 mod replace;
 mod target;
 mod temporary;
 
 pub use descriptors::{Taken, again};
+pub use file_path::FilePath;
 pub use folders::{check_with_folders, make_folders};
 pub use log::Log;
 #[cfg(feature = "onnx")]
 pub use open::open_beside;
 pub use open::{Content, Input, open, read_text};
-pub use place::Place;
 pub use replace::{check, replace, save};
 
 #[cfg(test)]

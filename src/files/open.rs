@@ -1,7 +1,7 @@
 //! A file to read, and what stands for one in memory.
 
 use super::descriptors::{again, opened};
-use super::place::Place;
+use super::file_path::FilePath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{self, cannot_allocate};
 use std::borrow::Cow;
@@ -14,10 +14,10 @@ pub struct Input(File);
 
 /// Opens a file to read. What is none (a folder, a pipe, a socket, a device) is refused at once. Errors do not name the file:
 /// its opener does.
-pub fn open(place: &Place) -> Result<Input> {
+pub fn open(path: &FilePath) -> Result<Input> {
     // Looked at before, since to open some devices does something; and after, since it may have become another meanwhile.
-    expect_file(&again(|| fs::metadata(place.path()))?, READ)?;
-    let file = opened(|| without_waiting(File::options().read(true)).open(place.path()))?;
+    expect_file(&again(|| fs::metadata(path.path()))?, READ)?;
+    let file = opened(|| without_waiting(File::options().read(true)).open(path.path()))?;
     expect_file(&file.metadata()?, READ)?;
     Ok(Input(file))
 }
@@ -25,13 +25,13 @@ pub fn open(place: &Place) -> Result<Input> {
 /// Opens a file called `name` that lies in the same folder as `place`, for what a file says of another one: a name and no
 /// path, and no link that leads elsewhere.
 #[cfg(feature = "onnx")]
-pub fn open_beside(place: &Place, name: &str) -> Result<Input> {
+pub fn open_beside(path: &FilePath, name: &str) -> Result<Input> {
     let plain = !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..");
     if !plain {
         let error = Error::new(ErrorKind::Unsupported, "not the name of a file in the same folder");
         return Err(error.expected("a name without folders").found(crate::error::printable(name)));
     }
-    let beside = place.beside(name)?;
+    let beside = path.sibling(name)?;
     if again(|| fs::symlink_metadata(beside.path()))?.is_symlink() {
         return Err(Error::new(ErrorKind::Unsupported, "cannot be read").expected("a file").found("a symbolic link"));
     }
@@ -41,7 +41,7 @@ pub fn open_beside(place: &Place, name: &str) -> Result<Input> {
 /// The text of one of the system's own files.
 pub fn read_text(path: &Path) -> Result<String> {
     let mut text = String::new();
-    open(&Place::of(path)?)?.read_to_string(&mut text)?;
+    open(&FilePath::of(path)?)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
@@ -82,15 +82,15 @@ pub(super) fn kind(there: &Metadata) -> &'static str {
 /// What a file holds, in a file or in memory of the caller's.
 pub enum Content<'a> {
     /// In a file that is open, and where that is.
-    File(Input, Place),
+    File(Input, FilePath),
     /// In memory.
     Memory(Cursor<&'a [u8]>),
 }
 
 impl<'a> Content<'a> {
     /// What the file at `place` holds. Errors do not name the file: its opener does.
-    pub fn at(place: &Place) -> Result<Self> {
-        Ok(Content::File(open(place)?, place.clone()))
+    pub fn at(path: &FilePath) -> Result<Self> {
+        Ok(Content::File(open(path)?, path.clone()))
     }
 
     /// What `bytes` are.
@@ -99,9 +99,9 @@ impl<'a> Content<'a> {
     }
 
     /// Where the file is, if it is one.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn path(&self) -> Option<&FilePath> {
         match self {
-            Content::File(_, place) => Some(place),
+            Content::File(_, path) => Some(path),
             Content::Memory(_) => None,
         }
     }

@@ -3,7 +3,7 @@
 //! The new content is written to a temporary file in the same folder, which is put on the disk and renamed.
 
 use super::descriptors::{again, is_held, opened, patiently};
-use super::place::Place;
+use super::file_path::FilePath;
 use super::target::Target;
 use super::temporary::claim;
 use crate::error::{At, Error, Result};
@@ -18,8 +18,8 @@ const BESIDE: &str = "temporary file beside it";
 /// is left behind. A symbolic link is followed: what it leads to is replaced, or made. Mode, owner and group stay as far as
 /// this process may keep them. What is there and is no file (a folder, a device, a pipe), or a file that this process may
 /// not write to, is left alone. Errors do not name the file: the caller does.
-pub fn replace(place: &Place, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    let target = Target::of(place.path())?;
+pub fn replace(path: &FilePath, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let target = Target::of(path.path())?;
     let (temporary, mut file) = claim(&target.folder, target.is_there()).at(BESIDE)?;
     let written = target
         .check_owner(&file)
@@ -36,19 +36,19 @@ pub fn replace(place: &Place, write: impl FnOnce(&mut File) -> Result<()>) -> Re
 }
 
 /// The same of what is written in small pieces. Errors name the file.
-pub fn save(place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    replace(place, |file| {
+pub fn save(path: &FilePath, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    replace(path, |file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;
         Ok(out.flush()?)
     })
-    .at(place)
+    .at(path)
 }
 
 /// Fails where [`replace`] would before it writes: no such folder, no right to write in it, no file to replace, or one that
 /// must not or cannot be.
-pub fn check(place: &Place) -> Result<()> {
-    let target = Target::of(place.path())?;
+pub fn check(path: &FilePath) -> Result<()> {
+    let target = Target::of(path.path())?;
     let (temporary, file) = claim(&target.folder, target.is_there()).at(BESIDE)?;
     let checked = target.check_owner(&file).and_then(|()| target.hand_on(&file).at(BESIDE));
     let removed = again(|| fs::remove_file(&temporary)).at(BESIDE);
@@ -90,11 +90,11 @@ mod tests {
     }
 
     fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-        super::replace(&Place::of(path)?, write)
+        super::replace(&FilePath::of(path)?, write)
     }
 
     fn check(path: &Path) -> Result<()> {
-        super::check(&Place::of(path)?)
+        super::check(&FilePath::of(path)?)
     }
 
     fn text(to: &str) -> impl FnOnce(&mut File) -> Result<()> {

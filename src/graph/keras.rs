@@ -55,7 +55,7 @@ pub fn read(value: &Value) -> Result<Network> {
         "Sequential" => sequential(&config),
         other => {
             let error = Error::new(ErrorKind::Unsupported, "not a network that can be read");
-            Err(root.place(error.expected("Functional or Sequential").found(printable(other)), "class_name"))
+            Err(root.at_key(error.expected("Functional or Sequential").found(printable(other)), "class_name"))
         }
     }
 }
@@ -81,7 +81,7 @@ impl<'a> Listed<'a> {
         };
         if config.has("name") && config.str("name")? != name {
             let error = Error::new(ErrorKind::Format, "the layer has two names").expected(printable(name));
-            return Err(config.place(error.found(printable(config.str("name")?)), "name"));
+            return Err(config.at_key(error.found(printable(config.str("name")?)), "name"));
         }
         let layer = layers::read(entry, &config)?;
         let trainable = config.bool_or("trainable", true)?;
@@ -121,7 +121,7 @@ fn sequential(config: &Object<'_>) -> Result<Network> {
     let name = config.or("name", "sequential", "a text", Value::as_str)?.to_string();
     match ends {
         Some((input, output)) => Ok(Network { graph, input, output, name }),
-        None => Err(config.place(Error::new(ErrorKind::Format, "no layers"), "layers")),
+        None => Err(config.at_key(Error::new(ErrorKind::Format, "no layers"), "layers")),
     }
 }
 
@@ -144,7 +144,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
         for (call, inputs) in inbound(listed)?.into_iter().enumerate() {
             if pending.insert((&listed.name, call), Pending { layer, inputs }).is_some() {
                 let error = Error::new(ErrorKind::Format, "the name is taken").found(printable(&listed.name));
-                return Err(listed.object.place(error, "name"));
+                return Err(listed.object.at_key(error, "name"));
             }
             order.push((listed.name.as_str(), call));
         }
@@ -152,7 +152,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     if order.len() > MOST_CALLS {
         let error =
             Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}"));
-        return Err(config.place(error.found(order.len()), "layers"));
+        return Err(config.at_key(error.found(order.len()), "layers"));
     }
     let mut made = HashMap::new();
     let mut graph = Graph::new();
@@ -161,7 +161,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     }
     let end = |key: &str| -> Result<Tensor> {
         let value = config.value(key);
-        let at = |error: Error| config.place(error, key);
+        let at = |error: Error| config.at_key(error, key);
         let history = match value.as_array().map(Vec::as_slice) {
             Some([one @ Value::Array(_)]) => one,
             Some([Value::Array(_), _, ..]) => {
@@ -208,12 +208,12 @@ fn make<'a>(
                 open.pop();
             }
             Some(next) if !pending.contains_key(&next) => {
-                return Err(listed.object.place(missing(list, next), "inbound_nodes"));
+                return Err(listed.object.at_key(missing(list, next), "inbound_nodes"));
             }
             Some(next) if !under_way.insert(next) => {
                 let error = Error::new(ErrorKind::Format, "a cycle: the layer's input depends on its output");
                 let error = error.found(format_args!("layer {}", printable(next.0)));
-                return Err(listed.object.place(error, "inbound_nodes"));
+                return Err(listed.object.at_key(error, "inbound_nodes"));
             }
             Some(next) => open.push(next),
         }
@@ -262,7 +262,7 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
             args => args,
         };
         let expected = "a tensor with class_name __keras_tensor__ and its keras_history";
-        let wrong = || node.place(Error::new(ErrorKind::Format, "wrong value").expected(expected), "args");
+        let wrong = || node.at_key(Error::new(ErrorKind::Format, "wrong value").expected(expected), "args");
         let tensor = |value: &'a Value| {
             let history = &value["config"]["keras_history"];
             (value["class_name"] == "__keras_tensor__").then(|| reference(history)).flatten().ok_or_else(wrong)

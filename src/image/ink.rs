@@ -105,7 +105,7 @@ fn otsu(counts: &Histogram) -> Option<usize> {
 fn blank(all: &Histogram) -> Error {
     let greys = || (0..256).filter(|&grey| all[grey] > 0);
     let (darkest, lightest) = (greys().next().unwrap_or(0), greys().next_back().unwrap_or(0));
-    Error::new(ErrorKind::InvalidArgument, "no figure to be seen")
+    Error::new(ErrorKind::InvalidArgument, "no digit found")
         .expected(format_args!(
             "one that differs from its ground by {LEAST} levels or more, and by more than its noise"
         ))

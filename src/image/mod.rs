@@ -14,7 +14,7 @@
 //! All of it is done in whole numbers, but for the ink's threshold and the last division, which take no more than the basic
 //! operations: the result is the same to the bit everywhere.
 
-mod figure;
+mod digit;
 mod ink;
 mod resample;
 #[cfg(test)]
@@ -22,7 +22,7 @@ mod tests;
 
 use crate::data::check_divisor;
 use crate::error::{At, Error, ErrorKind, Result};
-use figure::Figure;
+use digit::Digit;
 use ink::Ink;
 
 /// The height and the width of a prepared image.
@@ -69,8 +69,8 @@ pub fn prepare(grey: &[u8], height: usize, width: usize, divisor: f32) -> Result
     }
     let picture = Picture { grey, height, width };
     let ink = Ink::of(picture).at("argument `grey`")?;
-    let figure = Figure::find(picture, &ink)?;
-    let small = resample::resample(picture, &ink, &figure);
+    let digit = Digit::find(picture, &ink)?;
+    let small = resample::resample(picture, &ink, &digit);
     Ok(small.centred().map(|level| f32::from(level) / divisor))
 }
 

@@ -1,6 +1,6 @@
 //! A figure's box, smaller or larger, and then in the middle.
 
-use super::{BOX, Figure, Ink, Picture, SIDE};
+use super::{BOX, Digit, Ink, Picture, SIDE};
 
 /// A figure of at most 20 x 20 pixels.
 pub struct Small {
@@ -10,8 +10,8 @@ pub struct Small {
 }
 
 /// Scales the box so that its longer side becomes 20 pixels, its shape kept to a pixel.
-pub fn resample(picture: Picture<'_>, ink: &Ink, figure: &Figure) -> Small {
-    let (from_height, from_width) = (figure.rows.len(), figure.columns.len());
+pub fn resample(picture: Picture<'_>, ink: &Ink, digit: &Digit) -> Small {
+    let (from_height, from_width) = (digit.rows.len(), digit.columns.len());
     let longer = from_height.max(from_width);
     let scaled = |side: usize| ((2 * side * BOX + longer) / (2 * longer)).max(1);
     let (height, width) = (scaled(from_height), scaled(from_width));
@@ -19,10 +19,10 @@ pub fn resample(picture: Picture<'_>, ink: &Ink, figure: &Figure) -> Small {
     let mut sums = vec![0; height * width];
     let mut row = vec![0; picture.width];
     for (span, sums) in down.iter().zip(sums.chunks_exact_mut(width)) {
-        for (y, &weight) in (figure.rows.start + span.start..).zip(&span.weights) {
-            figure.row(picture, ink, y, &mut row);
+        for (y, &weight) in (digit.rows.start + span.start..).zip(&span.weights) {
+            digit.row(picture, ink, y, &mut row);
             for (span, sum) in across.iter().zip(sums.iter_mut()) {
-                let levels = &row[figure.columns.start + span.start..];
+                let levels = &row[digit.columns.start + span.start..];
                 *sum += weight * levels.iter().zip(&span.weights).map(|(&level, w)| u64::from(level) * w).sum::<u64>();
             }
         }

@@ -119,7 +119,7 @@ fn nothing_to_be_seen_is_an_error() {
     ] {
         let error = prepare(&grey, height, width, 255.0).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert!(error.to_string().starts_with("argument `grey`: no figure to be seen: expected one"), "{error}");
+        assert!(error.to_string().starts_with("argument `grey`: no digit found: expected one"), "{error}");
     }
     for ink in [92, 108] {
         assert!(prepare(&pale(ink), 60, 50, 255.0).is_ok(), "{ink}");

@@ -58,7 +58,7 @@ impl<'a> Object<'a> {
         match self.map.keys().find(|key| !keys.contains(&key.as_str()) && self.other != Some(key.as_str())) {
             Some(key) => {
                 let error = Error::new(ErrorKind::Unsupported, "unknown key").expected(nearest(key, keys));
-                Err(self.place(error, &printable(key)))
+                Err(self.at_key(error, &printable(key)))
             }
             None => Ok(()),
         }
@@ -142,7 +142,7 @@ impl<'a> Object<'a> {
             Some(value) if good(value) => Ok(()),
             Some(value) => {
                 let error = Error::new(ErrorKind::Unsupported, "not supported").expected(expected).found(short(value));
-                Err(self.place(error, key))
+                Err(self.at_key(error, key))
             }
         }
     }
@@ -159,9 +159,9 @@ impl<'a> Object<'a> {
     /// What `convert` makes of the value under `key`.
     pub fn get<T>(&self, key: &str, expected: &str, convert: impl FnOnce(&'a Value) -> Option<T>) -> Result<T> {
         let Some(value) = self.map.get(key) else {
-            return Err(self.place(Error::new(ErrorKind::Format, "missing key").expected(expected), key));
+            return Err(self.at_key(Error::new(ErrorKind::Format, "missing key").expected(expected), key));
         };
-        convert(value).ok_or_else(|| self.place(wrong("wrong value", expected, value), key))
+        convert(value).ok_or_else(|| self.at_key(wrong("wrong value", expected, value), key))
     }
 
     /// An integer that can count or index.
@@ -223,7 +223,7 @@ impl<'a> Object<'a> {
     }
 
     /// `error`, told to have happened at `key` of this object.
-    pub fn place(&self, error: Error, key: &str) -> Error {
+    pub fn at_key(&self, error: Error, key: &str) -> Error {
         error.at(format_args!("key {}{key}", self.prefix))
     }
 }

@@ -43,7 +43,7 @@ pub fn network(value: &Value) -> Result<(String, Architecture, Vec<usize>)> {
         let name = layer.value("name").as_str().or(layer.value("config")["name"].as_str()).unwrap_or_default();
         let index = architecture.layer(name).ok_or_else(|| {
             let error = Error::new(ErrorKind::Unsupported, "a layer that the output does not depend on");
-            layer.place(error.found(printable(name)), key)
+            layer.at_key(error.found(printable(name)), key)
         })?;
         order.push(index);
     }
@@ -70,7 +70,7 @@ pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Comp
         },
     });
     let tidy = Object::of(&tidy, config.prefix().trim_end_matches('.'))?;
-    let missing = |key: &str| tidy.place(Error::new(ErrorKind::Unsupported, "missing"), key);
+    let missing = |key: &str| tidy.at_key(Error::new(ErrorKind::Unsupported, "missing"), key);
     let options = CompileOptions {
         optimizer: optimizers::read(&tidy.named("optimizer")?.ok_or_else(|| missing("optimizer"))?)?,
         loss: losses::read(&tidy.named("loss")?.ok_or_else(|| missing("loss"))?)?,

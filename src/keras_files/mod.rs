@@ -36,7 +36,7 @@ mod write;
 
 use crate::data::Archive;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::graph::Architecture;
 use crate::json;
 use crate::memory::{self, Buffer, Bytes};
@@ -133,9 +133,9 @@ impl Model {
     /// what it was compiled with and the optimizer's state, all of one step. (How far a fit has come is no part of it.) The
     /// file is whole or as it was before; the same model makes the same bytes.
     pub fn save_keras(&self, path: &Path) -> Result<()> {
-        let place = Place::of(path)?;
+        let path = FilePath::of(path)?;
         let (weights, state) = self.moment()?;
-        files::replace(&place, |file| write::write(self, &weights, &state, file)).at(&place)
+        files::replace(&path, |file| write::write(self, &weights, &state, file)).at(&path)
     }
 
     /// The bytes of such a file, in memory.

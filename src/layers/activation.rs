@@ -7,7 +7,7 @@
 use super::elementwise::{Elementwise, Vectors};
 use super::relu::Relu;
 use super::softmax::{Softmax, log_softmax};
-use super::{Site, Work};
+use super::{BuildContext, Work};
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::json::{Named, Object, nearest};
 use crate::kernels::{Isa, elementwise, smooth, softmax};
@@ -200,19 +200,19 @@ impl Activation {
                 .chain(functions().map(|function| function.name))
                 .collect();
             let error = Error::new(ErrorKind::Unsupported, "unknown activation");
-            config.place(error.expected(nearest(class, &known)).found(printable(class)), key)
+            config.at_key(error.expected(nearest(class, &known)).found(printable(class)), key)
         })
     }
 
     /// The activation at work; `None` for linear.
-    pub fn build(self, site: &Site<'_>) -> Result<Option<Box<dyn Work>>> {
+    pub fn build(self, context: &BuildContext<'_>) -> Result<Option<Box<dyn Work>>> {
         Ok(match self {
             Activation::Linear => None,
-            Activation::Relu => Some(Box::new(Relu::new(site.isa))),
-            Activation::Softmax => Some(Box::new(Softmax::new(site.output, false))),
-            Activation::LogSoftmax => Some(Box::new(Softmax::new(site.output, true))),
+            Activation::Relu => Some(Box::new(Relu::new(context.isa))),
+            Activation::Softmax => Some(Box::new(Softmax::new(context.output, false))),
+            Activation::LogSoftmax => Some(Box::new(Softmax::new(context.output, true))),
             Activation::Function(function) => Some(match &function.vectors {
-                Some(vectors) => (vectors.build)(site.isa),
+                Some(vectors) => (vectors.build)(context.isa),
                 None => Box::new(Elementwise::new(function.value, function.slope)),
             }),
         })

@@ -6,7 +6,7 @@
 use super::parallel::{Chunks, for_each, group, most_groups};
 use super::spec::{axis_of, read_parameter};
 use super::{
-    Arity, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Site, Step, Weight, Work, last_axis,
+    Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Step, Weight, Work, last_axis,
 };
 use crate::error::{Error, Result};
 use crate::graph::Shape;
@@ -123,9 +123,9 @@ impl Layer for BatchNormalization {
         last.then_some(self.epsilon)
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axis = axis_of(self.axis, site.inputs[0])?;
-        last_axis::along(axis, site, |site| Ok(Box::new(NormalizationWork::new(self, site)?)))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, context.inputs[0])?;
+        last_axis::along(axis, context, |context| Ok(Box::new(NormalizationWork::new(self, context)?)))
     }
 }
 
@@ -157,21 +157,21 @@ struct NormalizationWork {
 }
 
 impl NormalizationWork {
-    fn new(layer: &BatchNormalization, site: &Site<'_>) -> Result<Self> {
-        let channels = site.inputs[0].dims().last().copied().unwrap_or(1);
+    fn new(layer: &BatchNormalization, context: &BuildContext<'_>) -> Result<Self> {
+        let channels = context.inputs[0].dims().last().copied().unwrap_or(1);
         let zeros = || Buffer::zeros(channels);
-        let groups = if site.learns() { most_groups(site.batch) } else { 0 };
+        let groups = if context.learns() { most_groups(context.batch) } else { 0 };
         let sums = || Buffer::zeros(groups.saturating_mul(channels));
         Ok(NormalizationWork {
             channels,
-            len: site.input_len(),
+            len: context.input_len(),
             scaled: layer.scale,
             centered: layer.center,
             epsilon: layer.epsilon as f32,
             momentum: [layer.momentum as f32, (1.0 - layer.momentum) as f32],
-            relu: site.relu,
-            isa: site.isa,
-            learns: site.learns(),
+            relu: context.relu,
+            isa: context.isa,
+            learns: context.learns(),
             mean: zeros()?,
             variance: zeros()?,
             inverse: zeros()?,

@@ -6,7 +6,7 @@
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
 use super::spec::axis_of;
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -50,10 +50,10 @@ impl Layer for Concatenate {
         Shape::new(&dims)
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axis = axis_of(self.axis, site.inputs[0])?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, context.inputs[0])?;
         let inner = |shape: &&Shape| shape.dims()[axis..].iter().product();
-        Ok(Box::new(ConcatenateWork { rows: site.inputs.iter().map(inner).collect() }))
+        Ok(Box::new(ConcatenateWork { rows: context.inputs.iter().map(inner).collect() }))
     }
 }
 

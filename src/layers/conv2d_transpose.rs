@@ -4,12 +4,12 @@
 //! That convolution has this layer's output for its input, and F channels and C filters. So forward is its pass to the
 //! input, and the way back is its pass forward; of the gradient to the kernel, image and gradient have changed places.
 
-use super::conv2d::config::{Ending, ParameterOptions, Sliding, check_padded, kernel, keys, padding};
+use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, check_padded, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
-use super::conv2d::pass::{Forward, InputGradient};
 use super::conv2d::kernel_gradient::KernelGradient;
+use super::conv2d::pass::{Forward, InputGradient};
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Pass, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::{Object, count};
@@ -31,20 +31,20 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct Conv2dTranspose {
     filters: usize,
-    sliding: Sliding<2>,
+    sliding: WindowOptions<2>,
     output_padding: Option<[usize; 2]>,
     kernel: ParameterOptions,
-    ending: Ending,
+    bias_and_activation: BiasAndActivation,
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let sliding = Sliding::read_either(config, padding(config)?)?;
+    let sliding = WindowOptions::read_either(config, padding(config)?)?;
     Ok(Arc::new(Conv2dTranspose {
         filters: config.size("filters")?,
         output_padding: output_padding(config, sliding.strides)?,
         sliding,
         kernel: kernel(config, "kernel")?,
-        ending: Ending::read(config)?,
+        bias_and_activation: BiasAndActivation::read(config)?,
     }))
 }
 
@@ -65,7 +65,7 @@ impl Conv2dTranspose {
     /// The windows over the output, each of which belongs to a pixel of the input.
     fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
         check_rank(input, 3, "[height, width, channels]")?;
-        let Sliding { size, strides, padding, dilation } = self.sliding;
+        let WindowOptions { size, strides, padding, dilation } = self.sliding;
         let axis = |i: usize| {
             let dilation = if size[i] == 1 { 1 } else { dilation[i] };
             let more = self.output_padding.map(|more| more[i]);
@@ -88,7 +88,7 @@ impl Layer for Conv2dTranspose {
     fn config(&self) -> Map<String, Value> {
         let config = self.sliding.write(Config::new().with("filters", self.filters));
         let config = config.with("output_padding", json!(self.output_padding));
-        self.ending.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
+        self.bias_and_activation.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
@@ -99,26 +99,26 @@ impl Layer for Conv2dTranspose {
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
         let [height, width] = self.sliding.size;
         let kernel = vec![height, width, self.filters, inputs[0].dims()[2]];
-        self.ending.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
+        self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
     }
 
     fn activation(&self) -> Activation {
-        self.ending.activation
+        self.bias_and_activation.activation
     }
 
     fn fuses_relu(&self) -> bool {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let [rows, columns] = self.axes(site.inputs[0])?;
-        let size = ConvShape::of(Window { rows, columns }, self.filters, site.inputs[0].dims()[2], 1);
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let [rows, columns] = self.axes(context.inputs[0])?;
+        let size = ConvShape::of(Window { rows, columns }, self.filters, context.inputs[0].dims()[2], 1);
         Ok(Box::new(TransposeWork {
             size,
-            relu: site.relu,
-            isa: site.isa,
-            forward: InputGradient::new(size, site)?,
-            gradients: site.training.then(|| Gradients::new(size, site)).transpose()?,
+            relu: context.relu,
+            isa: context.isa,
+            forward: InputGradient::new(size, context)?,
+            gradients: context.training.then(|| Gradients::new(size, context)).transpose()?,
             zeros: Buffer::zeros(self.filters)?,
         }))
     }
@@ -145,11 +145,11 @@ struct Gradients {
 }
 
 impl Gradients {
-    fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
+    fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         Ok(Gradients {
-            input_gradient: site.input_gradient().then(|| Forward::new(size, site)).transpose()?,
-            kernel_gradient: KernelGradient::new(size, site)?,
-            groups: Groups::new(size.kernel_len(), size.channels, site.batch)?,
+            input_gradient: context.wants_input_gradient().then(|| Forward::new(size, context)).transpose()?,
+            kernel_gradient: KernelGradient::new(size, context)?,
+            groups: Groups::new(size.kernel_len(), size.channels, context.batch)?,
         })
     }
 }

@@ -7,8 +7,8 @@
 use super::parallel::{Chunks, ColumnBlocks, Parts, for_each};
 use super::spec::read_parameter;
 use super::{
-    Activation, Arity, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Site, Step, Weight,
-    Work,
+    Activation, Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Step,
+    Weight, Work,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
@@ -109,8 +109,8 @@ impl Layer for Dense {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(DenseWork::new(self.units, site)?))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(DenseWork::new(self.units, context)?))
     }
 }
 
@@ -163,30 +163,30 @@ struct Training {
 }
 
 impl DenseWork {
-    fn new(units: usize, site: &Site<'_>) -> Result<Self> {
-        let inputs = site.inputs[0].dims().last().copied().unwrap_or(1);
-        let (isa, batch) = (site.isa, site.batch.saturating_mul(site.input_len() / inputs));
-        let training = site.training.then(|| Training::new(inputs, units, batch, site)).transpose()?;
+    fn new(units: usize, context: &BuildContext<'_>) -> Result<Self> {
+        let inputs = context.inputs[0].dims().last().copied().unwrap_or(1);
+        let (isa, batch) = (context.isa, context.batch.saturating_mul(context.input_len() / inputs));
+        let training = context.training.then(|| Training::new(inputs, units, batch, context)).transpose()?;
         Ok(DenseWork {
             inputs,
             units,
-            relu: site.relu,
+            relu: context.relu,
             isa,
             sums: Buffer::zeros(inputs.div_ceil(PART).saturating_mul(batch).saturating_mul(units))?,
             zeros: Buffer::zeros(units)?,
-            scratch: PerThread::new(site.threads, || Scratch::forward(isa, batch))?,
+            scratch: PerThread::new(context.threads, || Scratch::forward(isa, batch))?,
             training,
         })
     }
 }
 
 impl Training {
-    fn new(inputs: usize, units: usize, batch: usize, site: &Site<'_>) -> Result<Self> {
+    fn new(inputs: usize, units: usize, batch: usize, context: &BuildContext<'_>) -> Result<Self> {
         Ok(Training {
-            dz: Buffer::zeros(batch.saturating_mul(units.next_multiple_of(site.isa.lanes())))?,
+            dz: Buffer::zeros(batch.saturating_mul(units.next_multiple_of(context.isa.lanes())))?,
             bias: Buffer::zeros(units)?,
-            scratch: PerThread::new(site.threads, || Scratch::backward(batch))?,
-            unused: Buffer::zeros(if site.learns() { 0 } else { inputs * units })?,
+            scratch: PerThread::new(context.threads, || Scratch::backward(batch))?,
+            unused: Buffer::zeros(if context.learns() { 0 } else { inputs * units })?,
         })
     }
 }

@@ -1,9 +1,9 @@
 //! `DepthwiseConv2D`: images `[B, H, W, C]`, every channel by kernels of its own, `[kh, kw, C, M]`, bias `[C * M]`.
 
-use super::conv2d::config::{Ending, ParameterOptions, Sliding, kernel, keys, padding};
+use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, PerThread, Site, Step, Weight, Work};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Pass, PerThread, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -25,27 +25,27 @@ pub(super) const ENTRY: Entry = Entry {
 /// The layer.
 #[derive(Debug)]
 struct DepthwiseConv2d {
-    slices: Slices,
+    slices: DepthwiseOptions,
     kernel: ParameterOptions,
-    ending: Ending,
+    bias_and_activation: BiasAndActivation,
 }
 
 /// Which windows there are, and how many filters a channel has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slices {
+pub(super) struct DepthwiseOptions {
     pub multiplier: usize,
-    pub sliding: Sliding<2>,
+    pub sliding: WindowOptions<2>,
 }
 
-impl Slices {
+impl DepthwiseOptions {
     pub fn read(config: &Object<'_>) -> Result<Self> {
-        let sliding = Sliding::read(config, padding(config)?)?;
+        let sliding = WindowOptions::read(config, padding(config)?)?;
         let [down, along] = sliding.strides;
         if down != along && sliding.dilation == [1, 1] {
             let error = Error::new(ErrorKind::Unsupported, "a depthwise convolution whose strides differ");
-            return Err(config.place(error.expected("one number").found(format!("{:?}", sliding.strides)), "strides"));
+            return Err(config.at_key(error.expected("one number").found(format!("{:?}", sliding.strides)), "strides"));
         }
-        Ok(Slices { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], sliding })
+        Ok(DepthwiseOptions { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], sliding })
     }
 
     pub fn write(&self, config: Config) -> Config {
@@ -64,16 +64,19 @@ impl Slices {
         vec![height, width, input.dims()[2], self.multiplier]
     }
 
-    pub fn build(&self, site: &Site<'_>) -> Result<DepthwiseWork> {
-        let [rows, columns] = self.sliding.axes(site.inputs[0])?;
-        let channels = site.inputs[0].dims()[2];
-        DepthwiseWork::new(Depthwise { window: Window { rows, columns }, channels, multiplier: self.multiplier }, site)
+    pub fn build(&self, context: &BuildContext<'_>) -> Result<DepthwiseWork> {
+        let [rows, columns] = self.sliding.axes(context.inputs[0])?;
+        let channels = context.inputs[0].dims()[2];
+        DepthwiseWork::new(
+            Depthwise { window: Window { rows, columns }, channels, multiplier: self.multiplier },
+            context,
+        )
     }
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let (slices, kernel) = (Slices::read(config)?, kernel(config, "depthwise")?);
-    Ok(Arc::new(DepthwiseConv2d { slices, kernel, ending: Ending::read(config)? }))
+    let (slices, kernel) = (DepthwiseOptions::read(config)?, kernel(config, "depthwise")?);
+    Ok(Arc::new(DepthwiseConv2d { slices, kernel, bias_and_activation: BiasAndActivation::read(config)? }))
 }
 
 impl Layer for DepthwiseConv2d {
@@ -83,7 +86,7 @@ impl Layer for DepthwiseConv2d {
 
     fn config(&self) -> Map<String, Value> {
         let config = self.slices.write(Config::new()).parameter("depthwise", &self.kernel.0, self.kernel.1);
-        self.ending.write(config).done()
+        self.bias_and_activation.write(config).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
@@ -93,11 +96,11 @@ impl Layer for DepthwiseConv2d {
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
         let kernel = self.slices.kernel(inputs[0]);
         let filters = inputs[0].dims()[2] * self.slices.multiplier;
-        self.ending.parameters(&[("kernel", kernel, &self.kernel)], filters)
+        self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], filters)
     }
 
     fn activation(&self) -> Activation {
-        self.ending.activation
+        self.bias_and_activation.activation
     }
 
     fn fuses_relu(&self) -> bool {
@@ -108,8 +111,8 @@ impl Layer for DepthwiseConv2d {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(self.slices.build(site)?))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(self.slices.build(context)?))
     }
 }
 
@@ -126,13 +129,13 @@ pub(super) struct DepthwiseWork {
 }
 
 impl DepthwiseWork {
-    fn new(size: Depthwise, site: &Site<'_>) -> Result<Self> {
-        let groups = site.training.then(|| Groups::new(size.kernel_len(), size.filters(), site.batch));
+    fn new(size: Depthwise, context: &BuildContext<'_>) -> Result<Self> {
+        let groups = context.training.then(|| Groups::new(size.kernel_len(), size.filters(), context.batch));
         Ok(DepthwiseWork {
             size,
-            relu: site.relu,
-            isa: site.isa,
-            scratch: PerThread::new(site.threads, || Buffer::zeros(size.scratch_len()))?,
+            relu: context.relu,
+            isa: context.isa,
+            scratch: PerThread::new(context.threads, || Buffer::zeros(size.scratch_len()))?,
             groups: groups.transpose()?,
             zeros: Buffer::zeros(size.filters())?,
         })

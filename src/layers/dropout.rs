@@ -5,7 +5,7 @@
 
 use super::parallel::{Chunks, for_each};
 use super::random::{generator, normal, seed};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -84,18 +84,18 @@ impl Layer for Dropout {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let len = site.input_len();
-        let drawn = if self.whole_channels { site.output.dims()[2] } else { len };
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let len = context.input_len();
+        let drawn = if self.whole_channels { context.output.dims()[2] } else { len };
         Ok(Box::new(DropoutWork {
             // A number of 32 bits up to this drops.
             drops: ((self.rate * 2f64.powi(32)) as u64).saturating_sub(1).min(u32::MAX.into()) as u32,
             scale: if self.rate < 1.0 { (1.0 / (1.0 - self.rate)) as f32 } else { 0.0 },
             seed: self.seed,
-            layer: site.number,
+            layer: context.number,
             len,
             drawn,
-            kept: filled(site.batch.saturating_mul(drawn), false)?,
+            kept: filled(context.batch.saturating_mul(drawn), false)?,
         }))
     }
 }
@@ -193,8 +193,13 @@ impl Layer for GaussianNoise {
         !training || self.stddev == 0.0
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(NoiseWork { stddev: self.stddev, seed: self.seed, layer: site.number, len: site.input_len() }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(NoiseWork {
+            stddev: self.stddev,
+            seed: self.seed,
+            layer: context.number,
+            len: context.input_len(),
+        }))
     }
 }
 

@@ -6,7 +6,7 @@
 use super::broadcast;
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -72,22 +72,22 @@ impl Layer for Merge {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let input = |shape: &&Shape| match *shape == site.output {
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let input = |shape: &&Shape| match *shape == context.output {
             true => Ok(Input::Same),
-            false => broadcast::places(shape.dims(), site.output.dims())?
+            false => broadcast::places(shape.dims(), context.output.dims())?
                 .map(|places| Input::Spread { len: shape.len(), places })
                 .ok_or_else(|| Error::internal("inputs that do not go together")),
         };
-        let inputs = site.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
+        let inputs = context.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
         let piece = if inputs.iter().all(|input| matches!(input, Input::Same)) { CHUNK } else { PIECE };
         Ok(Box::new(MergeWork {
             kind: self.kind,
             inputs,
             piece,
-            output: site.output.len(),
-            relu: site.relu,
-            isa: site.isa,
+            output: context.output.len(),
+            relu: context.relu,
+            isa: context.isa,
         }))
     }
 }

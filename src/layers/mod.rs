@@ -136,7 +136,7 @@ pub trait Layer: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What is done to its sums after it; the network does it, or the layer itself when told to ([`Site::relu`]).
+    /// What is done to its sums after it; the network does it, or the layer itself when told to ([`BuildContext::relu`]).
     fn activation(&self) -> Activation {
         Activation::Linear
     }
@@ -171,7 +171,7 @@ pub trait Layer: Debug + Send + Sync {
     }
 
     /// The layer at work.
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>>;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>>;
 }
 
 /// A parameter of a layer.
@@ -217,7 +217,7 @@ pub enum Role {
 
 /// Where a layer is to work, and how.
 #[derive(Clone, Copy, Debug)]
-pub struct Site<'a> {
+pub struct BuildContext<'a> {
     /// The shapes that come in.
     pub inputs: &'a [&'a Shape],
     /// The shape that goes out.
@@ -240,7 +240,7 @@ pub struct Site<'a> {
     pub number: u64,
 }
 
-impl Site<'_> {
+impl BuildContext<'_> {
     /// Elements of a sample of the first input.
     pub fn input_len(&self) -> usize {
         self.inputs.first().map_or(0, |shape| shape.len())

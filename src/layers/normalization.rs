@@ -4,7 +4,7 @@
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
 use super::spec::axis_of;
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -85,8 +85,8 @@ impl Layer for Normalization {
         Ok(inputs[0].clone())
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let (size, repeat) = self.sizes(site.inputs[0])?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let (size, repeat) = self.sizes(context.inputs[0])?;
         let at = |numbers: &[f64], i: usize| numbers[i.min(numbers.len() - 1)] as f32;
         let deviation = |i| at(&self.variance, i).sqrt().max(EPSILON);
         let by = (0..size).map(|i| (at(&self.mean, i), deviation(i))).collect();

@@ -2,7 +2,7 @@
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, broadcast};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, broadcast};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -51,12 +51,12 @@ impl Layer for Permute {
         self.axes.is_sorted()
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let dims = site.inputs[0].dims();
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let dims = context.inputs[0].dims();
         let axis = |&axis: &usize| (dims[axis], dims[axis + 1..].iter().product());
         let forward = broadcast::strided(&self.axes.iter().map(axis).collect::<Vec<_>>())?;
-        let mut backward = memory::filled(if site.training { forward.len() } else { 0 }, 0)?;
-        if site.training {
+        let mut backward = memory::filled(if context.training { forward.len() } else { 0 }, 0)?;
+        if context.training {
             (0..).zip(&forward).for_each(|(to, &from)| backward[from as usize] = to);
         }
         Ok(Box::new(PermuteWork { forward, backward }))

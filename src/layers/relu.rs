@@ -9,7 +9,7 @@
 
 use super::elementwise::{CHUNK, Elementwise};
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -67,7 +67,7 @@ impl Layer for ReluLayer {
         if self.is_plain() { Activation::Relu } else { Activation::Linear }
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         let most = self.max_value.map_or(f32::INFINITY, |x| x as f32);
         let (below, threshold) = (self.negative_slope as f32, self.threshold as f32);
         let value = move |x: f32| match x {

@@ -11,7 +11,7 @@
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each, group, most_groups};
-use super::{Pass, PerThread, Site, Step, Weight, Work};
+use super::{BuildContext, Pass, PerThread, Step, Weight, Work};
 use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::norm::{Normalized, add_squares, add_sums, normalize};
@@ -115,25 +115,25 @@ impl Scratch {
 }
 
 impl RowNormalization {
-    pub fn new(settings: Settings, site: &Site<'_>) -> Result<Self> {
+    pub fn new(settings: Settings, context: &BuildContext<'_>) -> Result<Self> {
         let row = settings.row;
-        let rows = site.batch.saturating_mul(site.input_len() / row.len());
+        let rows = context.batch.saturating_mul(context.input_len() / row.len());
         let groups = || Buffer::zeros(rows.saturating_mul(row.groups));
-        let parts = if site.training { most_groups(rows) } else { 0 };
+        let parts = if context.training { most_groups(rows) } else { 0 };
         let parts = || Buffer::zeros(parts.saturating_mul(row.channels));
         let mut ones = Buffer::zeros(row.channels)?;
         ones.fill(1.0);
         Ok(RowNormalization {
             settings,
-            relu: site.relu,
-            isa: site.isa,
+            relu: context.relu,
+            isa: context.isa,
             ones,
             zeros: Buffer::zeros(row.channels)?,
             mean: groups()?,
             inverse: groups()?,
             gammas: parts()?,
             betas: parts()?,
-            scratch: PerThread::new(site.threads, || Scratch::new(row.channels))?,
+            scratch: PerThread::new(context.threads, || Scratch::new(row.channels))?,
         })
     }
 

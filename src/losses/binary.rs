@@ -8,7 +8,7 @@
 //! the mean over the row. A sigmoid at the model's end is left to the loss, which then works from the logits, as TensorFlow
 //! does.
 
-use super::{Entry, Loss, Row, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
+use super::{Entry, Loss, RowTarget, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::layers::Activation;
@@ -88,12 +88,12 @@ impl Loss for BinaryCrossentropy {
         smooth(values, self.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64 {
         let one = if absorbed || self.from_logits { of_logit } else { of_probability };
         super::elementwise::pairs(truth, y).map(|(t, y)| one(t, y)).sum::<f64>() / y.len() as f64
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool) {
         let scale = 1.0 / y.len() as f64;
         match absorbed || self.from_logits {
             true => super::elementwise::slopes(truth, y, scale, |t, z| sigmoid(z) - t),

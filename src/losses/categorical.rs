@@ -8,7 +8,7 @@
 //!
 //! A softmax at the model's end is left to the loss, which then works from the logits, as TensorFlow does.
 
-use super::{Entry, Loss, Row, Wants, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
+use super::{Entry, Loss, RowTarget, TargetKind, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -75,8 +75,8 @@ impl Loss for Crossentropy {
         config
     }
 
-    fn wants(&self) -> Wants {
-        if self.sparse { Wants::Labels } else { Wants::Values }
+    fn wants(&self) -> TargetKind {
+        if self.sparse { TargetKind::Labels } else { TargetKind::Values }
     }
 
     fn absorbs(&self, end: Activation) -> bool {
@@ -98,15 +98,15 @@ impl Loss for Crossentropy {
         spread(values, width, self.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64 {
         if absorbed || self.from_logits {
             return from_logits(truth, y);
         }
         let (p, sum) =
             (|i: usize| f64::from(y[i]), |f: fn(f64) -> f64| y.iter().map(|&p| f(f64::from(p))).sum::<f64>());
         match truth {
-            Row::Label(label) => libm::log(sum(clip)) - libm::log(clip(p(label))),
-            Row::Values(t) => {
+            RowTarget::Label(label) => libm::log(sum(clip)) - libm::log(clip(p(label))),
+            RowTarget::Values(t) => {
                 let all = sum(|p| p);
                 let part = |(i, &t): (usize, &f32)| -f64::from(t) * libm::log(clip(p(i) / all));
                 t.iter().enumerate().map(part).sum()
@@ -114,10 +114,10 @@ impl Loss for Crossentropy {
         }
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool) {
         match truth {
             _ if absorbed || self.from_logits => slope_of_logits(truth, y),
-            Row::Label(label) => {
+            RowTarget::Label(label) => {
                 let sum: f64 = y.iter().map(|&p| clip(f64::from(p))).sum();
                 for (i, y) in y.iter_mut().enumerate() {
                     let p = f64::from(*y);
@@ -125,7 +125,7 @@ impl Loss for Crossentropy {
                     *y = if inside(p) { (1.0 / sum - own) as f32 } else { 0.0 };
                 }
             }
-            Row::Values(t) => {
+            RowTarget::Values(t) => {
                 let all: f64 = y.iter().map(|&p| f64::from(p)).sum();
                 let slope = |t: f32, p: f32| {
                     let q = f64::from(p) / all;
@@ -148,13 +148,13 @@ pub(super) fn spread(values: &mut [f32], width: usize, share: f64) {
     }
 }
 
-fn from_logits(truth: Row<'_>, z: &[f32]) -> f64 {
+fn from_logits(truth: RowTarget<'_>, z: &[f32]) -> f64 {
     let log = softmax::log_sum(z);
     let of = |z: f32| f64::from(log.sum - (z - log.max));
     match truth {
-        Row::Label(label) => of(z[label]),
+        RowTarget::Label(label) => of(z[label]),
         // What is 0 counts for nothing, however unlikely it is.
-        Row::Values(t) => t.iter().zip(z).filter(|(t, _)| **t != 0.0).map(|(&t, &z)| f64::from(t) * of(z)).sum(),
+        RowTarget::Values(t) => t.iter().zip(z).filter(|(t, _)| **t != 0.0).map(|(&t, &z)| f64::from(t) * of(z)).sum(),
     }
 }
 
@@ -162,11 +162,11 @@ fn from_logits(truth: Row<'_>, z: &[f32]) -> f64 {
 /// smaller is noise, whose products with weights would be [too small to compute with quickly](crate::kernels::simd::TINY).
 const NOISE: f32 = 1.0 / (1u64 << 62) as f32;
 
-fn slope_of_logits(truth: Row<'_>, z: &mut [f32]) {
+fn slope_of_logits(truth: RowTarget<'_>, z: &mut [f32]) {
     softmax::softmax(z, z.len());
     match truth {
-        Row::Label(label) => z[label] -= 1.0,
-        Row::Values(t) => {
+        RowTarget::Label(label) => z[label] -= 1.0,
+        RowTarget::Values(t) => {
             let all: f32 = t.iter().sum();
             z.iter_mut().zip(t).for_each(|(p, t)| *p = *p * all - t);
         }

@@ -10,7 +10,7 @@
 use super::binary::{of_logit, of_probability, sigmoid, slope_of_probability, smooth};
 use super::categorical::spread;
 use super::elementwise::{pairs, slopes};
-use super::{Entry, Loss, Row, check_logits, clip, inside, label_smoothing, last_axis};
+use super::{Entry, Loss, RowTarget, check_logits, clip, inside, label_smoothing, last_axis};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -114,7 +114,7 @@ impl Loss for Binary {
         smooth(values, self.focus.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64 {
         let logits = absorbed || self.focus.from_logits;
         let one = |(t, y): (f64, f64)| {
             let (p, crossentropy) = if logits { (sigmoid(y), of_logit(t, y)) } else { (y, of_probability(t, y)) };
@@ -124,7 +124,7 @@ impl Loss for Binary {
         pairs(truth, y).map(one).sum::<f64>() / y.len() as f64
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool) {
         let logits = absorbed || self.focus.from_logits;
         let scale = 1.0 / y.len() as f64;
         slopes(truth, y, scale, |t, y| {
@@ -178,9 +178,9 @@ impl Loss for Categorical {
         spread(values, width, self.0.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], _: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], _: bool) -> f64 {
         let (sum, part) = self.normal(y);
-        let Row::Values(values) = truth else { return 0.0 };
+        let RowTarget::Values(values) = truth else { return 0.0 };
         let one = |(&t, &y): (&f32, &f32)| {
             let q = clip(part(y) / sum);
             -self.0.alpha * self.0.power(1.0 - q).0 * f64::from(t) * log(q)
@@ -188,9 +188,9 @@ impl Loss for Categorical {
         values.iter().zip(y).map(one).sum()
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], _: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let (sum, part) = self.normal(y);
-        let Row::Values(values) = truth else { return };
+        let RowTarget::Values(values) = truth else { return };
         let at = |t: f32, y: f32| {
             let q = part(y) / sum;
             (self.slope_of(t, q), q)

@@ -33,7 +33,7 @@ pub const EPSILON: f64 = 1e-7;
 
 /// What is expected of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Row<'a> {
+pub enum RowTarget<'a> {
     /// The class it is of.
     Label(usize),
     /// A number for each of its own.
@@ -42,7 +42,7 @@ pub enum Row<'a> {
 
 /// What a loss wants to be told of each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub enum TargetKind {
     /// A label.
     Labels,
     /// As many numbers as the row has.
@@ -60,8 +60,8 @@ pub trait Loss: Debug + Send + Sync {
     }
 
     /// What it wants to be told.
-    fn wants(&self) -> Wants {
-        Wants::Values
+    fn wants(&self) -> TargetKind {
+        TargetKind::Values
     }
 
     /// Whether it takes the place of the activation that the model ends in, because it is more exact from what goes into that.
@@ -79,10 +79,10 @@ pub trait Loss: Debug + Send + Sync {
     fn prepare(&self, _values: &mut [f32], _width: usize) {}
 
     /// The loss of a row `y`; `absorbed`: whether `y` is what goes into an activation that it [takes the place of](Self::absorbs).
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64;
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64;
 
     /// Its gradient to each number of the row, in the place of that number.
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool);
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool);
 }
 
 /// A loss out of its config.

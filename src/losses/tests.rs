@@ -60,8 +60,8 @@ fn slopes_are_those_of_finite_differences() {
             let (y, mut values) = (between(seed, rows), between(seed + 100, expected));
             loss.prepare(&mut values, WIDTH);
             let truth = match loss.wants() {
-                Wants::Labels => Row::Label(seed as usize % WIDTH),
-                Wants::Values => Row::Values(&values),
+                TargetKind::Labels => RowTarget::Label(seed as usize % WIDTH),
+                TargetKind::Values => RowTarget::Values(&values),
             };
             let mut slope = y.clone();
             loss.slope(truth, &mut slope, absorbed);
@@ -111,7 +111,8 @@ fn what_is_impossible_is_no_trouble() {
         let loss = loss(text);
         for y in [[0.0, 1.0, 0.0, 0.0], [0.0; WIDTH], [-80.0, 80.0, 1e4, 0.0]] {
             for t in [[0.0, 1.0, 0.0, 0.0], [0.0; WIDTH]] {
-                let truth = if loss.wants() == Wants::Labels { Row::Label(1) } else { Row::Values(&t) };
+                let truth =
+                    if loss.wants() == TargetKind::Labels { RowTarget::Label(1) } else { RowTarget::Values(&t) };
                 let mut slope = y;
                 loss.slope(truth, &mut slope, false);
                 let odd =

@@ -7,7 +7,7 @@ use super::confusion::ratio;
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::Result;
 use crate::json::{Object, count};
-use crate::losses::Wants;
+use crate::losses::TargetKind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -162,8 +162,8 @@ impl Metric for Auc {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)
     }
 
     /// Of each curve, by bucket, what was there and what was not.

@@ -3,7 +3,7 @@
 use super::{Entry, Metric, Outcome, check_k, check_values};
 use crate::error::Result;
 use crate::json::{Object, count};
-use crate::losses::Wants;
+use crate::losses::TargetKind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ fn read(entry: &'static Entry, config: &Object<'_>) -> Result<Arc<dyn Metric>> {
     })?;
     if let Some(found) = threshold.filter(|threshold| !(0.0..=1.0).contains(threshold)) {
         let error = crate::error::Error::new(crate::error::ErrorKind::InvalidArgument, "out of range");
-        return Err(config.place(error.expected("a number from 0 to 1").found(found), "thresholds"));
+        return Err(config.at_key(error.expected("a number from 0 to 1").found(found), "thresholds"));
     }
     Ok(Arc::new(Confusion { class: entry.class, threshold, top_k: whole("top_k")?, class_id: whole("class_id")? }))
 }
@@ -77,8 +77,8 @@ impl Metric for Confusion {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)?;
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)?;
         self.top_k.map_or(Ok(()), |k| check_k("top_k", k, width))?;
         self.class_id.map_or(Ok(()), |id| check_k("class_id", id.saturating_add(1), width))
     }

@@ -4,7 +4,7 @@
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Object;
-use crate::losses::{EPSILON, Row, Wants};
+use crate::losses::{EPSILON, RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -76,8 +76,8 @@ impl Metric for FScore {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)?;
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)?;
         match self.average == Average::None && width > 1 {
             true => Err(Error::new(ErrorKind::Unsupported, "a score for each class is not one number")
                 .expected("'macro', 'micro' or 'weighted'")
@@ -94,7 +94,7 @@ impl Metric for FScore {
 
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
         for (truth, y) in outcome.rows() {
-            let Row::Values(values) = truth else { return };
+            let RowTarget::Values(values) = truth else { return };
             let most = y.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             for ((kept, &t), &y) in kept.chunks_exact_mut(3).zip(values).zip(y) {
                 let found = match self.threshold {

@@ -18,7 +18,7 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::names::snake_case;
 use crate::json::{Named, Object};
 use crate::layers::Activation;
-use crate::losses::{self, Row, Wants};
+use crate::losses::{self, RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub enum Truth<'a> {
 
 impl<'a> Outcome<'a> {
     /// Row by row: what was expected, and what came out.
-    pub fn rows(&self) -> impl Iterator<Item = (Row<'a>, &'a [f32])> + use<'a> {
+    pub fn rows(&self) -> impl Iterator<Item = (RowTarget<'a>, &'a [f32])> + use<'a> {
         let Outcome { y, width, truth, .. } = *self;
         y.chunks_exact(width).enumerate().map(move |(i, y)| (truth.row(i, width), y))
     }
@@ -64,10 +64,10 @@ impl<'a> Outcome<'a> {
 
 impl<'a> Truth<'a> {
     /// That of row `i`.
-    pub fn row(self, i: usize, width: usize) -> Row<'a> {
+    pub fn row(self, i: usize, width: usize) -> RowTarget<'a> {
         match self {
-            Truth::Labels(labels) => Row::Label(labels[i] as usize),
-            Truth::Values(values) => Row::Values(&values[i * width..][..width]),
+            Truth::Labels(labels) => RowTarget::Label(labels[i] as usize),
+            Truth::Values(values) => RowTarget::Values(&values[i * width..][..width]),
         }
     }
 }
@@ -83,7 +83,7 @@ pub trait Metric: Debug + Send + Sync {
     }
 
     /// An error for a model whose rows have this width, where it is told labels or values.
-    fn check(&self, width: usize, told: Wants) -> Result<()>;
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()>;
 
     /// How many numbers it keeps for rows of this width; they begin with 0.
     fn kept(&self, _width: usize) -> usize {
@@ -111,7 +111,7 @@ pub trait Metric: Debug + Send + Sync {
 
 /// A metric, and what it is called in the history.
 #[derive(Clone, Debug)]
-pub struct Called {
+pub struct NamedMetric {
     /// `accuracy`, `auc_1`.
     pub name: String,
     /// It.
@@ -144,30 +144,30 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
 
 /// The metrics that a list asks for, as Keras serialises it, for a model whose rows have this `width`; the loss is `told`
 /// labels or values. Each has a name of its own.
-pub fn read(list: &Value, width: usize, told: Wants) -> Result<Vec<Called>> {
+pub fn read(list: &Value, width: usize, targets: TargetKind) -> Result<Vec<NamedMetric>> {
     let list = match list {
         Value::Null => return Ok(Vec::new()),
         Value::Array(list) => list,
         _ => return Err(Error::new(ErrorKind::Format, "wrong value").expected("a list of metrics")),
     };
-    let mut all: Vec<Called> = Vec::new();
+    let mut all: Vec<NamedMetric> = Vec::new();
     for (i, value) in list.iter().enumerate() {
         let named = Named::read(value, format!("[{i}]"))?;
-        let metric = one(&named, width, told)?;
-        metric.check(width, told).at(format_args!("metric {}", named.class))?;
+        let metric = one(&named, width, targets)?;
+        metric.check(width, targets).at(format_args!("metric {}", named.class))?;
         let name = match value {
             Value::String(name) => name.clone(),
             _ => name(&named, &*metric)?,
         };
         let name = free(&name, &all);
-        all.push(Called { name, metric });
+        all.push(NamedMetric { name, metric });
     }
     Ok(all)
 }
 
 /// The accuracy of a model that tells classes apart.
-pub fn classes() -> Called {
-    Called { name: ACCURACY[0].to_string(), metric: accuracy::of(2, Wants::Labels) }
+pub fn classes() -> NamedMetric {
+    NamedMetric { name: ACCURACY[0].to_string(), metric: accuracy::of(2, TargetKind::Labels) }
 }
 
 /// Whether a metric of that name is the accuracy.
@@ -175,21 +175,21 @@ pub fn is_accuracy(name: &str) -> bool {
     ACCURACY.iter().any(|accuracy| accuracy.eq_ignore_ascii_case(name))
 }
 
-fn one(named: &Named<'_>, width: usize, told: Wants) -> Result<Arc<dyn Metric>> {
+fn one(named: &Named<'_>, width: usize, targets: TargetKind) -> Result<Arc<dyn Metric>> {
     let class = named.class;
     if is_accuracy(class) {
         named.config.only(COMMON)?;
-        return Ok(accuracy::of(width, told));
+        return Ok(accuracy::of(width, targets));
     }
     if let Some(entry) = entries().find(|entry| entry.class == class || snake_case(entry.class) == class) {
         named.config.only(&[COMMON, entry.keys].concat())?;
         return (entry.read)(entry, &named.config);
     }
     // "crossentropy" is the one that fits, as accuracy is.
-    let class = match (class, width, told) {
+    let class = match (class, width, targets) {
         ("crossentropy" | "ce", 1, _) => "BinaryCrossentropy",
-        ("crossentropy" | "ce", _, Wants::Labels) => "SparseCategoricalCrossentropy",
-        ("crossentropy" | "ce", _, Wants::Values) => "CategoricalCrossentropy",
+        ("crossentropy" | "ce", _, TargetKind::Labels) => "SparseCategoricalCrossentropy",
+        ("crossentropy" | "ce", _, TargetKind::Values) => "CategoricalCrossentropy",
         ("LogCoshError" | "log_cosh_error", ..) => "LogCosh",
         (class, ..) => class,
     };
@@ -212,7 +212,7 @@ fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
             let error = Error::new(ErrorKind::InvalidArgument, "no metric can be called so");
             let expected =
                 "1 to 100 bytes without `/` and control characters, not `loss`, and not beginning with `val_`";
-            return Err(named.config.place(error.expected(expected).found(crate::error::printable(name)), "name"));
+            return Err(named.config.at_key(error.expected(expected).found(crate::error::printable(name)), "name"));
         }
         return Ok(name.to_string());
     }
@@ -223,35 +223,37 @@ fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
 }
 
 /// The name, with a number if it is taken: `auc`, `auc_1`.
-fn free(name: &str, taken: &[Called]) -> String {
+fn free(name: &str, taken: &[NamedMetric]) -> String {
     let is_free = |name: &String| taken.iter().all(|called| called.name != *name);
     let numbered = (1..).map(|n| format!("{name}_{n}"));
     std::iter::once(name.to_string()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
 /// Keras's form of a metric, its name among its keys.
-pub fn config(called: &Called) -> Value {
+pub fn config(called: &NamedMetric) -> Value {
     let mut config = called.metric.config();
     config.insert("name".into(), json!(called.name));
     json!({ "class_name": called.metric.class(), "config": config })
 }
 
-/// An error for a metric that takes a number for each output, and is told labels.
-fn check_values(told: Wants, width: usize) -> Result<()> {
-    match told {
-        Wants::Labels if width > 1 => Err(Error::new(ErrorKind::InvalidArgument, "the metric does not go with labels")
-            .expected("a loss that is told a number for each output")
-            .found("a loss that is told labels")),
+/// An error if the targets are labels, for a metric that needs a value for each output.
+fn check_values(targets: TargetKind, width: usize) -> Result<()> {
+    match targets {
+        TargetKind::Labels if width > 1 => {
+            Err(Error::new(ErrorKind::InvalidArgument, "the metric needs a value for each output, not labels")
+                .expected("a loss whose targets are a value for each output")
+                .found("a loss whose targets are labels"))
+        }
         _ => Ok(()),
     }
 }
 
-/// An error for a metric that takes labels, and is told values.
-fn check_labels(told: Wants, width: usize) -> Result<()> {
-    match told {
-        Wants::Labels if width > 1 => Ok(()),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "the metric goes with labels of several classes alone")
-            .expected("a loss that is told labels, and more than one class")
+/// An error if the targets are values, for a metric that needs labels.
+fn check_labels(targets: TargetKind, width: usize) -> Result<()> {
+    match targets {
+        TargetKind::Labels if width > 1 => Ok(()),
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "the metric needs labels of two or more classes")
+            .expected("a loss whose targets are labels, and two or more classes")
             .found(format_args!("rows of {width}"))),
     }
 }

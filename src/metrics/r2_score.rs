@@ -3,7 +3,7 @@
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::Result;
 use crate::json::count;
-use crate::losses::{Row, Wants};
+use crate::losses::{RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ impl Metric for R2Score {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)
     }
 
     /// Of each output the sums of what is expected, of its squares and of the squared errors; and how many rows there were.
@@ -55,7 +55,7 @@ impl Metric for R2Score {
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
         let Some((count, sums)) = kept.split_last_mut() else { return };
         for (truth, y) in outcome.rows() {
-            let Row::Values(values) = truth else { return };
+            let RowTarget::Values(values) = truth else { return };
             for ((sums, &t), &y) in sums.chunks_exact_mut(3).zip(values).zip(y) {
                 let (t, y) = (f64::from(t), f64::from(y));
                 sums[0] += t;

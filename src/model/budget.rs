@@ -12,7 +12,7 @@ const SMALL: usize = 8 << 20;
 
 impl Model {
     /// An error unless there is memory for what `build` asks for with a batch of that size.
-    pub(crate) fn afford(&self, batch: usize, build: impl Fn(usize) -> Result<()>) -> Result<()> {
+    pub(crate) fn check_memory(&self, batch: usize, build: impl Fn(usize) -> Result<()>) -> Result<()> {
         let needed = measured(|| build(batch))?;
         if needed.total() < SMALL || fits(&needed, available().as_ref()) {
             return Ok(());

@@ -5,8 +5,8 @@ use super::score::Metrics;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Architecture;
 use crate::layers::Activation;
-use crate::losses::{Crossentropy, Loss, Wants};
-use crate::metrics::{self, Called};
+use crate::losses::{Crossentropy, Loss, TargetKind};
+use crate::metrics::{self, NamedMetric};
 use crate::optimizers::{Adam, Optimizer};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub struct Compiled {
     /// What is made small.
     pub loss: Arc<dyn Loss>,
     /// What is measured beside it, each under a name of its own.
-    pub metrics: Arc<[Called]>,
+    pub metrics: Arc<[NamedMetric]>,
 }
 
 impl Compiled {
@@ -83,7 +83,7 @@ impl Compiled {
 
     /// The same with accuracy among the metrics, if the loss is told labels.
     pub fn with_accuracy(self) -> Self {
-        if self.accuracy().is_some() || self.loss.wants() != Wants::Labels {
+        if self.accuracy().is_some() || self.loss.wants() != TargetKind::Labels {
             return self;
         }
         let metrics = self.metrics.iter().cloned().chain([metrics::classes()]).collect();
@@ -108,7 +108,7 @@ impl Compiled {
 
     /// What labels must be below for a network of so many outputs, where they are classes.
     pub fn classes(&self, outputs: usize) -> Option<usize> {
-        (self.loss.wants() == Wants::Labels).then_some(outputs)
+        (self.loss.wants() == TargetKind::Labels).then_some(outputs)
     }
 
     /// The network's last activation, if it is left to the loss.

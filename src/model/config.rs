@@ -43,7 +43,7 @@ impl Compiled {
     /// What such an object describes, for a network of that architecture.
     pub(crate) fn from_config(object: &Object<'_>, architecture: &Architecture) -> Result<Self> {
         object.only(&["optimizer", "loss", "from_logits", "metrics"])?;
-        let missing = |key: &str| object.place(Error::new(ErrorKind::Format, "missing"), key);
+        let missing = |key: &str| object.at_key(Error::new(ErrorKind::Format, "missing"), key);
         let flat = !object.object("optimizer")?.has("config");
         let optimizer = match flat {
             true => flat_adam(&object.object("optimizer")?)?,
@@ -100,7 +100,7 @@ impl Position {
         let plan = Plan::from_config(&object.object("plan")?, old)?;
         let range = |key: &str, expected: String, found: u64| {
             let error = Error::new(ErrorKind::Format, "out of range").expected(expected).found(found);
-            Err(object.place(error, key))
+            Err(object.at_key(error, key))
         };
         let (epoch, batch) = (object.usize("epoch")?, object.usize("batch")?);
         if epoch < plan.initial_epoch {
@@ -138,7 +138,7 @@ impl Position {
         let more = names.get(own.len()..).unwrap_or_default(); // what callbacks have measured
         if !names.starts_with(&own) || more.iter().any(|name| name.starts_with(VALIDATION) || own.contains(name)) {
             let error = Error::new(ErrorKind::Format, "not what was compiled").expected(format_args!("{own:?}"));
-            return Err(object.place(error.found(format_args!("{names:?}")), "names"));
+            return Err(object.at_key(error.found(format_args!("{names:?}")), "names"));
         }
         let position = Position { plan, epoch, batch, tally, callbacks, history: History::new(names) };
         match position.batches_done() {

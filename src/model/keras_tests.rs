@@ -2,17 +2,19 @@
 //! of training.
 
 use super::compile::Compiled;
-use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize};
 use super::parameters::Parameters;
 use super::plan::Purpose;
+use super::scorer::{ScoredBatch, Scorer};
 use super::state::Moments;
-use crate::data::Truth;
+use crate::data::BatchTargets;
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Architecture, Call, LayerSpec, Shape, keras};
 use crate::json::Named;
 use crate::kernels::Isa;
-use crate::layers::{Activation, Initializer, Layer, Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
+use crate::layers::{
+    Activation, BuildContext, Initializer, Layer, Parameter, Pass, Regularizer, Role, Step, Weight, Work,
+};
 use crate::losses::Crossentropy;
 use crate::optimizers::{self, Optimizer};
 use parking_lot::Mutex;
@@ -216,7 +218,7 @@ impl Made {
 
     fn network(&self, threads: usize, batch: usize, training: bool) -> Result<Network> {
         let purpose =
-            Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax).filter(|_| training) };
+            Purpose { training, trainable: &self.trainable, omitted: Some(Activation::Softmax).filter(|_| training) };
         Network::new(&self.architecture, &self.parameters, Isa::choose()?, threads, batch, purpose)
     }
 
@@ -245,19 +247,19 @@ impl Made {
         let compiled =
             Compiled { optimizer: Arc::new(Keep), loss: Arc::new(Crossentropy::sparse(false)), metrics: [].into() };
         let flat = Shape::new(&[self.architecture.output().len()])?;
-        let mut judge = Judge::new(&compiled, &flat, batch)?;
+        let mut scorer = Scorer::new(&compiled, &flat, batch)?;
         let input = self.architecture.input().len();
         let mut step = |(x, labels): (&[f32], &[u32])| -> Result<f32> {
             let (number, rate) = (moments.steps + 1, optimizer.rate(moments.steps));
             let loss = self.parameters.write(|w| {
                 pool.run(|| -> Result<f64> {
                     network.forward(&STEP, w, x)?;
-                    let (samples, told) = (labels.len(), Truth::Labels(labels));
-                    let judged = Judged { network: &network, samples, told, weights: None };
-                    let loss = judge.loss(judged) + network.penalty(w) * samples as f64;
-                    let absorbed = judge.absorbs(&network);
+                    let (samples, targets) = (labels.len(), BatchTargets::Labels(labels));
+                    let scored = ScoredBatch { network: &network, samples, targets, weights: None };
+                    let loss = scorer.loss(scored) + network.penalty(w) * samples as f64;
+                    let absorbed = scorer.absorbs(&network);
                     let optimize = Optimize { optimizer, rate, number, slots: &mut moments.slots };
-                    network.learn(&STEP, w, x, &mut |y| judge.slope(told, None, absorbed, y), optimize)?;
+                    network.learn(&STEP, w, x, &mut |y| scorer.slope(targets, None, absorbed, y), optimize)?;
                     Ok(loss)
                 })
             })??;
@@ -317,7 +319,7 @@ impl Layer for Probe {
         vec![Parameter::trainable("nothing", vec![1], Initializer::ZEROS, Regularizer::NONE)]
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         Ok(Box::new(self.clone()))
     }
 }

@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
 use crate::graph::keras;
 use crate::json::Named;
-use crate::losses::{self, Wants};
+use crate::losses::{self, TargetKind};
 use crate::metrics::{self, Outcome, Truth};
 use crate::optimizers;
 use crate::train::{EvaluateOptions, FitOptions, Output, Verbose};
@@ -34,7 +34,7 @@ struct Recorded<'a> {
 }
 
 /// What is expected of samples.
-enum Told {
+enum Expected {
     Labels(Vec<u32>),
     Values(Vec<f32>, Vec<usize>),
 }
@@ -55,11 +55,11 @@ impl Recorded<'_> {
         Some((values, tensor.shape().to_vec()))
     }
 
-    fn told(&self, name: &str) -> Told {
+    fn told(&self, name: &str) -> Expected {
         let (values, shape) = self.array(name).unwrap();
         match self.tensors.tensor(name).unwrap().dtype() {
-            Dtype::U8 => Told::Labels(values.iter().map(|&label| label as u32).collect()),
-            _ => Told::Values(values, shape),
+            Dtype::U8 => Expected::Labels(values.iter().map(|&label| label as u32).collect()),
+            _ => Expected::Values(values, shape),
         }
     }
 
@@ -81,8 +81,8 @@ impl Recorded<'_> {
     fn dataset(&self, name: &str) -> Result<Dataset> {
         let (x, dims) = self.array(&format!("{name}/x")).unwrap();
         let dataset = match self.told(&format!("{name}/y")) {
-            Told::Labels(labels) => Dataset::from_f32(x, &dims, labels)?,
-            Told::Values(values, shape) => {
+            Expected::Labels(labels) => Dataset::from_f32(x, &dims, labels)?,
+            Expected::Values(values, shape) => {
                 let shape = if shape.len() > 1 { &shape[1..] } else { &[1] };
                 Dataset::from_f32(x, &dims, vec![0; dims[0]])?.with_targets(values, shape)?
             }
@@ -152,19 +152,19 @@ impl Recorded<'_> {
         let name = case["name"].as_str().unwrap();
         let (outputs, shape) = self.array(&format!("{name}/outputs")).unwrap();
         let (width, told) = (*shape.last().unwrap(), self.told(&format!("{name}/y")));
-        let wants = if matches!(told, Told::Labels(_)) { Wants::Labels } else { Wants::Values };
+        let wants = if matches!(told, Expected::Labels(_)) { TargetKind::Labels } else { TargetKind::Values };
         let called = metrics::read(&json!([case["metric"]]), width, wants)?.remove(0);
         let each = shape[1..].iter().product::<usize>();
         let mut kept = vec![0.0; called.metric.kept(width)];
         let floats = match &told {
-            Told::Labels(labels) => labels.iter().map(|&label| label as f32).collect(),
-            Told::Values(values, _) => values.clone(),
+            Expected::Labels(labels) => labels.iter().map(|&label| label as f32).collect(),
+            Expected::Values(values, _) => values.clone(),
         };
         let (batch, samples) = (case["batch_size"].as_u64().unwrap() as usize, shape[0]);
         for start in (0..samples).step_by(batch) {
             let end = samples.min(start + batch);
             let truth = match &told {
-                Told::Labels(labels) if width > 1 => Truth::Labels(&labels[start..end]),
+                Expected::Labels(labels) if width > 1 => Truth::Labels(&labels[start..end]),
                 _ => Truth::Values(&floats[start * each..end * each]),
             };
             let y = &outputs[start * each..end * each];

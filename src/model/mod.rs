@@ -22,7 +22,6 @@ mod formats;
 #[cfg(test)]
 mod graph_tests;
 pub(crate) mod history;
-pub(crate) mod judge;
 #[cfg(test)]
 mod keras_tests;
 #[cfg(test)]
@@ -38,6 +37,7 @@ mod predict;
 mod pytorch;
 pub(crate) mod saved;
 pub(crate) mod score;
+pub(crate) mod scorer;
 pub(crate) mod state;
 
 pub use compile::{CompileOptions, Compiled};
@@ -45,7 +45,7 @@ pub use history::{History, Logs};
 pub use score::Metrics;
 
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::{self, Content, Place};
+use crate::files::{self, Content, FilePath};
 use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
 use crate::json::nearest;
 use crate::kernels::Isa;
@@ -104,8 +104,8 @@ impl Model {
     /// fit's checkpoint wrote it: its weights, what it was compiled with, the optimizer's state and where the fit was. Memory,
     /// whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte behind it.
     pub fn load(path: &Path) -> Result<Self> {
-        let place = Place::of(path)?;
-        Content::at(&place).and_then(formats::model).at(&place)
+        let path = FilePath::of(path)?;
+        Content::at(&path).and_then(formats::model).at(&path)
     }
 
     /// The same of what such a file holds. Nothing is kept of `data`.
@@ -243,13 +243,13 @@ impl Model {
 
     /// Writes the weights as safetensors, all of one step. The file is whole or as it was before.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
-        self.save_weights_at(&Place::of(path)?)
+        self.save_weights_at(&FilePath::of(path)?)
     }
 
     /// The same, of a path that was looked at before.
-    pub(crate) fn save_weights_at(&self, place: &Place) -> Result<()> {
+    pub(crate) fn save_weights_at(&self, path: &FilePath) -> Result<()> {
         let saved = self.saved_weights()?;
-        files::save(place, |out| saved(out))
+        files::save(path, |out| saved(out))
     }
 
     /// What writes such a file, as often as it is called: the weights are those of this moment.
@@ -267,8 +267,8 @@ impl Model {
     /// earlier fit, which had other weights, is not. Memory, whatever the file: a copy of the weights, and 64 bytes for each
     /// byte of the file's header. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
-        let place = Place::of(path)?;
-        self.take_weights(|| Content::at(&place).and_then(|content| formats::weights(self, content)).at(&place))
+        let path = FilePath::of(path)?;
+        self.take_weights(|| Content::at(&path).and_then(|content| formats::weights(self, content)).at(&path))
     }
 
     /// The same of what such a file holds. Nothing is kept of `data`.
@@ -278,9 +278,9 @@ impl Model {
 
     /// The same of a PyTorch state_dict as safetensors whose names `map` explains, as `weights::pytorch::by_map` says.
     pub fn load_weights_mapped(&self, path: &Path, map: &Value) -> Result<()> {
-        let place = Place::of(path)?;
+        let path = FilePath::of(path)?;
         let read = |content| self.pytorch_weights(&mut weights::open(content)?, Some(map));
-        self.take_weights(|| Content::at(&place).and_then(read).at(&place))
+        self.take_weights(|| Content::at(&path).and_then(read).at(&path))
     }
 
     /// Makes what `read` gives the weights, if it does. Exclusive.
@@ -296,13 +296,13 @@ impl Model {
     /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state and how far the fit has
     /// come that is running or was the last, all of one step. The file is whole or as it was before.
     pub fn save(&self, path: &Path) -> Result<()> {
-        self.save_at(&Place::of(path)?)
+        self.save_at(&FilePath::of(path)?)
     }
 
     /// The same, of a path that was looked at before.
-    pub(crate) fn save_at(&self, place: &Place) -> Result<()> {
+    pub(crate) fn save_at(&self, path: &FilePath) -> Result<()> {
         let saved = self.saved()?;
-        files::save(place, |out| saved(out))
+        files::save(path, |out| saved(out))
     }
 
     /// What writes such a file, as often as it is called: the model is that of this moment.
@@ -367,16 +367,16 @@ impl Model {
     /// Lends a network for predictions of up to `batch` samples, one that lies idle if there is.
     pub(crate) fn with_network<R>(&self, batch: usize, task: impl FnOnce(&Pool, &mut Network) -> R) -> Result<R> {
         let pool = self.pool()?;
-        let left = self.left();
+        let omitted = self.omitted();
         let idle = {
             let mut idle = self.idle.lock();
-            let found = idle.iter().position(|network| network.serves(batch, pool.threads(), left));
+            let found = idle.iter().position(|network| network.serves(batch, pool.threads(), omitted));
             found.map(|i| idle.swap_remove(i))
         };
         let mut network = match idle {
             Some(network) => network,
             None => {
-                self.afford(batch, |batch| self.network(&pool, batch, false).map(drop))?;
+                self.check_memory(batch, |batch| self.network(&pool, batch, false).map(drop))?;
                 self.network(&pool, batch, false)?
             }
         };
@@ -390,12 +390,12 @@ impl Model {
 
     /// Whether a network for predictions of up to `batch` samples lies idle.
     pub(crate) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
-        let left = self.left();
-        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads(), left))
+        let omitted = self.omitted();
+        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads(), omitted))
     }
 
     /// The activation at the end that networks leave to the loss, or to who predicts.
-    fn left(&self) -> Option<Activation> {
+    fn omitted(&self) -> Option<Activation> {
         match &self.state.read().compiled {
             Some(compiled) => compiled.absorbs(&self.architecture),
             None => Some(Activation::Softmax),
@@ -410,8 +410,8 @@ impl Model {
 
     /// The network of the last single step, if it is one for such a batch.
     pub(crate) fn take_learner(&self, batch: usize, pool: &Pool) -> Option<Network> {
-        let left = self.left();
-        self.learner.lock().take().filter(|network| network.serves(batch, pool.threads(), left))
+        let omitted = self.omitted();
+        self.learner.lock().take().filter(|network| network.serves(batch, pool.threads(), omitted))
     }
 
     /// Keeps it for the next one.
@@ -426,7 +426,7 @@ impl Model {
 
     /// A network of this model.
     pub(crate) fn network(&self, pool: &Pool, batch: usize, training: bool) -> Result<Network> {
-        let purpose = Purpose { training, trainable: &self.trainable.read(), left: self.left() };
+        let purpose = Purpose { training, trainable: &self.trainable.read(), omitted: self.omitted() };
         self.network_of(&self.architecture, pool, batch, purpose)
     }
 

@@ -18,7 +18,7 @@ pub struct Purpose<'a> {
     /// Of each layer, whether it may change.
     pub trainable: &'a [bool],
     /// The activation that is left to who reads the output, if the network ends in it: softmax, say.
-    pub left: Option<Activation>,
+    pub omitted: Option<Activation>,
 }
 
 /// A step of the network: a layer's work, or an activation's.
@@ -72,13 +72,13 @@ pub struct Plan {
     /// The value that comes out.
     pub output: usize,
     /// The activation that is still to be taken of it.
-    pub left: Option<Activation>,
+    pub omitted: Option<Activation>,
 }
 
 impl Plan {
     /// The plan of a network.
     pub fn new(architecture: &Architecture, purpose: Purpose<'_>) -> Self {
-        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, left: None };
+        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, omitted: None };
         plan.values.push(Value {
             shape: architecture.input().clone(),
             gated: false,
@@ -115,7 +115,7 @@ impl Plan {
             values[index] = value;
         }
         plan.output = values[values.len() - 1];
-        plan.leave_out(purpose.left);
+        plan.leave_out(purpose.omitted);
         plan.find_takers();
         if purpose.training {
             plan.find_learners(architecture, purpose.trainable);
@@ -172,7 +172,7 @@ impl Plan {
         let last = self.ops.len().checked_sub(1).map(|last| &self.ops[last]);
         let ends = |op: &&Op| op.output == self.output && op.activation.is_some() && op.activation == activation;
         if let Some(op) = last.filter(ends) {
-            (self.output, self.left) = (op.inputs[0], activation);
+            (self.output, self.omitted) = (op.inputs[0], activation);
             self.ops.pop();
             self.values.pop();
         }
@@ -206,24 +206,24 @@ impl Plan {
     }
 
     /// From when to when each value is needed in a forward pass; the output, to its end.
-    pub fn lives(&self) -> Vec<Life> {
+    pub fn lifetimes(&self) -> Vec<Lifetime> {
         let life = |(index, value): (usize, &Value)| {
             let end = if index == self.output { self.ops.len() } else { value.takers.last().copied().unwrap_or(0) };
             // An input that is the output as well is kept as one.
             let start = value.maker.or((index == self.output).then_some(0));
-            start.map(|start| Life { start, end: end.max(start), len: value.shape.len() })
+            start.map(|start| Lifetime { start, end: end.max(start), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }
 
     /// The same for the gradients to values in a backward pass, whose time is counted in ops from the last one on.
-    pub fn gradient_lives(&self) -> Vec<Life> {
+    pub fn gradient_lifetimes(&self) -> Vec<Lifetime> {
         let at = |op: usize| self.ops.len() - op;
         let life = |(index, value): (usize, &Value)| {
             let maker = value.maker.filter(|&maker| self.ops[maker].learns)?;
             let learning = value.takers.iter().rev().find(|&&taker| self.ops[taker].learns);
             let start = if index == self.output { 0 } else { learning.map_or(at(maker), |&taker| at(taker)) };
-            Some(Life { start, end: at(maker), len: value.shape.len() })
+            Some(Lifetime { start, end: at(maker), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }
@@ -231,7 +231,7 @@ impl Plan {
 
 /// From when to when memory is needed, both included, and how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Life {
+pub struct Lifetime {
     /// The first time.
     pub start: usize,
     /// The last time.
@@ -241,13 +241,13 @@ pub struct Life {
 }
 
 /// Which piece of memory each life gets, and how long the pieces are. Lives that overlap get different ones.
-pub fn slots(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..lives.len()).filter(|&i| lives[i].len > 0).collect();
-    order.sort_by_key(|&i| (lives[i].start, std::cmp::Reverse(lives[i].len)));
+pub fn slots(lifetimes: &[Lifetime]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..lifetimes.len()).filter(|&i| lifetimes[i].len > 0).collect();
+    order.sort_by_key(|&i| (lifetimes[i].start, std::cmp::Reverse(lifetimes[i].len)));
     let (mut assigned, mut lens, mut free_after): (Vec<usize>, Vec<usize>, Vec<usize>) =
-        (vec![usize::MAX; lives.len()], Vec::new(), Vec::new());
+        (vec![usize::MAX; lifetimes.len()], Vec::new(), Vec::new());
     for life in order {
-        let Life { start, end, len } = lives[life];
+        let Lifetime { start, end, len } = lifetimes[life];
         // The one that would grow least, of those the one that is least too large.
         let free = (0..lens.len()).filter(|&slot| free_after[slot] < start);
         let best = free.min_by_key(|&slot: &usize| (len.saturating_sub(lens[slot]), lens[slot].saturating_sub(len)));
@@ -281,24 +281,24 @@ mod tests {
 
     #[test]
     fn the_tutorial_is_four_steps() {
-        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], left: Some(Activation::Softmax) });
+        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], omitted: Some(Activation::Softmax) });
         let ops: Vec<_> = plan.ops.iter().map(|op| (op.call, op.relu, op.learns)).collect();
         assert_eq!(ops, [(1, true, true), (2, true, true), (4, true, true), (5, false, true)]);
-        assert_eq!((plan.left, plan.output), (Some(Activation::Softmax), 4));
+        assert_eq!((plan.omitted, plan.output), (Some(Activation::Softmax), 4));
         let gated: Vec<_> = plan.values.iter().map(|value| value.gated).collect();
         assert_eq!(gated, [false, true, true, true, false]);
-        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], left: None });
-        assert_eq!((whole.ops.len(), whole.left), (5, None));
-        let (_, lens) = slots(&whole.lives());
+        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], omitted: None });
+        assert_eq!((whole.ops.len(), whole.omitted), (5, None));
+        let (_, lens) = slots(&whole.lifetimes());
         assert_eq!(lens, [26 * 26 * 32, 24 * 24 * 64], "two pieces of memory, in turn");
     }
 
     #[test]
     fn nothing_goes_back_below_what_is_frozen() {
         let frozen = [true, false, false, true, true, true];
-        let plan = tutorial(Purpose { training: true, trainable: &frozen, left: Some(Activation::Softmax) });
+        let plan = tutorial(Purpose { training: true, trainable: &frozen, omitted: Some(Activation::Softmax) });
         assert_eq!(plan.ops.iter().map(|op| op.learns).collect::<Vec<_>>(), [false, false, true, true]);
-        let lens: Vec<_> = plan.gradient_lives().iter().map(|life| life.len).collect();
+        let lens: Vec<_> = plan.gradient_lifetimes().iter().map(|life| life.len).collect();
         assert_eq!(lens, [0, 0, 0, 128, 10]);
     }
 
@@ -316,7 +316,7 @@ mod tests {
             let named = Named::of("BatchNormalization", Object::empty(""), String::new());
             let layer = read(entry(&named).unwrap(), &Object::empty("")).unwrap();
             let y = graph.add(layer, None, true, &[y]).unwrap();
-            let purpose = Purpose { training: false, trainable: &[true; 4], left: None };
+            let purpose = Purpose { training: false, trainable: &[true; 4], omitted: None };
             Plan::new(&graph.architecture(x, y).unwrap(), purpose).ops.len()
         };
         assert_eq!((normalized(false), normalized(true)), (1, 2));
@@ -324,12 +324,12 @@ mod tests {
 
     #[test]
     fn lives_that_overlap_get_different_memory() {
-        let life = |start, end, len| Life { start, end, len };
-        let lives = [life(0, 1, 5), life(1, 2, 3), life(2, 3, 4), life(0, 3, 9), life(0, 0, 0)];
-        let (assigned, lens) = slots(&lives);
-        for (i, a) in lives.iter().enumerate().filter(|(_, life)| life.len > 0) {
+        let life = |start, end, len| Lifetime { start, end, len };
+        let lifetimes = [life(0, 1, 5), life(1, 2, 3), life(2, 3, 4), life(0, 3, 9), life(0, 0, 0)];
+        let (assigned, lens) = slots(&lifetimes);
+        for (i, a) in lifetimes.iter().enumerate().filter(|(_, life)| life.len > 0) {
             assert!(lens[assigned[i]] >= a.len);
-            for (j, b) in lives.iter().enumerate().skip(i + 1).filter(|(_, life)| life.len > 0) {
+            for (j, b) in lifetimes.iter().enumerate().skip(i + 1).filter(|(_, life)| life.len > 0) {
                 assert!(assigned[i] != assigned[j] || a.end < b.start || b.end < a.start, "{i} {j}");
             }
         }

@@ -81,10 +81,10 @@ impl Model {
         }
         let pool = self.pool()?;
         let all = vec![true; part.layers.len()];
-        let purpose = Purpose { training: false, trainable: &all, left: None };
+        let purpose = Purpose { training: false, trainable: &all, omitted: None };
         let build = |batch| self.network_of(&part, &pool, batch, purpose);
         let most = self.prediction_batch(count);
-        self.afford(most, |batch| build(batch).map(drop))?;
+        self.check_memory(most, |batch| build(batch).map(drop))?;
         let mut network = build(most)?;
         self.parameters.read(|weights| {
             pool.run(|| {

@@ -208,7 +208,7 @@ impl<'a> Saved<'a> {
         let compiled = compiled.transpose()?;
         if learning_rate.is_some() && compiled.as_ref().is_some_and(|options| options.optimizer.schedule().is_some()) {
             let error = Error::new(ErrorKind::Format, "the optimizer's schedule says it").expected("null");
-            return Err(object.place(error, "learning_rate"));
+            return Err(object.at_key(error, "learning_rate"));
         }
         let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
             value.as_u64().filter(|&steps| steps <= MOST_STEPS)
@@ -216,7 +216,7 @@ impl<'a> Saved<'a> {
         let position = object.object_or_null("fit")?;
         if compiled.is_none() && (steps > 0 || position.is_some()) {
             let error = Error::new(ErrorKind::Format, "a model that was trained has compile options");
-            return Err(object.place(error.expected("an object").found("null"), "compile"));
+            return Err(object.at_key(error.expected("an object").found("null"), "compile"));
         }
         let width = compile::width(&architecture);
         let position = position.zip(compiled.as_ref());

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::memory;
-use crate::metrics::Called;
+use crate::metrics::NamedMetric;
 
 /// What an evaluation found.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,8 +26,8 @@ pub struct Tally {
 
 impl Tally {
     /// Over nothing yet, for `metrics` of rows of `width`.
-    pub fn new(metrics: &[Called], width: usize) -> Result<Self> {
-        Tally::of_numbers(metrics.iter().map(|called| called.metric.kept(width)).sum())
+    pub fn new(metrics: &[NamedMetric], width: usize) -> Result<Self> {
+        Tally::of_numbers(metrics.iter().map(|named| named.metric.kept(width)).sum())
     }
 
     fn of_numbers(kept: usize) -> Result<Self> {
@@ -35,7 +35,7 @@ impl Tally {
     }
 
     /// One of the same metrics, over nothing yet.
-    pub fn emptied(&self) -> Result<Self> {
+    pub fn with_no_samples(&self) -> Result<Self> {
         Tally::of_numbers(self.kept.len())
     }
 
@@ -45,12 +45,12 @@ impl Tally {
     }
 
     /// The mean loss, and what each of `metrics` comes to, for rows of `width`; NaN over nothing.
-    pub fn results(&self, metrics: &[Called], width: usize) -> Vec<f64> {
+    pub fn results(&self, metrics: &[NamedMetric], width: usize) -> Vec<f64> {
         let mut kept = &self.kept[..];
-        let metric = |called: &Called| {
-            let (own, rest) = kept.split_at(called.metric.kept(width).min(kept.len()));
+        let metric = |named: &NamedMetric| {
+            let (own, rest) = kept.split_at(named.metric.kept(width).min(kept.len()));
             kept = rest;
-            if self.samples == 0 { f64::NAN } else { called.metric.result(own, width) }
+            if self.samples == 0 { f64::NAN } else { named.metric.result(own, width) }
         };
         std::iter::once(self.loss / self.samples as f64).chain(metrics.iter().map(metric)).collect()
     }

@@ -169,7 +169,7 @@ impl Position {
 
     /// After an epoch and its validation: at the beginning of the next. Out of memory it stays where it was.
     pub fn end_epoch(&mut self, logs: &Logs) -> Result<()> {
-        let empty = self.tally.emptied()?;
+        let empty = self.tally.with_no_samples()?;
         self.history.push(logs)?;
         (self.epoch, self.batch, self.tally) = (self.epoch + 1, 0, empty);
         Ok(())

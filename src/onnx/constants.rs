@@ -4,7 +4,7 @@
 use super::layout::permuted;
 use super::proto::{EXTERNAL, TensorProto, element};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::memory;
 use prost::bytes::Bytes;
 use std::io::{Read, Seek, SeekFrom};
@@ -102,7 +102,7 @@ pub fn count(dims: &[usize]) -> Option<usize> {
 }
 
 /// The tensor in the file, or in one that lies `beside` it.
-pub fn read(tensor: &TensorProto, beside: Option<&Place>) -> Result<Constant> {
+pub fn read(tensor: &TensorProto, beside: Option<&FilePath>) -> Result<Constant> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
     let Some((len, dims)) = dims.and_then(|dims| Some((count(&dims)?, dims))) else {
         let error = Error::new(ErrorKind::Format, "sizes that are none");
@@ -152,7 +152,7 @@ fn wrong_length(expected: usize, found: usize) -> Error {
 }
 
 /// The bytes of a tensor in a file of its own, which has to lie in the folder of the ONNX file.
-fn external(tensor: &TensorProto, beside: Option<&Place>) -> Result<Bytes> {
+fn external(tensor: &TensorProto, beside: Option<&FilePath>) -> Result<Bytes> {
     let value = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
     let location = value("location").unwrap_or_default();
     let Some(beside) = beside else {

@@ -6,7 +6,7 @@
 //! there is; a transpose is written only where a form is asked for that is not there, and once. A flatten takes what is
 //! there too: the dense layer behind it then has the rows of its kernel in the other order.
 
-use super::out::{self, Site};
+use super::out::{self, LayerCall};
 use super::proto::*;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Call;
@@ -65,7 +65,7 @@ pub fn write(model: &Model) -> Result<Vec<u8>> {
     let mut writer = Writer { nodes: Vec::new(), initializers: Vec::new(), values: Vec::new(), names: HashSet::new() };
     for (i, call) in architecture.calls.iter().enumerate() {
         let layer = &architecture.layers[call.layer];
-        let site = Site {
+        let site = LayerCall {
             name: name_of(&architecture.calls[..i], call, &layer.name),
             class: layer.layer.class(),
             config: layer.layer.config(),
@@ -133,7 +133,7 @@ impl Value {
 
 impl Writer {
     /// Writes what a call computes, and its activation.
-    fn call(&mut self, site: &Site<'_>) -> Result<Value> {
+    fn call(&mut self, site: &LayerCall<'_>) -> Result<Value> {
         let before = self.nodes.len();
         let mut value = out::entry(site.class)?(self, site)?;
         let activation = site.config.get("activation").and_then(|name| name.as_str()).unwrap_or("linear");

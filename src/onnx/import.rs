@@ -8,7 +8,7 @@ use super::layout::{Value, channels_last, inverse};
 use super::operators::{self, Looks};
 use super::proto::*;
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::graph::{Graph, Tensor};
 use crate::json::{Named, Object};
 use crate::layers;
@@ -35,7 +35,7 @@ const TO_CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
 pub struct Reader<'f> {
     nodes: &'f [NodeProto],
     initializers: HashMap<&'f str, &'f TensorProto>,
-    beside: Option<&'f Place>,
+    beside: Option<&'f FilePath>,
     pub opset: i64,
     /// The network so far.
     pub graph: Graph,
@@ -60,7 +60,7 @@ pub struct Reader<'f> {
 }
 
 /// The model that the file describes.
-pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
+pub fn read(file: Bytes, beside: Option<&FilePath>) -> Result<Model> {
     count::check(&file)?;
     let len = file.len();
     let model = ModelProto::decode(file).map_err(count::damaged)?;
@@ -446,7 +446,7 @@ impl NodeProto {
     }
 
     /// The value of a `Constant`.
-    pub fn constant(&self, beside: Option<&Place>) -> Result<Constant> {
+    pub fn constant(&self, beside: Option<&FilePath>) -> Result<Constant> {
         if let Some(tensor) = self.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
             return constants::read(tensor, beside);
         }
@@ -468,7 +468,7 @@ impl NodeProto {
 
 impl Reader<'_> {
     /// Where files of tensors lie.
-    pub fn beside(&self) -> Option<&Place> {
+    pub fn beside(&self) -> Option<&FilePath> {
         self.beside
     }
 }

@@ -29,7 +29,7 @@ mod proto;
 mod tests;
 
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Content, Place};
+use crate::files::{self, Content, FilePath};
 use crate::kind::Kind;
 use crate::memory;
 use crate::model::Model;
@@ -55,9 +55,9 @@ pub fn write(model: &Model) -> Result<Vec<u8>> {
 /// # Errors
 /// Those of [`write()`], and those of the file.
 pub fn save(model: &Model, path: &Path) -> Result<()> {
-    let place = Place::of(path)?;
+    let path = FilePath::of(path)?;
     let bytes = write(model)?;
-    files::save(&place, |file| Ok(file.write_all(&bytes)?))
+    files::save(&path, |file| Ok(file.write_all(&bytes)?))
 }
 
 /// The model in an ONNX file's bytes, whose tensors have to be inside.
@@ -74,8 +74,8 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
 /// # Errors
 /// Those of [`read`], and those of the files.
 pub fn load(path: &Path) -> Result<Model> {
-    let place = Place::of(path)?;
-    Content::at(&place).and_then(model).at(&place)
+    let path = FilePath::of(path)?;
+    Content::at(&path).and_then(model).at(&path)
 }
 
 /// The model in what an ONNX file holds; errors do not name the file.
@@ -85,14 +85,14 @@ pub(crate) fn model(content: Content<'_>) -> Result<Model> {
         let error = Error::new(ErrorKind::Unsupported, "too large for an ONNX file");
         return Err(error.expected(format_args!("at most {LARGEST} bytes")).found(size));
     }
-    let place = content.place().cloned();
+    let path = content.path().cloned();
     let bytes = match content.bytes()? {
         Cow::Owned(bytes) => bytes,
         Cow::Borrowed(bytes) => memory::collect(bytes.iter().copied())?,
     };
     let bytes = Bytes::from(bytes);
     let start = bytes.slice(..bytes.len().min(START));
-    import::read(bytes, place.as_ref()).map_err(|error| match error.kind() {
+    import::read(bytes, path.as_ref()).map_err(|error| match error.kind() {
         ErrorKind::Format => Kind::Onnx.other(&start).unwrap_or(error),
         _ => error,
     })

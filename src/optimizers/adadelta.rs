@@ -46,14 +46,14 @@ impl Default for Adadelta {
 
 /// Its arithmetic; the moments are `a` and `b`.
 #[derive(Clone, Copy)]
-struct Relative {
+struct AdadeltaRule {
     minus_rate: f32,
     rho: f32,
     one_minus_rho: f32,
     epsilon: f32,
 }
 
-impl Rule for Relative {
+impl Rule for AdadeltaRule {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -93,7 +93,7 @@ impl Optimizer for Adadelta {
     }
 
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Relative {
+        let rule = AdadeltaRule {
             minus_rate: -rate as f32,
             rho: self.rho as f32,
             one_minus_rho: (1.0 - self.rho) as f32,

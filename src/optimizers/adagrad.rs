@@ -47,12 +47,12 @@ impl Default for Adagrad {
 
 /// Its arithmetic; the one moment is `a`.
 #[derive(Clone, Copy)]
-struct Sum {
+struct AdagradRule {
     minus_rate: f32,
     epsilon: f32,
 }
 
-impl Rule for Sum {
+impl Rule for AdagradRule {
     const SLOTS: usize = 1;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -92,7 +92,7 @@ impl Optimizer for Adagrad {
     }
 
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Sum { minus_rate: -rate as f32, epsilon: self.epsilon as f32 };
+        let rule = AdagradRule { minus_rate: -rate as f32, epsilon: self.epsilon as f32 };
         step_decayed(isa, rule, rate * self.weight_decay, gradient, w, slots);
     }
 }

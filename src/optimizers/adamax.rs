@@ -21,14 +21,14 @@ pub struct Adamax(pub Betas);
 
 /// Its arithmetic; the moments are `m` and `u`.
 #[derive(Clone, Copy)]
-struct Largest {
+struct AdamaxRule {
     minus_rate: f32,
     one_minus_beta_1: f32,
     beta_2: f32,
     epsilon: f32,
 }
 
-impl Rule for Largest {
+impl Rule for AdamaxRule {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -61,7 +61,7 @@ impl Optimizer for Adamax {
     }
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Largest {
+        let rule = AdamaxRule {
             minus_rate: (-rate / (1.0 - libm::pow(self.0.beta_1, number as f64))) as f32,
             one_minus_beta_1: (1.0 - self.0.beta_1) as f32,
             beta_2: self.0.beta_2 as f32,

@@ -32,7 +32,7 @@ impl Clipping {
         let clipping = Clipping { clipnorm: clipnorm?, global_clipnorm: global_clipnorm?, clipvalue: clipvalue? };
         if let Some(key) = KEYS.iter().filter(|key| config.has(key)).nth(1) {
             let error = Error::new(ErrorKind::InvalidArgument, "more than one way of clipping");
-            return Err(config.place(error.expected("one of clipnorm, global_clipnorm and clipvalue"), key));
+            return Err(config.at_key(error.expected("one of clipnorm, global_clipnorm and clipvalue"), key));
         }
         Ok(clipping)
     }

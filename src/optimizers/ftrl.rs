@@ -84,7 +84,7 @@ impl Default for Ftrl {
 
 /// Its arithmetic; the moments are `a` and `l`. The power is a root, or any other by `libm`, lane by lane.
 #[derive(Clone, Copy)]
-struct Leader<const ROOT: bool> {
+struct FtrlRule<const ROOT: bool> {
     rate: f32,
     power: f32,
     l1: f32,
@@ -92,7 +92,7 @@ struct Leader<const ROOT: bool> {
     twice_shrinkage: f32,
 }
 
-impl<const ROOT: bool> Leader<ROOT> {
+impl<const ROOT: bool> FtrlRule<ROOT> {
     /// # Safety
     /// As [`Simd`].
     #[inline(always)]
@@ -110,7 +110,7 @@ impl<const ROOT: bool> Leader<ROOT> {
     }
 }
 
-impl<const ROOT: bool> Rule for Leader<ROOT> {
+impl<const ROOT: bool> Rule for FtrlRule<ROOT> {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -131,8 +131,8 @@ impl<const ROOT: bool> Rule for Leader<ROOT> {
 }
 
 impl Ftrl {
-    fn rule<const ROOT: bool>(&self, rate: f64) -> Leader<ROOT> {
-        Leader {
+    fn rule<const ROOT: bool>(&self, rate: f64) -> FtrlRule<ROOT> {
+        FtrlRule {
             rate: rate as f32,
             power: -self.learning_rate_power as f32,
             l1: self.l1_regularization_strength as f32,

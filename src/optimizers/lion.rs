@@ -41,7 +41,7 @@ impl Default for Lion {
 
 /// Its arithmetic; the one moment is `m`.
 #[derive(Clone, Copy)]
-struct Sign {
+struct LionRule {
     minus_rate: f32,
     beta_1: f32,
     one_minus_beta_1: f32,
@@ -49,7 +49,7 @@ struct Sign {
     one_minus_beta_2: f32,
 }
 
-impl Rule for Sign {
+impl Rule for LionRule {
     const SLOTS: usize = 1;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -88,7 +88,7 @@ impl Optimizer for Lion {
     }
 
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Sign {
+        let rule = LionRule {
             minus_rate: -rate as f32,
             beta_1: self.beta_1 as f32,
             one_minus_beta_1: (1.0 - self.beta_1) as f32,

@@ -15,10 +15,10 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
-mod around;
 mod average;
 mod betas;
 mod clipping;
+mod common;
 mod ftrl;
 mod lion;
 mod nadam;
@@ -31,10 +31,10 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
-pub use around::{Around, Within};
 pub use average::Average;
 pub use betas::Betas;
 pub use clipping::Clipping;
+pub use common::{CommonOptions, WithCommonOptions};
 pub use ftrl::Ftrl;
 pub use lion::Lion;
 pub use nadam::Nadam;
@@ -144,7 +144,7 @@ const OPTIMIZERS: &[Entry] = &[
     sgd::ENTRY,
 ];
 
-/// Keys that all of them have, besides those of [`Around`].
+/// Keys that all of them have, besides those of [`CommonOptions`].
 const COMMON: &[&str] = &["name", "learning_rate", "weight_decay", "loss_scale_factor"];
 
 /// The optimizer that Keras serialised so, its settings in their ranges.
@@ -158,9 +158,9 @@ pub fn read(named: &Named<'_>) -> Result<Arc<dyn Optimizer>> {
         return Err(named.unknown("optimizer", &known));
     };
     let config = &named.config;
-    config.only(&[COMMON, &around::keys(), keys].concat())?;
+    config.only(&[COMMON, &common::keys(), keys].concat())?;
     config.idle("loss_scale_factor", |_| false, "null")?;
-    let optimizer = Around::read(config)?.put(read(config)?);
+    let optimizer = CommonOptions::read(config)?.put(read(config)?);
     optimizer.check()?;
     Ok(optimizer)
 }

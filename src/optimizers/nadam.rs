@@ -54,7 +54,7 @@ impl Nadam {
 
 /// Its arithmetic; the moments are `m` and `v`.
 #[derive(Clone, Copy)]
-struct Ahead {
+struct NadamRule {
     minus_rate: f32,
     one_minus_beta_1: f32,
     one_minus_beta_2: f32,
@@ -64,7 +64,7 @@ struct Ahead {
     epsilon: f32,
 }
 
-impl Rule for Ahead {
+impl Rule for NadamRule {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -99,7 +99,7 @@ impl Optimizer for Nadam {
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
         let ((now, until_now), (next, until_next)) = (self.momentum(number), self.momentum(number + 1));
-        let rule = Ahead {
+        let rule = NadamRule {
             minus_rate: -rate as f32,
             one_minus_beta_1: (1.0 - self.0.beta_1) as f32,
             one_minus_beta_2: (1.0 - self.0.beta_2) as f32,

@@ -53,7 +53,7 @@ impl Default for RmsProp {
 
 /// Its arithmetic; the moments are `v`, then `b` and `a` where there are such.
 #[derive(Clone, Copy)]
-struct Mean<const MOMENTUM: bool, const CENTERED: bool> {
+struct RmsPropRule<const MOMENTUM: bool, const CENTERED: bool> {
     rate: f32,
     rho: f32,
     one_minus_rho: f32,
@@ -61,7 +61,7 @@ struct Mean<const MOMENTUM: bool, const CENTERED: bool> {
     epsilon: f32,
 }
 
-impl<const MOMENTUM: bool, const CENTERED: bool> Rule for Mean<MOMENTUM, CENTERED> {
+impl<const MOMENTUM: bool, const CENTERED: bool> Rule for RmsPropRule<MOMENTUM, CENTERED> {
     const SLOTS: usize = 1 + MOMENTUM as usize + CENTERED as usize;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -89,9 +89,15 @@ impl<const MOMENTUM: bool, const CENTERED: bool> Rule for Mean<MOMENTUM, CENTERE
 }
 
 impl RmsProp {
-    fn rule<const MOMENTUM: bool, const CENTERED: bool>(&self, rate: f64) -> Mean<MOMENTUM, CENTERED> {
+    fn rule<const MOMENTUM: bool, const CENTERED: bool>(&self, rate: f64) -> RmsPropRule<MOMENTUM, CENTERED> {
         let (rho, one_minus_rho) = (self.rho as f32, (1.0 - self.rho) as f32);
-        Mean { rate: rate as f32, rho, one_minus_rho, momentum: self.momentum as f32, epsilon: self.epsilon as f32 }
+        RmsPropRule {
+            rate: rate as f32,
+            rho,
+            one_minus_rho,
+            momentum: self.momentum as f32,
+            epsilon: self.epsilon as f32,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::options::CheckpointOptions;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Content, Place};
+use crate::files::{self, Content, FilePath};
 use crate::json::difference;
 use crate::memory::Buffer;
 use crate::model::saved::{self, Saved};
@@ -14,7 +14,7 @@ use std::time::Instant;
 
 /// The checkpoints of a fit.
 pub struct Checkpoints {
-    place: Place,
+    path: FilePath,
     batches: usize,
     epochs: usize,
     seconds: f64,
@@ -51,21 +51,21 @@ impl Checkpoints {
                 .at("option `checkpoint_seconds`"));
         }
         // The program may change its working folder meanwhile.
-        let place = Place::of(path)?;
-        place.lasting()?;
-        weights::check_writable(&place)?;
-        Ok(Checkpoints { place, batches, epochs, seconds, last: Instant::now(), written: None })
+        let path = FilePath::of(path)?;
+        path.check_absolute()?;
+        weights::check_writable(&path)?;
+        Ok(Checkpoints { path, batches, epochs, seconds, last: Instant::now(), written: None })
     }
 
     /// Reads the file for a fit of `model` by `plan`: `None` when there is none. It must be of that model and that plan.
     /// Nothing is changed yet.
     pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
-        let resumed = match Content::at(&self.place).and_then(Saved::open) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.place.exists() => return Ok(None),
+        let resumed = match Content::at(&self.path).and_then(Saved::open) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => return Ok(None),
             opened => opened.and_then(|saved| check(saved, model, plan)).and_then(|saved| Resumed::read(saved, model)),
         }
-        .at(&self.place)?;
-        self.written = resumed.state.position.as_ref().map(place);
+        .at(&self.path)?;
+        self.written = resumed.state.position.as_ref().map(epoch_and_batch);
         Ok(Some(resumed))
     }
 
@@ -77,11 +77,11 @@ impl Checkpoints {
             return Ok(());
         };
         let write = |weights: &[f32]| match sound(position, weights) {
-            true => files::save(&self.place, |out| saved::write(out, model, weights, &state)).map(|()| true),
+            true => files::save(&self.path, |out| saved::write(out, model, weights, &state)).map(|()| true),
             false => Ok(false),
         };
         if model.parameters.read(write)?? {
-            (self.last, self.written) = (Instant::now(), Some(place(position)));
+            (self.last, self.written) = (Instant::now(), Some(epoch_and_batch(position)));
         }
         Ok(())
     }
@@ -94,11 +94,11 @@ impl Checkpoints {
             After::Epoch => long_ago || every(self.epochs, position.epochs_done()),
             After::Fit => true,
         };
-        due && self.written != Some(place(position))
+        due && self.written != Some(epoch_and_batch(position))
     }
 }
 
-fn place(position: &Position) -> (usize, usize) {
+fn epoch_and_batch(position: &Position) -> (usize, usize) {
     (position.epoch, position.batch)
 }
 

@@ -1,6 +1,6 @@
 //! How much a sample counts by the class that it is of.
 
-use crate::data::{Dataset, Truth};
+use crate::data::{BatchTargets, Dataset};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::metrics::greatest;
@@ -59,13 +59,15 @@ impl ClassWeight {
     }
 
     /// How much each sample of a batch counts.
-    pub fn of(&mut self, truth: Truth<'_>) -> &[f32] {
+    pub fn of(&mut self, truth: BatchTargets<'_>) -> &[f32] {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         let weight = |class: usize| self.weights.get(class).copied().unwrap_or(1.0);
         match truth {
-            Truth::Labels(labels) => batch.extend(labels.iter().map(|&label| weight(label as usize))),
-            Truth::Values(values) => batch.extend(values.chunks_exact(self.each).map(|row| weight(self.class(row)))),
+            BatchTargets::Labels(labels) => batch.extend(labels.iter().map(|&label| weight(label as usize))),
+            BatchTargets::Values(values) => {
+                batch.extend(values.chunks_exact(self.each).map(|row| weight(self.class(row))))
+            }
         }
         self.batch = batch;
         &self.batch

@@ -2,14 +2,14 @@
 
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
-use crate::data::{Batch, Dataset, TargetKind, Truth, order};
+use crate::data::{Batch, BatchTargets, Dataset, TargetKind, order};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::losses::Wants;
+use crate::losses::TargetKind as LossTargets;
 use crate::memory::{self, Buffer};
-use crate::model::judge::{Judge, Judged, confusion};
 use crate::model::network::PREDICTING;
 use crate::model::pool::Pool;
 use crate::model::score::Metrics;
+use crate::model::scorer::{ScoredBatch, Scorer, confusion};
 use crate::model::{Compiled, History, Logs, Model, history};
 use std::time::Instant;
 
@@ -37,7 +37,7 @@ impl Model {
         let EvaluateOptions { verbose, mut output, confusion, .. } = options;
         let pool = self.pool()?;
         let batch = options.batch_size.min(data.len());
-        self.afford(batch, |batch| self.build_score(&pool, &compiled, data, batch)).at("option `batch_size`")?;
+        self.check_memory(batch, |batch| self.build_score(&pool, &compiled, data, batch)).at("option `batch_size`")?;
         let (confusion, mut counts) = self.confusion(data, confusion)?.unzip();
         let weights = self.parameters.snapshot()?;
         let start = Instant::now();
@@ -95,7 +95,7 @@ impl Model {
             let _part = memory::part("a copy of the weights");
             Buffer::zeros(self.parameters.len())?;
         }
-        Judge::new(compiled, self.architecture.output(), batch)?.tally()?;
+        Scorer::new(compiled, self.architecture.output(), batch)?.tally()?;
         let _part = memory::part("the batch's images");
         Batch::new(data, batch)?;
         memory::reserve::<u32>(data.len()).map(drop)
@@ -114,29 +114,29 @@ impl Model {
     ) -> Result<Vec<f64>> {
         let batch = batch_size.min(data.len());
         let mut batches = Batch::new(data, batch)?.checked(compiled.classes(self.output_len()));
-        let mut judge = Judge::new(compiled, self.architecture.output(), batch)?;
-        let mut tally = judge.tally()?;
+        let mut scorer = Scorer::new(compiled, self.architecture.output(), batch)?;
+        let mut tally = scorer.tally()?;
         let order = order(data.len(), None)?;
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
                 batches.fill(data, indices)?;
-                check_truth(batches.truth(), compiled, self.output_len())?;
+                check_truth(batches.targets(), compiled, self.output_len())?;
                 pool.run(|| -> Result<()> {
                     network.forward(&PREDICTING, weights, batches.x())?;
-                    let (samples, told) = (indices.len(), batches.truth());
-                    let judged = Judged { network, samples, told, weights: batches.weights() };
-                    let loss = judge.loss(judged) + network.penalty(weights) * samples as f64;
-                    judge.measure(judged, loss, &mut tally);
-                    if let (Some(counts), Truth::Labels(labels)) = (counts.as_deref_mut(), told) {
+                    let (samples, targets) = (indices.len(), batches.targets());
+                    let scored = ScoredBatch { network, samples, targets, weights: batches.weights() };
+                    let loss = scorer.loss(scored) + network.penalty(weights) * samples as f64;
+                    scorer.measure(scored, loss, &mut tally);
+                    if let (Some(counts), BatchTargets::Labels(labels)) = (counts.as_deref_mut(), targets) {
                         confusion(network.output(samples), labels, self.output_len(), counts);
                     }
                     Ok(())
                 })?;
-                if !report(&judge.results(&tally))? {
+                if !report(&scorer.results(&tally))? {
                     break;
                 }
             }
-            Ok(judge.results(&tally))
+            Ok(scorer.results(&tally))
         })?
     }
 
@@ -146,12 +146,12 @@ impl Model {
         let (outputs, output) = (self.output_len(), self.architecture.output());
         let class = compiled.loss.class();
         match (compiled.loss.wants(), data.target_kind()) {
-            (Wants::Labels, TargetKind::Labels) => {
+            (LossTargets::Labels, TargetKind::Labels) => {
                 let labels = data.labels().unwrap_or_default(); // a source tells them later
-                check_truth(Truth::Labels(labels), compiled, outputs).at(at)?;
+                check_truth(BatchTargets::Labels(labels), compiled, outputs).at(at)?;
             }
-            (Wants::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
-            (Wants::Values, TargetKind::Labels) if outputs == 1 => (),
+            (LossTargets::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
+            (LossTargets::Values, TargetKind::Labels) if outputs == 1 => (),
             (wants, found) => {
                 let (kind, what) = match found {
                     TargetKind::None => (ErrorKind::InvalidArgument, "the dataset has neither labels nor targets"),
@@ -163,11 +163,11 @@ impl Model {
                     TargetKind::None => "neither".to_string(),
                 };
                 let expected = match wants {
-                    Wants::Labels => format!("labels, as the loss {class} takes them"),
-                    Wants::Values if outputs == 1 => {
+                    LossTargets::Labels => format!("labels, as the loss {class} takes them"),
+                    LossTargets::Values if outputs == 1 => {
                         format!("labels, or targets of {output}, as the loss {class} takes them")
                     }
-                    Wants::Values => format!("targets of {output}, as the loss {class} takes them"),
+                    LossTargets::Values => format!("targets of {output}, as the loss {class} takes them"),
                 };
                 let error = Error::new(kind, what);
                 return Err(error.expected(expected).found(found).at(at));
@@ -178,10 +178,10 @@ impl Model {
 }
 
 /// Labels that are classes.
-fn check_truth(truth: Truth<'_>, compiled: &Compiled, classes: usize) -> Result<()> {
-    let Truth::Labels(labels) = truth else { return Ok(()) };
+fn check_truth(truth: BatchTargets<'_>, compiled: &Compiled, classes: usize) -> Result<()> {
+    let BatchTargets::Labels(labels) = truth else { return Ok(()) };
     let bad = |&(_, &label): &(usize, &u32)| label as usize >= classes;
-    match labels.iter().enumerate().find(bad).filter(|_| compiled.loss.wants() == Wants::Labels) {
+    match labels.iter().enumerate().find(bad).filter(|_| compiled.loss.wants() == LossTargets::Labels) {
         None => Ok(()),
         Some((i, label)) => Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
             .expected(format_args!("below {classes}"))

@@ -3,19 +3,19 @@
 use super::checkpoint::{After, Checkpoints};
 use super::class_weight::ClassWeight;
 use super::evaluate::check_batch_size;
-use super::looking_on::LookingOn;
+use super::fit_callbacks::FitCallbacks;
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
-use super::step::{Lesson, Taker};
-use super::watch::{Divergence, Place, Watch};
+use super::step::{TrainingBatch, TrainingStep};
+use super::watch::{Divergence, EpochAndBatch, Watch};
 use crate::callbacks::{self, Verdict};
 use crate::data::{Batch, Dataset, Prefetch, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
 use crate::memory::{self, Buffer};
-use crate::model::judge::Judge;
 use crate::model::network::{Network, Optimize};
 use crate::model::pool::Pool;
+use crate::model::scorer::Scorer;
 use crate::model::state::{Moments, Plan, Position, Samples, State};
 use crate::model::{Compiled, History, Logs, Model};
 use std::sync::Arc;
@@ -75,21 +75,21 @@ impl Model {
         let class_weight = class_weight.map(|weights| ClassWeight::new(weights, data, self.architecture.output()));
         let class_weight = class_weight.transpose().at("option `class_weight`")?;
         let (train, validation) = split(data, &options)?;
-        let looking_on = LookingOn::new(&options.callbacks_config, &compiled, validation.is_some())
+        let callbacks = FitCallbacks::new(&options.callbacks_config, &compiled, validation.is_some())
             .map_err(Error::as_argument)
             .at("option `callbacks_config`")?;
-        let plan = plan(&train, validation.as_ref(), &options, &looking_on)?;
+        let plan = plan(&train, validation.as_ref(), &options, &callbacks)?;
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let (pool, batch) = (self.pool()?, options.batch_size.min(train.len()));
-        let copies = 2 * looking_on.copies(); // theirs, and the checkpoint's
+        let copies = 2 * callbacks.copies(); // theirs, and the checkpoint's
         let build = |batch| {
             let _part = memory::part("the callbacks");
             (0..copies).try_for_each(|_| Buffer::zeros(self.parameters.len()).map(drop))?;
             drop(_part);
             self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options)
         };
-        self.afford(batch, build).at("option `batch_size`")?;
-        let mut fit = Fit::new(self, compiled, (train, validation), class_weight, options, looking_on)?;
+        self.check_memory(batch, build).at("option `batch_size`")?;
+        let mut fit = Fit::new(self, compiled, (train, validation), class_weight, options, callbacks)?;
         fit.start(plan, resume)?;
         fit.run()?;
         fit.end()
@@ -106,7 +106,7 @@ impl Model {
     ) -> Result<()> {
         let optimizer = &*compiled.optimizer;
         self.network(pool, batch, true)?.prepare(optimizer, self.parameters.len())?;
-        Judge::new(compiled, self.architecture.output(), batch)?.tally()?;
+        Scorer::new(compiled, self.architecture.output(), batch)?.tally()?;
         {
             let _part = memory::part("the optimizer's state");
             let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
@@ -134,7 +134,7 @@ fn plan(
     train: &Dataset,
     validation: Option<&Dataset>,
     options: &FitOptions<'_>,
-    looking_on: &LookingOn,
+    callbacks: &FitCallbacks,
 ) -> Result<Plan> {
     Ok(Plan {
         data: Samples::of(train)?,
@@ -146,7 +146,7 @@ fn plan(
         steps_per_epoch: options.steps_per_epoch,
         validation_freq: options.validation_freq,
         class_weight: options.class_weight.clone(),
-        callbacks: looking_on.config(),
+        callbacks: callbacks.config(),
     })
 }
 
@@ -174,7 +174,7 @@ struct Fit<'m, 'o> {
     compiled: Compiled,
     seed: u64,
     network: Network,
-    judge: Judge,
+    scorer: Scorer,
     prefetch: usize,
     class_weight: Option<ClassWeight>,
     train: Dataset,
@@ -184,8 +184,8 @@ struct Fit<'m, 'o> {
     shuffle: Option<u64>,
     verbose: Verbose,
     output: Output<'o>,
-    callbacks: Option<&'o mut dyn Callbacks>,
-    looking_on: LookingOn,
+    hooks: Option<&'o mut dyn Callbacks>,
+    callbacks: FitCallbacks,
     checkpoints: Option<Checkpoints>,
     watch: Watch,
     /// What was measured in an epoch that was cut short.
@@ -203,7 +203,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         (train, validation): (Dataset, Option<Dataset>),
         class_weight: Option<ClassWeight>,
         options: FitOptions<'o>,
-        looking_on: LookingOn,
+        callbacks: FitCallbacks,
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
@@ -211,7 +211,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
             network,
-            judge: Judge::new(&compiled, model.architecture.output(), batch_size)?,
+            scorer: Scorer::new(&compiled, model.architecture.output(), batch_size)?,
             prefetch: options.prefetch,
             class_weight,
             model,
@@ -225,8 +225,8 @@ impl<'m, 'o> Fit<'m, 'o> {
             shuffle: options.shuffle.then_some(options.seed),
             verbose: options.verbose,
             output: options.output,
-            callbacks: options.callbacks,
-            looking_on,
+            hooks: options.callbacks,
+            callbacks,
             checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
             watch: Watch::new(options.terminate_on_nan, model.parameters.len())?,
             unfinished: None,
@@ -244,21 +244,21 @@ impl<'m, 'o> Fit<'m, 'o> {
         };
         if let Some(resumed) = resumed {
             if let Some(position) = resumed.position() {
-                self.looking_on.restore(&position.callbacks).at("key fit").at("metadata model")?;
+                self.callbacks.restore(&position.callbacks).at("key fit").at("metadata model")?;
             }
             return resumed.apply(model);
         }
-        let tally = self.judge.tally()?;
+        let tally = self.scorer.tally()?;
         let mut state = model.state.write();
         if state.moments.slots.is_empty() {
             state.moments = Moments::new(&*self.compiled.optimizer, model.parameters.len())?;
         }
-        state.position = Some(Position::start(plan, self.looking_on.names().clone(), tally));
+        state.position = Some(Position::start(plan, self.callbacks.names().clone(), tally));
         Ok(())
     }
 
     fn run(&mut self) -> Result<()> {
-        let begun = self.looking_on.begin(self.model, &mut self.output)?;
+        let begun = self.callbacks.begin(self.model, &mut self.output)?;
         self.heed(begun);
         while !self.is_over() {
             let (epoch, done) = self.position(|position| (position.epoch, position.batch))?;
@@ -304,7 +304,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         drop(state);
         if went_well {
-            self.looking_on.end(model, &mut self.output)?;
+            self.callbacks.end(model, &mut self.output)?;
         }
         Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
@@ -335,11 +335,11 @@ impl<'m, 'o> Fit<'m, 'o> {
     fn epoch(&mut self, epoch: usize, done: usize) -> Result<()> {
         let batches = self.position(|position| position.plan.batches())?;
         let accuracy = self.compiled.accuracy().map(|i| self.compiled.metrics[i].name.clone());
-        let logs = Logs::new(self.looking_on.names().clone());
+        let logs = Logs::new(self.callbacks.names().clone());
         let progress = Progress { epoch, epochs: self.epochs, batch: 0, batches, logs, accuracy, seconds: 0.0 };
         let mut now = Epoch { start: Instant::now(), progress };
         if done > 0 {
-            let results = self.position(|position| self.judge.results(&position.tally))?;
+            let results = self.position(|position| self.scorer.results(&position.tally))?;
             now.step(done - 1, &results);
         }
         self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress)?;
@@ -364,9 +364,9 @@ impl<'m, 'o> Fit<'m, 'o> {
             self.unfinished = Some(now.progress.logs);
             return Ok(());
         }
-        let verdict = self.looking_on.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
+        let verdict = self.callbacks.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
         self.heed(verdict);
-        let kept = self.looking_on.keep()?;
+        let kept = self.callbacks.keep()?;
         self.position(|position| {
             position.end_epoch(&now.progress.logs)?;
             position.callbacks = kept;
@@ -395,10 +395,10 @@ impl<'m, 'o> Fit<'m, 'o> {
             let shown: Vec<_> = now.progress.logs.measured().collect();
             line.update(&mut self.output, batch + 1, &shown, now.progress.seconds)?;
             let step = callbacks::Step { epoch, batch, number: at as u64 + 1 };
-            let verdict = self.looking_on.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
+            let verdict = self.callbacks.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
             self.heed(verdict);
             if self.checkpoints.is_some() {
-                self.position(|position| self.looking_on.keep_states(&mut position.callbacks))?;
+                self.position(|position| self.callbacks.keep_states(&mut position.callbacks))?;
             }
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress)?;
             if !self.stopped {
@@ -421,33 +421,33 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// One step of the optimizer; gives what was measured in the epoch so far, `None` if it was not to be taken. Whoever reads
     /// the weights or the state meanwhile waits for its end, so that nobody sees one without the other.
-    fn step(&mut self, at: Place, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let (x, told, samples) = (batch.x(), batch.truth(), indices.len());
-        let counted = self.class_weight.as_mut().map(|weights| weights.of(told));
+    fn step(&mut self, at: EpochAndBatch, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let (x, targets, samples) = (batch.x(), batch.targets(), indices.len());
+        let counted = self.class_weight.as_mut().map(|weights| weights.of(targets));
         let weights = counted.or(batch.weights());
         let mut state = self.model.state.write();
         let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state
         else {
             return Err(Error::internal("a fit without a position"));
         };
-        let (network, judge, watch) = (&mut self.network, &mut self.judge, &mut self.watch);
+        let (network, scorer, watch) = (&mut self.network, &mut self.scorer, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
         let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
         let step = Step { seed: self.seed, number: *steps, epoch: pass as u64, samples: indices };
-        let taker = Taker { network, judge, optimize: Optimize { optimizer, rate, number, slots }, step };
-        let lesson = Lesson { x, samples, told, weights };
+        let step = TrainingStep { network, scorer, optimize: Optimize { optimizer, rate, number, slots }, step };
+        let batch = TrainingBatch { x, samples, targets, weights };
         let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step(at, loss, network, w, x);
-        let take = |w: &mut [f32]| self.pool.run(|| taker.take(w, lesson, &mut position.tally, sound));
+        let take = |w: &mut [f32]| self.pool.run(|| step.take(w, batch, &mut position.tally, sound));
         if !self.model.parameters.write(take)?? {
             return Ok(None);
         }
         *steps += 1;
         position.batch += 1;
-        Ok(Some(self.judge.results(&position.tally)))
+        Ok(Some(self.scorer.results(&position.tally)))
     }
 
     /// Takes the metrics on the validation data into `logs`, unless somebody says stop meanwhile.
-    fn validate(&mut self, data: &Dataset, at: Place, logs: &mut Logs) -> Result<()> {
+    fn validate(&mut self, data: &Dataset, at: EpochAndBatch, logs: &mut Logs) -> Result<()> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
@@ -462,7 +462,7 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// Calls back, then looks whether anybody wants to stop.
     fn call(&mut self, hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control, progress: &Progress) -> Result<()> {
-        if let Some(callbacks) = &mut self.callbacks {
+        if let Some(callbacks) = &mut self.hooks {
             self.stopped |= hook(&mut **callbacks, progress) == Control::Stop;
             (self.output.check)()?;
         }

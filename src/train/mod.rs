@@ -13,7 +13,7 @@ mod checkpoint;
 mod class_weight;
 mod evaluate;
 mod fit;
-mod looking_on;
+mod fit_callbacks;
 mod options;
 mod profile;
 mod progress;

@@ -3,7 +3,7 @@
 use super::*;
 use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
-use crate::files::{Content, Place};
+use crate::files::{Content, FilePath};
 use crate::graph::Graph;
 use crate::json::Named;
 use crate::layers::Activation;
@@ -59,7 +59,7 @@ fn stopped(folder: &Path) -> PathBuf {
 
 /// The file's description, and the bytes around it.
 fn description(path: &Path) -> Value {
-    let content = Content::at(&Place::of(path).unwrap()).unwrap();
+    let content = Content::at(&FilePath::of(path).unwrap()).unwrap();
     serde_json::from_str(weights::open(content).unwrap().metadata("model").unwrap()).unwrap()
 }
 
@@ -291,10 +291,10 @@ fn places(value: &Value, at: String, found: &mut Vec<String>) {
 #[test]
 fn every_key_damaged_is_an_error_or_another_whole_model() {
     // What is Keras's may be left out: it has defaults.
-    let is_keras_s = |place: &str| {
+    let is_keras_s = |path: &str| {
         ["/network/", "/compile/optimizer/config/", "/compile/loss/config", "/compile/metrics/"]
             .iter()
-            .any(|key| place.starts_with(key))
+            .any(|key| path.starts_with(key))
     };
     let folder = tempfile::tempdir().unwrap();
     let (path, to, again) = (stopped(folder.path()), folder.path().join("to"), folder.path().join("again"));
@@ -339,24 +339,24 @@ fn every_key_damaged_is_an_error_or_another_whole_model() {
             }
         }
     };
-    for place in &all {
+    for path in &all {
         for damage in &damages {
             let mut bad = good.clone();
-            let value = bad.pointer_mut(place).unwrap();
+            let value = bad.pointer_mut(path).unwrap();
             if value == damage {
                 continue;
             }
             *value = damage.clone();
-            load(&bad, &format!("{place}: {damage}"));
+            load(&bad, &format!("{path}: {damage}"));
         }
-        let Some((above, key)) = place.rsplit_once('/') else { continue };
+        let Some((above, key)) = path.rsplit_once('/') else { continue };
         let mut bad = good.clone();
         if let Some(Value::Object(map)) = bad.pointer_mut(above) {
             let value = map.remove(key);
-            let taken = load(&bad, &format!("without {place}"));
-            assert!(!taken || is_keras_s(place) || key == "learning_rate", "without {place}");
+            let taken = load(&bad, &format!("without {path}"));
+            assert!(!taken || is_keras_s(path) || key == "learning_rate", "without {path}");
             bad.pointer_mut(above).unwrap()["unheard-of"] = value.unwrap_or_default();
-            assert!(!load(&bad, place) || place.contains("/args/"), "{place} renamed");
+            assert!(!load(&bad, path) || path.contains("/args/"), "{path} renamed");
         }
     }
     assert!(refused > 1000, "{refused}");

@@ -13,7 +13,7 @@ use std::fmt;
 const EVERY: usize = 128;
 
 /// An epoch and one of its batches, from 0.
-pub type Place = (usize, usize);
+pub type EpochAndBatch = (usize, usize);
 
 /// Where a fit met the first number that is NaN or infinite.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +23,7 @@ pub struct Divergence {
     /// The batch whose step was not to be taken, from 0.
     pub batch: usize,
     /// What holds the number, "layer dense: kernel", say.
-    pub place: String,
+    pub location: String,
     /// NaN or an infinity.
     pub found: f64,
     /// What became of the weights, when they are others than this step met.
@@ -33,8 +33,8 @@ pub struct Divergence {
 impl fmt::Display for Divergence {
     /// Epoch and step are told as the progress line counts them, from 1.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Divergence { epoch, batch, place, found, kept } = self;
-        write!(f, "epoch {}: step {}: {place}: expected a finite number, found {found}", epoch + 1, batch + 1)?;
+        let Divergence { epoch, batch, location, found, kept } = self;
+        write!(f, "epoch {}: step {}: {location}: expected a finite number, found {found}", epoch + 1, batch + 1)?;
         kept.map_or(Ok(()), |kept| write!(f, "; {kept}"))
     }
 }
@@ -58,7 +58,7 @@ impl Watch {
     }
 
     /// Whether the step may be taken whose forward pass has just given the loss `loss` for `x` with the weights `w`.
-    pub fn may_step(&mut self, at: Place, loss: f64, network: &Network, w: &[f32], x: &[f32]) -> bool {
+    pub fn may_step(&mut self, at: EpochAndBatch, loss: f64, network: &Network, w: &[f32], x: &[f32]) -> bool {
         if !loss.is_finite() {
             self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), loss)));
         } else if self.terminate
@@ -74,7 +74,7 @@ impl Watch {
     }
 
     /// Whether all weights are finite; if not, the fit has diverged.
-    pub fn weights(&mut self, at: Place, network: &Network, w: &[f32]) -> bool {
+    pub fn weights(&mut self, at: EpochAndBatch, network: &Network, w: &[f32]) -> bool {
         let finite = w.chunks(1 << 12).all(|part| part.iter().fold(true, |finite, w| finite & w.is_finite()));
         if !finite {
             self.note(at, || network.first_not_finite(w, &[]).unwrap_or(("a weight".to_string(), f64::NAN)));
@@ -83,16 +83,16 @@ impl Watch {
     }
 
     /// Looks at the loss that a validation gave.
-    pub fn validated(&mut self, at: Place, loss: f64) {
+    pub fn validated(&mut self, at: EpochAndBatch, loss: f64) {
         if !loss.is_finite() {
             self.note(at, || ("validation: the loss".to_string(), loss));
         }
     }
 
-    fn note(&mut self, (epoch, batch): Place, what: impl FnOnce() -> (String, f64)) {
+    fn note(&mut self, (epoch, batch): EpochAndBatch, what: impl FnOnce() -> (String, f64)) {
         self.found.get_or_insert_with(|| {
-            let (place, found) = what();
-            Divergence { epoch, batch, place, found, kept: None }
+            let (location, found) = what();
+            Divergence { epoch, batch, location, found, kept: None }
         });
     }
 

@@ -1,6 +1,6 @@
 //! A safetensors file to tensors, with everything that can be wrong with it.
 
-use super::pytorch::Theirs;
+use super::pytorch::PyTorchTensor;
 use super::values::read;
 use super::{HEADER_COST, HEADER_MOST};
 use crate::data::half;
@@ -175,12 +175,12 @@ impl<R: Read + Seek> TensorFile<R> {
     }
 
     /// All tensors, sorted by name.
-    pub fn tensors(&self) -> Result<Vec<Theirs>> {
+    pub fn tensors(&self) -> Result<Vec<PyTorchTensor>> {
         let mut names = self.names();
         names.sort();
         let tensor = |name: String| {
             let info = self.table.info(&name).ok_or_else(|| Error::internal("a tensor of no name"))?;
-            Ok(Theirs { shape: info.shape.clone(), name })
+            Ok(PyTorchTensor { shape: info.shape.clone(), name })
         };
         names.into_iter().map(tensor).collect()
     }

@@ -15,7 +15,7 @@ pub use save::{Entry, write};
 pub use values::Values;
 
 use crate::error::{At, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 
 /// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read
 /// one takes some fifty times its length at worst (48 seen), which is not for a file to choose.
@@ -24,8 +24,8 @@ const HEADER_MOST: usize = 1 << 24;
 const HEADER_COST: usize = 20;
 
 /// Fails where [`files::save`] would before it writes: no such folder, no right to write in it, no file that can be replaced.
-pub fn check_writable(place: &Place) -> Result<()> {
-    files::check(place).at(place)
+pub fn check_writable(path: &FilePath) -> Result<()> {
+    files::check(path).at(path)
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const COUNTER: &str = "num_batches_tracked";
 
 /// A tensor of a file.
 #[derive(Clone, Debug)]
-pub struct Theirs {
+pub struct PyTorchTensor {
     /// `features.0.weight`
     pub name: String,
     /// Its sizes, outermost first.
@@ -139,7 +139,7 @@ type Group<'f> = (&'f str, Vec<usize>);
 /// Finds out which tensor is which weight by what modules hold. `follows` says whether the second of two layers is behind the
 /// first.
 pub fn by_shape<'m>(
-    file: &[Theirs],
+    file: &[PyTorchTensor],
     modules: &'m [Module],
     follows: impl Fn(usize, usize) -> bool,
 ) -> Result<Vec<Pair<'m>>> {
@@ -180,7 +180,7 @@ pub fn by_shape<'m>(
 }
 
 /// The modules of a file.
-fn groups(file: &[Theirs]) -> Result<BTreeMap<&str, Vec<usize>>> {
+fn groups(file: &[PyTorchTensor]) -> Result<BTreeMap<&str, Vec<usize>>> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, tensor) in file.iter().enumerate() {
         match split(&tensor.name) {
@@ -263,8 +263,8 @@ fn numbered(name: &str) -> (String, Vec<u64>) {
 }
 
 /// That tensor as that part.
-fn pair<'m>(file: &[Theirs], tensor: usize, part: &'m Part) -> Result<Pair<'m>> {
-    let Theirs { name, shape, .. } = &file[tensor];
+fn pair<'m>(file: &[PyTorchTensor], tensor: usize, part: &'m Part) -> Result<Pair<'m>> {
+    let PyTorchTensor { name, shape, .. } = &file[tensor];
     part.layout(shape).map(|layout| Pair { tensor, part, layout }).ok_or_else(|| {
         Error::new(ErrorKind::Shape, "wrong shape")
             .expected(format_args!("{:?} for {}", part.sizes(0), part.weight.1))
@@ -276,7 +276,7 @@ fn pair<'m>(file: &[Theirs], tensor: usize, part: &'m Part) -> Result<Pair<'m>> 
 /// Finds out which tensor is which weight by what the caller says: an object in which a tensor's name has a weight's
 /// (`'conv1.weight': 'conv2d/kernel'`), a module's name a layer's (`'conv1': 'conv2d'`), or either has null, for what is to be
 /// left out. Each tensor and each weight is to be in it once.
-pub fn by_map<'m>(file: &[Theirs], modules: &'m [Module], map: &Value) -> Result<Vec<Pair<'m>>> {
+pub fn by_map<'m>(file: &[PyTorchTensor], modules: &'m [Module], map: &Value) -> Result<Vec<Pair<'m>>> {
     let Some(map) = map.as_object() else {
         return Err(Error::new(ErrorKind::InvalidArgument, "wrong value").expected("an object").found(map));
     };
@@ -323,7 +323,7 @@ pub fn by_map<'m>(file: &[Theirs], modules: &'m [Module], map: &Value) -> Result
 
 /// What a map has said so far.
 struct Taken<'m, 'f> {
-    file: &'f [Theirs],
+    file: &'f [PyTorchTensor],
     pairs: Vec<Pair<'m>>,
     tensors: HashSet<usize>,
     weights: HashSet<usize>,
@@ -382,7 +382,8 @@ impl<'m> Taken<'m, '_> {
             let error = Error::new(ErrorKind::NotFound, "the map has no tensor for it");
             return Err(error.expected(format_args!("one of shape {:?}", part.sizes(0))).at(&part.weight.1));
         }
-        let left = |&(i, tensor): &(usize, &Theirs)| !self.tensors.contains(&i) && split(&tensor.name).1 != COUNTER;
+        let left =
+            |&(i, tensor): &(usize, &PyTorchTensor)| !self.tensors.contains(&i) && split(&tensor.name).1 != COUNTER;
         match self.file.iter().enumerate().find(left) {
             Some((_, tensor)) => Err(Error::new(ErrorKind::Shape, "unexpected tensor")
                 .expected("one that the map names; null there leaves it out")

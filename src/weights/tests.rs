@@ -16,7 +16,7 @@ fn save(path: &Path, entries: &[Entry]) -> Result<()> {
 }
 
 fn save_with(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
-    files::save(&Place::of(path)?, |out| write(out, metadata, entries))
+    files::save(&FilePath::of(path)?, |out| write(out, metadata, entries))
 }
 
 fn wanted(tensors: &[(&str, &[usize])]) -> Vec<Expected> {
@@ -43,8 +43,8 @@ fn parse_bytes(bytes: &[u8], expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
 }
 
 fn load(path: &Path, expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
-    let place = Place::of(path)?;
-    Content::at(&place).and_then(open).and_then(|file| parse(file, expected)).at(&place)
+    let path = FilePath::of(path)?;
+    Content::at(&path).and_then(open).and_then(|file| parse(file, expected)).at(&path)
 }
 
 fn sample_entries() -> [Entry<'static>; 2] {
@@ -132,13 +132,13 @@ fn a_save_that_fails_leaves_everything_as_it_was() {
 fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w");
-    let place = Place::of(&path).unwrap();
+    let path = FilePath::of(&path).unwrap();
     let (loss, none) = ([0.1 + 0.2, f64::from_bits(0xfff8_0000_0000_0001), 5e-324], []);
     let double = |name: &str, values| Entry { name: name.into(), shape: vec![3], values: Values::F64(values) };
     let mut entries = vec![entry("a", &[1], &[1.0]), double("z", &loss), entry("empty", &[0, 7], &none)];
     save_with(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     let bytes = fs::read(&path).unwrap();
-    let mut file = Content::at(&place).and_then(open).unwrap();
+    let mut file = Content::at(&path).and_then(open).unwrap();
     let mut back = [0.0; 3];
     file.read_f64("z", &mut back).unwrap();
     assert_eq!(back.map(f64::to_bits), loss.map(f64::to_bits));

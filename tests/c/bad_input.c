@@ -126,7 +126,7 @@ static void pictures(void)
     static uint8_t grey[40 * 30];
     float pixels[785] = {7};
     memset(grey, 200, sizeof grey);
-    FAILS(INVALID_ARGUMENT, "`grey`: no figure to be seen", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    FAILS(INVALID_ARGUMENT, "`grey`: no digit found", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
     TRUE(strstr(mnist_error_message(error), "found levels from 200 to 200") != NULL);
     for (size_t y = 10; y < 30; y++)
         grey[y * 30 + 12] = grey[y * 30 + 13] = 193;

@@ -37,7 +37,7 @@ fn attempt(terms: Terms, url: &str) -> (Result<()>, Vec<Vec<u8>>) {
     let sha256 = hex(&Sha256::digest(FILE));
     let known = [Known { bytes: FILE.len() as u64, sha256: &sha256 }, Known { bytes: 3, sha256: "none" }];
     let source = Source { url, known: &known };
-    let result = on_terms(terms, None, &source, &Place::of(&folder.path().join("mnist.npz")).unwrap());
+    let result = on_terms(terms, None, &source, &FilePath::of(&folder.path().join("mnist.npz")).unwrap());
     let files = std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
     (result, files.collect())
 }

@@ -1,6 +1,6 @@
 //! Attributes that are texts, one or a list.
 
-use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, UNDEFINED_ADDRESS, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -56,7 +56,7 @@ fn check_compact(mut body: Cursor<'_>) -> Result<()> {
         body.skip(2)?;
     }
     match body.u64()? {
-        NOWHERE => Ok(()),
+        UNDEFINED_ADDRESS => Ok(()),
         _ => Err(unsupported("attributes in a", "attributes in the object's header", "fractal heap")),
     }
 }

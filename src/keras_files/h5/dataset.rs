@@ -1,6 +1,6 @@
 //! Numbers: where they lie, and how they are packed.
 
-use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, UNDEFINED_ADDRESS, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
 use crate::data::half;
@@ -144,8 +144,8 @@ impl<'f, 'a> Dataset<'f, 'a> {
                 if self.len == 0 {
                     return Ok(());
                 }
-                if at == NOWHERE || len != self.len {
-                    return Err(self.cut(if at == NOWHERE { 0 } else { len }));
+                if at == UNDEFINED_ADDRESS || len != self.len {
+                    return Err(self.cut(if at == UNDEFINED_ADDRESS { 0 } else { len }));
                 }
                 take(0, self.file.take(at, len)?);
                 Ok(())
@@ -237,7 +237,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
 
     /// The chunks under a node of their tree.
     fn tree(&self, at: u64, rank: usize, deepest: usize, found: &mut Vec<Chunk>) -> Result<()> {
-        if at == NOWHERE {
+        if at == UNDEFINED_ADDRESS {
             return Ok(());
         }
         let too_deep = || Error::new(ErrorKind::Format, "a tree of chunks that is too deep");

@@ -11,7 +11,7 @@ use std::cell::Cell;
 pub const LOOKS: u64 = 32;
 
 /// An address that leads nowhere.
-pub const NOWHERE: u64 = u64::MAX;
+pub const UNDEFINED_ADDRESS: u64 = u64::MAX;
 
 /// A file in memory.
 pub struct Hdf5<'a> {
@@ -26,7 +26,7 @@ impl<'a> Hdf5<'a> {
     /// Reads the superblock. `Format` for what is no HDF5 file, `Unsupported` for one of another make than h5py's.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
         let left = Cell::new((bytes.len() as u64).saturating_mul(LOOKS));
-        let mut file = Hdf5 { bytes, left, root: NOWHERE };
+        let mut file = Hdf5 { bytes, left, root: UNDEFINED_ADDRESS };
         file.root = file.superblock().at("superblock")?;
         Ok(file)
     }

@@ -2,7 +2,7 @@
 
 use super::attribute::{self, Texts};
 use super::dataset::Dataset;
-use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, UNDEFINED_ADDRESS, unsupported};
 use super::header::{Header, about};
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
 use crate::memory::push;
@@ -231,7 +231,7 @@ fn check_compact(mut body: Cursor<'_>) -> Result<()> {
         body.skip(8)?;
     }
     match body.u64()? {
-        NOWHERE => Ok(()),
+        UNDEFINED_ADDRESS => Ok(()),
         _ => Err(unsupported("a group with links in a", "links in its header, or a symbol table", "fractal heap")),
     }
 }

@@ -8,7 +8,7 @@
 
 use super::SIGNATURE;
 use super::checksum::lookup3;
-use super::file::NOWHERE;
+use super::file::UNDEFINED_ADDRESS;
 use super::header::about;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Write;
@@ -100,7 +100,7 @@ pub fn write(root: &Node<'_>, out: &mut impl Write) -> Result<()> {
     let data_at = writer.data_at;
     let root_at = writer.object(root)?;
     let mut block = [SIGNATURE, &[2, 8, 8, 0]].concat();
-    for address in [0, NOWHERE, writer.data_at, root_at] {
+    for address in [0, UNDEFINED_ADDRESS, writer.data_at, root_at] {
         block.extend(address.to_le_bytes());
     }
     block.extend(lookup3(&block).to_le_bytes());

@@ -30,7 +30,7 @@ use crate::kernels::columns::Columns;
 use crate::kernels::isa::{Isa, SimdLoop};
 use crate::kernels::nonzero::{SetBits, WORD, multiply_add_rows, nonzero};
 use crate::kernels::rows::turn;
-use crate::kernels::rule::{WeightPointers, Rule, Store, Update};
+use crate::kernels::rule::{Rule, Store, Update, WeightPointers};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, panels};
 use crate::memory::LINE;

@@ -20,7 +20,7 @@ mod tests;
 
 use super::parallel::{Chunks, for_each};
 use super::random::{of_sample, seed};
-use super::{Arity, Config, Entry, Layer, Pass, PerThread, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, PerThread, Step, Weight, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -213,15 +213,15 @@ impl<A: Augmentation> Layer for Augmenting<A> {
         !training || self.how.is_identity()
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let picture = Picture::of(site.output)?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let picture = Picture::of(context.output)?;
         Ok(Box::new(AugmentingWork {
             how: self.how.clone(),
             seed: self.seed,
-            layer: site.number,
+            layer: context.number,
             picture,
-            len: site.input_len(),
-            scratch: PerThread::new(site.threads, || filled(self.how.scratch(picture), 0.0))?,
+            len: context.input_len(),
+            scratch: PerThread::new(context.threads, || filled(self.how.scratch(picture), 0.0))?,
         }))
     }
 }

@@ -108,7 +108,7 @@ fn layer(class: &str, config: &str) -> Arc<dyn Layer> {
 fn train(class: &str, config: &str, dims: &[usize], x: &[f32], step: &Step, threads: usize) -> Vec<f32> {
     let (layer, shape) = (layer(class, config), Shape::new(dims).unwrap());
     let output = layer.output(&[&shape]).unwrap();
-    let site = Site {
+    let context = BuildContext {
         inputs: &[&shape],
         output: &output,
         isa: Isa::PORTABLE,
@@ -121,7 +121,7 @@ fn train(class: &str, config: &str, dims: &[usize], x: &[f32], step: &Step, thre
         number: 5,
     };
     let mut y = vec![f32::NAN; x.len()];
-    layer.build(&site).unwrap().forward(step, &[], &[x], &mut y).unwrap();
+    layer.build(&context).unwrap().forward(step, &[], &[x], &mut y).unwrap();
     y
 }
 

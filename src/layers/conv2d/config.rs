@@ -21,21 +21,21 @@ pub(in crate::layers) use keys;
 
 /// How windows slide along `N` axes.
 #[derive(Clone, Copy, Debug)]
-pub struct Sliding<const N: usize> {
+pub struct WindowOptions<const N: usize> {
     pub size: [usize; N],
     pub strides: [usize; N],
     pub padding: Padding,
     pub dilation: [usize; N],
 }
 
-impl<const N: usize> Sliding<N> {
+impl<const N: usize> WindowOptions<N> {
     /// By 1, without padding.
     pub fn plain(size: [usize; N]) -> Self {
-        Sliding { size, strides: [1; N], padding: Padding::Valid, dilation: [1; N] }
+        WindowOptions { size, strides: [1; N], padding: Padding::Valid, dilation: [1; N] }
     }
 
     pub fn read(config: &Object<'_>, padding: Padding) -> Result<Self> {
-        Ok(Sliding {
+        Ok(WindowOptions {
             size: config.sizes_or("kernel_size", None)?,
             strides: config.sizes_or("strides", Some([1; N]))?,
             padding,
@@ -45,14 +45,14 @@ impl<const N: usize> Sliding<N> {
 
     /// The same for layers which Keras lets either stride or dilate.
     pub fn read_either(config: &Object<'_>, padding: Padding) -> Result<Self> {
-        let sliding = Self::read(config, padding)?;
+        let windows = Self::read(config, padding)?;
         let above_1 = |sizes: [usize; N]| sizes.iter().any(|&size| size > 1);
-        if above_1(sliding.strides) && above_1(sliding.dilation) {
+        if above_1(windows.strides) && above_1(windows.dilation) {
             let error = Error::new(ErrorKind::Unsupported, "strides and dilation_rate are both above 1");
-            let found = format!("{:?} with strides {:?}", sliding.dilation, sliding.strides);
-            return Err(config.place(error.expected("one of them").found(found), "dilation_rate"));
+            let found = format!("{:?} with strides {:?}", windows.dilation, windows.strides);
+            return Err(config.at_key(error.expected("one of them").found(found), "dilation_rate"));
         }
-        Ok(sliding)
+        Ok(windows)
     }
 
     pub fn write(&self, config: Config) -> Config {
@@ -65,7 +65,7 @@ impl<const N: usize> Sliding<N> {
     }
 }
 
-impl Sliding<2> {
+impl WindowOptions<2> {
     /// The windows along height and width of `[height, width, channels]`; an error where they do not fit.
     pub fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
         windows(input, self.size, self.strides, self.dilation, self.padding)
@@ -159,20 +159,20 @@ fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<Pa
 
 /// What ends a convolution.
 #[derive(Debug)]
-pub struct Ending {
+pub struct BiasAndActivation {
     pub activation: Activation,
     use_bias: bool,
     bias: ParameterOptions,
 }
 
-impl Ending {
+impl BiasAndActivation {
     /// A bias, and an activation.
     pub fn new(activation: Activation) -> Self {
-        Ending { activation, use_bias: true, bias: (Initializer::ZEROS, Regularizer::NONE) }
+        BiasAndActivation { activation, use_bias: true, bias: (Initializer::ZEROS, Regularizer::NONE) }
     }
 
     pub fn read(config: &Object<'_>) -> Result<Self> {
-        Ok(Ending {
+        Ok(BiasAndActivation {
             activation: Activation::read(config, "activation")?,
             use_bias: config.bool_or("use_bias", true)?,
             bias: parameter(config, "bias", Initializer::ZEROS)?,
@@ -184,7 +184,11 @@ impl Ending {
     }
 
     /// `kernels`, each with its name and shape, and behind them the bias, if there is one.
-    pub fn parameters(&self, kernels: &[(&'static str, Vec<usize>, &ParameterOptions)], filters: usize) -> Vec<Parameter> {
+    pub fn parameters(
+        &self,
+        kernels: &[(&'static str, Vec<usize>, &ParameterOptions)],
+        filters: usize,
+    ) -> Vec<Parameter> {
         let kernels = kernels.iter().map(|(name, shape, (initializer, regularizer))| {
             Parameter::trainable(name, shape.clone(), initializer.clone(), *regularizer)
         });

@@ -4,13 +4,13 @@
 //! alone decide, so that every machine takes the same road and finds the same bits.
 
 use super::groups::{Batch, Groups, Passes, learn};
-use super::pass::InputGradient;
 use super::kernel_gradient::KernelGradient;
+use super::pass::InputGradient;
 use crate::error::Result;
 use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::kernels::elementwise::{WherePositive, apply_with};
 use crate::kernels::{Isa, nonzero, rows};
-use crate::layers::{Pass, PerThread, Site, Weight};
+use crate::layers::{BuildContext, Pass, PerThread, Weight};
 use crate::memory::Buffer;
 
 /// The backward pass of a layer, and the memory that takes.
@@ -32,11 +32,14 @@ struct InputGradientMethods {
 }
 
 impl Gradients {
-    pub fn new(size: &ConvShape, site: &Site<'_>) -> Result<Self> {
+    pub fn new(size: &ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         Ok(Gradients {
-            input_gradient: site.input_gradient().then(|| InputGradientMethods::new(size, site)).transpose()?,
-            kernel_gradient: KernelGradient::new(*size, site)?,
-            groups: Groups::new(size.kernel_len(), size.filters, site.batch)?,
+            input_gradient: context
+                .wants_input_gradient()
+                .then(|| InputGradientMethods::new(size, context))
+                .transpose()?,
+            kernel_gradient: KernelGradient::new(*size, context)?,
+            groups: Groups::new(size.kernel_len(), size.filters, context.batch)?,
         })
     }
 
@@ -58,13 +61,13 @@ impl Gradients {
 }
 
 impl InputGradientMethods {
-    fn new(size: &ConvShape, site: &Site<'_>) -> Result<Self> {
+    fn new(size: &ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         let zeros = size.can_skip_zeros();
         let padded = if zeros && size.has_padding() { size.input_len() } else { 0 };
         Ok(InputGradientMethods {
-            all: InputGradient::new(*size, site)?,
+            all: InputGradient::new(*size, context)?,
             by_filter: Buffer::zeros(if zeros { size.kernel_len() } else { 0 })?,
-            padded: PerThread::new(site.threads, || Buffer::zeros(padded))?,
+            padded: PerThread::new(context.threads, || Buffer::zeros(padded))?,
         })
     }
 

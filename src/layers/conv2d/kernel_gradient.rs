@@ -6,7 +6,7 @@ use crate::kernels::conv2d::ConvShape;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::{Isa, rows};
-use crate::layers::{PerThread, Site};
+use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 
 /// The share of the output's gradient that is not zero below which it pays to leave zeros out. On AVX-512, 0.15 of it take a
@@ -32,23 +32,23 @@ pub struct KernelGradient {
 }
 
 impl KernelGradient {
-    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
-        let stride = stride(&size, site.isa);
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
+        let stride = stride(&size, context.isa);
         let whole = stride == size.group_filters();
         let gradient = if whole { 0 } else { size.output_len() / size.group_filters() * stride };
         let image = if size.has_padding() { size.input_len() } else { 0 };
-        let winograd = Winograd::pays_to_kernel(&size, group(site.batch)).then(|| -> Result<_> {
+        let winograd = Winograd::pays_to_kernel(&size, group(context.batch)).then(|| -> Result<_> {
             let pass = Winograd::kernel_gradient_of(&size);
-            Ok((pass, PerThread::new(site.threads, || Buffer::zeros(pass.kernel_gradient_scratch(site.isa)))?))
+            Ok((pass, PerThread::new(context.threads, || Buffer::zeros(pass.kernel_gradient_scratch(context.isa)))?))
         });
-        let zeros = size.may_leave_zeros_out().then(|| PerThread::new(site.threads, || size.zeros_scratch()));
+        let zeros = size.may_leave_zeros_out().then(|| PerThread::new(context.threads, || size.zeros_scratch()));
         Ok(KernelGradient {
             size,
             zeros: zeros.transpose()?,
             by_filter: false,
             winograd: winograd.transpose()?,
-            images: PerThread::new(site.threads, || Buffer::zeros(image))?,
-            gradients: PerThread::new(site.threads, || Buffer::zeros(gradient))?,
+            images: PerThread::new(context.threads, || Buffer::zeros(image))?,
+            gradients: PerThread::new(context.threads, || Buffer::zeros(gradient))?,
             turned: Buffer::zeros(if size.may_leave_zeros_out() { size.kernel_len() } else { 0 })?,
         })
     }

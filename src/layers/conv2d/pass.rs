@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::{ConvShape, Finish};
-use crate::layers::{PerThread, Site};
+use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 
 /// The pass forward with one kernel, and the memory that takes.
@@ -25,15 +25,20 @@ struct Scratch {
 }
 
 impl Forward {
-    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         let winograd = Winograd::is_worthwhile(&size).then(|| Winograd::forward_of(&size));
         let (kernel, tiles) = match &winograd {
-            Some(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
-            None => (size.packed_len(site.isa), 0),
+            Some(winograd) => (winograd.transformed_len(context.isa), winograd.scratch_len(context.isa)),
+            None => (size.packed_len(context.isa), 0),
         };
         let padded = if size.has_padding() { size.input_len() } else { 0 };
         let scratch = || Ok(Scratch { padded: Buffer::zeros(padded)?, tiles: Buffer::zeros(tiles)? });
-        Ok(Forward { size, winograd, kernel: Buffer::zeros(kernel)?, scratch: PerThread::new(site.threads, scratch)? })
+        Ok(Forward {
+            size,
+            winograd,
+            kernel: Buffer::zeros(kernel)?,
+            scratch: PerThread::new(context.threads, scratch)?,
+        })
     }
 
     /// Takes the kernel of the next runs, `[kh, kw, C / groups, F]`.
@@ -86,24 +91,24 @@ enum Method {
 }
 
 impl InputGradient {
-    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         let method = match size.strides {
             _ if Winograd::is_worthwhile(&size) => Method::Winograd(Winograd::input_gradient_of(&size)),
             [1, 1] => Method::Haloed,
             _ => Method::Strided,
         };
-        let packed = size.turned().packed_len(site.isa);
+        let packed = size.turned().packed_len(context.isa);
         let (kernel, scratch) = match &method {
             Method::Haloed => (packed, if size.has_halo() { size.halo_len() } else { 0 }),
             Method::Strided => (packed, 0),
-            Method::Winograd(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
+            Method::Winograd(winograd) => (winograd.transformed_len(context.isa), winograd.scratch_len(context.isa)),
         };
         Ok(InputGradient {
             size,
             method,
             turned: Buffer::zeros(size.kernel_len())?,
             kernel: Buffer::zeros(kernel)?,
-            scratch: PerThread::new(site.threads, || Buffer::zeros(scratch))?,
+            scratch: PerThread::new(context.threads, || Buffer::zeros(scratch))?,
         })
     }
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::kernels::Isa;
 use crate::kernels::conv2d::{ConvShape, Finish, winograd};
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Pass, Site, Step, Weight, Work};
+use crate::layers::{BuildContext, Pass, Step, Weight, Work};
 use crate::memory::Buffer;
 
 /// The convolution; its weights are a kernel, `[kh, kw, C / groups, F]`, and a bias or none.
@@ -26,10 +26,18 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    pub fn new(size: ConvShape, site: &Site<'_>) -> Result<Self> {
-        let gradients = site.training.then(|| Gradients::new(&size, site)).transpose()?;
-        let (forward, zeros) = (Forward::new(size, site)?, Buffer::zeros(size.filters)?);
-        Ok(Convolution { size, relu: site.relu, isa: site.isa, threads: site.threads, forward, gradients, zeros })
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
+        let gradients = context.training.then(|| Gradients::new(&size, context)).transpose()?;
+        let (forward, zeros) = (Forward::new(size, context)?, Buffer::zeros(size.filters)?);
+        Ok(Convolution {
+            size,
+            relu: context.relu,
+            isa: context.isa,
+            threads: context.threads,
+            forward,
+            gradients,
+            zeros,
+        })
     }
 }
 

@@ -106,7 +106,7 @@ impl Case {
     fn passes(&self, isa: Isa, threads: usize) -> Passes {
         let shapes: Vec<&Shape> = self.inputs.iter().collect();
         let gradients = vec![true; shapes.len()];
-        let site = Site {
+        let context = BuildContext {
             inputs: &shapes,
             output: &self.output,
             isa,
@@ -119,7 +119,7 @@ impl Case {
             number: NUMBER,
         };
         let step = STEP;
-        let mut work = self.layer.build(&site).unwrap();
+        let mut work = self.layer.build(&context).unwrap();
         let mut y = vec![f32::NAN; self.batch * self.output.len()];
         let x: Vec<&[f32]> = self.x.iter().map(Vec::as_slice).collect();
         let weights: Vec<&[f32]> = self.weights.iter().map(Vec::as_slice).collect();
@@ -225,7 +225,7 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
         case("Conv2DTranspose", "{filters: 16, kernel_size: 3, padding: 'same'}", &[5, 4, 16]),
     ] {
         let shapes: Vec<&Shape> = case.inputs.iter().collect();
-        let site = Site {
+        let context = BuildContext {
             inputs: &shapes,
             output: &case.output,
             isa: Isa::PORTABLE,
@@ -237,7 +237,7 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
             relu: false,
             number: NUMBER,
         };
-        let mut work = case.layer.build(&site).unwrap();
+        let mut work = case.layer.build(&context).unwrap();
         assert!(work.gates());
         let mut w = case.weights.clone();
         let (step, x, mut y) = (STEP, [&case.x[0][..]], vec![0.0; case.dy.len()]);
@@ -257,7 +257,7 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
 fn a_relu_that_is_taken_over_is_a_relu() {
     for case in Case::all().into_iter().filter(|case| case.layer.fuses_relu()) {
         let shapes: Vec<&Shape> = case.inputs.iter().collect();
-        let site = Site {
+        let context = BuildContext {
             inputs: &shapes,
             output: &case.output,
             isa: Isa::PORTABLE,
@@ -271,7 +271,7 @@ fn a_relu_that_is_taken_over_is_a_relu() {
         };
         let (step, mut y) = (Step::new(0, 0), vec![f32::NAN; case.dy.len()]);
         let [x, weights] = [&case.x, &case.weights].map(|all| all.iter().map(|x| &x[..]).collect::<Vec<_>>());
-        case.layer.build(&site).unwrap().forward(&step, &weights, &x, &mut y).unwrap();
+        case.layer.build(&context).unwrap().forward(&step, &weights, &x, &mut y).unwrap();
         let expected: Vec<f32> = case.passes(Isa::PORTABLE, 1).y.into_iter().map(|y| y.max(0.0)).collect();
         assert_eq!(y, expected, "{}", case.text);
     }

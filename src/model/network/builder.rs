@@ -5,10 +5,10 @@ use super::{Target, Worker};
 use crate::error::{At, Error, Result};
 use crate::graph::{Architecture, Shape};
 use crate::kernels::Isa;
-use crate::layers::{Role, Site};
+use crate::layers::{BuildContext, Role};
 use crate::memory::{self, Buffer};
 use crate::model::parameters::Parameters;
-use crate::model::plan::{Life, Op, Plan, Purpose};
+use crate::model::plan::{Lifetime, Op, Plan, Purpose};
 
 /// Makes the workers of a plan.
 pub struct Builder<'a> {
@@ -33,7 +33,7 @@ impl Builder<'_> {
         };
         let gradients: Vec<bool> =
             op.inputs.iter().map(|&input| self.purpose.training && self.plan.wants_gradient(input)).collect();
-        let site = Site {
+        let context = BuildContext {
             inputs: &inputs,
             output: &call.output,
             isa: self.isa,
@@ -47,9 +47,9 @@ impl Builder<'_> {
         };
         let work = match op.activation {
             Some(activation) => {
-                activation.build(&site).and_then(|work| work.ok_or_else(|| Error::internal("linear is computed")))
+                activation.build(&context).and_then(|work| work.ok_or_else(|| Error::internal("linear is computed")))
             }
-            None => spec.layer.build(&site),
+            None => spec.layer.build(&context),
         };
         let parameters = match op.activation {
             Some(_) => 0..0,
@@ -59,7 +59,7 @@ impl Builder<'_> {
         Ok(Worker {
             work: work.at(format_args!("layer {}", spec.name))?,
             name: spec.name.clone(),
-            moves: states && op.activation.is_none() && site.learns(),
+            moves: states && op.activation.is_none() && context.learns(),
             parameters,
             targets: Vec::new(),
             folded: op
@@ -114,6 +114,6 @@ pub fn makers<'a>(plan: &Plan, works: &'a [Worker], slots: &[usize]) -> Vec<&'a 
 }
 
 /// Every value kept: a life from the first step to the last.
-pub fn always(plan: &Plan) -> Vec<Life> {
-    plan.lives().into_iter().map(|life| Life { start: 0, end: plan.ops.len(), ..life }).collect()
+pub fn whole_pass(plan: &Plan) -> Vec<Lifetime> {
+    plan.lifetimes().into_iter().map(|life| Lifetime { start: 0, end: plan.ops.len(), ..life }).collect()
 }

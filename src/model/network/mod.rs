@@ -11,8 +11,8 @@
 mod builder;
 mod clock;
 pub(crate) mod folded;
-mod learned;
-mod lent;
+mod layer_parameters;
+mod network_parameters;
 
 use super::parameters::Parameters;
 use super::plan::{Op, Plan, Purpose, slots};
@@ -24,11 +24,11 @@ use crate::layers::parallel::{Chunks, for_each};
 use crate::layers::{Activation, Pass, Step, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
-use builder::{Builder, always, assign_targets, buffers, makers};
+use builder::{Builder, assign_targets, buffers, makers, whole_pass};
 use clock::{Clock, Way};
 use folded::Folded;
-use learned::{Learned, learned};
-use lent::{Lent, StepParts};
+use layer_parameters::{LayerParameters, StepParts};
+use network_parameters::{NetworkParameter, network_parameters};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -42,12 +42,12 @@ pub struct Network {
     plan: Plan,
     works: Vec<Worker>,
     /// Of each value, the buffer that holds it, and its length for a sample.
-    held: Vec<Held>,
+    held: Vec<ValueMemory>,
     values: Vec<Buffer>,
     gradients: Vec<Buffer>,
     /// Gradients on their way to a value that has some already.
     more: Buffer,
-    parameters: Vec<Learned>,
+    parameters: Vec<NetworkParameter>,
     /// Gradients that are kept, laid out as the parameters; empty when none is.
     stored: Buffer,
     clock: Clock,
@@ -80,7 +80,7 @@ enum Target {
 
 /// A value's memory.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct ValueMemory {
     len: usize,
     values: usize,
     gradients: usize,
@@ -109,17 +109,17 @@ impl Network {
         purpose: Purpose<'_>,
     ) -> Result<Self> {
         let plan = Plan::new(architecture, purpose);
-        let learned = learned(architecture, parameters, &plan, purpose);
+        let network_parameters = network_parameters(architecture, parameters, &plan, purpose);
         let builder = Builder { architecture, parameters, isa, threads, batch, purpose, plan: &plan };
         let mut works = plan.ops.iter().enumerate().map(|op| builder.worker(op)).collect::<Result<Vec<_>>>()?;
         let more = assign_targets(&plan, &mut works);
         let (value_slots, value_lens) = match purpose.training {
-            true => slots(&always(&plan)),
-            false => slots(&plan.lives()),
+            true => slots(&whole_pass(&plan)),
+            false => slots(&plan.lifetimes()),
         };
-        let gradient_lives = if purpose.training { plan.gradient_lives() } else { Vec::new() };
-        let (gradient_slots, gradient_lens) = slots(&gradient_lives);
-        let held = plan.values.iter().enumerate().map(|(i, value)| Held {
+        let gradient_lifetimes = if purpose.training { plan.gradient_lifetimes() } else { Vec::new() };
+        let (gradient_slots, gradient_lens) = slots(&gradient_lifetimes);
+        let held = plan.values.iter().enumerate().map(|(i, value)| ValueMemory {
             len: value.shape.len(),
             values: value_slots[i],
             gradients: gradient_slots.get(i).copied().unwrap_or(usize::MAX),
@@ -135,13 +135,13 @@ impl Network {
             batch,
             threads,
             isa,
-            wanted: purpose.left,
+            wanted: purpose.omitted,
             held: held.collect(),
             works,
             values,
             gradients,
             more,
-            parameters: learned,
+            parameters: network_parameters,
             stored: Buffer::default(),
             clock: Clock::default(),
             plan,
@@ -159,8 +159,8 @@ impl Network {
     }
 
     /// Whether it serves batches of `batch` samples on `threads` threads, `left` being left out if it ends in it.
-    pub fn serves(&self, batch: usize, threads: usize, left: Option<Activation>) -> bool {
-        self.batch >= batch && self.threads == threads && self.wanted == left
+    pub fn serves(&self, batch: usize, threads: usize, omitted: Option<Activation>) -> bool {
+        self.batch >= batch && self.threads == threads && self.wanted == omitted
     }
 
     /// The most samples it takes at once.
@@ -173,20 +173,20 @@ impl Network {
     }
 
     /// The activation at the end that is left to who reads the output.
-    pub fn left(&self) -> Option<Activation> {
-        self.plan.left
+    pub fn omitted(&self) -> Option<Activation> {
+        self.plan.omitted
     }
 
     /// The output's values for the last `samples` samples that went through, `[B, output]`; [`left`](Self::left) is still to be
     /// taken of them.
     pub fn output(&self, samples: usize) -> &[f32] {
-        let Held { len, values, .. } = self.held[self.plan.output];
+        let ValueMemory { len, values, .. } = self.held[self.plan.output];
         &self.values[values][..samples * len]
     }
 
     /// Takes the activation that was [left](Self::left), if there is one, of what came [out](Self::output).
     pub fn finish(&self, values: &mut [f32]) {
-        if let Some(activation) = self.plan.left {
+        if let Some(activation) = self.plan.omitted {
             activation.apply(self.isa, values, self.width());
         }
     }
@@ -210,7 +210,7 @@ impl Network {
             done.at(format_args!("layer {}", worker.name))?;
         }
         if self.plan.output == 0 {
-            let slot = self.held[0].values; // nothing but what is left, if anything
+            let slot = self.held[0].values; // nothing but what is omitted, if anything
             self.values[slot][..x.len()].copy_from_slice(x);
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Network {
     ) -> Result<()> {
         let samples = x.len() / self.input_len();
         if self.plan.wants_gradient(self.plan.output) {
-            let Held { len, values, gradients } = self.held[self.plan.output];
+            let ValueMemory { len, values, gradients } = self.held[self.plan.output];
             let gradient = &mut self.gradients[gradients][..samples * len];
             gradient.copy_from_slice(&self.values[values][..samples * len]);
             slope(gradient);
@@ -269,8 +269,8 @@ impl Network {
     fn move_statistics(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) -> Result<()> {
         let Network { works, parameters, .. } = self;
         for worker in works.iter_mut().filter(|worker| worker.moves) {
-            let mut lent = Lent::new(&parameters[worker.parameters.clone()], optimize, w, &mut []);
-            worker.work.update_state(&mut lent.without_updates())?;
+            let mut layer = LayerParameters::new(&parameters[worker.parameters.clone()], optimize, w, &mut []);
+            worker.work.update_state(&mut layer.without_updates())?;
         }
         Ok(())
     }
@@ -293,9 +293,9 @@ impl Network {
             return Ok(());
         }
         let range = worker.parameters.clone();
-        let mut lent = Lent::new(&parameters[range.clone()], optimize, w, stored);
-        let mut weights = lent.weights(&mut begun[range]);
-        let Held { len, gradients: slot, .. } = held[op.output];
+        let mut layer = LayerParameters::new(&parameters[range.clone()], optimize, w, stored);
+        let mut weights = layer.weights(&mut begun[range]);
+        let ValueMemory { len, gradients: slot, .. } = held[op.output];
         let dz = std::mem::take(&mut gradients[slot]);
         let mut own: Vec<Buffer> = Vec::new();
         for (&input, _) in op.inputs.iter().zip(&worker.targets).filter(|(_, target)| **target == Target::Value) {
@@ -338,7 +338,7 @@ impl Network {
         }
         // What came out of a fused relu: whoever could has left its zeros out; for the others it is done here.
         for &input in &op.inputs {
-            let Held { len, values: slot, gradients: gradient } = held[input];
+            let ValueMemory { len, values: slot, gradients: gradient } = held[input];
             let last = plan.values[input].takers.iter().find(|&&taker| plan.ops[taker].learns) == Some(&index);
             if plan.values[input].gated && last && plan.wants_gradient(input) && !all_gate(plan, works, input) {
                 gate(*isa, &values[slot][..samples * len], &mut gradients[gradient][..samples * len]);
@@ -387,7 +387,7 @@ impl Network {
     /// Puts the weights' moving average in the place of what the optimizer changes. Of what it does not change, the average
     /// becomes what that is, to begin there should it be changed later.
     pub fn take_average(&self, w: &mut [f32], average: &mut [f32]) {
-        for Learned { range, trainable, .. } in &self.parameters {
+        for NetworkParameter { range, trainable, .. } in &self.parameters {
             let (w, average) = (&mut w[range.clone()], &mut average[range.clone()]);
             match trainable {
                 true => w.copy_from_slice(average),
@@ -417,7 +417,7 @@ impl Network {
             let parameters = self.parameters[worker.parameters.clone()].iter();
             let mut parameters = parameters.map(|p| (p.name, bad(&weights[p.range.clone()])));
             let found = parameters.find_map(|(name, found)| Some((name, found?)));
-            let Held { len, values, .. } = self.held[op.output];
+            let ValueMemory { len, values, .. } = self.held[op.output];
             let (what, found) = found.or_else(|| Some(("output", bad(&self.values[values][..samples * len])?)))?;
             Some((format!("layer {}: {what}", worker.name), found))
         };
@@ -430,7 +430,7 @@ impl Network {
 pub const PREDICTING: Step<'static> = Step::new(0, 0);
 
 /// The values of `input` for `samples` samples; value 0 is the network's input `x`.
-fn value<'a>(input: usize, held: &[Held], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {
+fn value<'a>(input: usize, held: &[ValueMemory], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {
     match input {
         0 => x,
         _ => &values[held[input].values][..samples * held[input].len],

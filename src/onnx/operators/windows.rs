@@ -14,7 +14,7 @@ use serde_json::{Value as Json, json};
 const LARGEST: i64 = 1 << 24;
 
 /// How windows slide over the axes but the channels'.
-struct Sliding {
+struct WindowOptions {
     inputs: Vec<usize>,
     sizes: Vec<usize>,
     strides: Vec<usize>,
@@ -35,12 +35,12 @@ fn sizes(node: &NodeProto, name: &str, len: usize, default: usize, least: i64) -
     }
 }
 
-impl Sliding {
+impl WindowOptions {
     fn read(node: &NodeProto, inputs: &[usize], sizes_: Vec<usize>) -> Result<Self> {
         let len = inputs.len();
         let (strides, dilations) = (sizes(node, "strides", len, 1, 1)?, sizes(node, "dilations", len, 1, 1)?);
         let mut sliding =
-            Sliding { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
+            WindowOptions { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
         match node.text("auto_pad").unwrap_or("NOTSET") {
             "VALID" => (),
             "NOTSET" => {
@@ -136,7 +136,7 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
             .expected(format_args!("{channels} channels"))
             .found(format_args!("{:?} in {groups} groups", weights.dims)));
     }
-    let sliding = Sliding::read(node, &dims[1..], weights.dims[2..].to_vec())?;
+    let sliding = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
     let (padding, input) = match sliding.padding()? {
         Some("causal") if groups > 1 => ("valid", padded(reader, &value, &sliding.pads)?),
         Some(padding) => (padding, value.tensor),
@@ -197,7 +197,7 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
         ));
     }
     let filters = weights.dims[1];
-    let sliding = Sliding::read(node, &dims[1..], weights.dims[2..].to_vec())?;
+    let sliding = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
     let more = sizes(node, "output_padding", 2, 0, 0)?;
     let mut outputs = Vec::new();
     for i in 0..2 {
@@ -248,7 +248,7 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
     if node.ints("kernel_shape").is_none() {
         return Err(Error::new(ErrorKind::Format, "no kernel_shape"));
     }
-    let sliding = Sliding::read(node, &dims[1..], sizes(node, "kernel_shape", axes, 1, 1)?)?;
+    let sliding = WindowOptions::read(node, &dims[1..], sizes(node, "kernel_shape", axes, 1, 1)?)?;
     if sliding.dilations.iter().any(|&dilation| dilation != 1) {
         return Err(unsupported("a pool with dilations", "1", format_args!("{:?}", sliding.dilations)));
     }

@@ -1,6 +1,6 @@
 //! Functions of each element, and softmax.
 
-use super::{Site, scalar};
+use super::{LayerCall, scalar};
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::export::Attribute::{self, Float, Int};
 use crate::onnx::export::{Form, Value, Writer, moved};
@@ -8,7 +8,7 @@ use crate::onnx::layout::permuted;
 use serde_json::Value as Json;
 
 /// Writes an activation of `x`, whose last axis in the network is `axis` in the file.
-pub fn activate(w: &mut Writer, s: &Site<'_>, activation: &str, x: String, axis: i64) -> Result<String> {
+pub fn activate(w: &mut Writer, s: &LayerCall<'_>, activation: &str, x: String, axis: i64) -> Result<String> {
     let name = &s.name;
     let mut node = |operator: &str, inputs: &[&str], attributes: &[(&str, Attribute)]| {
         Ok(w.node(name, operator, inputs, attributes))
@@ -82,13 +82,13 @@ pub fn activate(w: &mut Writer, s: &Site<'_>, activation: &str, x: String, axis:
     }
 }
 
-fn clip(w: &mut Writer, s: &Site<'_>, x: &str, least: f64, most: f64) -> Result<String> {
+fn clip(w: &mut Writer, s: &LayerCall<'_>, x: &str, least: f64, most: f64) -> Result<String> {
     let (least, most) = (w.float(&s.of("min"), least)?, w.float(&s.of("max"), most)?);
     Ok(w.node(&s.name, "Clip", &[x, &least, &most], &[]))
 }
 
 /// `ReLU` with a largest value, a slope below and a threshold.
-pub fn relu(w: &mut Writer, s: &Site<'_>, x: String) -> Result<String> {
+pub fn relu(w: &mut Writer, s: &LayerCall<'_>, x: String) -> Result<String> {
     let (most, slope) = (s.config.get("max_value").and_then(Json::as_f64), s.number("negative_slope")?);
     let threshold = s.number("threshold")?;
     let y = match (slope, threshold) {
@@ -115,7 +115,7 @@ pub fn relu(w: &mut Writer, s: &Site<'_>, x: String) -> Result<String> {
     }
 }
 
-pub fn prelu(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn prelu(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let (alpha, shape) = s.kernel("alpha")?;
     let call = s.input()?;
     let first = w.value(call).made == Form::First && w.value(call).image.is_none();
@@ -130,7 +130,7 @@ pub fn prelu(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "PRelu", &[&x, &slope], &[]), form))
 }
 
-pub fn softmax(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn softmax(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let axis = s.axis(s.int("axis")?, w.value(call).dims.len());
     let x = w.get(call, Form::Last)?;

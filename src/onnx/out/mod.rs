@@ -16,7 +16,7 @@ use crate::model::parameters::Entry;
 use serde_json::{Map, Value as Json};
 
 /// A call of a layer.
-pub struct Site<'a> {
+pub struct LayerCall<'a> {
     /// The call's name.
     pub name: String,
     /// The layer's class.
@@ -33,7 +33,7 @@ pub struct Site<'a> {
 }
 
 /// Writes a layer's nodes.
-type Write = fn(&mut Writer, &Site<'_>) -> Result<Value>;
+type Write = fn(&mut Writer, &LayerCall<'_>) -> Result<Value>;
 
 /// The layers that ONNX can say.
 const LAYERS: &[(&str, Write)] = &[
@@ -104,7 +104,7 @@ pub fn entry(class: &str) -> Result<Write> {
         .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a layer that has no form in ONNX").found(class.to_string()))
 }
 
-impl Site<'_> {
+impl LayerCall<'_> {
     /// A number of the config.
     fn number(&self, key: &str) -> Result<f64> {
         self.config.get(key).and_then(Json::as_f64).ok_or_else(|| Error::internal("a config without a number"))
@@ -163,17 +163,17 @@ impl Site<'_> {
     }
 }
 
-fn input(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+fn input(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     Ok(s.gives(w.name(&s.name), Form::Last))
 }
 
 /// What changes nothing: another name for its input.
-fn same(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+fn same(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     each(w, s, |_, x| Ok(x))
 }
 
 /// A function of each element, in the form that there is.
-fn each(w: &mut Writer, s: &Site<'_>, f: impl FnOnce(&mut Writer, String) -> Result<String>) -> Result<Value> {
+fn each(w: &mut Writer, s: &LayerCall<'_>, f: impl FnOnce(&mut Writer, String) -> Result<String>) -> Result<Value> {
     let call = s.input()?;
     let (made, image) = (w.value(call).made, w.value(call).image.clone());
     let x = w.get(call, made)?;
@@ -182,7 +182,7 @@ fn each(w: &mut Writer, s: &Site<'_>, f: impl FnOnce(&mut Writer, String) -> Res
 }
 
 /// A node with a number as its second input; none where it would change nothing.
-fn scalar(w: &mut Writer, s: &Site<'_>, operator: &str, x: String, number: f64) -> Result<String> {
+fn scalar(w: &mut Writer, s: &LayerCall<'_>, operator: &str, x: String, number: f64) -> Result<String> {
     let idle = if matches!(operator, "Mul" | "Div") { 1.0 } else { 0.0 };
     if number == idle && operator != "Max" && operator != "Min" {
         return Ok(x);

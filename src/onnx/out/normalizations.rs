@@ -1,6 +1,6 @@
 //! Normalizations.
 
-use super::Site;
+use super::LayerCall;
 use crate::error::Result;
 use crate::onnx::export::Attribute::{Float, Int, Ints};
 use crate::onnx::export::{Form, Value, Writer};
@@ -8,7 +8,7 @@ use crate::onnx::layout::inverse;
 use serde_json::Value as Json;
 
 /// As the operator where the axis is the last one, or behind the batch; by a factor and a sum where it is another.
-pub fn batch_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn batch_normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let rank = w.value(call).dims.len();
     let axis = s.axis(s.int("axis")?, rank);
@@ -44,7 +44,7 @@ fn along(axis: usize, rank: usize, len: usize) -> Vec<usize> {
     (0..rank).map(|i| if i == axis { len } else { 1 }).collect()
 }
 
-pub fn normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let rank = w.value(call).dims.len();
     let numbers = |key: &str| -> Vec<f64> {
@@ -71,7 +71,7 @@ pub fn normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
 }
 
 /// By ONNX's normalization of instances: a group's channels are one.
-pub fn group_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn group_normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let dims = w.value(call).dims.clone();
     let rank = dims.len();
@@ -113,7 +113,7 @@ pub fn group_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     }
 }
 
-pub fn layer_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn layer_normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let dims = w.value(call).dims.clone();
     let rank = dims.len();
@@ -141,7 +141,7 @@ pub fn layer_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
 }
 
 /// A node that puts samples' axes in another order.
-fn turned(w: &mut Writer, s: &Site<'_>, x: &str, order: &[usize]) -> String {
+fn turned(w: &mut Writer, s: &LayerCall<'_>, x: &str, order: &[usize]) -> String {
     let order: Vec<i64> = std::iter::once(0).chain(order.iter().map(|&axis| axis as i64 + 1)).collect();
     w.node(&s.name, "Transpose", &[x], &[("perm", Ints(order))])
 }

@@ -292,7 +292,13 @@ mod tests {
         (ConvShape::new(18, 18, 16, 16, [3, 3]), 1),
         (ConvShape::new(9, 12, 17, 40, [3, 3]), 5),
         (ConvShape::new(26, 26, 32, 64, [3, 3]), 2),
-        (ConvShape { padding: Edges { top: 1, bottom: 2, left: 0, right: 1 }, ..ConvShape::new(9, 10, 16, 17, [3, 3]) }, 4),
+        (
+            ConvShape {
+                padding: Edges { top: 1, bottom: 2, left: 0, right: 1 },
+                ..ConvShape::new(9, 10, 16, 17, [3, 3])
+            },
+            4,
+        ),
     ];
 
     fn operands((size, count): (ConvShape, usize)) -> [Vec<f32>; 2] {

@@ -17,31 +17,31 @@ const WEAK: u8 = 32;
 const SPECK: u64 = 20;
 
 /// The figure: its box in the picture, and which cells belong to it.
-pub struct Figure {
+pub struct Digit {
     pub rows: Range<usize>,
     pub columns: Range<usize>,
     grid: Grid,
     keep: Vec<bool>,
 }
 
-impl Figure {
+impl Digit {
     /// Finds it; there is ink somewhere.
     pub fn find(picture: Picture<'_>, ink: &Ink) -> Result<Self> {
         let grid = Grid::of(picture);
         let cells = grid.look(picture, ink)?;
         let keep = grid.without_specks(&cells)?;
-        let mut figure = Figure { rows: picture.height..0, columns: picture.width..0, grid, keep };
+        let mut digit = Digit { rows: picture.height..0, columns: picture.width..0, grid, keep };
         let inked = |grey: &u8| ink.levels[usize::from(*grey)] >= WEAK;
         for y in 0..picture.height {
-            let first = figure.cells(picture, y).find_map(|(x, greys)| Some(x + greys.iter().position(inked)?));
-            let last = figure.cells(picture, y).rev().find_map(|(x, greys)| Some(x + greys.iter().rposition(inked)?));
+            let first = digit.cells(picture, y).find_map(|(x, greys)| Some(x + greys.iter().position(inked)?));
+            let last = digit.cells(picture, y).rev().find_map(|(x, greys)| Some(x + greys.iter().rposition(inked)?));
             let (Some(first), Some(last)) = (first, last) else { continue };
-            figure.rows = figure.rows.start.min(y)..y + 1;
-            figure.columns = figure.columns.start.min(first)..figure.columns.end.max(last + 1);
+            digit.rows = digit.rows.start.min(y)..y + 1;
+            digit.columns = digit.columns.start.min(first)..digit.columns.end.max(last + 1);
         }
-        match figure.rows.is_empty() {
-            true => Err(Error::internal("a figure without a pixel")),
-            false => Ok(figure.with_edges()),
+        match digit.rows.is_empty() {
+            true => Err(Error::internal("a digit without pixels")),
+            false => Ok(digit.with_edges()),
         }
     }
 

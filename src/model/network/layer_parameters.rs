@@ -1,7 +1,7 @@
 //! A layer's parameters lent to it, cut out of all of them, with what becomes of their gradients.
 
 use super::Optimize;
-use super::learned::Learned;
+use super::network_parameters::NetworkParameter;
 use crate::kernels::{AdamStep, Update};
 use crate::layers::Weight;
 use crate::layers::elementwise::CHUNK;
@@ -9,22 +9,22 @@ use crate::layers::parallel::Parts;
 use std::ops::Range;
 
 /// A layer's parameters with what the optimizer needs for them, cut out of the whole.
-pub struct Lent<'a> {
+pub struct LayerParameters<'a> {
     parts: Vec<Part<'a>>,
     step: Option<AdamStep>,
 }
 
 struct Part<'a> {
-    learned: &'a Learned,
+    parameter: &'a NetworkParameter,
     w: &'a mut [f32],
     slots: Vec<&'a mut [f32]>,
     stored: &'a mut [f32],
 }
 
-impl<'a> Lent<'a> {
+impl<'a> LayerParameters<'a> {
     /// Cuts them out.
     pub fn new(
-        parameters: &'a [Learned],
+        parameters: &'a [NetworkParameter],
         optimize: &'a mut Optimize<'_>,
         w: &'a mut [f32],
         stored: &'a mut [f32],
@@ -33,16 +33,16 @@ impl<'a> Lent<'a> {
         let mut w = Cut::new(w);
         let mut slots: Vec<Cut<'a>> = optimize.slots.iter_mut().map(|slot| Cut::new(slot)).collect();
         let mut stored = Cut::new(stored);
-        let parts = parameters.iter().map(|learned| Part {
-            learned,
-            w: w.take(&learned.range),
-            slots: slots.iter_mut().map(|slot| slot.take(&learned.range)).collect(),
-            stored: match learned.is_stored(step.is_some()) && !stored.rest.is_empty() {
-                true => stored.take(&learned.range),
+        let parts = parameters.iter().map(|parameter| Part {
+            parameter,
+            w: w.take(&parameter.range),
+            slots: slots.iter_mut().map(|slot| slot.take(&parameter.range)).collect(),
+            stored: match parameter.is_stored(step.is_some()) && !stored.rest.is_empty() {
+                true => stored.take(&parameter.range),
                 false => &mut [],
             },
         });
-        Lent { parts: parts.collect(), step }
+        LayerParameters { parts: parts.collect(), step }
     }
 
     /// The parameters, whose gradients are nobody's business.
@@ -59,9 +59,9 @@ impl<'a> Lent<'a> {
 
 impl Part<'_> {
     fn weight(&mut self, step: Option<AdamStep>, begun: &mut bool) -> Weight<'_> {
-        let update = match (self.learned.trainable, step) {
+        let update = match (self.parameter.trainable, step) {
             (false, _) => None,
-            (true, fused) if self.learned.is_stored(fused.is_some()) => {
+            (true, fused) if self.parameter.is_stored(fused.is_some()) => {
                 let add = std::mem::replace(begun, true);
                 Some(Update::Store { gradient: self.stored, add })
             }

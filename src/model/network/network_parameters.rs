@@ -8,7 +8,7 @@ use std::ops::Range;
 
 /// A parameter and what becomes of its gradient.
 #[derive(Clone, Debug)]
-pub struct Learned {
+pub struct NetworkParameter {
     pub name: &'static str,
     pub range: Range<usize>,
     pub regularizer: Regularizer,
@@ -19,12 +19,12 @@ pub struct Learned {
 }
 
 /// The parameters, and what is to become of each.
-pub fn learned(
+pub fn network_parameters(
     architecture: &Architecture,
     parameters: &Parameters,
     plan: &Plan,
     purpose: Purpose<'_>,
-) -> Vec<Learned> {
+) -> Vec<NetworkParameter> {
     let uses = |layer: usize| {
         let own = plan.ops.iter().filter(|op| op.activation.is_none());
         own.filter(|op| architecture.calls[op.call].layer == layer).count()
@@ -32,7 +32,7 @@ pub fn learned(
     let of_layer = |(index, layer): (usize, &LayerSpec)| {
         let (trainable, uses) = (purpose.trainable[index], uses(index));
         let pairs = layer.parameters.iter().zip(parameters.of_layer(index));
-        let one = move |(parameter, entry): (&Parameter, &Entry)| Learned {
+        let one = move |(parameter, entry): (&Parameter, &Entry)| NetworkParameter {
             name: parameter.name,
             range: entry.range.clone(),
             // What is frozen adds nothing to the loss, as in Keras.
@@ -45,7 +45,7 @@ pub fn learned(
     architecture.layers.iter().enumerate().flat_map(of_layer).collect()
 }
 
-impl Learned {
+impl NetworkParameter {
     /// Whether its gradient has to be kept, by an optimizer whose step is `fused` or not.
     pub fn is_stored(&self, fused: bool) -> bool {
         self.trainable && (!fused || self.regularizer.is_some() || self.uses > 1)

@@ -3,18 +3,18 @@
 use super::compile::Compiled;
 use super::network::Network;
 use super::score::Tally;
-use crate::data::Truth as Told;
+use crate::data::BatchTargets;
 use crate::error::{At, Result};
 use crate::graph::Shape;
-use crate::losses::{Loss, Wants};
+use crate::losses::{Loss, TargetKind};
 use crate::memory::Buffer;
-use crate::metrics::{Called, Outcome, Truth};
+use crate::metrics::{NamedMetric, Outcome, Truth};
 use std::sync::Arc;
 
 /// A loss and metrics at work, with the memory that takes.
-pub struct Judge {
+pub struct Scorer {
     loss: Arc<dyn Loss>,
-    metrics: Arc<[Called]>,
+    metrics: Arc<[NamedMetric]>,
     /// The length of the output's last axis, and how many rows of that a sample has.
     width: usize,
     rows: usize,
@@ -26,27 +26,27 @@ pub struct Judge {
 
 /// A batch's output, and what is expected of it.
 #[derive(Clone, Copy)]
-pub struct Judged<'a> {
+pub struct ScoredBatch<'a> {
     /// What came out of `network`, `[B, output]`.
     pub network: &'a Network,
     /// Samples in the batch.
     pub samples: usize,
     /// What was expected.
-    pub told: Told<'a>,
+    pub targets: BatchTargets<'a>,
     /// Of each sample, how much it counts; `None`: 1.
     pub weights: Option<&'a [f32]>,
 }
 
-impl Judge {
+impl Scorer {
     /// For batches of up to `batch` samples of such outputs.
     pub fn new(compiled: &Compiled, output: &Shape, batch: usize) -> Result<Self> {
         let width = output.dims().last().copied().unwrap_or(1);
         let (loss, metrics) = (compiled.loss.clone(), compiled.metrics.clone());
         let len = batch.saturating_mul(output.len());
-        let values = loss.wants() == Wants::Values || width == 1;
-        let finished = metrics.iter().any(|called| !called.metric.takes_logits());
+        let values = loss.wants() == TargetKind::Values || width == 1;
+        let finished = metrics.iter().any(|named| !named.metric.takes_logits());
         let buffer = |wanted: bool| Buffer::zeros(if wanted { len } else { 0 }).at("the loss");
-        Ok(Judge {
+        Ok(Scorer {
             loss,
             metrics,
             width,
@@ -62,22 +62,22 @@ impl Judge {
     }
 
     /// The sum of the samples' losses.
-    pub fn loss(&mut self, judged: Judged<'_>) -> f64 {
-        let y = judged.network.output(judged.samples);
-        self.prepare(judged.told, y.len());
-        let absorbed = self.absorbs(judged.network);
-        let truth = self.truth(judged.told, y.len());
+    pub fn loss(&mut self, scored: ScoredBatch<'_>) -> f64 {
+        let y = scored.network.output(scored.samples);
+        self.prepare(scored.targets, y.len());
+        let absorbed = self.absorbs(scored.network);
+        let truth = self.truth(scored.targets, y.len());
         let row = |(i, y): (usize, &[f32])| {
             let value = self.loss.value(truth.row(i, self.width), y, absorbed);
-            judged.weights.map_or(value, |weights| value * f64::from(weights[i / self.rows]))
+            scored.weights.map_or(value, |weights| value * f64::from(weights[i / self.rows]))
         };
         let sum: f64 = y.chunks_exact(self.width).enumerate().map(row).sum();
         sum / self.rows as f64
     }
 
     /// The gradient of the batch's mean loss, of which [`loss`](Self::loss) has just been asked, in the place of the output `y`.
-    pub fn slope(&self, told: Told<'_>, weights: Option<&[f32]>, absorbed: bool, y: &mut [f32]) {
-        let truth = self.truth(told, y.len());
+    pub fn slope(&self, targets: BatchTargets<'_>, weights: Option<&[f32]>, absorbed: bool, y: &mut [f32]) {
+        let truth = self.truth(targets, y.len());
         let all = (y.len() / self.width) as f32;
         for (i, y) in y.chunks_exact_mut(self.width).enumerate() {
             self.loss.slope(truth.row(i, self.width), y, absorbed);
@@ -89,27 +89,27 @@ impl Judge {
     }
 
     /// Takes a batch into account whose loss was `loss`; after [`slope`](Self::slope), for what that is told is gone then.
-    pub fn measure(&mut self, judged: Judged<'_>, loss: f64, tally: &mut Tally) {
-        let Judged { network, samples, told, .. } = judged;
+    pub fn measure(&mut self, scored: ScoredBatch<'_>, loss: f64, tally: &mut Tally) {
+        let ScoredBatch { network, samples, targets, .. } = scored;
         let y = network.output(samples);
-        let left = network.left().filter(|_| !self.finished.is_empty());
-        if left.is_some() {
+        let omitted = network.omitted().filter(|_| !self.finished.is_empty());
+        if omitted.is_some() {
             let all = &mut self.finished[..y.len()];
             all.copy_from_slice(y);
             network.finish(all);
         }
-        let finished = left.map_or(y, |_| &self.finished[..y.len()]);
-        let truth = match told {
-            Told::Values(values) => Truth::Values(values),
-            Told::Labels(labels) if self.width > 1 => Truth::Labels(labels),
-            Told::Labels(labels) => {
+        let finished = omitted.map_or(y, |_| &self.finished[..y.len()]);
+        let truth = match targets {
+            BatchTargets::Values(values) => Truth::Values(values),
+            BatchTargets::Labels(labels) if self.width > 1 => Truth::Labels(labels),
+            BatchTargets::Labels(labels) => {
                 as_numbers(labels, &mut self.prepared);
                 Truth::Values(&self.prepared[..labels.len()])
             }
         };
-        let before = left.map(|left| (y, left));
+        let before = omitted.map(|omitted| (y, omitted));
         let mut kept = &mut tally.kept[..];
-        for Called { metric, .. } in self.metrics.iter() {
+        for NamedMetric { metric, .. } in self.metrics.iter() {
             let (own, rest) = std::mem::take(&mut kept).split_at_mut(metric.kept(self.width));
             kept = rest;
             let y = if metric.takes_logits() { y } else { finished };
@@ -126,26 +126,26 @@ impl Judge {
 
     /// Whether the loss takes the place of the network's last activation.
     pub fn absorbs(&self, network: &Network) -> bool {
-        network.left().is_some_and(|left| self.loss.absorbs(left))
+        network.omitted().is_some_and(|omitted| self.loss.absorbs(omitted))
     }
 
     /// Makes of what is expected what the loss is to be told.
-    fn prepare(&mut self, told: Told<'_>, len: usize) {
-        if self.loss.wants() == Wants::Labels {
+    fn prepare(&mut self, targets: BatchTargets<'_>, len: usize) {
+        if self.loss.wants() == TargetKind::Labels {
             return;
         }
         let all = &mut self.prepared[..len];
-        match told {
-            Told::Values(values) => all.copy_from_slice(values),
-            Told::Labels(labels) => as_numbers(labels, all),
+        match targets {
+            BatchTargets::Values(values) => all.copy_from_slice(values),
+            BatchTargets::Labels(labels) => as_numbers(labels, all),
         }
         self.loss.prepare(all, self.width);
     }
 
     /// What the loss is told, once it is prepared.
-    fn truth<'a>(&'a self, told: Told<'a>, len: usize) -> Truth<'a> {
-        match told {
-            Told::Labels(labels) if self.loss.wants() == Wants::Labels => Truth::Labels(labels),
+    fn truth<'a>(&'a self, targets: BatchTargets<'a>, len: usize) -> Truth<'a> {
+        match targets {
+            BatchTargets::Labels(labels) if self.loss.wants() == TargetKind::Labels => Truth::Labels(labels),
             _ => Truth::Values(&self.prepared[..len]),
         }
     }

@@ -3,7 +3,7 @@
 use super::progress::Output;
 use crate::callbacks::{self, Better, Callback, Host, Metric, Step, Verdict};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::json::Object;
 use crate::memory::Buffer;
 use crate::model::history::{Logs, VALIDATION};
@@ -14,13 +14,13 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The callbacks of a fit.
-pub struct LookingOn {
+pub struct FitCallbacks {
     callbacks: Vec<Box<dyn Callback>>,
     /// What the fit measures, and they.
     names: Arc<[String]>,
 }
 
-impl LookingOn {
+impl FitCallbacks {
     /// Those that `config` lists, found to go with a fit that measures what was compiled.
     pub fn new(config: &Value, compiled: &Compiled, validates: bool) -> Result<Self> {
         let mut callbacks = callbacks::read(config)?;
@@ -34,7 +34,7 @@ impl LookingOn {
             better: Some(better(name.strip_prefix(VALIDATION).unwrap_or(name))),
         };
         let measured = callbacks::check(&mut callbacks, names.iter().map(metric).collect())?;
-        Ok(LookingOn { callbacks, names: measured.into_iter().map(|metric| metric.name).collect() })
+        Ok(FitCallbacks { callbacks, names: measured.into_iter().map(|metric| metric.name).collect() })
     }
 
     /// What is measured, by the fit and by them.
@@ -128,7 +128,7 @@ impl LookingOn {
         output: &mut Output<'_>,
         mut ask: impl FnMut(&mut dyn Callback, &mut dyn Host) -> Result<Verdict>,
     ) -> Result<Verdict> {
-        let mut host = Hosted { model, output };
+        let mut host = FitHost { model, output };
         callbacks::each(&mut self.callbacks, |callback| ask(callback, &mut host))
     }
 }
@@ -139,12 +139,12 @@ fn listed(logs: &Logs) -> callbacks::Logs {
 }
 
 /// A fit, between two of its steps, as its callbacks see it.
-struct Hosted<'a, 'o> {
+struct FitHost<'a, 'o> {
     model: &'a Model,
     output: &'a mut Output<'o>,
 }
 
-impl Host for Hosted<'_, '_> {
+impl Host for FitHost<'_, '_> {
     fn learning_rate(&self) -> Result<f64> {
         self.model.learning_rate()
     }
@@ -169,10 +169,10 @@ impl Host for Hosted<'_, '_> {
         self.model.parameters.entries().iter().map(|entry| (entry.name.clone(), entry.range.clone())).collect()
     }
 
-    fn save(&self, place: &Place, weights_only: bool) -> Result<()> {
+    fn save(&self, path: &FilePath, weights_only: bool) -> Result<()> {
         match weights_only {
-            true => self.model.save_weights_at(place),
-            false => self.model.save_at(place),
+            true => self.model.save_weights_at(path),
+            false => self.model.save_at(path),
         }
     }
 
