@@ -8,7 +8,8 @@ use crate::variables;
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 
-/// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
+/// Receives a piece of text: `len` bytes of UTF-8, also NUL-terminated, valid during the call. `user_data` is the
+/// pointer that was given with the function.
 pub type mnist_write_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, len: usize)>;
 
 /// A place for text, and whose it is.
