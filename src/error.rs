@@ -199,7 +199,7 @@ pub fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
 pub fn one_of(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let mut names = names.into_iter().peekable();
     match names.peek() {
-        None => "no name at all, for there is none".to_string(),
+        None => "no name: there are none".to_string(),
         Some(_) => format!("one of {}", listed(names)),
     }
 }
@@ -259,7 +259,7 @@ mod tests {
     #[test]
     fn a_list_of_names_is_bounded_and_never_blank() {
         let none: [&str; 0] = [];
-        assert_eq!((one_of(none), listed(none)), ("no name at all, for there is none".into(), "nothing".into()));
+        assert_eq!((one_of(none), listed(none)), ("no name: there are none".into(), "nothing".into()));
         assert_eq!(one_of(["a", "b\n"]), "one of a, b\\n");
         let long = "\u{1}".repeat(10_000);
         for names in [vec![long.as_str(); 50], vec!["x"; 100_000]] {

@@ -87,7 +87,7 @@ enum Found {
 
 /// Where in a file which bytes stand, and what it is then.
 const MARKS: [(usize, &[u8], &str); 30] = [
-    (0, b"\x93NUMPY", "one array of numpy's (.npy)"),
+    (0, b"\x93NUMPY", "a single NumPy array (.npy)"),
     (
         0,
         b"version https://git-lfs.github.com",
@@ -145,11 +145,13 @@ fn recognise(start: &[u8]) -> Option<Found> {
         [0x80, 2..=5, b'(' | b')' | b'A'..=b'Z' | b']' | b'c' | b'}' | 0x88..=0x8f | 0x95, ..] => {
             other("a Python pickle")
         }
-        [0x78, 0x01 | 0x9c | 0xda, ..] => other("data of zlib"),
+        [0x78, 0x01 | 0x9c | 0xda, ..] => other("zlib data"),
         // The version of the format, and the tag of what comes next.
         [8, 3..=20, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Some(Found::Ours(Kind::Onnx)),
         [8, 1, 0x12, ..] => other("a TensorFlow model"),
-        [0, ..] if start.len() >= 4 && start.iter().all(|&byte| byte == 0) => other("zeros: what was never written"),
+        [0, ..] if start.len() >= 4 && start.iter().all(|&byte| byte == 0) => {
+            other("only zeros, as in a file that was never written")
+        }
         _ => text(start),
     }
 }

@@ -181,7 +181,7 @@ impl Buffer {
 
 /// A vector of zeros that holds `len` elements from a cache line's start on, and the index where that is.
 pub fn aligned_zeros(len: usize) -> Result<(Vec<f32>, usize)> {
-    let room = len.checked_add(LINE - 1).ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "size past the limit"))?;
+    let room = len.checked_add(LINE - 1).ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "size above the limit"))?;
     let storage = filled(room, 0f32)?;
     let start = storage.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE - 1);
     Ok((storage, start))

@@ -134,7 +134,7 @@ impl Model {
     /// What that gives is what [`predict`](Self::predict) gives, to the bit. All weights are of one moment between two
     /// steps. It takes memory for two copies of the weights.
     ///
-    /// `InvalidArgument` for a prefix that is not the beginning of a name in C, `Unsupported` for a layer that there is not in
+    /// `InvalidArgument` for a prefix that is not valid, `Unsupported` for a layer without code in
     /// C, naming it, and for weights that are no finite numbers.
     pub fn save_c(&self, path: &Path, prefix: &str, options: &Options<'_>) -> Result<()> {
         let path = FilePath::of(path)?;
@@ -158,7 +158,7 @@ fn check_prefix(prefix: &str) -> Result<()> {
     let good = letters && prefix.len() <= LONGEST_PREFIX && prefix.starts_with(|c: char| c.is_ascii_alphabetic());
     match good {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidArgument, "not the beginning of a name in C")
+        false => Err(Error::new(ErrorKind::InvalidArgument, "not a valid prefix for names in C")
             .expected(format_args!("a letter, then letters, digits and `_`, at most {LONGEST_PREFIX} in all"))
             .found(format_args!("`{}`", printable(prefix)))
             .at("argument `prefix`")),
@@ -240,7 +240,7 @@ fn step(model: &Model, weights: &[f32], op: &Op, values: &Values, source: &mut S
     let class = spec.layer.class();
     match LAYERS.iter().find(|(name, _)| *name == class) {
         Some((_, emit)) => emit(&call, source),
-        None => Err(Error::new(ErrorKind::Unsupported, "a layer that there is not in C")
+        None => Err(Error::new(ErrorKind::Unsupported, "the layer has no C code")
             .expected(one_of(LAYERS.iter().map(|(name, _)| name)))
             .found(class)),
     }

@@ -347,7 +347,7 @@ fn line(text: &str, option: &str) -> Result<String> {
     match text.bytes().all(|c| c == b' ' || c.is_ascii_graphic()) && text.len() <= 1000 && !text.ends_with('\\') {
         true => Ok(text.to_string()),
         false => {
-            let error = Error::new(ErrorKind::InvalidArgument, "not what a line of C can end in");
+            let error = Error::new(ErrorKind::InvalidArgument, "not text that fits into one line of C");
             Err(error.expected("at most 1000 printable characters").at(format_args!("option `{option}`")))
         }
     }

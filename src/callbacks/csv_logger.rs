@@ -22,7 +22,7 @@ pub(super) const ENTRY: Entry = ("CSVLogger", &["filename", "separator", "append
     let filename = config.str("filename")?;
     Ok(Box::new(CsvLogger {
         filename: filename.to_string(),
-        separator: config.or("separator", ',', "one letter, no quote and no end of a line", one)?,
+        separator: config.or("separator", ',', "one character other than a quote or a line break", one)?,
         append: config.bool_or("append", false)?,
         path: FilePath::of(Path::new(filename)).map_err(|error| config.at_key(error, "filename"))?,
         text: Vec::new(),

@@ -95,7 +95,7 @@ impl Callback for EarlyStopping {
             self.weights = Buffer::zeros(len)?;
         }
         if self.kept && self.weights.len() != len {
-            let error = Error::new(ErrorKind::Format, "the weights of the best epoch are not there");
+            let error = Error::new(ErrorKind::Format, "the weights of the best epoch are missing");
             return Err(error.expected(len).found(self.weights.len()));
         }
         Ok(if self.stopped_epoch.is_some() { self.stop() } else { Verdict::Continue })

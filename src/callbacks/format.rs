@@ -50,8 +50,7 @@ impl Template {
                 continue;
             }
             let field = from.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-            let (inside, after) =
-                field.ok_or_else(|| wrong("a brace without its other one", "{{ or }} for a brace", from))?;
+            let (inside, after) = field.ok_or_else(|| wrong("an unmatched brace", "{{ or }} for a brace", from))?;
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
             pieces.push(Piece::field(inside)?);
             rest = after;
@@ -94,7 +93,7 @@ impl Piece {
             return Err(wrong("not a name", "epoch, batch or a metric's name", inside));
         }
         let format = Format::parse(format).ok_or_else(|| {
-            wrong("not a format that is read here", "[+][0][width][.precision][d, f or e], as in 02d or .4f", inside)
+            wrong("an unsupported format", "[+][0][width][.precision][d, f or e], as in 02d or .4f", inside)
         })?;
         Ok(Piece::Field { name: name.to_string(), format })
     }
@@ -219,7 +218,7 @@ mod tests {
 
     #[test]
     fn a_field_that_is_wrong_is_named() {
-        assert_eq!(error("a{x"), "field {x: a brace without its other one: expected {{ or }} for a brace");
+        assert_eq!(error("a{x"), "field {x: an unmatched brace: expected {{ or }} for a brace");
         assert!(error("a}x").starts_with("field }x: a brace"));
         for text in ["{}", "{:d}", "{x!r}", "{x.y}", "{x[0]}", "{{{}}}"] {
             assert!(error(text).contains("not a name"), "{text}: {}", error(text));
@@ -238,7 +237,7 @@ mod tests {
             "{x:é}",
             &huge,
         ] {
-            assert!(error(text).contains("not a format that is read here"), "{text}: {}", error(text));
+            assert!(error(text).contains("an unsupported format"), "{text}: {}", error(text));
         }
         assert_eq!(error("{y}"), "field y: was not measured");
         assert_eq!(error("{x:d}"), "field x: not a whole number: expected f or e");

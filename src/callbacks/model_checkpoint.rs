@@ -51,9 +51,9 @@ impl ModelCheckpoint {
     fn read(config: &Object<'_>) -> Result<Self> {
         let filepath = config.str("filepath")?;
         if let Some(end) = NOT_WRITTEN.iter().find(|end| filepath.ends_with(*end)) {
-            let error = Error::new(ErrorKind::Unsupported, "this format is not written").found(end);
+            let error = Error::new(ErrorKind::Unsupported, "this format is not supported").found(end);
             return Err(
-                config.at_key(error.expected("a name with another end: a safetensors file is written"), "filepath")
+                config.at_key(error.expected("another extension: the file is written as safetensors"), "filepath")
             );
         }
         let freq = |value: &Value| match value {

@@ -75,8 +75,10 @@ impl Monitor {
             return Err(error.expected(one_of(metrics.map(|metric| &metric.name))).found(&self.name).at("key monitor"));
         };
         self.better = self.mode.or(metric.better).ok_or_else(|| {
-            let error =
-                Error::new(ErrorKind::InvalidArgument, format!("whether more of {} is better is not known", self.name));
+            let error = Error::new(
+                ErrorKind::InvalidArgument,
+                format!("it is not known whether a higher or a lower {} is better", self.name),
+            );
             error.expected("min or max").found("auto").at("key mode")
         })?;
         Ok(())

@@ -7,7 +7,7 @@ use crate::error::Result;
 use serde_json::{Map, Value, json};
 
 pub(super) const ENTRY: Entry = ("TerminateOnNaN", &["raise_error"], |config| {
-    config.idle("raise_error", |value| value == false, "false: the fit's status tells")?;
+    config.idle("raise_error", |value| value == false, "false: the fit's status reports it")?;
     Ok(Box::new(TerminateOnNan))
 });
 

@@ -72,7 +72,7 @@ impl mnist_error {
         // SAFETY: the caller's.
         if let Some(error) = unsafe { peek_mut(error) } {
             error.status = MNIST_ERROR_OUT_OF_MEMORY;
-            error.message = Cow::Borrowed(c"memory has run out: there is not enough to begin with");
+            error.message = Cow::Borrowed(c"out of memory: not enough to start the call");
         }
     }
 }

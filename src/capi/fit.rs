@@ -187,7 +187,7 @@ impl mnist_fit_options {
             if batches == 0 && epochs == 0 && seconds == 0.0 && !resume {
                 return Ok(None);
             }
-            let what = "is NULL, where there is an interval or something to resume";
+            let what = "is NULL, but an interval or `resume` is set";
             return Err(Error::new(ErrorKind::InvalidArgument, what).at("option `checkpoint_path`"));
         }
         // SAFETY: the caller's.

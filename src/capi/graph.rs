@@ -164,7 +164,7 @@ pub(super) unsafe fn with_ends<R>(
         if input.is_null() && output.is_null() {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "both are NULL: a layer call failed, or nothing was given; mnist_graph_check says which",
+                "both are NULL: a layer function failed (mnist_graph_check reports it), or no tensor was passed",
             )
             .at("arguments `input` and `output`"));
         }

@@ -69,7 +69,7 @@ extern "C" fn guarded(
         Ok(Err(failure)) => failure,
         // Some of the libraries below take it for impossible that memory is refused.
         Err(_) if memory::shortages() != shortages => out_of_memory(),
-        Err(panic) => Error::new(ErrorKind::Internal, format!("a defect of the library: {}", panic_text(&*panic))),
+        Err(panic) => Error::new(ErrorKind::Internal, format!("a bug in the library: {}", panic_text(&*panic))),
     };
     let status = failure.kind() as mnist_status;
     // A message that cannot be made must not end the process: the status stands without it.
@@ -117,7 +117,7 @@ fn out_of_memory() -> Error {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }
 
 #[cfg(test)]

@@ -38,11 +38,11 @@ impl Sink {
     /// each piece of text.
     pub fn check(&self) -> Result<()> {
         if self.process != Process::current() {
-            let what = "this process was forked off inside the call, which is its parent's";
+            let what = "this process was forked inside the call, which belongs to its parent";
             return Err(Error::new(ErrorKind::State, what).expected("the process that made the call"));
         }
         if self.refused.get() {
-            let error = Error::new(ErrorKind::Io, "C's stdout is wide-oriented, and takes no bytes");
+            let error = Error::new(ErrorKind::Io, "stdout is wide-oriented and takes no bytes");
             return Err(error.expected("a stdout without fwide or wprintf, or a function in `write`"));
         }
         Ok(())

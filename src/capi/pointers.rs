@@ -103,7 +103,7 @@ pub unsafe fn borrow<'a, T: Handle>(pointer: *const T, argument: &str) -> Result
     // SAFETY: the caller's.
     unsafe { peek(pointer) }.ok_or_else(|| {
         let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
-        Error::new(ErrorKind::InvalidArgument, "is no such object of this library, or was freed")
+        Error::new(ErrorKind::InvalidArgument, "is not such an object of this library, or was freed")
             .expected(format_args!("a live {name}"))
             .at(format_args!("argument `{argument}`"))
     })
@@ -187,7 +187,7 @@ fn check_array<T>(pointer: *const T, len: usize, argument: &str) -> Result<()> {
     }
     let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
     if bytes.is_none() || !pointer.is_aligned() {
-        return Err(Error::new(ErrorKind::InvalidArgument, "no array can be there")
+        return Err(Error::new(ErrorKind::InvalidArgument, "not a valid array")
             .expected("an aligned pointer and a size that fits the address space")
             .found(format_args!("{len} elements at {pointer:p}"))
             .at(format_args!("argument `{argument}`")));
@@ -207,7 +207,7 @@ pub unsafe fn string<'a>(pointer: *const c_char, argument: &str) -> Result<&'a s
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map_err(|error| {
         Error::new(ErrorKind::InvalidArgument, "is not UTF-8")
-            .found(format_args!("a wrong byte at {}", error.valid_up_to()))
+            .found(format_args!("an invalid byte at {}", error.valid_up_to()))
             .at(format_args!("argument `{argument}`"))
     })
 }

@@ -179,12 +179,12 @@ impl Source for HostSource {
         let told =
             unsafe { (self.fetch)(self.user, indices.as_ptr(), indices.len(), x.as_mut_ptr(), to_labels, to_targets) };
         if before != Process::current() {
-            let what = "this process was forked off inside the call, which is its parent's";
+            let what = "this process was forked inside the call, which belongs to its parent";
             return Err(Error::new(ErrorKind::State, what).expected("the process that made the call"));
         }
         match told {
             0 => Ok(()),
-            told => Err(Error::new(ErrorKind::Io, "the source gave no samples").expected(0).found(told)),
+            told => Err(Error::new(ErrorKind::Io, "the source failed to give samples").expected(0).found(told)),
         }
     }
 }

@@ -109,7 +109,7 @@ impl<R: Read + Seek> Archive<R> {
         let most = if stored { packed } else { super::most_unpacked(packed) };
         match member.size() <= most {
             true => Ok(member),
-            false => Err(Error::new(ErrorKind::Format, "the member claims to unpack to more than is believed")
+            false => Err(Error::new(ErrorKind::Format, "the member claims an implausible unpacked size")
                 .expected(format_args!("at most {most} bytes out of {packed}"))
                 .found(member.size())),
         }
@@ -129,7 +129,7 @@ fn check_method(entry: &ZipFileEntry<'_>) -> Result<()> {
         Some(number) => method_name(number),
         None => return Ok(()),
     };
-    Err(Error::new(ErrorKind::Unsupported, "a member packed in a way that is not there")
+    Err(Error::new(ErrorKind::Unsupported, "a member with an unsupported compression or encryption")
         .expected("stored or deflated")
         .found(found))
 }
@@ -165,7 +165,7 @@ fn damaged(error: ZipError) -> Error {
 }
 
 fn unsound(what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Format, format!("not a sound zip archive: {what}"))
+    Error::new(ErrorKind::Format, format!("not a valid zip archive: {what}"))
 }
 
 /// The bytes of an end record without its comment, and of those that stand before it in a large archive.
@@ -192,14 +192,16 @@ fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<
     let mut tail = memory::filled(last as usize, 0)?;
     file.read_exact(&mut tail).map_err(|error| super::unreadable(error, len - last))?;
     let mut ends = (0..tail.len().saturating_sub(END - 1)).rev().filter(|&at| tail[at..].starts_with(b"PK\x05\x06"));
-    let at = ends.next().ok_or_else(|| unsound("it has no end, as if it were cut short"))?;
+    let at = ends.next().ok_or_else(|| unsound("its end record is missing, as in a truncated file"))?;
     if ends.take(MOST_ENDS).count() == MOST_ENDS {
-        return Err(unsound(format_args!("more than {MOST_ENDS} marks of its end")));
+        return Err(unsound(format_args!("more than {MOST_ENDS} end records")));
     }
     let record = &tail[at..];
     let half = |at| number(record, at, 2);
     if at + END + half(20) as usize > tail.len() {
-        return Err(unsound("its comment ends behind the file").at(format_args!("byte {}", len - last + at as u64)));
+        return Err(
+            unsound("its comment ends after the end of the file").at(format_args!("byte {}", len - last + at as u64))
+        );
     }
     let end = len - last + at as u64;
     let (count, size, offset) = (half(10), number(record, 12, 4), number(record, 16, 4));
@@ -216,10 +218,10 @@ fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<
     };
     walk(file, &directory)?;
     let offset = (directory.end - directory.size).checked_sub(directory.offset);
-    let offset = offset.ok_or_else(|| unsound("its directory is not where its end says"))?;
+    let offset = offset.ok_or_else(|| unsound("its directory is not at the position that its end record states"))?;
     match locator {
         Some(position) if position.checked_add(offset) != Some(directory.end) => {
-            Err(unsound("its end of 64 bits is not where it should be"))
+            Err(unsound("its Zip64 end record is not at the stated position"))
         }
         _ => Ok(offset),
     }
@@ -247,7 +249,7 @@ fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, offset: u6
         }
         return Ok(Directory { count, size: number(&record, 40, 8), offset: number(&record, 48, 8), end: start });
     }
-    Err(unsound("its end of 64 bits is not to be found"))
+    Err(unsound("its Zip64 end record is missing"))
 }
 
 /// Goes through a directory's entries, which must fill it.
@@ -268,7 +270,7 @@ fn walk<R: Read + Seek>(file: &mut BufReader<R>, directory: &Directory) -> Resul
     }
     match left {
         0 => Ok(()),
-        _ => Err(unsound("its directory does not end where its end says")),
+        _ => Err(unsound("its directory does not have the size that its end record states")),
     }
 }
 

@@ -38,7 +38,8 @@ fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
             // A download that was cut short, say, Keras's own included: it would be there for ever.
             fetch(&path).map_err(|error| {
                 let kind = if cfg!(feature = "download") { error.kind() } else { damage.kind() };
-                let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
+                let what =
+                    "the damaged file in Keras's cache was kept: delete it, or replace it by an undamaged mnist.npz";
                 Error::new(kind, format!("{damage}; {what} ({error})"))
             })?;
             read(path)
@@ -62,7 +63,7 @@ fn cached() -> Result<PathBuf> {
     let home = home.or_else(|| variables::home().map(|home| home.join(".keras")));
     let home = home.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "no home directory to look for the data in")
-            .expected(format_args!("KERAS_HOME or {HOME} to be set, in a program with no more rights than its user"))
+            .expected(format_args!("KERAS_HOME or {HOME} to be set, in a program without elevated privileges"))
     })?;
     Ok(home.join("datasets").join("mnist.npz"))
 }
@@ -113,8 +114,9 @@ impl Drop for Folders {
 
 #[cfg(not(feature = "download"))]
 fn fetch(path: &FilePath) -> Result<()> {
-    let error = Error::new(ErrorKind::NotFound, "nothing is downloaded: this library was built without `download`");
-    Err(error.expected("mnist.npz to be put there").at(path))
+    let error =
+        Error::new(ErrorKind::NotFound, "cannot download: the library was built without its feature `download`");
+    Err(error.expected("an mnist.npz at this path").at(path))
 }
 
 #[cfg(test)]

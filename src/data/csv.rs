@@ -56,7 +56,7 @@ impl Table {
             return Err(error.at("byte 0"));
         }
         if matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-            let error = Error::new(ErrorKind::Unsupported, "a text in UTF-16").expected("UTF-8");
+            let error = Error::new(ErrorKind::Unsupported, "text in UTF-16").expected("UTF-8");
             return Err(error.at("byte 0"));
         }
         let first = start.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
@@ -170,7 +170,7 @@ impl Table {
             (_, Some(i)) if all_numbers(i) => Ok((Some(i), false)),
             (&[i], _) => Ok((Some(i), true)),
             (&[_, _, ..], _) => {
-                let error = Error::new(ErrorKind::Format, "several columns of one name").expected("one");
+                let error = Error::new(ErrorKind::Format, "several columns with the same name").expected("one");
                 Err(error.found(format_args!("{} called `{}`", found.len(), printable(wanted))).at(self.record_line()))
             }
             (&[], Some(i)) => Ok((Some(i), true)),
@@ -189,7 +189,7 @@ impl Table {
 fn more<T: Copy + Default>(room: &mut Vec<T>) -> Result<()> {
     let len = room.len();
     if len >= LONGEST {
-        return Err(Error::new(ErrorKind::Format, "a line that does not end, by a quote that is not closed, perhaps")
+        return Err(Error::new(ErrorKind::Format, "the line is too long (an unclosed quote?)")
             .expected(format_args!("at most {LONGEST} bytes")));
     }
     memory::grow(room, len)?;
@@ -224,7 +224,7 @@ impl Samples {
     /// Adds the line that was read last.
     fn add(&mut self, table: &Table) -> Result<()> {
         if table.count != self.columns {
-            return Err(Error::new(ErrorKind::Format, "another number of fields than before")
+            return Err(Error::new(ErrorKind::Format, "wrong number of fields")
                 .expected(self.columns)
                 .found(table.count));
         }
@@ -347,7 +347,7 @@ impl Names {
             Err(_) if name.is_empty() => Err(error("an empty field")),
             Err(_) if name.contains('\0') => Err(error("a NUL in a name")),
             Err(_) if self.0.len() == MOST_NAMES => {
-                let error = Error::new(ErrorKind::Unsupported, "too many classes for a column of names");
+                let error = Error::new(ErrorKind::Unsupported, "too many class names");
                 Err(error.expected(format_args!("at most {MOST_NAMES}")))
             }
             Err(at) => {
@@ -439,7 +439,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_line_and_column() {
         for (text, label, expected) in [
-            ("a,b\n1,2\n1\n", None, "line 3: another number of fields than before: expected 2, found 1"),
+            ("a,b\n1,2\n1\n", None, "line 3: wrong number of fields: expected 2, found 1"),
             ("a,b\n1,2\n\n\n1,x\n", None, "line 5: column 1 (b): not a number: expected a finite number, found `x`"),
             ("1,2\n1,\n", None, "line 2: column 1: not a number: expected a finite number, found nothing"),
             ("1,2\n1,nan\n", None, "line 2: column 1: not a number: expected a finite number, found `nan`"),
@@ -448,9 +448,9 @@ mod tests {
             ("a,b\n1,2\nx,3\n", Some("a"), "line 3: column 0 (a): not a number: expected a finite number, found `x`"),
             ("a,b\nx,2\n,3\n", Some("a"), "line 3: column 0 (a): an empty field: expected the name of a class"),
             ("a,b\n1,2\n", Some("c"), "line 1: no such column: expected one of a, b, or a number below 2, found `c`"),
-            ("a,a\n1,2\n", Some("a"), "line 1: several columns of one name: expected one, found 2 called `a`"),
+            ("a,a\n1,2\n", Some("a"), "line 1: several columns with the same name: expected one, found 2 called `a`"),
             ("a,b\n", None, "a table without samples"),
-            ("a,b\n\"1,2\n3,4\n", None, "line 2: another number of fields than before: expected 2, found 1"),
+            ("a,b\n\"1,2\n3,4\n", None, "line 2: wrong number of fields: expected 2, found 1"),
         ] {
             let error = load(text, label).unwrap_err();
             assert!(error.to_string().contains(expected), "{text:?}: {error}");

@@ -254,7 +254,7 @@ impl Dataset {
     pub(super) fn bad_pixel(&self, pixel: usize, found: f32) -> Error {
         let [_, width, channels] = self.image_shape();
         let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
-        Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can compute with")
+        Error::new(ErrorKind::InvalidArgument, "a pixel is NaN or infinite")
             .expected("a finite one")
             .found(found)
             .at(format_args!("pixel {place:?}"))

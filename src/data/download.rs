@@ -49,7 +49,7 @@ impl Source<'_> {
     }
 
     fn wrong_size(&self) -> Error {
-        Error::new(ErrorKind::Checksum, "not the file that was asked for: wrong size").expected(self.sizes())
+        Error::new(ErrorKind::Checksum, "not the expected file: wrong size").expected(self.sizes())
     }
 }
 
@@ -95,7 +95,7 @@ fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, path: &File
 pub fn address(url: &str) -> Result<Uri> {
     let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https"))).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidArgument, "not the address of a file on the web")
+        Error::new(ErrorKind::InvalidArgument, "not the URL of a file")
             .expected("https://... or http://...")
             .found(format_args!("`{}`", without_password(url)))
     })
@@ -137,7 +137,7 @@ fn check_head<T>(response: &Response<T>, source: &Source<'_>) -> Result<()> {
         return refused("the server sent no file", "http status 200", response.status().as_u16().to_string());
     }
     if let Some(encoding) = header(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return refused("the server sent the file in an encoding that was not asked for", "none", encoding);
+        return refused("the server used a content encoding that was not requested", "none", encoding);
     }
     match header(CONTENT_LENGTH).and_then(|text| text.trim().parse::<u64>().ok()) {
         Some(length) if source.known.iter().all(|known| known.bytes != length) => {
@@ -170,7 +170,7 @@ fn receive(mut body: impl Read, source: &Source<'_>, file: &mut File) -> Result<
 fn check_body(source: &Source<'_>, received: u64, sum: &str) -> Result<()> {
     match source.known.iter().find(|known| known.bytes == received) {
         Some(known) if known.sha256 == sum => Ok(()),
-        Some(known) => Err(Error::new(ErrorKind::Checksum, "not the file that was asked for: wrong SHA-256")
+        Some(known) => Err(Error::new(ErrorKind::Checksum, "not the expected file: wrong SHA-256")
             .expected(known.sha256)
             .found(sum)),
         None if received > source.most() => Err(source.wrong_size().found("more")),

@@ -74,12 +74,12 @@ fn parse<R>(
     }
     let start = 4 + 4 * u64::from(rank);
     let len = dims.iter().try_fold(element.width(), |len, &dim| len.checked_mul(dim)).ok_or_else(|| {
-        Error::new(ErrorKind::Format, "the array is larger than memory can be")
+        Error::new(ErrorKind::Format, "the array is larger than the address space")
             .found(format_args!("{dims:?}"))
             .at("byte 4")
     })? as u64;
     if len > most {
-        return Err(Error::new(ErrorKind::Format, "the array claims to unpack to more than is believed")
+        return Err(Error::new(ErrorKind::Format, "the array claims an implausible size")
             .expected(format_args!("at most {most} bytes"))
             .found(format_args!("{dims:?}"))
             .at("byte 4"));
@@ -87,7 +87,7 @@ fn parse<R>(
     let result = task(element, reader, &dims, start).at(format_args!("an array of {dims:?}"))?;
     let end = start + len;
     check_end(reader, end, || {
-        Error::new(ErrorKind::Format, "more data than the header's counts")
+        Error::new(ErrorKind::Format, "more data than the header's sizes")
             .expected(format_args!("{end} bytes for {dims:?}"))
             .found("more")
             .at(format_args!("byte {end}"))
@@ -104,7 +104,7 @@ fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
         Some(kind) if fits => Ok((Element { kind, big_endian: true }, rank)),
         None if fits => {
             let known = TYPES.map(|(number, _)| format!("{number:#04x}")).join(", ");
-            Err(Error::new(ErrorKind::Unsupported, "elements of a type that is not there")
+            Err(Error::new(ErrorKind::Unsupported, "elements of an unknown type")
                 .expected(format_args!("one of {known}"))
                 .found(format_args!("{number:#04x}")))
         }
@@ -144,7 +144,7 @@ impl<R: BufRead> Gzip<R> {
                     return Ok(());
                 }
                 Some(_) => {
-                    let what = "something follows the end of the gzip file that is neither a gzip file nor zeros";
+                    let what = "after the end of the gzip stream there is neither another one nor zeros";
                     return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
                 }
             }
@@ -240,7 +240,7 @@ mod tests {
             let error = labels(file(&[0, 0, number, 1, 0, 0, 0, 1, 5]).path()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             let text = format!(
-                "byte 0: elements of a type that is not there: expected one of 0x08, 0x09, 0x0b, 0x0c, \
+                "byte 0: elements of an unknown type: expected one of 0x08, 0x09, 0x0b, 0x0c, \
                                 0x0d, 0x0e, found {number:#04x}"
             );
             assert!(error.to_string().ends_with(&text), "{error}");
@@ -265,7 +265,7 @@ mod tests {
         let error = images(file(&[gzip(&IMAGES), b"tail".to_vec()].concat()).path()).unwrap_err().to_string();
         assert!(error.contains("byte 20: damaged data: something follows the end of the gzip file"), "{error}");
         let inside = images(file(&gzip(&[&IMAGES[..], &[0]].concat())).path()).unwrap_err().to_string();
-        assert!(inside.contains("byte 20: more data than the header's counts"), "{inside}");
+        assert!(inside.contains("byte 20: more data than the header's sizes"), "{inside}");
     }
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
         let short = message(&IMAGES[..18]);
         assert!(short.1.contains("byte 18: the data end too soon: expected 4 bytes, found 2"), "{}", short.1);
         let long = message(&[&IMAGES[..], &[1]].concat());
-        assert!(long.1.contains("byte 20: more data than the header's counts"), "{}", long.1);
+        assert!(long.1.contains("byte 20: more data than the header's sizes"), "{}", long.1);
         assert!(message(&[]).1.contains("byte 0: the file is empty"));
         assert!(message(&IMAGES[..10]).1.contains("byte 8: the header ends too soon"));
         let mut claims = IMAGES;

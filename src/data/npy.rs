@@ -81,7 +81,7 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8], at: usize) -> Result<()> {
 /// Takes the dictionary apart: dtype, Fortran order, shape.
 fn parse(text: &str) -> Result<(String, bool, Vec<usize>)> {
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
-    let mut rest = text.trim().strip_prefix('{').ok_or_else(|| format("the header is no dictionary"))?.trim_start();
+    let mut rest = text.trim().strip_prefix('{').ok_or_else(|| format("the header is not a dictionary"))?.trim_start();
     while !rest.starts_with('}') {
         let (key, after) = quoted(rest)?;
         let value = after
@@ -138,7 +138,7 @@ fn boolean(text: &str) -> Result<(bool, &str)> {
 
 /// A tuple of sizes whose product, and whose product in bytes of 16 each, fits.
 fn tuple(text: &str) -> Result<(Vec<usize>, &str)> {
-    let bad = || format("the shape is no tuple of sizes");
+    let bad = || format("the shape is not a tuple of sizes");
     let (inside, rest) = text.strip_prefix('(').and_then(|text| text.split_once(')')).ok_or_else(bad)?;
     let mut dims = Vec::new();
     for size in inside.split(',').map(str::trim) {
@@ -155,7 +155,9 @@ fn tuple(text: &str) -> Result<(Vec<usize>, &str)> {
     let product = dims.iter().try_fold(16usize, |product, &dim: &usize| product.checked_mul(dim));
     match product {
         Some(_) => Ok((dims, rest)),
-        None => Err(format("the array is larger than memory can be").found(format_args!("({})", printable(inside)))),
+        None => {
+            Err(format("the array is larger than the address space").found(format_args!("({})", printable(inside))))
+        }
     }
 }
 

@@ -136,7 +136,7 @@ impl Npz {
             let mut reader = BufReader::with_capacity(1 << 16, file);
             let result = task(&header, &mut reader, header.len as u64)?;
             // The end: nothing follows, and the zip's check sum is compared.
-            check_end(&mut reader, claimed, || Error::new(ErrorKind::Format, "data behind the array's end"))?;
+            check_end(&mut reader, claimed, || Error::new(ErrorKind::Format, "data after the array's end"))?;
             Ok(result)
         })()
         .at(place(name))

@@ -137,7 +137,7 @@ impl Prefetch {
             let filled = catch_unwind(AssertUnwindSafe(|| theirs.fill(&data, &order, batch_size)));
             let mut line = theirs.line.lock();
             if filled.is_err() {
-                line.full.push_back(Err(Error::internal("a panic where a source was asked for samples")));
+                line.full.push_back(Err(Error::internal("a panic while a source was asked for samples")));
             }
             line.ended = true;
             theirs.changed.notify_all();
@@ -182,7 +182,7 @@ impl Ahead {
     /// Waits for the next batch, and takes it for `current`, which is given back.
     fn take(&self, current: &mut Batch) -> Result<()> {
         if self.process != Process::current() {
-            let what = "this process was forked off while samples were asked for ahead, which its parent does";
+            let what = "this process was forked during prefetching, which belongs to its parent";
             return Err(Error::new(ErrorKind::State, what).expected("the process that made the call"));
         }
         let mut line = self.shared.line.lock();

@@ -86,7 +86,7 @@ impl Dataset {
         }
         let classes = classes.unwrap_or(usize::MAX);
         if let Some(at) = labels.iter().position(|&label| label as usize >= classes) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
+            return Err(Error::new(ErrorKind::InvalidArgument, "a label that is not below the number of classes")
                 .expected(format_args!("below {classes}"))
                 .found(labels[at])
                 .at(sample(numbers, at)));
@@ -143,7 +143,7 @@ pub(super) mod tests {
         fn fetch(&self, indices: &[u64], x: &mut [f32], labels: &mut [u32], targets: &mut [f32]) -> Result<()> {
             self.asked.lock().extend(indices);
             if indices.iter().any(|&i| Some(i) == self.bad) {
-                return Err(Error::new(ErrorKind::Io, "the source gave no samples"));
+                return Err(Error::new(ErrorKind::Io, "the source failed to give samples"));
             }
             for (n, &i) in indices.iter().enumerate() {
                 x[2 * n..][..2].copy_from_slice(&[i as f32, -(i as f32)]);
@@ -191,7 +191,12 @@ pub(super) mod tests {
         let mut batch = Batch::new(&data, 4).unwrap().checked(Some(2));
         assert!(batch.fill(&data, &[0, 1]).is_ok());
         let error = batch.fill(&data, &[0, 5]).unwrap_err().to_string();
-        assert!(error.starts_with("sample 5 of the source: a label past the class count: expected below 2"), "{error}");
+        assert!(
+            error.starts_with(
+                "sample 5 of the source: a label that is not below the number of classes: expected below 2"
+            ),
+            "{error}"
+        );
         let mut data = data.slice(4, 10).unwrap();
         data.normalize(2e-38).unwrap(); // 4 becomes 2e38, and 10 no float
         let error = batch.fill(&data, &[0, 6]).unwrap_err().to_string();

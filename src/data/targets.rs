@@ -134,7 +134,7 @@ impl Dataset {
                 .found(weights.len()));
         }
         if let Some(i) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no weight of a sample")
+            return Err(Error::new(ErrorKind::InvalidArgument, "not a valid sample weight")
                 .expected("0 or more, and finite")
                 .found(weights[i])
                 .at(format_args!("sample {i}")));
@@ -214,7 +214,7 @@ impl Dataset {
         let what = match self.targets {
             Targets::None => "the dataset has neither labels nor targets",
             Targets::FetchedLabels | Targets::FetchedValues(_) => {
-                "a source's labels and targets are known when it is asked for their samples, and not kept"
+                "a source's labels and targets are not kept in memory"
             }
             Targets::Labels(_) => "the dataset has labels, not targets",
             Targets::Values { .. } => "the dataset has targets, not labels",
@@ -235,7 +235,7 @@ impl Dataset {
 /// gives the number of one of them.
 pub(super) fn check_targets(values: &[f32], each: usize, number: impl Fn(usize) -> usize) -> Result<()> {
     match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(Error::new(ErrorKind::InvalidArgument, "a target is not a number one can compute with")
+        Some(at) => Err(Error::new(ErrorKind::InvalidArgument, "a target is NaN or infinite")
             .expected("a finite one")
             .found(values[at])
             .at(format_args!("sample {}, target {}", number(at / each), at % each))),
@@ -277,7 +277,7 @@ mod tests {
         assert_eq!(samples().with_labels(vec![1; 4]).unwrap_err().kind(), ErrorKind::Shape);
         for bad in [-1.0, f32::NAN, f32::INFINITY] {
             let error = samples().with_weights(vec![1.0, bad, 1.0]).unwrap_err();
-            assert!(error.to_string().starts_with("sample 1: no weight of a sample: "), "{error}");
+            assert!(error.to_string().starts_with("sample 1: not a valid sample weight: "), "{error}");
         }
     }
 

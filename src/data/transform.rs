@@ -190,7 +190,7 @@ impl Dataset {
         let len = mean.len();
         self.check_statistics(len)?;
         if deviation.len() != len {
-            return Err(Error::internal("other deviations than means"));
+            return Err(Error::internal("different numbers of means and deviations"));
         }
         self.check_finite()?;
         let count = (self.len() * (self.image_len() / len)) as f64;
@@ -290,7 +290,7 @@ impl Dataset {
         })?;
         let strides = [old[1] * old[2], old[2], 1];
         let (new, steps) = (axes.map(|axis| old[axis]), axes.map(|axis| strides[axis]));
-        let mut places = memory::reserve(len).at("the places of a sample's pixels")?;
+        let mut places = memory::reserve(len).at("the permutation of a sample's pixels")?;
         for i in 0..new[0] {
             for j in 0..new[1] {
                 places.extend((0..new[2]).map(|k| (i * steps[0] + j * steps[1] + k * steps[2]) as u32));
@@ -323,7 +323,7 @@ pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
 pub(crate) fn check_divisor(divisor: f32) -> Result<()> {
     match divisor.is_finite() && divisor != 0.0 {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
+        false => Err(Error::new(ErrorKind::InvalidArgument, "not a valid divisor")
             .expected("a finite number other than 0")
             .found(divisor)
             .at("argument `divisor`")),

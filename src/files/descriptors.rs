@@ -120,7 +120,7 @@ pub fn opened(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
             return Ok(file);
         }
     }
-    Err(io::Error::new(io::ErrorKind::ResourceBusy, "there is no descriptor but those of standard input and output"))
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "no descriptor is free except 0, 1 and 2"))
 }
 
 /// Windows' error for a file that somebody has open and does not share.

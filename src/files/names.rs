@@ -75,10 +75,10 @@ fn check_name(name: &str) -> Result<()> {
     }
     let refused = |what| Err(Error::new(ErrorKind::InvalidArgument, what).found(format_args!("`{}`", printable(name))));
     if name.contains(':') {
-        return refused("names a second content of a file (an alternate stream)");
+        return refused("names an alternate data stream");
     }
     if name.contains(|c: char| c.is_ascii_control() || "<>\"|?*".contains(c)) {
-        return refused("has a character that no name on Windows has");
+        return refused("has a character that Windows does not allow in names");
     }
     match name.ends_with(['.', ' ']) {
         true => refused("ends in a dot or a space, which Windows leaves out"),

@@ -101,7 +101,7 @@ fn expect_name(path: &Path) -> Result<()> {
     let last = bytes.rsplit(|&byte| std::path::is_separator(byte.into())).next().unwrap_or_default();
     let what = match last {
         b"" | b"." | b".." => "not the name of a file",
-        _ if super::temporary::is_ours(last) => "a name that temporary files have",
+        _ if super::temporary::is_ours(last) => "a name that is reserved for temporary files",
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::InvalidArgument, what).expected("a path that ends in a file's name"))
@@ -152,7 +152,7 @@ fn expect_allowed(path: &Path) -> Result<()> {
     match again(|| Ok(accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?)).map_err(|e| Errno::from_io_error(&e)) {
         Ok(()) | Err(Some(Errno::NOSYS | Errno::INVAL)) => (),
         Err(Some(Errno::ROFS)) => return refused("the file system is read-only"),
-        Err(_) => return refused("no right to write to it"),
+        Err(_) => return refused("no permission to write to it"),
     }
     if is_mount_point(path) {
         let error = Error::new(ErrorKind::Io, "cannot be replaced: something is mounted there");
@@ -167,7 +167,7 @@ fn expect_allowed(path: &Path) -> Result<()> {
     const DELETE: u32 = 0x0001_0000; // who has it open has to share this, or no other can take its name
     let to_write = patiently(|| opened(|| File::options().write(true).open(path)));
     if to_write.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-        return refused("no right to write to it");
+        return refused("no permission to write to it");
     }
     let to_replace = patiently(|| opened(|| File::options().access_mode(DELETE).open(path)));
     if to_replace.is_err_and(|error| error.raw_os_error() == Some(SHARING_VIOLATION)) {

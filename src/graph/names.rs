@@ -22,7 +22,7 @@ impl Names {
     /// A name that was given, which must be free, and fit to begin a tensor's, `name/kernel`.
     pub fn check<'a>(&self, name: &'a str) -> Result<&'a str> {
         if !(1..=100).contains(&name.len()) || name.chars().any(|c| c.is_control() || c == '/') {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no layer can be called so")
+            return Err(Error::new(ErrorKind::InvalidArgument, "not a valid name of a layer")
                 .expected("1 to 100 bytes without `/` and control characters")
                 .found(format_args!("`{}`", printable(name)))
                 .at("key name"));

@@ -107,7 +107,7 @@ fn blank(all: &Histogram) -> Error {
     let (darkest, lightest) = (greys().next().unwrap_or(0), greys().next_back().unwrap_or(0));
     Error::new(ErrorKind::InvalidArgument, "no digit found")
         .expected(format_args!(
-            "one that differs from its ground by {LEAST} levels or more, and by more than its noise"
+            "one that differs from its background by {LEAST} levels or more, and by more than the noise"
         ))
         .found(format_args!("levels from {darkest} to {lightest}"))
 }

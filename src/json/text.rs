@@ -53,7 +53,7 @@ struct Within(usize);
 impl Within {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.0 {
-            0 => Err(E::custom(format_args!("more than {DEEPEST} objects and lists inside each other"))),
+            0 => Err(E::custom(format_args!("objects and lists nested deeper than {DEEPEST} levels"))),
             left => Ok(Within(left - 1)),
         }
     }
@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for Within {
         while let Some(key) = object.next_key::<String>()? {
             let value = object.next_value_seed(within)?;
             if map.contains_key(&key) {
-                return Err(serde::de::Error::custom(format_args!("the key {} stands twice", printable(&key))));
+                return Err(serde::de::Error::custom(format_args!("duplicate key {}", printable(&key))));
             }
             map.insert(key, value);
         }

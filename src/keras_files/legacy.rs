@@ -15,7 +15,7 @@ const TRAINING: &str = "training_config";
 /// The model that the file's root group describes.
 pub fn describe(root: &Group<'_, '_>) -> Result<Described> {
     let Some(mut model) = json_of(root, MODEL)? else {
-        let error = Error::new(ErrorKind::Format, "not a whole model: it has weights, if anything");
+        let error = Error::new(ErrorKind::Format, "not a whole model: at most weights");
         return Err(error.expected("a model_config").at(format_args!("attribute {MODEL}")));
     };
     modern(&mut model);

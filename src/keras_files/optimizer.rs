@@ -122,7 +122,7 @@ pub fn read(
     }
     let optimizer = &*compiled.optimizer;
     if is_legacy && optimizer.class() == "Nadam" {
-        let error = Error::new(ErrorKind::Unsupported, "Nadam as it was before Keras 2.11, which had another formula");
+        let error = Error::new(ErrorKind::Unsupported, "Nadam of Keras before 2.11, which used another formula");
         return Err(error.at("optimizer"));
     }
     // Keras makes the variables at the first step: a layer that was frozen after it has some all the same.

@@ -154,8 +154,8 @@ fn every_form_of_a_dataset_gives_its_numbers_or_is_named() {
         ("latest-parts", "a layout of version 4 in chunks"),
         ("latest-parts-gzip", "a layout of version 4 in chunks"),
         ("latest-growing", "a layout of version 4 in chunks"),
-        ("fletcher32", "data packed by fletcher32"),
-        ("lzf", "data packed by lzf"),
+        ("fletcher32", "data compressed by fletcher32"),
+        ("lzf", "data compressed by lzf"),
         ("integers", "wrong dtype: expected float32, found int32"),
     ] {
         let read = read_weights(&bytes(&format!("forms/{form}.h5")), &model.architecture, &model.parameters);

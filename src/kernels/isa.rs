@@ -76,7 +76,9 @@ impl Isa {
         match name {
             "avx512" | "avx2" | "relaxed" | "portable" => {
                 Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
-                    Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
+                    Error::new(ErrorKind::Unsupported, "this machine does not have this instruction set")
+                        .found(name)
+                        .at(at)
                 })
             }
             _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown instruction set")

@@ -91,7 +91,7 @@ unsafe fn one<V: Simd, T: Tiled>(work: &mut T, row: usize, rows: usize, vectors:
         ($($c:literal: $($r:literal)*;)*) => {
             match (vectors, rows) {
                 $($(($c, $r) if $c <= V::TILE_VECTORS && $r <= V::tile_rows($c) => unsafe { work.tile::<V, $r, $c>(row) },)*)*
-                _ => debug_assert!(rows == 0, "no tile of {rows} x {vectors}"),
+                _ => debug_assert!(rows == 0, "unsupported tile of {rows} x {vectors}"),
             }
         };
     }

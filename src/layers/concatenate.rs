@@ -42,7 +42,7 @@ impl Layer for Concatenate {
         for input in &inputs[1..] {
             let alike = |(i, (a, b)): (usize, (&usize, &usize))| i == axis || a == b;
             if input.dims().len() != dims.len() || !dims.iter().zip(input.dims()).enumerate().all(alike) {
-                let error = Error::new(ErrorKind::Shape, "inputs of shapes that do not go together");
+                let error = Error::new(ErrorKind::Shape, "inputs whose shapes do not fit each other");
                 return Err(error.expected(format_args!("{} but for axis {}", inputs[0], self.axis)).found(input));
             }
             dims[axis] = dims[axis].saturating_add(input.dims()[axis]);

@@ -70,7 +70,7 @@ impl Conv2dTranspose {
             let dilation = if size[i] == 1 { 1 } else { dilation[i] };
             let more = self.output_padding.map(|more| more[i]);
             Axis::transposed(input.dims()[i], size[i], strides[i], dilation, padding, more).ok_or_else(|| {
-                let error = Error::new(ErrorKind::Shape, "no output has this input under such windows");
+                let error = Error::new(ErrorKind::Shape, "no output shape leads to this input shape");
                 error.expected("another output_padding, kernel_size or strides").found(input)
             })
         };

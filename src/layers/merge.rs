@@ -62,7 +62,7 @@ impl Layer for Merge {
         }
         inputs[1..].iter().try_fold(inputs[0].clone(), |all, &input| match broadcast::common(&all, input) {
             Some(dims) => Shape::new(&dims),
-            None => Err(Error::new(ErrorKind::Shape, "inputs of shapes that do not go together")
+            None => Err(Error::new(ErrorKind::Shape, "inputs whose shapes do not fit each other")
                 .expected(format_args!("{all}, or 1 in the place of a size"))
                 .found(input)),
         })
@@ -77,7 +77,7 @@ impl Layer for Merge {
             true => Ok(Input::Same),
             false => broadcast::places(shape.dims(), context.output.dims())?
                 .map(|places| Input::Spread { len: shape.len(), places })
-                .ok_or_else(|| Error::internal("inputs that do not go together")),
+                .ok_or_else(|| Error::internal("inputs that do not fit each other")),
         };
         let inputs = context.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
         let piece = if inputs.iter().all(|input| matches!(input, Input::Same)) { CHUNK } else { PIECE };

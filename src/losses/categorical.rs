@@ -88,7 +88,7 @@ impl Loss for Crossentropy {
         match output.dims().len() {
             1 => Ok(()),
             _ if !self.sparse => Ok(()),
-            _ => Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
+            _ => Err(Error::new(ErrorKind::Shape, "the loss needs a row of classes from the last layer")
                 .expected("[classes]")
                 .found(output)),
         }

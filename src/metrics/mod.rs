@@ -209,7 +209,7 @@ fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
         let name = named.config.str("name")?;
         let good = (1..=100).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
         if !good || name == "loss" || name.starts_with("val_") {
-            let error = Error::new(ErrorKind::InvalidArgument, "no metric can be called so");
+            let error = Error::new(ErrorKind::InvalidArgument, "not a valid name of a metric");
             let expected =
                 "1 to 100 bytes without `/` and control characters, not `loss`, and not beginning with `val_`";
             return Err(named.config.at_key(error.expected(expected).found(crate::error::printable(name)), "name"));

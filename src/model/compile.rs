@@ -50,7 +50,7 @@ impl Compiled {
         let CompileOptions { optimizer, loss, metrics } = options;
         optimizer.check()?;
         if architecture.layers.iter().all(|layer| layer.parameters.is_empty()) {
-            let error = Error::new(ErrorKind::Unsupported, "the model has nothing that could be trained");
+            let error = Error::new(ErrorKind::Unsupported, "the model has no weights to train");
             return Err(error.expected("a layer with weights"));
         }
         loss.check(end(architecture), architecture.output()).at(place(architecture))?;
@@ -62,7 +62,7 @@ impl Compiled {
     pub fn classifier(architecture: &Architecture) -> Result<Self> {
         let output = architecture.output();
         if output.dims().len() != 1 {
-            return Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
+            return Err(Error::new(ErrorKind::Shape, "the loss needs a row of classes from the last layer")
                 .expected("[classes]")
                 .found(output)
                 .at(place(architecture)));

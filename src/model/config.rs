@@ -130,7 +130,7 @@ impl Position {
                 value.as_array()?.iter().map(|name| name.as_str().map(str::to_string)).collect()
             })?;
             callbacks.states = object.get("callbacks", "a list", |value| value.as_array().cloned())?;
-            let weights = object.get("weights", "a list of as many truth values", |value| {
+            let weights = object.get("weights", "a list of as many booleans", |value| {
                 value.as_array().filter(|list| list.len() == callbacks.states.len())
             })?;
             callbacks.weights = weights.iter().map(|there| (*there == true).then(Arc::default)).collect();

@@ -326,7 +326,7 @@ impl Model {
         }
         let mut state = self.state.write();
         if let Some(schedule) = state.compiled()?.optimizer.schedule() {
-            let error = Error::new(ErrorKind::State, "the optimizer's schedule says the learning rate");
+            let error = Error::new(ErrorKind::State, "the learning rate is set by the optimizer's schedule");
             let expected = "an optimizer whose learning_rate is a number";
             return Err(error.expected(expected).found(schedule.class()).at("model"));
         }

@@ -232,11 +232,11 @@ impl<'a> Orders<'a> {
         let (below, above) = calls.next().ok_or_else(|| Error::internal("a layer without a call"))?;
         let unknown = |what: String| {
             let error = Error::new(ErrorKind::Unsupported, what);
-            Err(error.expected("a Flatten between pictures and features, and no other change of their order"))
+            Err(error.expected("only a Flatten between images and features"))
         };
         if let Order::Unknown(call) = below {
             let since = &self.architecture.layers[self.architecture.calls[*call].layer].name;
-            return unknown(format!("in which order its input lies in PyTorch cannot be told since layer {since}"));
+            return unknown(format!("the order of its input in PyTorch is not known after layer {since}"));
         }
         match calls.all(|(b, a)| b == below && a == above) {
             true => Ok((below.clone(), above.clone())),
@@ -415,8 +415,8 @@ mod tests {
         assert!(text.starts_with("Unsupported: argument `data`: there is more than one way to take them"), "{text}");
         assert!(text.ends_with("found modules a, b for layers dense, dense_1"), "{text}");
         let text = message(model.load_weights_memory(&state_dict(&tensors[..2])));
-        let expected = "NotFound: argument `data`: layer dense_1: no module of PyTorch's holds what the layer does: \
-                        expected weight [2, 2], bias [2], found none that is left";
+        let expected = "NotFound: argument `data`: layer dense_1: no module of the PyTorch file has the tensors of the layer: \
+                        expected weight [2, 2], bias [2], found none left";
         assert_eq!(text, expected);
         let more = [&tensors[..], &[("c.weight", &[9]), ("c.bias", &[9])]].concat();
         let text = message(model.load_weights_memory(&state_dict(&more)));
@@ -424,7 +424,7 @@ mod tests {
                         found c (bias [9] weight [9])";
         assert_eq!(text, expected);
         let text = message(model.load_weights_memory(&state_dict(&[("a.weight", &[2]), ("a.weight_g", &[2])])));
-        assert!(text.contains("tensor a.weight_g: a tensor that no layer here has in PyTorch"), "{text}");
+        assert!(text.contains("tensor a.weight_g: a tensor that no layer of the model has in PyTorch"), "{text}");
         assert_eq!(weight(&model, "dense/kernel"), before);
     }
 
@@ -446,10 +446,7 @@ mod tests {
         assert_eq!(weight(&model, "dense/kernel"), [0.0, 2.0, 1.0, 3.0]);
         for (map, expected) in [
             (half.clone(), "Shape: : tensor rest: unexpected tensor"),
-            (
-                with("rest", json!("dense/bias")),
-                "InvalidArgument: : key rest: weight dense/bias: stands in the map already",
-            ),
+            (with("rest", json!("dense/bias")), "InvalidArgument: : key rest: weight dense/bias: is in the map twice"),
             (with("rest", json!("dense/gamma")), "NotFound: : key rest: the model has none of that name"),
             (with("rest", json!(3)), "NotFound: : key rest: the model has none of that name"),
             (with("x", json!("dense")), "NotFound: : key x: the file has no such tensor or module"),
@@ -482,7 +479,7 @@ mod tests {
             let model = Model::new(&graph, x, y, "model").unwrap();
             let text = message(model.load_weights_memory(&state_dict(&[("a.weight", &[2, 12]), ("a.bias", &[2])])));
             let expected =
-                format!("in which order its input lies in PyTorch cannot be told since layer {}", class.to_lowercase());
+                format!("the order of its input in PyTorch is not known after layer {}", class.to_lowercase());
             assert!(text.contains("Unsupported: argument `data`: layer dense: ") && text.contains(&expected), "{text}");
         }
     }

@@ -207,7 +207,8 @@ impl<'a> Saved<'a> {
         let compiled = compiled.map(|options| Compiled::from_config(&options, &architecture).at("key compile"));
         let compiled = compiled.transpose()?;
         if learning_rate.is_some() && compiled.as_ref().is_some_and(|options| options.optimizer.schedule().is_some()) {
-            let error = Error::new(ErrorKind::Format, "the optimizer's schedule says it").expected("null");
+            let error =
+                Error::new(ErrorKind::Format, "the learning rate is set by the optimizer's schedule").expected("null");
             return Err(object.at_key(error, "learning_rate"));
         }
         let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
@@ -294,7 +295,7 @@ impl<'a> Saved<'a> {
         for (name, column) in names.iter().zip(&columns) {
             let wrong = |&(epoch, value): &(usize, &f64)| !measured(name, epoch) && value.to_bits() != NOTHING;
             if let Some((epoch, found)) = column.iter().enumerate().find(wrong) {
-                let error = Error::new(ErrorKind::Format, "a value of an epoch after which nothing was validated");
+                let error = Error::new(ErrorKind::Format, "a validation value for an epoch without validation");
                 return Err(error
                     .expected("NaN")
                     .found(found)

@@ -105,7 +105,7 @@ pub fn count(dims: &[usize]) -> Option<usize> {
 pub fn read(tensor: &TensorProto, beside: Option<&FilePath>) -> Result<Constant> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
     let Some((len, dims)) = dims.and_then(|dims| Some((count(&dims)?, dims))) else {
-        let error = Error::new(ErrorKind::Format, "sizes that are none");
+        let error = Error::new(ErrorKind::Format, "invalid sizes");
         return Err(error.found(format_args!("{:?}", &tensor.dims[..tensor.dims.len().min(8)])));
     };
     let raw = match tensor.data_location {
@@ -147,7 +147,7 @@ fn listed<T: Copy, U>(list: &[T], len: usize, number: impl Fn(T) -> U) -> Result
 }
 
 fn wrong_length(expected: usize, found: usize) -> Error {
-    let error = Error::new(ErrorKind::Format, "its data are of another length");
+    let error = Error::new(ErrorKind::Format, "its data have another length");
     error.expected(format_args!("{expected} numbers")).found(found)
 }
 
@@ -172,7 +172,7 @@ fn external(tensor: &TensorProto, beside: Option<&FilePath>) -> Result<Bytes> {
         let size = file.size()?;
         let length = length.unwrap_or(size.saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > size) {
-            return Err(Error::new(ErrorKind::Format, "its data end behind the file")
+            return Err(Error::new(ErrorKind::Format, "its data end after the end of the file")
                 .expected(format_args!("at most {size} bytes"))
                 .found(format_args!("{length} from {offset} on")));
         }

@@ -44,7 +44,7 @@ fn visit(mut bytes: &[u8], fields: &Fields, left: &mut usize) -> Result<()> {
         })?;
         let len = decode_varint(&mut bytes).map_err(damaged)?;
         let Some((message, rest)) = usize::try_from(len).ok().and_then(|len| bytes.split_at_checked(len)) else {
-            let error = Error::new(ErrorKind::Format, "a message ends behind the file");
+            let error = Error::new(ErrorKind::Format, "a message ends after the end of the file");
             return Err(error.expected(format_args!("at most {} bytes", bytes.len())).found(len));
         };
         if !inner.0.is_empty() {
@@ -57,5 +57,5 @@ fn visit(mut bytes: &[u8], fields: &Fields, left: &mut usize) -> Result<()> {
 
 /// What is no ONNX file.
 pub fn damaged(error: prost::DecodeError) -> Error {
-    Error::new(ErrorKind::Format, "no ONNX file, or a damaged one").found(error)
+    Error::new(ErrorKind::Format, "not an ONNX file, or a damaged one").found(error)
 }

@@ -64,7 +64,8 @@ pub fn read(file: Bytes, beside: Option<&FilePath>) -> Result<Model> {
     count::check(&file)?;
     let len = file.len();
     let model = ModelProto::decode(file).map_err(count::damaged)?;
-    let graph = model.graph.as_ref().ok_or_else(|| Error::new(ErrorKind::Format, "no ONNX file: no graph"))?;
+    let graph =
+        model.graph.as_ref().ok_or_else(|| Error::new(ErrorKind::Format, "not an ONNX file: it has no graph"))?;
     let opset = opset(&model)?;
     if graph.node.len() > MOST_NODES {
         let error = Error::new(ErrorKind::Unsupported, "too many nodes").expected(format_args!("at most {MOST_NODES}"));
@@ -323,7 +324,7 @@ impl<'f> Reader<'f> {
     /// Counts numbers that are copied, so that a small file cannot make many of its few.
     fn charge(&mut self, len: usize) -> Result<()> {
         self.left = self.left.checked_sub(len).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "the nodes use the same numbers too often")
+            Error::new(ErrorKind::Unsupported, "the nodes use the same weights too often")
                 .expected(format_args!("{MOST_COPIES} times in the mean"))
         })?;
         Ok(())
@@ -334,8 +335,11 @@ impl<'f> Reader<'f> {
         let name = named(node, index).unwrap_or_default();
         self.values.get(name).cloned().ok_or_else(|| {
             let known = self.initializers.contains_key(name) || self.constants.contains_key(name);
-            let what =
-                if known { "a constant where a value of the input is expected" } else { "an input that nothing gives" };
+            let what = if known {
+                "a constant where a value of the input is expected"
+            } else {
+                "an input that no node computes"
+            };
             Error::new(if known { ErrorKind::Unsupported } else { ErrorKind::Format }, what).found(printable(name))
         })
     }
@@ -462,7 +466,7 @@ impl NodeProto {
         if let Some(floats) = self.attribute("value_floats").map(|attribute| attribute.floats.clone()) {
             return Ok(Constant { dims: vec![floats.len()], data: Data::Floats(floats) });
         }
-        Err(Error::new(ErrorKind::Unsupported, "a constant of a kind that is not supported"))
+        Err(Error::new(ErrorKind::Unsupported, "an unsupported kind of constant"))
     }
 }
 

@@ -97,7 +97,7 @@ impl Value {
         let rank = self.order.len() as i64 + 1;
         let at = if axis < 0 { axis.saturating_add(rank) } else { axis };
         usize::try_from(at - 1).ok().and_then(|at| self.order.get(at).copied()).ok_or_else(|| {
-            let error = Error::new(ErrorKind::Unsupported, "an axis that is the batch's, or none");
+            let error = Error::new(ErrorKind::Unsupported, "not an axis of a sample");
             error.expected(format_args!("1 to {}", rank - 1)).found(axis)
         })
     }
@@ -153,7 +153,7 @@ impl Reader<'_> {
 
     /// Values whose axes are in one order: the first one's.
     pub fn alike(&mut self, values: &[Value]) -> Result<Vec<Value>> {
-        let first = values.first().ok_or_else(|| Error::internal("values that are none"))?;
+        let first = values.first().ok_or_else(|| Error::internal("an invalid constant"))?;
         if values.iter().all(|value| (&value.order, &value.image) == (&first.order, &first.image)) {
             return Ok(values.to_vec());
         }

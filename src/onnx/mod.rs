@@ -45,7 +45,7 @@ const START: usize = 4096;
 /// The model as an ONNX file's bytes. Memory: twice its weights.
 ///
 /// # Errors
-/// `Unsupported` for a layer that has no form in ONNX, naming it, and for more than 2 GiB; `OutOfMemory`.
+/// `Unsupported` for a layer that cannot be expressed in ONNX (the message names it), and for more than 2 GiB; `OutOfMemory`.
 pub fn write(model: &Model) -> Result<Vec<u8>> {
     export::write(model)
 }

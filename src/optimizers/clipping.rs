@@ -31,7 +31,7 @@ impl Clipping {
         let [clipnorm, global_clipnorm, clipvalue] = KEYS.map(number);
         let clipping = Clipping { clipnorm: clipnorm?, global_clipnorm: global_clipnorm?, clipvalue: clipvalue? };
         if let Some(key) = KEYS.iter().filter(|key| config.has(key)).nth(1) {
-            let error = Error::new(ErrorKind::InvalidArgument, "more than one way of clipping");
+            let error = Error::new(ErrorKind::InvalidArgument, "more than one kind of clipping");
             return Err(config.at_key(error.expected("one of clipnorm, global_clipnorm and clipvalue"), key));
         }
         Ok(clipping)

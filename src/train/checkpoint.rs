@@ -105,11 +105,11 @@ fn epoch_and_batch(position: &Position) -> (usize, usize) {
 /// Makes sure that a file is of this model and that its fit had this plan.
 fn check<'a>(saved: Saved<'a>, model: &Model, plan: &Plan) -> Result<Saved<'a>> {
     if [Some(&plan.data), plan.validation.as_ref()].into_iter().flatten().any(Samples::are_nameless) {
-        let what = "nothing tells whether the samples of a source without an identity are the checkpoint's";
+        let what = "a source without an identity cannot be matched with the checkpoint's samples";
         return Err(Error::new(ErrorKind::InvalidArgument, what).expected("an `identity` in its mnist_source"));
     }
     let Some(position) = saved.position() else {
-        let error = Error::new(ErrorKind::InvalidArgument, "a model that no fit has begun with");
+        let error = Error::new(ErrorKind::InvalidArgument, "a model without the position of a fit");
         return Err(error.expected("a checkpoint of a fit").found("null").at("key fit").at("metadata model"));
     };
     let same = |kind, what, at: &str, expected: Value, found: Value| match difference(&expected, &found) {

@@ -32,7 +32,7 @@ impl ClassWeight {
                 .found(weights.len()));
         }
         if data.weights().is_some() {
-            return Err(error("the samples of the dataset have weights of their own").expected("either of both"));
+            return Err(error("the samples of the dataset have weights of their own").expected("one of the two"));
         }
         let each = data.targets().map_or(1, |(_, shape)| shape.iter().product());
         let of = ClassWeight { weights: weights.to_vec(), each, batch: Vec::new() };

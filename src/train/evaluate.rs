@@ -67,7 +67,7 @@ impl Model {
     fn confusion<'a>(&self, data: &Dataset, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
         let Some(place) = place else { return Ok(None) };
         if data.target_kind() != TargetKind::Labels || self.architecture.output().dims().len() != 1 {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix is of classes and labels")
+            return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix needs classes and labels")
                 .expected("a model that gives a row of classes, and labels")
                 .found(format_args!("an output of {}", self.architecture.output()))
                 .at("option `confusion`"));
@@ -155,7 +155,7 @@ impl Model {
             (wants, found) => {
                 let (kind, what) = match found {
                     TargetKind::None => (ErrorKind::InvalidArgument, "the dataset has neither labels nor targets"),
-                    _ => (ErrorKind::Shape, "the dataset does not tell what the loss has to know"),
+                    _ => (ErrorKind::Shape, "the dataset's labels or targets do not fit the loss"),
                 };
                 let found = match found {
                     TargetKind::Values(shape) => format!("targets of {shape:?}"),
@@ -183,10 +183,12 @@ fn check_truth(truth: BatchTargets<'_>, compiled: &Compiled, classes: usize) -> 
     let bad = |&(_, &label): &(usize, &u32)| label as usize >= classes;
     match labels.iter().enumerate().find(bad).filter(|_| compiled.loss.wants() == LossTargets::Labels) {
         None => Ok(()),
-        Some((i, label)) => Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
-            .expected(format_args!("below {classes}"))
-            .found(label)
-            .at(format_args!("label {i}"))),
+        Some((i, label)) => {
+            Err(Error::new(ErrorKind::InvalidArgument, "a label that is not below the number of classes")
+                .expected(format_args!("below {classes}"))
+                .found(label)
+                .at(format_args!("label {i}")))
+        }
     }
 }
 

@@ -162,7 +162,8 @@ fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Da
     }
     let train = (data.len() as f64 * (1.0 - share)).floor() as usize;
     if train == 0 || train == data.len() {
-        return Err(error("leaves no sample on one side").expected(format_args!("a share of {} samples", data.len())));
+        return Err(error("leaves no samples for training or for validation")
+            .expected(format_args!("a share of {} samples", data.len())));
     }
     Ok((data.slice(0, train)?, Some(data.slice(train, data.len() - train)?)))
 }

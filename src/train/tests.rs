@@ -185,7 +185,10 @@ fn a_schedule_says_the_learning_rate_and_nobody_else() {
     bad["learning_rate"] = json!(0.1);
     rewrite(&path, &to, &[("model", &bad.to_string())]);
     let error = Model::load(&to).err().unwrap();
-    assert!(error.to_string().contains("key learning_rate: the optimizer's schedule says it"), "{error}");
+    assert!(
+        error.to_string().contains("key learning_rate: the learning rate is set by the optimizer's schedule"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -110,7 +110,7 @@ impl Watch {
     pub fn end(mut self) -> (Option<Divergence>, Option<Buffer>) {
         let back = self.age.is_some() && !self.may_go_on();
         if let Some(found) = self.found.as_mut().filter(|_| back) {
-            found.kept = Some("the model has the last good weights again, the optimizer begins anew");
+            found.kept = Some("the last good weights were restored, the optimizer state was discarded");
         }
         (self.found, back.then_some(self.good))
     }

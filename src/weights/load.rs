@@ -91,8 +91,9 @@ impl<R: Read + Seek> TensorFile<R> {
         };
         let names = self.table.offset_keys();
         Err(match names.iter().find(is_cut) {
-            Some(name) => Error::new(ErrorKind::Format, "the file ends before it does")
-                .at(format_args!("tensor {}", printable(name))),
+            Some(name) => {
+                Error::new(ErrorKind::Format, "the file ends inside it").at(format_args!("tensor {}", printable(name)))
+            }
             None => Error::new(ErrorKind::Format, "the header's tensors do not end where the file ends"),
         }
         .found(format_args!("{len} bytes")))
@@ -179,7 +180,7 @@ impl<R: Read + Seek> TensorFile<R> {
         let mut names = self.names();
         names.sort();
         let tensor = |name: String| {
-            let info = self.table.info(&name).ok_or_else(|| Error::internal("a tensor of no name"))?;
+            let info = self.table.info(&name).ok_or_else(|| Error::internal("a tensor without a name"))?;
             Ok(PyTorchTensor { shape: info.shape.clone(), name })
         };
         names.into_iter().map(tensor).collect()
@@ -201,7 +202,7 @@ impl<R: Read + Seek> TensorFile<R> {
 /// The file has become shorter since its header was read.
 fn shrunk(error: std::io::Error) -> Error {
     match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Format, "the file ends before it does"),
+        std::io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Format, "the file ends inside it"),
         _ => Error::io(error),
     }
 }

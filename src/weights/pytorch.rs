@@ -187,7 +187,7 @@ fn groups(file: &[PyTorchTensor]) -> Result<BTreeMap<&str, Vec<usize>>> {
             (_, COUNTER) => (),
             (module, leaf) if LEAVES.contains(&leaf) => groups.entry(module).or_default().push(i),
             _ => {
-                let error = Error::new(ErrorKind::Shape, "a tensor that no layer here has in PyTorch");
+                let error = Error::new(ErrorKind::Shape, "a tensor that no layer of the model has in PyTorch");
                 let error = error.expected(format_args!("modules of {}, or a map of names", listed(LEAVES)));
                 return Err(error.at(format_args!("tensor {}", printable(&tensor.name))));
             }
@@ -206,9 +206,9 @@ fn check_counts(kinds: &BTreeMap<Signature<'_>, (Vec<Group<'_>>, Vec<&Module>)>)
     };
     match (too_few, too_many) {
         (Some((groups, modules)), others) => {
-            let others = others.map_or("none that is left".to_string(), left);
+            let others = others.map_or("none left".to_string(), left);
             let module = modules[groups.len()];
-            Err(Error::new(ErrorKind::NotFound, "no module of PyTorch's holds what the layer does")
+            Err(Error::new(ErrorKind::NotFound, "no module of the PyTorch file has the tensors of the layer")
                 .expected(module.describe())
                 .found(printable(&others))
                 .at(format_args!("layer {}", module.layer.1)))
@@ -239,7 +239,7 @@ fn sort(groups: &mut [Group<'_>], modules: &[&Module], follows: &impl Fn(usize, 
     if chain && groups.windows(2).all(told) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Unsupported, "there is more than one way to take them, for they hold the same")
+    Err(Error::new(ErrorKind::Unsupported, "they hold the same tensors, so there are several assignments")
         .expected("a map of names, or names that differ in their numbers alone, of layers in a row")
         .found(format_args!(
             "modules {} for layers {}",
@@ -333,7 +333,7 @@ impl<'m> Taken<'m, '_> {
     fn leave(&mut self, tensor: usize) -> Result<()> {
         match self.tensors.insert(tensor) {
             true => Ok(()),
-            false => Err(Error::new(ErrorKind::InvalidArgument, "stands in the map already")
+            false => Err(Error::new(ErrorKind::InvalidArgument, "is in the map twice")
                 .at(format_args!("tensor {}", printable(&self.file[tensor].name)))),
         }
     }
@@ -341,7 +341,7 @@ impl<'m> Taken<'m, '_> {
     fn take(&mut self, tensor: usize, part: &'m Part) -> Result<()> {
         self.leave(tensor)?;
         if !self.weights.insert(part.weight.0) {
-            let error = Error::new(ErrorKind::InvalidArgument, "stands in the map already");
+            let error = Error::new(ErrorKind::InvalidArgument, "is in the map twice");
             return Err(error.at(format_args!("weight {}", part.weight.1)));
         }
         self.pairs.push(pair(self.file, tensor, part)?);

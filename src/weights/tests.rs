@@ -200,7 +200,7 @@ fn a_shortened_file_names_the_tensor_it_ends_in() {
     for (missing, tensor) in [(1, "dense/kernel"), (24, "dense/kernel"), (25, "dense/bias"), (36, "dense/bias")] {
         let short = &bytes[..bytes.len() - missing];
         let error = parse_bytes(short, &sample_wanted()).unwrap_err();
-        let text = format!("tensor {tensor}: the file ends before it does: found {} bytes", short.len());
+        let text = format!("tensor {tensor}: the file ends inside it: found {} bytes", short.len());
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Format, text));
     }
     let error = parse_bytes(&bytes[..40], &sample_wanted()).unwrap_err();

@@ -187,7 +187,7 @@ def loss_cases():
 
 
 def regularize(model):
-    """The same network, with a penalty that no weight of a sample multiplies."""
+    """The same network, with a penalty that not a valid sample weight multiplies."""
     text = json.loads(model.to_json())
     penalty = {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.05}, "registered_name": None}
     text["config"]["layers"][-1]["config"]["kernel_regularizer"] = penalty

@@ -62,7 +62,7 @@ fn a_wrong_file_is_told_from_none() {
     other[0] ^= 1;
     let wrong = failure(answer("200 OK", FILE.len(), &other));
     assert_eq!(wrong.kind(), ErrorKind::Checksum);
-    assert!(wrong.to_string().contains("not the file that was asked for: wrong SHA-256: expected"), "{wrong}");
+    assert!(wrong.to_string().contains("not the expected file: wrong SHA-256: expected"), "{wrong}");
     assert_eq!(failure(answer("200 OK", 64, &[FILE, FILE].concat())).kind(), ErrorKind::Checksum);
     assert_eq!(failure(answer("200 OK", 5, &FILE[..5])).kind(), ErrorKind::Checksum, "a whole file, but shorter");
     assert_eq!(failure(answer("200 OK", FILE.len(), &FILE[..5])).kind(), ErrorKind::Network, "cut");

@@ -67,7 +67,7 @@ fn texts<'a>(file: &Hdf5<'a>, kind: Kind, count: u64, body: &mut Cursor<'a>) -> 
     for _ in 0..count {
         let mut element = Cursor::new(body.take(kind.bytes())?);
         let bytes = match kind {
-            Kind::Text { bytes: 0 } => return Err(Error::new(ErrorKind::Format, "texts of no length")),
+            Kind::Text { bytes: 0 } => return Err(Error::new(ErrorKind::Format, "strings of length 0")),
             Kind::Text { .. } => {
                 let end = element.rest().iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
                 &element.rest()[..end]
@@ -78,7 +78,8 @@ fn texts<'a>(file: &Hdf5<'a>, kind: Kind, count: u64, body: &mut Cursor<'a>) -> 
             }
             _ => return Err(unsupported("an attribute of kind", "text", kind)),
         };
-        let text = std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a text that is no UTF-8"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a string that is not UTF-8"))?;
         push(&mut texts, text)?;
     }
     Ok(texts)
@@ -101,7 +102,7 @@ impl<'a> Heap<'a> {
             return Err(Error::new(ErrorKind::Format, "no such object in the heap").found(number));
         };
         bytes.get(..len as usize).ok_or_else(|| {
-            Error::new(ErrorKind::Format, "a text that is longer than its place").expected(bytes.len()).found(len)
+            Error::new(ErrorKind::Format, "a string that is longer than its field").expected(bytes.len()).found(len)
         })
     }
 }
@@ -110,7 +111,7 @@ impl<'a> Heap<'a> {
 fn objects<'a>(file: &Hdf5<'a>, at: u64) -> Result<Vec<(u32, &'a [u8])>> {
     let mut head = file.marked(at, 16, b"GCOL")?;
     head.skip(4)?;
-    let len = head.u64()?.checked_sub(16).ok_or_else(|| Error::new(ErrorKind::Format, "a heap of no length"))?;
+    let len = head.u64()?.checked_sub(16).ok_or_else(|| Error::new(ErrorKind::Format, "a heap of length 0"))?;
     let mut rest = file.cursor(at + 16, len)?;
     let mut objects = Vec::new();
     while rest.rest().len() >= 16 {

@@ -160,7 +160,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
 
     /// The error for a dataset of which so many bytes are there.
     fn cut(&self, found: u64) -> Error {
-        Error::new(ErrorKind::Format, "its data are not all there")
+        Error::new(ErrorKind::Format, "its data are incomplete")
             .expected(format_args!("{} bytes", self.len))
             .found(found)
     }
@@ -170,7 +170,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
         let filters = self.filters().at("filters")?;
         let rank = usize::from(layout.u8()?).wrapping_sub(1);
         let tree = layout.u64()?;
-        let wrong = || Error::new(ErrorKind::Format, "chunks that do not go with the dataset's shape");
+        let wrong = || Error::new(ErrorKind::Format, "chunks that do not match the dataset's shape");
         if rank != self.shape.len() {
             return Err(wrong());
         }
@@ -201,7 +201,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
             let offsets = chunk.offsets(self.file, rank)?;
             // In the grid's order, each once: then none is missing.
             let number = place(&offsets, &sizes, &grid).filter(|&number| last.is_none_or(|last| last < number));
-            last = Some(number.ok_or_else(|| Error::new(ErrorKind::Format, "a chunk out of its place"))?);
+            last = Some(number.ok_or_else(|| Error::new(ErrorKind::Format, "a chunk at a wrong position"))?);
             self.unpack(&chunk, &filters, &mut bytes, &mut spare)?;
             self.rows(&offsets, &sizes, &bytes, &mut take);
         }
@@ -229,7 +229,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
                 3 => return Err(unsupported("data packed by", "gzip and shuffle", "fletcher32")),
                 4 => return Err(unsupported("data packed by", "gzip and shuffle", "szip")),
                 32000 => return Err(unsupported("data packed by", "gzip and shuffle", "lzf")),
-                id => return Err(unsupported("data packed by filter", "gzip and shuffle", id)),
+                id => return Err(unsupported("data compressed by filter", "gzip and shuffle", id)),
             });
         }
         Ok(filters)
@@ -272,8 +272,8 @@ impl<'f, 'a> Dataset<'f, 'a> {
         match next {
             Some(Filter::Deflate) => {
                 let mut unpacked = ZlibDecoder::new(packed);
-                unpacked.read_exact(bytes).map_err(|_| damaged("packed data are damaged"))?;
-                if unpacked.read(&mut [0]).map_err(|_| damaged("packed data are damaged"))? != 0 {
+                unpacked.read_exact(bytes).map_err(|_| damaged("the compressed data are damaged"))?;
+                if unpacked.read(&mut [0]).map_err(|_| damaged("the compressed data are damaged"))? != 0 {
                     return Err(damaged("a chunk is longer than it should be"));
                 }
                 next = filters.next();

@@ -38,7 +38,7 @@ impl<'a> Hdf5<'a> {
 
     /// `len` bytes at an address.
     pub fn take(&self, at: u64, len: u64) -> Result<&'a [u8]> {
-        let outside = || Error::new(ErrorKind::Format, "it lies outside of the file").at(format_args!("byte {at}"));
+        let outside = || Error::new(ErrorKind::Format, "it lies outside the file").at(format_args!("byte {at}"));
         let range = usize::try_from(at).ok().zip(at.checked_add(len).and_then(|end| usize::try_from(end).ok()));
         let bytes = range.and_then(|(start, end)| self.bytes.get(start..end)).ok_or_else(outside)?;
         self.look(len.max(1))?;
@@ -48,7 +48,7 @@ impl<'a> Hdf5<'a> {
     /// Counts `len` bytes that are looked at, again maybe.
     pub fn look(&self, len: u64) -> Result<()> {
         let left = self.left.get().checked_sub(len).ok_or_else(|| {
-            Error::new(ErrorKind::Format, "its parts refer to each other in circles, or too often")
+            Error::new(ErrorKind::Format, "its structures refer to each other in a cycle, or too often")
                 .expected(format_args!("at most {LOOKS} times the file's length to read"))
         })?;
         self.left.set(left);

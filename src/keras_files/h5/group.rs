@@ -183,7 +183,7 @@ impl<'a> Heap<'a> {
 
 /// A name that is text.
 fn text(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a name that is no UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a name that is not UTF-8"))
 }
 
 /// The names under a node of a group's tree.

@@ -151,7 +151,7 @@ impl<'n> Writer<'n> {
                 let elements = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
                 let width = if matches!(data, Data::Integer(_)) { 8 } else { 4 };
                 if elements.is_none_or(|elements| elements as u64 * width != data.len()) {
-                    return Err(Error::internal("a dataset of another length than its shape"));
+                    return Err(Error::internal("a dataset whose length does not match its shape"));
                 }
                 let mut space = vec![2, shape.len() as u8, 0, if shape.is_empty() { 0 } else { 1 }];
                 space.extend(shape.iter().flat_map(|&size| (size as u64).to_le_bytes()));

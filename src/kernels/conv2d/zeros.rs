@@ -127,7 +127,7 @@ unsafe fn cover_patch<V: Simd, P: Patch>(work: &mut P, runs: usize, vectors: usi
                 ($($r:literal $c:literal;)*) => {
                     match (high, wide) {
                         $(($r, $c) if $r * $c <= V::SUMS => unsafe { work.part::<V, $r, $c>(run, vector) },)*
-                        _ => debug_assert!(false, "no part of {high} x {wide}"),
+                        _ => debug_assert!(false, "unsupported patch of {high} x {wide}"),
                     }
                 };
             }

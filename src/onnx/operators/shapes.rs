@@ -98,14 +98,14 @@ pub fn gather<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let (data, indices) = (reader.weights(node, 0)?, reader.weights(node, 1)?);
     let numbers = data.ints()?;
     if data.dims.len() != 1 || node.int("axis").unwrap_or(0) != 0 || indices.len() > MOST {
-        return Err(unsupported("a gather of what is no shape", "a row", format_args!("{:?}", data.dims)));
+        return Err(unsupported("a gather of a value that is not a shape", "a row", format_args!("{:?}", data.dims)));
     }
     let pick = |&at: &i64| {
         let at = if at < 0 { at.saturating_add(numbers.len() as i64) } else { at };
         usize::try_from(at).ok().and_then(|at| numbers.get(at).copied())
     };
     let picked: Option<Vec<i64>> = indices.ints()?.iter().map(pick).collect();
-    let picked = picked.ok_or_else(|| Error::new(ErrorKind::Format, "a place behind the end"))?;
+    let picked = picked.ok_or_else(|| Error::new(ErrorKind::Format, "an index after the end"))?;
     reader.give_constant(node, Constant { dims: indices.dims.clone(), data: Data::Ints(picked) })
 }
 
@@ -272,7 +272,7 @@ pub fn squeeze<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let left: Vec<usize> = (1..=dims.len()).filter(|i| !out.contains(i)).map(|i| dims[i - 1]).collect();
     if out.contains(&0) || left.is_empty() {
         return Err(unsupported(
-            "the batch is taken away, or all but it",
+            "the batch axis is removed, or all other axes are",
             "some axis that stays",
             format_args!("{out:?}"),
         ));
@@ -286,7 +286,7 @@ pub fn unsqueeze<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
     let axes = axes(reader, node)?.ok_or_else(|| Error::new(ErrorKind::Format, "no axes"))?;
     let more = |dims: &[usize]| -> Result<Vec<usize>> {
         if axes.len() > 8 {
-            return Err(unsupported("so many axes", "8", axes.len()));
+            return Err(unsupported("too many axes", "8", axes.len()));
         }
         let rank = dims.len() + axes.len();
         let new = places(&axes, rank)?;
@@ -319,7 +319,7 @@ pub fn transpose<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
         };
         match order.len() == rank && (0..rank).all(|axis| order.contains(&axis)) {
             true => Ok(order),
-            false => Err(Error::new(ErrorKind::Format, "perm is no order of the axes")
+            false => Err(Error::new(ErrorKind::Format, "perm is not a permutation of the axes")
                 .expected(format_args!("0 to {}", rank.max(1) - 1))),
         }
     };
@@ -375,7 +375,7 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         let over = places(&axes, constant.dims.len())?;
         let (&[start], &[end], [0], &[step]) = (&starts[..], &ends[..], &over[..], &steps[..]) else {
             return Err(unsupported(
-                "a slice of what is no shape",
+                "a slice of a value that is not a shape",
                 "its first axis",
                 format_args!("{:?}", constant.dims),
             ));

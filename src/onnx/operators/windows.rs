@@ -63,7 +63,7 @@ impl WindowOptions {
     /// The padding that Keras's `same` is along an axis.
     fn same(&self, i: usize) -> Result<[usize; 2]> {
         let axis = Axis::new(self.inputs[i], self.sizes[i], self.strides[i], self.dilations[i], Padding::Same);
-        let axis = axis.ok_or_else(|| Error::internal("a window of no size"))?;
+        let axis = axis.ok_or_else(|| Error::internal("a window of size 0"))?;
         Ok([axis.before, axis.after])
     }
 
@@ -233,7 +233,11 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
             Some([sliding.pads[i][0], behind])
         };
         let (Some(rows), Some(columns)) = (cropped(0), cropped(1)) else {
-            return Err(unsupported("an output_padding past what the windows reach", "less", format_args!("{more:?}")));
+            return Err(unsupported(
+                "an output_padding that the windows do not reach",
+                "less",
+                format_args!("{more:?}"),
+            ));
         };
         tensor = reader.layer("Cropping2D", json!({ "cropping": [rows, columns] }), &[tensor], Vec::new())?;
     }
@@ -268,7 +272,7 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
         None => {
             let found = format_args!("{:?} over {:?}", sliding.pads, &dims[1..]).to_string();
             return Err(unsupported(
-                "pads of a pool that zeros cannot stand for",
+                "padding of a pool that is not supported",
                 "those of Keras's same, or none",
                 found,
             ));
@@ -334,7 +338,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     };
     let mode = node.text("mode").unwrap_or("constant");
     if mode != "constant" || number != 0.0 {
-        return Err(unsupported("a border of something else", "zeros", format_args!("{mode} {number}")));
+        return Err(unsupported("padding with another value", "zeros", format_args!("{mode} {number}")));
     }
     // Which axes it is over, where not all.
     let over = match reader.constant(node, 3)? {
@@ -351,7 +355,11 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         return Ok(());
     }
     if !(2..=3).contains(&rank) || at(0) != [0, 0] {
-        return Err(unsupported("a border of what is no image", "rows and columns", format_args!("{pads:?}")));
+        return Err(unsupported(
+            "padding of a value that is not an image",
+            "rows and columns",
+            format_args!("{pads:?}"),
+        ));
     }
     // The axis without a border, in ONNX's count, is that of the channels.
     let bare = if at(1) == [0, 0] { 0 } else { rank - 1 };
@@ -401,10 +409,10 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     };
     let whole = |scale: f64| ((1.0..=4096.0).contains(&scale) && scale.fract() == 0.0).then_some(scale as usize);
     let (&[1.0, 1.0, down, across], 3) = (&scales[..], value.order.len()) else {
-        return Err(unsupported("another scale of images", "1, 1 and whole numbers", format_args!("{scales:?}")));
+        return Err(unsupported("another scale factor", "1, 1 and whole numbers", format_args!("{scales:?}")));
     };
     let (Some(down), Some(across)) = (whole(down), whole(across)) else {
-        return Err(unsupported("another scale of images", "whole numbers", format_args!("{scales:?}")));
+        return Err(unsupported("another scale factor", "whole numbers", format_args!("{scales:?}")));
     };
     let place = node.text("coordinate_transformation_mode").unwrap_or(if old { "asymmetric" } else { "half_pixel" });
     let nearest = node.text("nearest_mode").unwrap_or(if old { "floor" } else { "round_prefer_floor" });
@@ -415,7 +423,7 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         ("linear" | "bilinear", "pytorch_half_pixel", _) => true,
         (mode, ..) => {
             return Err(unsupported(
-                "another way between pixels",
+                "another interpolation",
                 "nearest or linear, as Keras's",
                 format!("{mode}, {place}, {nearest}"),
             ));

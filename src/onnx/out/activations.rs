@@ -76,7 +76,7 @@ pub fn activate(w: &mut Writer, s: &LayerCall<'_>, activation: &str, x: String, 
             scalar(w, s, "Mul", sum, 0.5)
         }
         other => {
-            let error = Error::new(ErrorKind::Unsupported, "an activation that has no form in ONNX");
+            let error = Error::new(ErrorKind::Unsupported, "the activation cannot be expressed in ONNX");
             Err(error.found(other.to_string()))
         }
     }

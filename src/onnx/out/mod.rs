@@ -99,9 +99,9 @@ const LAYERS: &[(&str, Write)] = &[
 /// What writes a class of layers.
 pub fn entry(class: &str) -> Result<Write> {
     let found = LAYERS.iter().find(|(name, _)| *name == class);
-    found
-        .map(|(_, write)| *write)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a layer that has no form in ONNX").found(class.to_string()))
+    found.map(|(_, write)| *write).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "the layer cannot be expressed in ONNX").found(class.to_string())
+    })
 }
 
 impl LayerCall<'_> {
