@@ -1,4 +1,4 @@
-//! `mnist_array`: numbers of any type in the caller's memory, and the datasets made of them.
+//! `mnist_array`: arrays of any type in the caller's memory, and datasets made from them.
 #![allow(non_camel_case_types)]
 
 use super::dataset::{

@@ -1,4 +1,4 @@
-//! A model as a file of C.
+//! A model exported as C source.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};

@@ -1,4 +1,4 @@
-//! `mnist_dataset`: images, and labels or targets.
+//! `mnist_dataset`: samples with their labels or targets.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};

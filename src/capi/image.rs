@@ -1,4 +1,4 @@
-//! A picture to what a model takes.
+//! A picture converted to the form of MNIST's images.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;

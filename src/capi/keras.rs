@@ -1,4 +1,4 @@
-//! Models in Keras's files.
+//! Models in Keras files.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;

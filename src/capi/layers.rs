@@ -1,4 +1,4 @@
-//! A model's layers: looked at, frozen, asked for what they give, and their weights taken over from another model.
+//! A model's layers: their names, shapes and outputs, freezing, and copying weights from another model.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;

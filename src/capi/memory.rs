@@ -1,4 +1,4 @@
-//! Models and weights in the caller's memory: what a file would hold, without one.
+//! Models and weights in the caller's memory: the bytes of a file, without the file.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;

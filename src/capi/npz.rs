@@ -1,4 +1,4 @@
-//! `mnist_npz`: a look into an archive of arrays.
+//! `mnist_npz`: the names and shapes in an archive of arrays.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};

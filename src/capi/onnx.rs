@@ -1,4 +1,4 @@
-//! Models in ONNX's files.
+//! Models in ONNX files.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;

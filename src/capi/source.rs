@@ -1,4 +1,4 @@
-//! `mnist_source`: samples that the host gives when it is asked for them.
+//! `mnist_source`: samples that a function of the host gives on request.
 #![allow(non_camel_case_types)]
 
 use super::dataset::mnist_dataset;

@@ -1,11 +1,11 @@
-//! A path as the caller names it, and where that was when the call began.
+//! A path as the caller wrote it, and its absolute path at the beginning of the call.
 
 use super::{again, names};
 use crate::error::{At, Error, ErrorKind, Result, escaped};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A file's place. It is shown as the caller has named it, without anything that a terminal would obey.
+/// A file's path. It is shown as the caller wrote it, with control characters escaped.
 #[derive(Clone, Debug)]
 pub struct FilePath {
     name: String,
@@ -13,7 +13,7 @@ pub struct FilePath {
 }
 
 impl FilePath {
-    /// The place that `path` names now: a relative one lies in the working folder of this moment.
+    /// Resolves `path` now; a relative one against the current working folder.
     pub fn of(path: &Path) -> Result<Self> {
         let name = shown(path);
         expect_path(path, &name)?;
@@ -24,14 +24,14 @@ impl FilePath {
         Ok(FilePath { name, path })
     }
 
-    /// The place that a relative `name` names in this folder, and an absolute one anywhere. It is shown as that name.
+    /// `name` inside this folder, or `name` itself if it is absolute. It is shown as `name`.
     pub fn join(&self, name: &str) -> Result<Self> {
         let (path, name) = (Path::new(name), shown(Path::new(name)));
         expect_path(path, &name)?;
         Ok(FilePath { name, path: self.path.join(path) })
     }
 
-    /// The place that `name` names in the folder of this file. It is shown as that name.
+    /// `name` in the folder of this file. It is shown as `name`.
     #[cfg(feature = "onnx")]
     pub fn sibling(&self, name: &str) -> Result<Self> {
         let (path, name) = (Path::new(name), shown(Path::new(name)));
@@ -39,17 +39,17 @@ impl FilePath {
         Ok(FilePath { name, path: self.path.with_file_name(path) })
     }
 
-    /// Where it is.
+    /// The resolved path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether something is there, a link followed.
+    /// Whether the file exists, following a link.
     pub fn exists(&self) -> bool {
         again(|| self.path.try_exists()).unwrap_or(false)
     }
 
-    /// An error unless it stays the same place when the program changes its working folder.
+    /// An error unless the path is absolute, so that it stays valid when the program changes its working folder.
     pub fn check_absolute(&self) -> Result<()> {
         match self.path.is_absolute() {
             true => Ok(()),
@@ -64,7 +64,7 @@ impl fmt::Display for FilePath {
     }
 }
 
-/// An error for a path that is none, or on Windows one that leads elsewhere than it says.
+/// An error for an empty path, and on Windows for one that does not open the file that it names.
 fn expect_path(path: &Path, name: &str) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path"));
@@ -76,8 +76,8 @@ fn expect_path(path: &Path, name: &str) -> Result<()> {
     text.and_then(names::check).at(name)
 }
 
-/// Where a relative path leads: an absolute one, unless this process may be in the working folder but not on the way to it
-/// (it has given up its rights since): then the path will do for the call that it is given to.
+/// Makes a relative path absolute, unless this process may use the working folder but not the folders above it (it has
+/// dropped privileges since): then the relative path is kept for the current call.
 fn in_working_folder(path: &Path) -> Result<PathBuf> {
     let folder = std::env::current_dir().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -103,7 +103,7 @@ fn is_here(folder: &Path) -> bool {
     }
 }
 
-/// A path as text: bytes that are none as `\xff`.
+/// A path as text; invalid bytes as `\xff`.
 fn shown(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {

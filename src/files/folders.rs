@@ -1,4 +1,4 @@
-//! The folders that lead to a file.
+//! Creates the parent folders of a file.
 
 use super::descriptors::again;
 use super::file_path::FilePath;
@@ -7,14 +7,14 @@ use crate::error::Result;
 use std::fs;
 use std::path::Path;
 
-/// Makes the folders that lead to `place`, those that are missing. Errors do not name the file: the caller does.
+/// Creates the missing parent folders of `path`. Errors do not name the file: the caller does.
 pub fn make_folders(path: &FilePath) -> Result<()> {
     let folder = path.path().parent().unwrap_or(Path::new("/"));
     Ok(again(|| fs::create_dir_all(folder))?)
 }
 
-/// Fails where [`make_folders`] would, or [`replace`](super::replace()) after it: what is missing is looked for in the first
-/// folder that is there.
+/// Fails where [`make_folders`] would, or [`replace`](super::replace()) after it: checks the nearest existing parent
+/// folder.
 pub fn check_with_folders(path: &FilePath) -> Result<()> {
     let folder = path.path().parent().unwrap_or(Path::new("/"));
     match folder.ancestors().find(|folder| again(|| folder.try_exists()).unwrap_or(true)) {

@@ -1,4 +1,4 @@
-//! A file that grows at its end, and is read by others meanwhile.
+//! A file that is appended to while other programs read it.
 
 use super::descriptors::{again, opened};
 use super::file_path::FilePath;
@@ -12,15 +12,15 @@ use std::io::Write;
 pub struct Log(File);
 
 impl Log {
-    /// Opens the file at `place`, or makes it. What is there and is no file is refused at once. Errors do not name the file:
-    /// its opener does.
+    /// Opens or creates the file at `path`. Anything but a regular file is an error at once. Errors do not name the
+    /// file: the caller does.
     pub fn open(path: &FilePath) -> Result<Self> {
         let file = opened(|| without_waiting(File::options().append(true).create(true)).open(path.path()))?;
         expect_file(&file.metadata()?, "cannot be appended to")?;
         Ok(Log(file))
     }
 
-    /// Appends a record. A process that is killed meanwhile leaves a part of it at the most.
+    /// Appends a record. If the process is killed meanwhile, a part of it may remain.
     pub fn append(&mut self, mut record: &[u8]) -> Result<()> {
         while !record.is_empty() {
             match again(|| self.0.write(record))? {

@@ -1,4 +1,4 @@
-//! JSON5 to JSON: what a C string may say without escaping its quotes, and what Keras writes.
+//! Reads JSON5, which C strings can hold without escaped quotes, and the JSON that Keras writes.
 //!
 //! The text may come from anywhere. Its length and its depth are bounded, a key may stand once in an object, and numbers
 //! are finite: NaN and the infinities, which JSON5 has, mean nothing in a config.
@@ -11,10 +11,10 @@ use std::fmt;
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 16 << 20;
 
-/// The most objects and lists inside each other.
+/// The maximum nesting depth.
 const DEEPEST: usize = 64;
 
-/// The value that a program wrote into a file as JSON, which is strict. Errors are `Format`. The caller bounds its length.
+/// The value of strict JSON, as programs write it to files. Errors are `Format`. The caller bounds its length.
 pub fn of_file(text: &[u8]) -> Result<Value> {
     serde_json::from_slice(text)
         .map_err(|error| Error::new(ErrorKind::Format, format!("not JSON: {}", printable(&error.to_string()))))
@@ -46,7 +46,7 @@ impl<'de> Deserialize<'de> for Top {
     }
 }
 
-/// A value that may be so many levels deep.
+/// A value with a limit on its depth.
 #[derive(Clone, Copy)]
 struct Within(usize);
 
