@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// A graph out of JSON, with its ends and the model's name.
+/// A graph read from JSON, with its input, output and the model's name.
 #[derive(Debug)]
 pub struct Network {
     /// The graph.
@@ -34,8 +34,8 @@ pub struct Network {
 /// The network that Keras's `to_json()` describes.
 ///
 /// # Errors
-/// They name the key or the layer: `Format` for what describes no network, `Unsupported` for a class or a setting that this
-/// library does not have, `Shape` for layers that do not fit each other.
+/// They name the key or the layer: `Format` for text that does not describe a network, `Unsupported` for a class or a
+/// setting that this library does not have, `Shape` for layers that do not fit each other.
 pub fn read(value: &Value) -> Result<Network> {
     let root = Object::root(value)?;
     let keys = [
@@ -128,7 +128,7 @@ fn sequential(config: &Object<'_>) -> Result<Network> {
 /// A tensor: the layer's name, and which of its calls.
 type Key<'a> = (&'a str, usize);
 
-/// A call that is still to be made.
+/// A call that is not made yet.
 struct Pending<'a> {
     /// Its layer's index in the list.
     layer: usize,
@@ -180,7 +180,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     Ok(Network { graph, input, output, name })
 }
 
-/// Makes a call, after those whose outputs it takes. (A stack of our own: a chain of references may be long.)
+/// Makes a call, after those whose outputs it takes. (With an explicit stack: a chain of references may be long.)
 fn make<'a>(
     graph: &mut Graph,
     list: &'a [Listed<'_>],
@@ -193,7 +193,7 @@ fn make<'a>(
     while let Some(&key) = open.last() {
         let call = &pending[&key];
         let listed = &list[call.layer];
-        // A layer's later call comes after the first one, which makes its weights.
+        // A layer's first call comes first, because it creates the weights.
         let first = (key.1 > 0).then_some((key.0, 0));
         let needed = first.into_iter().chain(call.inputs.iter().copied());
         match needed.into_iter().find(|key| !made.contains_key(key)) {
@@ -253,7 +253,7 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
         node.only(&["args", "kwargs"])?;
         let kwargs = node.object_or_empty("kwargs")?;
         for key in kwargs.keys() {
-            // Whether a model trains is said when it is called, whatever a layer was called with.
+            // The `training` argument of a layer's call is ignored: the model decides it.
             kwargs.idle(key, |value| key == "training" && value.is_boolean(), "null")?;
         }
         let args = node.get("args", "a list of tensors", Value::as_array)?;
@@ -280,9 +280,9 @@ fn reference(history: &Value) -> Option<Key<'_>> {
     }
 }
 
-/// What Keras's `to_json()` would say of a network; `trainable` says of each layer whether it is.
+/// A network as Keras's `to_json()` writes it; `trainable` tells for each layer whether it is.
 pub fn write(architecture: &Architecture, name: &str, trainable: &[bool]) -> Value {
-    // Which of its layer's calls a call is.
+    // The index of a call among its layer's calls.
     let number = |call: usize| {
         let layer = architecture.calls[call].layer;
         architecture.calls[..call].iter().filter(|other| other.layer == layer).count()

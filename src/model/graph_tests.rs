@@ -1,4 +1,5 @@
-//! Networks that are no chain: their gradients against finite differences of the loss, what is frozen, what is fused.
+//! Networks that are not a chain: their gradients against finite differences of the loss, what is frozen, what is
+//! fused.
 
 use super::compile::Compiled;
 use super::network::{Network, Optimize, PREDICTING};
@@ -21,8 +22,8 @@ fn layer(graph: &mut Graph, class: &str, config: &str, inputs: &[Tensor]) -> Ten
     graph.add(layers::read(entry, &object).unwrap(), None, true, inputs).unwrap()
 }
 
-/// Values with several consumers, a layer that is called twice, a relu that is fused and one that cannot be, a softmax in
-/// the midst, regularizers.
+/// Values with several consumers, a layer that is called twice, a relu that is fused and one that cannot be, a softmax
+/// in the middle, regularizers.
 fn tangled() -> Architecture {
     let mut graph = Graph::new();
     let x = graph.input(&[6, 5, 2]).unwrap();

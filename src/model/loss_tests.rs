@@ -15,15 +15,15 @@ use crate::train::{EvaluateOptions, FitOptions, Output, Verbose};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
-/// How far a number may be off, against the largest of its array.
+/// The tolerance, relative to the largest value of the array.
 const NEAR: f64 = 1e-5;
 
-/// Cases whose training single precision does not determine: a probability that is 1 - 1e-7 or one step of float32 above it
-/// has a slope of 1e7 or none; with weights of 60 the rounding of a gradient is seen in what is learned from it.
+/// Cases whose training is not determined in single precision: a probability of 1 - 1e-7 has a slope of 1e7, and the
+/// next float32 above it none; with weights of 60 the rounding of a gradient shows in the result.
 const UNDETERMINED: [&str; 2] = ["binary_focal_unfused_saturated", "categorical_saturated"];
 
-/// Cases that are refused, and not for being unknown: more than the classes there are, several numbers in one, a class that has
-/// no weight.
+/// Cases that are errors, though the class is known: k above the number of classes, several values for one, a class
+/// without a weight.
 const REFUSED: [&str; 5] = ["top_5", "sparse_top_5", "precision_thresholds", "R2Score_each", "fit_class_weight_some"];
 
 /// The table, and the arrays.
@@ -33,7 +33,7 @@ struct Recorded<'a> {
     compared: usize,
 }
 
-/// What is expected of samples.
+/// Labels or targets.
 enum Expected {
     Labels(Vec<u32>),
     Values(Vec<f32>, Vec<usize>),
@@ -147,7 +147,7 @@ impl Recorded<'_> {
         Ok(())
     }
 
-    /// A metric, told three batches.
+    /// A metric over three batches.
     fn metric(&mut self, case: &Value) -> Result<()> {
         let name = case["name"].as_str().unwrap();
         let (outputs, shape) = self.array(&format!("{name}/outputs")).unwrap();

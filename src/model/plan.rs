@@ -1,27 +1,27 @@
 //! How a network is computed: which layers do work, in what order, and which memory holds what.
 //!
-//! It is made from the graph alone, before anything is allocated. A *value* is what a step of it gives; what only changes its
-//! input's shape gives no new one. What is fused is decided here: a relu into the layer below it that can end in one, the
-//! gate of relu's gradient into those above that can leave zeros out, the activation at the end into the loss.
+//! It is made from the graph alone, before anything is allocated. A *value* is the output of a step; a layer that only
+//! changes the shape has none. What is fused is decided here: a relu into the layer below it that can end in one,
+//! relu's gradient into the layers above that can leave zeros out, the activation at the end into the loss.
 //!
-//! Memory: values of a network that trains are all kept for the way back. Else, and for gradients, a value's memory is
-//! another's again once nobody needs it ([`slots`]).
+//! Memory: in training all values are kept for the backward pass. In prediction, and for gradients, memory is reused
+//! once its value is not needed any more ([`slots`]).
 
 use crate::graph::{Architecture, Shape};
 use crate::layers::{Activation, Layer, Role};
 
-/// What a network is made for.
+/// The purpose of a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Purpose<'a> {
     /// Whether it trains.
     pub training: bool,
-    /// Of each layer, whether it may change.
+    /// For each layer, whether it is trainable.
     pub trainable: &'a [bool],
-    /// The activation that is left to who reads the output, if the network ends in it: softmax, say.
+    /// The activation to omit if the network ends in it, for example softmax.
     pub omitted: Option<Activation>,
 }
 
-/// A step of the network: a layer's work, or an activation's.
+/// A step of the network: a layer or an activation.
 #[derive(Clone, Debug)]
 pub struct Op {
     /// The call it belongs to.
@@ -36,18 +36,18 @@ pub struct Op {
     pub inputs: Vec<usize>,
     /// The value it gives.
     pub output: usize,
-    /// Whether it has a way back: its own parameters change, or something below it does.
+    /// Whether it has a backward pass: its own parameters are trainable, or some below it are.
     pub learns: bool,
 }
 
-/// What a step of the network gives, or its input (the first).
+/// The output of a step, or the network's input (the first value).
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// Its shape, as its maker sees it.
+    /// Its shape in the layer that computes it.
     pub shape: Shape,
     /// Whether it came out of a fused relu.
     pub gated: bool,
-    /// Whether its zeros are those that a fused relu made, or were dropped: what gradient they are given changes nothing below.
+    /// Whether its zeros come from a fused relu or a dropout: then their gradients change nothing below.
     pub hollow: bool,
     /// The op that gives it; `None` for the input.
     pub maker: Option<usize>,
@@ -56,7 +56,7 @@ pub struct Value {
 }
 
 impl Value {
-    /// Whether nobody wants a gradient where it is 0: relu made that, or what came after relu.
+    /// Whether the gradient is not needed where it is 0: relu made it 0, or a layer after relu.
     pub fn has_relus_zeros(&self) -> bool {
         self.gated || self.hollow
     }
@@ -69,9 +69,9 @@ pub struct Plan {
     pub ops: Vec<Op>,
     /// The values.
     pub values: Vec<Value>,
-    /// The value that comes out.
+    /// The output value.
     pub output: usize,
-    /// The activation that is still to be taken of it.
+    /// The omitted activation.
     pub omitted: Option<Activation>,
 }
 
@@ -86,14 +86,14 @@ impl Plan {
             maker: None,
             takers: Vec::new(),
         });
-        // Of each call, how many others take its output, and the value that holds it.
+        // For each call, how many others take its output, and its value.
         let mut uses = vec![0; architecture.calls.len()];
         architecture.calls.iter().flat_map(|call| &call.inputs).for_each(|&input| uses[input] += 1);
         let mut values = vec![0; architecture.calls.len()];
         for (index, call) in architecture.calls.iter().enumerate().skip(1) {
             let layer = &architecture.layers[call.layer].layer;
             let inputs: Vec<usize> = call.inputs.iter().map(|&input| values[input]).collect();
-            // Nobody else sees the sums that an activation is taken of.
+            // No other step takes the sums that the activation is applied to.
             let mut sole = true;
             let alone = call.inputs.len() == 1 && uses[call.inputs[0]] == 1;
             let mut value = match layer.is_view(purpose.training) {
@@ -131,15 +131,16 @@ impl Plan {
         output
     }
 
-    /// Finds whether `value`, which a layer has just given, has the zeros of what it took.
+    /// Determines whether the zeros of `value` come from its layer's input.
     fn find_hollow(&mut self, layer: &dyn Layer, value: usize) {
         let maker = self.values[value].maker.map(|maker| &self.ops[maker].inputs[..]);
         let Some(&[input]) = maker else { return };
         self.values[value].hollow = layer.keeps_zeros() && self.values[input].has_relus_zeros();
     }
 
-    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done: its channels must be the
-    /// maker's, which they are not where a view lies between (behind a Flatten each feature is one).
+    /// Folds a normalization into the layer that computes `value`, if possible; nothing else takes `value`. The
+    /// channels must be that layer's, which they are not if a view lies between (after a Flatten each feature is a
+    /// channel).
     fn fold(&mut self, architecture: &Architecture, value: usize, normalization: usize) -> bool {
         let layer = |call: usize| &architecture.layers[architecture.calls[call].layer].layer;
         let shape = &architecture.calls[normalization].output;
@@ -154,7 +155,7 @@ impl Plan {
         free
     }
 
-    /// Lets the maker of `value`, which nobody else takes, end in relu, if it can.
+    /// Fuses relu into the layer that computes `value`, if possible; nothing else takes `value`.
     fn fuse_relu(&mut self, architecture: &Architecture, value: usize, activation: Activation) -> bool {
         let Some(maker) = self.values[value].maker.filter(|_| activation == Activation::Relu) else { return false };
         let op = &mut self.ops[maker];
@@ -167,7 +168,7 @@ impl Plan {
         free
     }
 
-    /// That activation, if it gives the output and nothing else, is left to the loss or to who predicts.
+    /// Omits that activation if it computes the output and nothing else.
     fn leave_out(&mut self, activation: Option<Activation>) {
         let last = self.ops.len().checked_sub(1).map(|last| &self.ops[last]);
         let ends = |op: &&Op| op.output == self.output && op.activation.is_some() && op.activation == activation;
@@ -205,18 +206,18 @@ impl Plan {
         self.values[value].maker.is_some_and(|maker| self.ops[maker].learns)
     }
 
-    /// From when to when each value is needed in a forward pass; the output, to its end.
+    /// The lifetime of each value in a forward pass; the output's lasts to the end.
     pub fn lifetimes(&self) -> Vec<Lifetime> {
         let life = |(index, value): (usize, &Value)| {
             let end = if index == self.output { self.ops.len() } else { value.takers.last().copied().unwrap_or(0) };
-            // An input that is the output as well is kept as one.
+            // An input that is also the output is kept to the end.
             let start = value.maker.or((index == self.output).then_some(0));
             start.map(|start| Lifetime { start, end: end.max(start), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }
 
-    /// The same for the gradients to values in a backward pass, whose time is counted in ops from the last one on.
+    /// The lifetimes of gradients in a backward pass; time counts ops from the last one on.
     pub fn gradient_lifetimes(&self) -> Vec<Lifetime> {
         let at = |op: usize| self.ops.len() - op;
         let life = |(index, value): (usize, &Value)| {
@@ -229,7 +230,7 @@ impl Plan {
     }
 }
 
-/// From when to when memory is needed, both included, and how much.
+/// When memory is needed (both ends included), and how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lifetime {
     /// The first time.
@@ -240,7 +241,7 @@ pub struct Lifetime {
     pub len: usize,
 }
 
-/// Which piece of memory each life gets, and how long the pieces are. Lives that overlap get different ones.
+/// Assigns a buffer to each lifetime, and returns the buffers' lengths. Overlapping lifetimes get different buffers.
 pub fn slots(lifetimes: &[Lifetime]) -> (Vec<usize>, Vec<usize>) {
     let mut order: Vec<usize> = (0..lifetimes.len()).filter(|&i| lifetimes[i].len > 0).collect();
     order.sort_by_key(|&i| (lifetimes[i].start, std::cmp::Reverse(lifetimes[i].len)));
@@ -248,7 +249,7 @@ pub fn slots(lifetimes: &[Lifetime]) -> (Vec<usize>, Vec<usize>) {
         (vec![usize::MAX; lifetimes.len()], Vec::new(), Vec::new());
     for life in order {
         let Lifetime { start, end, len } = lifetimes[life];
-        // The one that would grow least, of those the one that is least too large.
+        // The free buffer that grows least; among equals the smallest.
         let free = (0..lens.len()).filter(|&slot| free_after[slot] < start);
         let best = free.min_by_key(|&slot: &usize| (len.saturating_sub(lens[slot]), lens[slot].saturating_sub(len)));
         let slot = best.unwrap_or_else(|| {

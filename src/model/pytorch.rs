@@ -1,9 +1,9 @@
-//! Weights out of PyTorch: what the model's layers are there, and in which order their inputs' elements lie.
+//! Weights from PyTorch: the modules for the model's layers, and the order of their inputs' elements.
 //!
-//! In PyTorch the channels come first. A kernel's axes are only named in another order ([`MODULES`]); but where a picture
-//! `[H, W, C]` is flattened the features lie in another order too, `C, H, W`, and so do the rows of the dense layer's kernel
-//! behind it, and whatever else is one number a feature. So the graph is walked: of each call it is told how its output lies
-//! there ([`Order`]).
+//! In PyTorch the channels come first. For a kernel this is only another order of axes ([`MODULES`]); but where an
+//! image `[H, W, C]` is flattened, the features come in another order too, `C, H, W`, and so do the rows of the
+//! following dense layer's kernel and all weights with one value per feature. So the graph is walked, and for each call
+//! the order of its output in PyTorch is determined ([`Order`]).
 
 use super::Model;
 use crate::error::{At, Error, ErrorKind, Result};
@@ -15,18 +15,18 @@ use crate::weights::pytorch::{Axes, Module, Part, Places, by_map, by_shape};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
-/// Where the elements of a weight lie there.
+/// The layout of a weight in PyTorch.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
-    /// Of each axis there, which axes here it goes over.
+    /// For each axis in PyTorch, the axes here that it covers.
     Axes(&'static [&'static [usize]]),
-    /// As a sample does: the channels first.
+    /// Like a sample: channels first.
     Sample,
     /// One number for each channel, or one for all.
     Channels,
 }
 
-/// A weight's name there and here, and how it lies there.
+/// A weight's name in PyTorch and here, and its layout in PyTorch.
 type Tensor = (&'static str, &'static str, Layout);
 
 const BIAS: Tensor = ("bias", "bias", Layout::Axes(&[&[0]]));
@@ -36,7 +36,7 @@ const CONV2D: Layout = Layout::Axes(&[&[3], &[2], &[0], &[1]]);
 const DEPTHWISE: Layout = Layout::Axes(&[&[2, 3], &[], &[0], &[1]]);
 const SCALE: [Tensor; 2] = [("weight", "gamma", Layout::Sample), ("bias", "beta", Layout::Sample)];
 
-/// Of each class that has weights: the modules that it is in PyTorch.
+/// For each class with weights: its modules in PyTorch.
 const MODULES: &[(&str, &[&[Tensor]])] = &[
     (
         "BatchNormalization",
@@ -61,17 +61,17 @@ const MODULES: &[(&str, &[&[Tensor]])] = &[
     ),
 ];
 
-/// How a call's output lies in PyTorch.
+/// The order of a call's output in PyTorch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Order {
-    /// A sample of one axis, pieces one behind the other: `(S, C)` is one of `S * C` features, which were `[S, C]` here and
-    /// `[C, S]` there before they were flattened. As here: `(1, features)`.
+    /// A sample of one axis, made of pieces in sequence: `(S, C)` is a piece of `S * C` features, which were `[S, C]`
+    /// here and `[C, S]` in PyTorch before the flatten. `(1, features)` is the same order as here.
     Features(Vec<(usize, usize)>),
-    /// The channels first.
+    /// Channels first.
     ChannelsFirst,
-    /// Rows as they came in, of which nobody has said yet that they have channels.
+    /// The input's order, not known yet to have channels.
     Rows,
-    /// Nobody can know, since this call.
+    /// Unknown since this call.
     Unknown(usize),
 }
 
@@ -80,7 +80,7 @@ impl Order {
         Order::Features(vec![(1, features)])
     }
 
-    /// Pieces one behind the other; those that lie as here are one.
+    /// Pieces in sequence; adjacent pieces in the order here are merged.
     fn pieces(all: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut pieces: Vec<(usize, usize)> = Vec::new();
         for (spatial, channels) in all {
@@ -93,7 +93,7 @@ impl Order {
         Order::Features(pieces)
     }
 
-    /// Where each feature lies there; `None` where that is where it lies here.
+    /// The index of each feature in PyTorch; `None` if all are the same as here.
     fn places(&self) -> Option<Vec<usize>> {
         let Order::Features(pieces) = self else { return None };
         if let [(1, _)] = pieces[..] {
@@ -112,7 +112,7 @@ impl Order {
 /// The orders of all calls.
 struct Orders<'a> {
     architecture: &'a Architecture,
-    /// What a reshape to an image wants of the features below it.
+    /// The order that a reshape to an image requires of the features below it.
     wanted: HashMap<usize, Order>,
     orders: Vec<Order>,
 }
@@ -159,7 +159,7 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// The order of a call's output, those of the calls before it being known.
+    /// The order of a call's output, from those of the calls before it.
     fn order(&self, call: usize) -> Order {
         let Call { layer, inputs, .. } = &self.architecture.calls[call];
         let has_weights = !self.architecture.layers[*layer].parameters.is_empty();
@@ -223,7 +223,7 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// How what goes into a layer lies there, and what comes out; the same at each of its calls.
+    /// The orders of a layer's input and output in PyTorch; the same for each of its calls.
     fn around(&self, layer: usize) -> Result<(Order, Order)> {
         let mut calls = self.architecture.calls_of(layer).map(|(index, call)| {
             let below = call.inputs.first().map_or(&self.orders[index], |&input| &self.orders[input]);
@@ -246,7 +246,7 @@ impl<'a> Orders<'a> {
 }
 
 impl Model {
-    /// What its layers are in PyTorch.
+    /// The PyTorch modules of its layers.
     fn modules(&self) -> Result<Vec<Module>> {
         let orders = Orders::of(&self.architecture);
         let mut modules = Vec::new();
@@ -273,7 +273,7 @@ impl Model {
         Ok(modules)
     }
 
-    /// Reads the weights of a state_dict, by a map of names or by what modules hold.
+    /// Reads the weights of a state_dict, assigned by a map of names or by the modules' tensors.
     pub(super) fn pytorch_weights(&self, file: &mut TensorFile<Content<'_>>, map: Option<&Value>) -> Result<Buffer> {
         let (modules, theirs) = (self.modules()?, file.tensors()?);
         let pairs = match map {
@@ -301,7 +301,7 @@ fn lie(layout: Layout, shape: &[usize], dense: bool, (below, above): &(Order, Or
         Layout::Channels => vec![vec![vec![rank - 1]], vec![vec![]]],
     };
     let mut orders = HashMap::new();
-    // A dense layer's kernel is [features below, features above], and its bias a feature above.
+    // A dense layer's kernel is [features below, features above], its bias [features above].
     let axes = match (dense, rank) {
         (true, 2) => vec![(0, below), (1, above)],
         (true, _) => vec![(0, above)],
@@ -311,7 +311,7 @@ fn lie(layout: Layout, shape: &[usize], dense: bool, (below, above): &(Order, Or
     (layouts, orders)
 }
 
-/// Whether a call of the layer `above` is behind one of the layer `below`.
+/// Whether a call of the layer `above` follows one of the layer `below`.
 fn follows(architecture: &Architecture, below: usize, above: usize) -> bool {
     let mut open: Vec<usize> = architecture.calls_of(above).map(|(call, _)| call).collect();
     let mut seen: HashSet<usize> = open.iter().copied().collect();
@@ -385,11 +385,11 @@ mod tests {
         ]);
         model.load_weights_memory(&file).unwrap();
         assert_eq!(weight(&model, "conv2d/kernel"), [0.0, 2.0, 1.0, 3.0]);
-        // Feature [h, w, c] is [c, h, w] there.
+        // Feature [h, w, c] is [c, h, w] in PyTorch.
         assert_eq!(weight(&model, "dense/kernel"), [0u8, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11].map(f32::from));
     }
 
-    /// Layers that hold the same, one behind the other.
+    /// Layers with the same tensors in sequence.
     fn twins() -> Model {
         let mut graph = Graph::new();
         let x = graph.input(&[2]).unwrap();

@@ -1,4 +1,4 @@
-//! What a network's output is worth: the loss and its gradient, and the metrics.
+//! Scores a network's output: the loss and its gradient, and the metrics.
 
 use super::compile::Compiled;
 use super::network::Network;
@@ -11,34 +11,34 @@ use crate::memory::Buffer;
 use crate::metrics::{NamedMetric, Outcome, Truth};
 use std::sync::Arc;
 
-/// A loss and metrics at work, with the memory that takes.
+/// A loss and metrics, with the memory that they need.
 pub struct Scorer {
     loss: Arc<dyn Loss>,
     metrics: Arc<[NamedMetric]>,
-    /// The length of the output's last axis, and how many rows of that a sample has.
+    /// The length of the output's last axis, and the number of such rows in a sample.
     width: usize,
     rows: usize,
-    /// What is expected as the loss is told it.
+    /// The targets prepared for the loss.
     prepared: Buffer,
-    /// What the model's last activation gives, where the network leaves it out and a metric needs it.
+    /// The result of the model's last activation, if the network omits it and a metric needs it.
     finished: Buffer,
 }
 
-/// A batch's output, and what is expected of it.
+/// A batch's output and its targets.
 #[derive(Clone, Copy)]
 pub struct ScoredBatch<'a> {
-    /// What came out of `network`, `[B, output]`.
+    /// The network whose output, `[B, output]`, is scored.
     pub network: &'a Network,
     /// Samples in the batch.
     pub samples: usize,
-    /// What was expected.
+    /// The targets.
     pub targets: BatchTargets<'a>,
-    /// Of each sample, how much it counts; `None`: 1.
+    /// The sample weights; `None`: all 1.
     pub weights: Option<&'a [f32]>,
 }
 
 impl Scorer {
-    /// For batches of up to `batch` samples of such outputs.
+    /// For batches of up to `batch` samples with such an output.
     pub fn new(compiled: &Compiled, output: &Shape, batch: usize) -> Result<Self> {
         let width = output.dims().last().copied().unwrap_or(1);
         let (loss, metrics) = (compiled.loss.clone(), compiled.metrics.clone());
@@ -56,7 +56,7 @@ impl Scorer {
         })
     }
 
-    /// What metrics keep at first.
+    /// An empty tally.
     pub fn tally(&self) -> Result<Tally> {
         Tally::new(&self.metrics, self.width)
     }
@@ -75,7 +75,8 @@ impl Scorer {
         sum / self.rows as f64
     }
 
-    /// The gradient of the batch's mean loss, of which [`loss`](Self::loss) has just been asked, in the place of the output `y`.
+    /// Replaces the output `y` by the gradient of the batch's mean loss; [`loss`](Self::loss) was called for the same
+    /// batch before.
     pub fn slope(&self, targets: BatchTargets<'_>, weights: Option<&[f32]>, absorbed: bool, y: &mut [f32]) {
         let truth = self.truth(targets, y.len());
         let all = (y.len() / self.width) as f32;
@@ -88,7 +89,8 @@ impl Scorer {
         }
     }
 
-    /// Takes a batch into account whose loss was `loss`; after [`slope`](Self::slope), for what that is told is gone then.
+    /// Adds a batch with the loss `loss` to the tally; called after [`slope`](Self::slope), since it overwrites the
+    /// prepared targets.
     pub fn measure(&mut self, scored: ScoredBatch<'_>, loss: f64, tally: &mut Tally) {
         let ScoredBatch { network, samples, targets, .. } = scored;
         let y = network.output(samples);
@@ -119,17 +121,17 @@ impl Scorer {
         tally.samples += samples;
     }
 
-    /// The mean loss, and what each metric comes to.
+    /// The mean loss and the result of each metric.
     pub fn results(&self, tally: &Tally) -> Vec<f64> {
         tally.results(&self.metrics, self.width)
     }
 
-    /// Whether the loss takes the place of the network's last activation.
+    /// Whether the loss includes the network's last activation.
     pub fn absorbs(&self, network: &Network) -> bool {
         network.omitted().is_some_and(|omitted| self.loss.absorbs(omitted))
     }
 
-    /// Makes of what is expected what the loss is to be told.
+    /// Prepares the targets for the loss.
     fn prepare(&mut self, targets: BatchTargets<'_>, len: usize) {
         if self.loss.wants() == TargetKind::Labels {
             return;
@@ -142,7 +144,7 @@ impl Scorer {
         self.loss.prepare(all, self.width);
     }
 
-    /// What the loss is told, once it is prepared.
+    /// The prepared targets.
     fn truth<'a>(&'a self, targets: BatchTargets<'a>, len: usize) -> Truth<'a> {
         match targets {
             BatchTargets::Labels(labels) if self.loss.wants() == TargetKind::Labels => Truth::Labels(labels),
@@ -151,13 +153,13 @@ impl Scorer {
     }
 }
 
-/// Labels as numbers, where one number is what is expected.
+/// Labels as floats, for one output.
 fn as_numbers(labels: &[u32], to: &mut [f32]) {
     to.iter_mut().zip(labels).for_each(|(to, &label)| *to = label as f32);
 }
 
-/// Counts what rows are taken for: one more at `[label, class]` of `counts` (`[classes, classes]`), the class being the one
-/// whose number is the greatest, the first of equals.
+/// Updates a confusion matrix: for each row adds 1 at `[label, class]` of `counts` (`[classes, classes]`), where class
+/// is the index of the largest value, the first of equals.
 pub fn confusion(y: &[f32], labels: &[u32], classes: usize, counts: &mut [u64]) {
     for (y, &label) in y.chunks_exact(classes).zip(labels) {
         counts[label as usize * classes + crate::metrics::greatest(y)] += 1;

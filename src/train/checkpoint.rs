@@ -1,4 +1,4 @@
-//! When a fit writes its state to a file, and how another one goes on from there.
+//! Writes a fit's state to a file, and resumes a fit from it.
 
 use super::options::CheckpointOptions;
 use crate::error::{At, Error, ErrorKind, Result};
@@ -19,29 +19,29 @@ pub struct Checkpoints {
     epochs: usize,
     seconds: f64,
     last: Instant,
-    /// The epoch and batch that the file is of.
+    /// The epoch and batch of the file.
     written: Option<(usize, usize)>,
 }
 
 /// What has just happened in a fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// A step.
+    /// A step was taken.
     Batch,
-    /// An epoch and its validation.
+    /// An epoch and its validation have ended.
     Epoch,
-    /// The last thing that the fit does, having been stopped or not.
+    /// The fit ends, stopped or not.
     Fit,
 }
 
-/// A fit's state out of a file.
+/// A fit's state, read from a file.
 pub struct Resumed {
     weights: Buffer,
     state: State,
 }
 
 impl Checkpoints {
-    /// Those that `options` ask for; an error where the file could not be written.
+    /// The checkpoints that `options` describe; an error if the file could not be written.
     pub fn new(options: &CheckpointOptions) -> Result<Self> {
         let CheckpointOptions { ref path, batches, epochs, seconds, .. } = *options;
         if !(seconds >= 0.0 && seconds.is_finite()) {
@@ -50,15 +50,15 @@ impl Checkpoints {
                 .found(seconds)
                 .at("option `checkpoint_seconds`"));
         }
-        // The program may change its working folder meanwhile.
+        // The program may change its working folder during the fit.
         let path = FilePath::of(path)?;
         path.check_absolute()?;
         weights::check_writable(&path)?;
         Ok(Checkpoints { path, batches, epochs, seconds, last: Instant::now(), written: None })
     }
 
-    /// Reads the file for a fit of `model` by `plan`: `None` when there is none. It must be of that model and that plan.
-    /// Nothing is changed yet.
+    /// Reads the file for a fit of `model` with `plan`; `None` if there is no file. It must match both. Nothing changes
+    /// yet.
     pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
         let resumed = match Content::at(&self.path).and_then(Saved::open) {
             Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => return Ok(None),
@@ -69,8 +69,7 @@ impl Checkpoints {
         Ok(Some(resumed))
     }
 
-    /// Writes a checkpoint if one is due and `sound` finds the weights worth it. Who reads the model meanwhile does not
-    /// wait.
+    /// Writes a checkpoint if one is due and `sound` accepts the weights. Readers of the model do not wait meanwhile.
     pub fn after(&mut self, event: After, model: &Model, sound: impl FnOnce(&Position, &[f32]) -> bool) -> Result<()> {
         let state = model.state.read();
         let Some(position) = state.position.as_ref().filter(|position| self.is_due(event, position)) else {
@@ -102,7 +101,7 @@ fn epoch_and_batch(position: &Position) -> (usize, usize) {
     (position.epoch, position.batch)
 }
 
-/// Makes sure that a file is of this model and that its fit had this plan.
+/// An error unless a file is of this model and its fit had this plan.
 fn check<'a>(saved: Saved<'a>, model: &Model, plan: &Plan) -> Result<Saved<'a>> {
     if [Some(&plan.data), plan.validation.as_ref()].into_iter().flatten().any(Samples::are_nameless) {
         let what = "a source without an identity cannot be matched with the checkpoint's samples";
@@ -152,12 +151,12 @@ impl Resumed {
         Ok(Resumed { weights, state })
     }
 
-    /// Where the fit was that wrote it.
+    /// The position of the fit that wrote it.
     pub fn position(&self) -> Option<&Position> {
         self.state.position.as_ref()
     }
 
-    /// Makes it the model's.
+    /// Makes it the model's state.
     pub fn apply(self, model: &Model) -> Result<()> {
         let mut state = model.state.write();
         model.parameters.write(|all| all.copy_from_slice(&self.weights))?;

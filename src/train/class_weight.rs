@@ -1,4 +1,4 @@
-//! How much a sample counts by the class that it is of.
+//! Sample weights from class weights.
 
 use crate::data::{BatchTargets, Dataset};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -8,14 +8,14 @@ use crate::metrics::greatest;
 /// A weight for each class.
 pub struct ClassWeight {
     weights: Vec<f32>,
-    /// Numbers in what a sample is to give.
+    /// The number of values in a sample's target.
     each: usize,
-    /// Those of a batch.
+    /// The sample weights of a batch.
     batch: Vec<f32>,
 }
 
 impl ClassWeight {
-    /// For samples of `data`, and a model that gives `output`: a row of classes, or one number that tells two of them apart.
+    /// For samples of `data` and a model with this `output`: a row of classes, or one number for two classes.
     pub fn new(weights: &[f32], data: &Dataset, output: &Shape) -> Result<Self> {
         let error = |what| Error::new(ErrorKind::InvalidArgument, what);
         if let Some((i, found)) = weights.iter().enumerate().find(|(_, weight)| !weight.is_finite() || **weight < 0.0) {
@@ -50,7 +50,7 @@ impl ClassWeight {
         }
     }
 
-    /// The class that a sample's targets tell: the greatest of several, or the number itself.
+    /// The class of a sample's target: the index of the largest of several values, or the one value itself.
     fn class(&self, values: &[f32]) -> usize {
         match values {
             [value] => value.round().max(0.0) as usize,
@@ -58,7 +58,7 @@ impl ClassWeight {
         }
     }
 
-    /// How much each sample of a batch counts.
+    /// The weight of each sample of a batch.
     pub fn of(&mut self, truth: BatchTargets<'_>) -> &[f32] {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();

@@ -1,4 +1,4 @@
-//! Evaluate: the forward pass, and how good what it gives is.
+//! Evaluate: the forward pass, and its loss and metrics.
 
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
@@ -13,20 +13,20 @@ use crate::model::scorer::{ScoredBatch, Scorer, confusion};
 use crate::model::{Compiled, History, Logs, Model, history};
 use std::time::Instant;
 
-/// What an evaluation found.
+/// The result of an evaluation.
 #[derive(Debug)]
 pub struct Evaluated {
     /// Loss and accuracy.
     pub metrics: Metrics,
-    /// Everything that was measured, as epoch 0.
+    /// All metrics, as epoch 0.
     pub results: History,
 }
 
 impl Model {
-    /// The loss and the metrics that were compiled, on `data`, whose samples are of the model's input's shape (`[H, W]` will do
-    /// for one channel). All samples meet the same weights, those at the start of the call. A model that is not compiled is
-    /// taken for a classifier if it ends in a row of softmax, or of logits: sparse categorical crossentropy. Where the loss is
-    /// told labels the accuracy is measured also when it was not compiled.
+    /// The compiled loss and metrics on `data`, whose samples have the model's input shape (`[H, W]` is accepted for
+    /// one channel). All samples are computed with one snapshot of the weights, taken at the start of the call. A model
+    /// that is not compiled is evaluated with sparse categorical crossentropy if it ends in softmax or logits. If the
+    /// loss takes labels, the accuracy is measured even if it was not compiled.
     pub fn evaluate(&self, data: &Dataset, options: EvaluateOptions<'_>) -> Result<Evaluated> {
         let compiled = match &self.state.read().compiled {
             Some(compiled) => compiled.clone().with_accuracy(),
@@ -63,7 +63,7 @@ impl Model {
         Ok(Evaluated { metrics: compiled.loss_and_accuracy(&logs), results })
     }
 
-    /// The caller's place for a confusion matrix, as large as it is for this model, and one to count in meanwhile.
+    /// The caller's memory for the confusion matrix, cut to its size for this model, and a second matrix to count in.
     fn confusion<'a>(&self, data: &Dataset, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
         let Some(place) = place else { return Ok(None) };
         if data.target_kind() != TargetKind::Labels || self.architecture.output().dims().len() != 1 {
@@ -85,7 +85,7 @@ impl Model {
         }
     }
 
-    /// Asks for what [`score`](Self::score) with the weights of one moment will, to have it measured.
+    /// Allocates what [`score`](Self::score) with a snapshot of the weights will, so that it can be measured.
     pub(super) fn build_score(&self, pool: &Pool, compiled: &Compiled, data: &Dataset, batch: usize) -> Result<()> {
         let batch = batch.min(data.len());
         if !self.has_idle(batch, pool) {
@@ -101,8 +101,8 @@ impl Model {
         memory::reserve::<u32>(data.len()).map(drop)
     }
 
-    /// Scores all of `data` in its order, adding what was taken for what to `counts` (`[classes, classes]`). After each
-    /// batch `report` is given the results so far and says whether to go on. Gives the results of all.
+    /// Scores all of `data` in order, and counts labels and predicted classes in `counts` (`[classes, classes]`). After
+    /// each batch `report` gets the results so far and returns whether to continue. Returns the results of all batches.
     pub(super) fn score(
         &self,
         compiled: &Compiled,
@@ -140,14 +140,14 @@ impl Model {
         })?
     }
 
-    /// Data fit for training and evaluation: the input's shape, what the loss is to be told, numbers.
+    /// Checks data for training and evaluation: the samples' shape, the targets that the loss takes, finite values.
     pub(super) fn check_data(&self, data: &Dataset, compiled: &Compiled, at: &str) -> Result<()> {
         self.check_images(data, at)?;
         let (outputs, output) = (self.output_len(), self.architecture.output());
         let class = compiled.loss.class();
         match (compiled.loss.wants(), data.target_kind()) {
             (LossTargets::Labels, TargetKind::Labels) => {
-                let labels = data.labels().unwrap_or_default(); // a source tells them later
+                let labels = data.labels().unwrap_or_default(); // a source's labels are checked with each batch
                 check_truth(BatchTargets::Labels(labels), compiled, outputs).at(at)?;
             }
             (LossTargets::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
@@ -177,7 +177,7 @@ impl Model {
     }
 }
 
-/// Labels that are classes.
+/// An error for a label that is not a class.
 fn check_truth(truth: BatchTargets<'_>, compiled: &Compiled, classes: usize) -> Result<()> {
     let BatchTargets::Labels(labels) = truth else { return Ok(()) };
     let bad = |&(_, &label): &(usize, &u32)| label as usize >= classes;

@@ -22,36 +22,36 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// What a fit has done.
+/// The result of a fit.
 #[derive(Debug)]
 pub struct Fitted {
-    /// The metrics of each epoch, the one that was cut short included.
+    /// The metrics of each epoch, including one that was not completed.
     pub history: History,
-    /// Whether it was stopped by one of [`Callbacks`] or by [`Model::cancel`]. (What a configured callback has ended, early
-    /// stopping, say, has succeeded: the [history](History::stopped) tells why.)
+    /// Whether it was stopped by one of [`Callbacks`] or by [`Model::cancel`]. (A fit that a configured callback ended,
+    /// such as early stopping, succeeded: the [history](History::stopped) has the reason.)
     pub cancelled: bool,
-    /// The first number that was NaN or infinite, if there was one. A fit that stops there
-    /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The model then has its last good weights again, those
-    /// of at most 128 steps before, and the optimizer begins anew; without any such the weights are as before the fit.
+    /// The first value that was NaN or infinite, if there was one. A fit that stops there
+    /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The last good weights, those of at most 128 steps
+    /// before, are restored and the optimizer state is discarded; if there are none, the weights are those from before
+    /// the fit.
     pub diverged: Option<Divergence>,
 }
 
 impl Model {
-    /// Trains on `data`, whose images are `[H, W, C]` as the model's input (or `[H, W]` for one channel). Goes on from
-    /// the weights and the optimizer's state that an earlier fit has left; or, when told to resume, from a checkpoint,
-    /// and then ends with the same bits and the same history as the fit that wrote it would have. All arguments are
-    /// checked, and the checkpoint is read, before anything is changed. Exclusive; callbacks and writes happen on the
-    /// calling thread, between steps.
+    /// Trains on `data`, whose samples have the model's input shape `[H, W, C]` (or `[H, W]` for one channel).
+    /// Continues from the current weights and optimizer state; or, with `resume`, from a checkpoint, and then ends with
+    /// the same bits and the same history as the uninterrupted fit would. All arguments are checked, and the checkpoint
+    /// is read, before anything changes. Exclusive; callbacks and writes happen on the calling thread, between steps.
     ///
-    /// An optimizer that averages the weights (`use_ema`) has the fit end, stopped or not, with the averages in the weights'
-    /// place, as in Keras; a checkpoint has both as they were, so that a fit goes on from it. What is validated meanwhile are
-    /// the weights.
+    /// An optimizer that averages the weights (`use_ema`) replaces the weights by the averages when the fit ends or is
+    /// stopped, as in Keras; a checkpoint holds both as they were, so that a fit can resume from it. Validation uses
+    /// the weights, not the averages.
     ///
-    /// A checkpoint that cannot be written later ends the fit with that error: the model keeps what it has learned until
-    /// then, and the file is the one before.
+    /// A checkpoint that cannot be written later ends the fit with that error: the model keeps the trained weights, and
+    /// the previous file stays.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
-        self.cancel.store(false, Ordering::Release); // from here on there is a fit to be cancelled
+        self.cancel.store(false, Ordering::Release); // from here on the fit can be cancelled
         self.forget_learner();
         let compiled = self.state.read().compiled.clone().ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
@@ -95,7 +95,7 @@ impl Model {
         fit.end()
     }
 
-    /// Asks for what a fit will, to have it measured.
+    /// Allocates what a fit will, so that it can be measured.
     fn build_fit(
         &self,
         pool: &Pool,
@@ -129,7 +129,7 @@ impl Model {
     }
 }
 
-/// What a fit that goes on from this one's checkpoint must have in common with it.
+/// What a fit that resumes from this one's checkpoint must have in common with it.
 fn plan(
     train: &Dataset,
     validation: Option<&Dataset>,
@@ -150,7 +150,7 @@ fn plan(
     })
 }
 
-/// The samples to train on, and those to validate on: given as such, or the data's end.
+/// The training and validation samples; the latter are given, or the end of the data.
 fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Dataset>)> {
     let share = options.validation_split;
     let error = |what| Error::new(ErrorKind::InvalidArgument, what).found(share).at("option `validation_split`");
@@ -168,7 +168,7 @@ fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Da
     Ok((data.slice(0, train)?, Some(data.slice(train, data.len() - train)?)))
 }
 
-/// A fit under way.
+/// A running fit.
 struct Fit<'m, 'o> {
     model: &'m Model,
     pool: Arc<Pool>,
@@ -189,11 +189,11 @@ struct Fit<'m, 'o> {
     callbacks: FitCallbacks,
     checkpoints: Option<Checkpoints>,
     watch: Watch,
-    /// What was measured in an epoch that was cut short.
+    /// The metrics of an epoch that was not completed.
     unfinished: Option<Logs>,
-    /// Whether somebody wants it to stop.
+    /// Whether it was asked to stop.
     stopped: bool,
-    /// Why a configured callback has ended it.
+    /// The reason why a configured callback ended it.
     ended: Option<String>,
 }
 
@@ -236,7 +236,8 @@ impl<'m, 'o> Fit<'m, 'o> {
         })
     }
 
-    /// Puts the model where this fit begins: at the checkpoint, or at the start of the plan. The first change to it.
+    /// Sets the model's position to the checkpoint's, or to the start of the plan. This is the first change to the
+    /// model.
     fn start(&mut self, plan: Plan, resume: bool) -> Result<()> {
         let model = self.model;
         let resumed = match self.checkpoints.as_mut().filter(|_| resume) {
@@ -271,19 +272,19 @@ impl<'m, 'o> Fit<'m, 'o> {
         self.checkpoint(After::Fit)
     }
 
-    /// Whether no further step is wanted.
+    /// Whether no further step is to be taken.
     fn is_over(&self) -> bool {
         self.stopped || self.ended.is_some() || !self.watch.may_go_on()
     }
 
-    /// Takes in what a configured callback wants.
+    /// Applies the verdict of a configured callback.
     fn heed(&mut self, verdict: Verdict) {
         if let Verdict::Stop(reason) = verdict {
             self.ended.get_or_insert(reason);
         }
     }
 
-    /// What it has done. If it has diverged, the model gets its last good weights again.
+    /// The result. After a divergence the last good weights are restored.
     fn end(mut self) -> Result<Fitted> {
         let (history, last) = (self.history(), self.position(|position| position.last_step())?);
         let (model, network) = (self.model, &self.network);
@@ -299,7 +300,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             (None, Some(average)) if state.moments.steps > 0 => {
                 let average = &mut state.moments.slots[average];
                 model.parameters.write(|all| network.take_average(all, average))?;
-                state.position = None; // it is that of other weights
+                state.position = None; // it belongs to other weights
             }
             _ => {}
         }
@@ -310,13 +311,13 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
 
-    /// Lends the position, which every fit has.
+    /// Passes the position, which every fit has, to `task`.
     fn position<R>(&self, task: impl FnOnce(&mut Position) -> R) -> Result<R> {
         let mut state = self.model.state.write();
         state.position.as_mut().map(task).ok_or_else(|| Error::internal("a fit without a position"))
     }
 
-    /// What was measured in the epochs, the one that was cut short included.
+    /// The metrics of the epochs, including one that was not completed.
     fn history(&self) -> Result<History> {
         let mut history = self.position(|position| position.history.copy())??;
         self.unfinished.iter().try_for_each(|logs| history.push(logs))?;
@@ -332,7 +333,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         })
     }
 
-    /// An epoch, of which `done` batches are behind us when a fit goes on in its midst.
+    /// One epoch, from batch `done` on, which is not 0 when a fit resumes in the middle of the epoch.
     fn epoch(&mut self, epoch: usize, done: usize) -> Result<()> {
         let batches = self.position(|position| position.plan.batches())?;
         let accuracy = self.compiled.accuracy().map(|i| self.compiled.metrics[i].name.clone());
@@ -357,7 +358,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         now.progress.seconds = now.start.elapsed().as_secs_f64();
         if now.progress.logs.get("loss").is_none() {
-            return Ok(()); // not one step was taken
+            return Ok(()); // no step was taken
         }
         let shown: Vec<_> = now.progress.logs.measured().collect();
         line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds)?;
@@ -377,12 +378,12 @@ impl<'m, 'o> Fit<'m, 'o> {
         self.checkpoint(After::Epoch)
     }
 
-    /// All batches of an epoch but the `done` first, or as many as there are before somebody says stop.
+    /// All batches of an epoch after the first `done`, until the fit is stopped.
     fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine, done: usize) -> Result<()> {
         let (plan, epoch) = (self.position(|position| position.plan.clone())?, now.progress.epoch);
         let mut under_way: Option<(usize, Prefetch)> = None;
         for batch in done..plan.batches() {
-            // A pass through the samples is an epoch, unless epochs are of another length.
+            // An epoch is a pass over the samples, unless `steps_per_epoch` gives another length.
             let at = (epoch - plan.initial_epoch).saturating_mul(plan.batches()).saturating_add(batch);
             let pass = plan.initial_epoch.saturating_add(at / plan.pass());
             let (of, mut samples) = match under_way.take() {
@@ -412,7 +413,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(())
     }
 
-    /// The batches of a pass through the samples, from one of these on.
+    /// The batches of a pass over the samples, from one of them on.
     fn samples(&self, pass: usize, start: usize) -> Result<Prefetch> {
         let mut order = order(self.train.len(), self.shuffle.map(|seed| (seed, pass)))?;
         order.drain(..start);
@@ -420,8 +421,8 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Prefetch::new(&self.train, order, self.batch_size, self.prefetch)?.checked(classes))
     }
 
-    /// One step of the optimizer; gives what was measured in the epoch so far, `None` if it was not to be taken. Whoever reads
-    /// the weights or the state meanwhile waits for its end, so that nobody sees one without the other.
+    /// One optimizer step; returns the epoch's metrics so far, `None` if the step was not taken. Readers of weights and
+    /// state wait until it ends, so that they see both of the same step.
     fn step(&mut self, at: EpochAndBatch, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
         let (x, targets, samples) = (batch.x(), batch.targets(), indices.len());
         let counted = self.class_weight.as_mut().map(|weights| weights.of(targets));
@@ -447,7 +448,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Some(self.scorer.results(&position.tally)))
     }
 
-    /// Takes the metrics on the validation data into `logs`, unless somebody says stop meanwhile.
+    /// Puts the validation metrics into `logs`, unless the fit is stopped meanwhile.
     fn validate(&mut self, data: &Dataset, at: EpochAndBatch, logs: &mut Logs) -> Result<()> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
@@ -461,7 +462,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(())
     }
 
-    /// Calls back, then looks whether anybody wants to stop.
+    /// Calls a hook, then checks whether the fit is to stop.
     fn call(&mut self, hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control, progress: &Progress) -> Result<()> {
         if let Some(callbacks) = &mut self.hooks {
             self.stopped |= hook(&mut **callbacks, progress) == Control::Stop;
@@ -472,14 +473,14 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 }
 
-/// An epoch under way.
+/// A running epoch.
 struct Epoch {
     start: Instant,
     progress: Progress,
 }
 
 impl Epoch {
-    /// After a batch, with what was measured up to it.
+    /// Updates the progress after a batch.
     fn step(&mut self, batch: usize, results: &[f64]) {
         self.progress.batch = batch;
         self.progress.logs.measure(results, false);

@@ -1,4 +1,4 @@
-//! A step of the optimizer, of a fit or alone.
+//! One optimizer step, in a fit or on its own.
 
 use super::evaluate::check_batch_size;
 use super::watch::{Divergence, Watch};
@@ -11,20 +11,20 @@ use crate::model::scorer::{ScoredBatch, Scorer};
 use crate::model::state::Moments;
 use crate::model::{Logs, Model, history};
 
-/// A batch to learn from.
+/// A batch to train on.
 #[derive(Clone, Copy)]
 pub(super) struct TrainingBatch<'a> {
     /// The samples, `[B, input]`.
     pub x: &'a [f32],
-    /// How many there are.
+    /// The number of samples.
     pub samples: usize,
-    /// What they are to give.
+    /// Their targets.
     pub targets: BatchTargets<'a>,
-    /// How much each counts; `None`: 1.
+    /// Their weights; `None`: all 1.
     pub weights: Option<&'a [f32]>,
 }
 
-/// What takes a step.
+/// Everything that a step needs.
 pub(super) struct TrainingStep<'a, 's> {
     pub network: &'a mut Network,
     pub scorer: &'a mut Scorer,
@@ -33,8 +33,8 @@ pub(super) struct TrainingStep<'a, 's> {
 }
 
 impl TrainingStep<'_, '_> {
-    /// Takes the step on the weights `w`, unless `may_step`, told the loss, has something against it: then nothing changes.
-    /// What was measured, with the weights before, goes into `tally`.
+    /// Takes the step on the weights `w`. If `may_step`, which gets the loss, returns false, nothing changes. The
+    /// metrics, measured with the weights before the step, are added to `tally`.
     pub fn take(
         self,
         w: &mut [f32],
@@ -58,10 +58,10 @@ impl TrainingStep<'_, '_> {
 }
 
 impl Model {
-    /// Takes one step of the optimizer on all of `data`, as one batch, and gives its loss and accuracy, measured before the
-    /// step. A loss that is NaN or infinite: the step is not taken, and nothing changes. Goes on from the optimizer's state;
-    /// the position of an earlier fit is forgotten. What is random (dropout) follows from the number of the step. Memory for
-    /// the step is kept for the next. Exclusive.
+    /// Takes one optimizer step on all of `data` as one batch, and returns its loss and accuracy, measured before the
+    /// step. If the loss is NaN or infinite, the step is not taken and nothing changes. Continues from the current
+    /// optimizer state; the position of an earlier fit is discarded. Dropout and other random operations depend on the
+    /// step's number. The step's memory is kept for the next one. Exclusive.
     pub fn train_on_batch(&self, data: &Dataset) -> Result<(Metrics, Option<Divergence>)> {
         let _session = self.exclusive()?;
         let compiled = self.state.read().compiled.clone().ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! A layer's parameters lent to it, cut out of all of them, with what becomes of their gradients.
+//! A layer's parameters, split out of all parameters, with the updates for their gradients.
 
 use super::Optimize;
 use super::network_parameters::NetworkParameter;
@@ -8,7 +8,7 @@ use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::Parts;
 use std::ops::Range;
 
-/// A layer's parameters with what the optimizer needs for them, cut out of the whole.
+/// A layer's parameters with their moments, split out of the whole.
 pub struct LayerParameters<'a> {
     parts: Vec<Part<'a>>,
     step: Option<AdamStep>,
@@ -22,7 +22,7 @@ struct Part<'a> {
 }
 
 impl<'a> LayerParameters<'a> {
-    /// Cuts them out.
+    /// Splits them out.
     pub fn new(
         parameters: &'a [NetworkParameter],
         optimize: &'a mut Optimize<'_>,
@@ -45,12 +45,12 @@ impl<'a> LayerParameters<'a> {
         LayerParameters { parts: parts.collect(), step }
     }
 
-    /// The parameters, whose gradients are nobody's business.
+    /// The parameters without updates for gradients.
     pub fn without_updates(&mut self) -> Vec<Weight<'_>> {
         self.parts.iter_mut().map(|part| Weight { w: part.w, update: None }).collect()
     }
 
-    /// The parameters as a layer takes them; `begun` says of each whether it has a gradient in this step already.
+    /// The parameters as a layer takes them; `begun` tells for each whether it already has a gradient in this step.
     pub fn weights(&mut self, begun: &mut [bool]) -> Vec<Weight<'_>> {
         let step = self.step;
         self.parts.iter_mut().zip(begun).map(|(part, begun)| part.weight(step, begun)).collect()
@@ -75,7 +75,7 @@ impl Part<'_> {
     }
 }
 
-/// Pieces of a slice, each further on than the one before.
+/// Ascending pieces of a slice.
 struct Cut<'a> {
     rest: &'a mut [f32],
     at: usize,

@@ -1,4 +1,4 @@
-//! What is to become of each parameter of a network.
+//! The parameters of a network in training.
 
 use crate::graph::{Architecture, LayerSpec};
 use crate::layers::{Parameter, Regularizer, Role};
@@ -6,7 +6,7 @@ use crate::model::parameters::{Entry, Parameters};
 use crate::model::plan::{Plan, Purpose};
 use std::ops::Range;
 
-/// A parameter and what becomes of its gradient.
+/// A parameter and how its gradient is used.
 #[derive(Clone, Debug)]
 pub struct NetworkParameter {
     pub name: &'static str,
@@ -18,7 +18,7 @@ pub struct NetworkParameter {
     pub uses: usize,
 }
 
-/// The parameters, and what is to become of each.
+/// All parameters of a network.
 pub fn network_parameters(
     architecture: &Architecture,
     parameters: &Parameters,
@@ -35,7 +35,7 @@ pub fn network_parameters(
         let one = move |(parameter, entry): (&Parameter, &Entry)| NetworkParameter {
             name: parameter.name,
             range: entry.range.clone(),
-            // What is frozen adds nothing to the loss, as in Keras.
+            // Frozen parameters add no regularization loss, as in Keras.
             regularizer: if trainable { parameter.regularizer } else { Regularizer::NONE },
             trainable: trainable && parameter.role == Role::Trainable,
             uses,
@@ -46,7 +46,7 @@ pub fn network_parameters(
 }
 
 impl NetworkParameter {
-    /// Whether its gradient has to be kept, by an optimizer whose step is `fused` or not.
+    /// Whether its gradient must be stored, for an optimizer whose step is `fused` or not.
     pub fn is_stored(&self, fused: bool) -> bool {
         self.trainable && (!fused || self.regularizer.is_some() || self.uses > 1)
     }
