@@ -1,11 +1,11 @@
-//! Numbers and texts as Python writes them: `repr`, and `{epoch:02d}-{val_loss:.2f}` filled in.
+//! Numbers and format strings as in Python: `repr`, and `{epoch:02d}-{val_loss:.2f}` with values filled in.
 //!
-//! Of Python's format fields those are read that are used in the names of files: `{name}` or
-//! `{name:[+][0][width][.precision][d, f or e]}`; `{{` and `}}` are braces.
+//! Supported are the format fields that are used in file names: `{name}` or `{name:[+][0][width][.precision][d, f or
+//! e]}`; `{{` and `}}` are braces.
 
 use crate::error::{Error, ErrorKind, Result, printable};
 
-/// A number to be filled in.
+/// A value to fill in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// An epoch's, a batch's.
@@ -14,7 +14,7 @@ pub enum Number {
     Real(f64),
 }
 
-/// A text with fields.
+/// A format string.
 #[derive(Clone, Debug)]
 pub struct Template(Vec<Piece>);
 
@@ -24,7 +24,7 @@ enum Piece {
     Field { name: String, format: Format },
 }
 
-/// What stands behind a field's colon.
+/// The part of a field after its colon.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Format {
     plus: bool,
@@ -34,11 +34,11 @@ struct Format {
     kind: Option<char>,
 }
 
-/// The widest field and the most digits: names of files are no longer.
+/// The widest field and the most digits: file names are not longer.
 const WIDEST: usize = 100;
 
 impl Template {
-    /// Reads a text. An error names the field that is wrong.
+    /// Parses a format string. An error names the wrong field.
     pub fn parse(text: &str) -> Result<Self> {
         let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(at) = rest.find(['{', '}']) {
@@ -68,7 +68,7 @@ impl Template {
         })
     }
 
-    /// The text with its fields filled in; an error for one that has no `value`.
+    /// The text with its fields filled in; an error for a field without a value.
     pub fn fill(&self, value: impl Fn(&str) -> Option<Number>) -> Result<String> {
         let fill = |piece: &Piece| match piece {
             Piece::Text(plain) => Ok(plain.clone()),
@@ -115,13 +115,13 @@ impl Format {
             _ => return None,
         };
         let format = Format { plus, zeros, width: width.unwrap_or(0), precision, kind };
-        // A precision says nothing of a whole number, and without a kind means another form in Python.
+        // A precision has no effect on a whole number, and without a kind selects another form in Python.
         let good =
             precision.is_some() == text.contains('.') && (precision.is_none() || matches!(kind, Some('f' | 'e')));
         (good && format.width <= WIDEST && precision.is_none_or(|digits| digits <= WIDEST)).then_some(format)
     }
 
-    /// The number so written; `None` for one that is not whole and should be.
+    /// The formatted number; `None` if it should be whole and is not.
     fn apply(self, number: Number) -> Option<String> {
         let text = match (self.kind, number) {
             (None | Some('d'), Number::Whole(whole)) => whole.to_string(),
@@ -142,7 +142,7 @@ impl Format {
     }
 }
 
-/// The number at a text's beginning, if there is one that is not past all bounds, and what is behind it.
+/// The number at the beginning of a text, if there is one within the limits, and the rest of the text.
 fn digits(text: &str) -> (Option<usize>, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, after) = text.split_at(end);

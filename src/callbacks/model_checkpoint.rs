@@ -1,4 +1,4 @@
-//! ModelCheckpoint: the model in a file after each epoch, or the best one, or after so many batches.
+//! ModelCheckpoint: saves the model after each epoch, or the best one, or after every so many batches.
 
 use super::format::{Number, Template, fixed};
 use super::monitor::{Metric, Monitor};
@@ -30,21 +30,21 @@ struct ModelCheckpoint {
     filepath: String,
     name: Template,
     monitor: Monitor,
-    /// Whether it says what it does. Default: no.
+    /// Whether it prints messages. Default: no.
     verbose: bool,
-    /// Whether only a model is saved that is better than the one saved before. Default: no.
+    /// Whether a model is saved only if it is better than the one saved before. Default: no.
     save_best_only: bool,
     /// Whether only the weights are saved. Default: no.
     save_weights_only: bool,
     /// After every so many batches of the fit; `None`: after each epoch. Default: `epoch`.
     save_freq: Option<u64>,
-    /// What the first model to be saved must be better than. Default: nothing.
+    /// The value that the first saved model must be better than. Default: none.
     initial_value_threshold: Option<f64>,
-    /// Where a relative path begins.
+    /// The folder of a relative path.
     folder: FilePath,
 }
 
-/// Ends of names that promise what is not written.
+/// File extensions of formats that are not written.
 const NOT_WRITTEN: [&str; 2] = [".keras", ".h5"];
 
 impl ModelCheckpoint {
@@ -76,10 +76,10 @@ impl ModelCheckpoint {
         })
     }
 
-    /// Whether this is a model to be saved to `name`.
+    /// Whether this model is to be saved to `name`.
     fn wanted(&mut self, host: &mut dyn Host, epoch: usize, logs: &Logs, name: &str) -> Result<bool> {
         let Some(now) = self.monitor.value(logs).filter(|_| self.save_best_only) else {
-            // What was not measured cannot be judged either, and is saved.
+            // Without a measured value the model is saved.
             if !self.save_best_only {
                 self.say(host, epoch, &format!("saving model to {name}"))?;
             }
@@ -120,7 +120,7 @@ impl ModelCheckpoint {
         Ok(())
     }
 
-    /// A name as there will be some, or an error where a field will have no value.
+    /// A sample file name, or an error if a field will have no value.
     fn sample(&self, metrics: &[&Metric]) -> Result<String> {
         let whole = ["epoch", "batch"].into_iter().take(if self.save_freq.is_some() { 2 } else { 1 });
         let known: Vec<&str> = whole.clone().chain(metrics.iter().map(|metric| metric.name.as_str())).collect();
@@ -151,7 +151,7 @@ impl Callback for ModelCheckpoint {
     }
 
     fn check(&mut self, metrics: &mut Vec<Metric>) -> Result<()> {
-        // In the midst of an epoch only the training's metrics are there.
+        // In the middle of an epoch there are only the training metrics.
         let there = |metric: &&Metric| {
             self.save_freq.is_none() || !(metric.name.starts_with("val_") || metric.name == LEARNING_RATE)
         };

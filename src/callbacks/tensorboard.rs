@@ -1,7 +1,7 @@
-//! TensorBoard: curves and histograms in event files, `train/` and `validation/` in a folder.
+//! TensorBoard: writes scalars and histograms to event files, in `train/` and `validation/` of a folder.
 //!
-//! A fit that goes on from a checkpoint begins files of its own, as in TensorFlow: what was written since the checkpoint is
-//! then there twice, with the same numbers.
+//! A fit that resumes from a checkpoint creates new files, as in TensorFlow: events after the checkpoint then exist
+//! twice, with the same values.
 
 use super::events::{EventFile, Message, histogram, now, scalar};
 use super::{Callback, Entry, Host, LEARNING_RATE, Logs, Metric, Step, Verdict, learning_rate, set};
@@ -29,17 +29,17 @@ pub(super) const ENTRY: Entry = (
 
 #[derive(Debug)]
 struct TensorBoard {
-    /// The folder, made if need be. Default: `logs`.
+    /// The folder, created if necessary. Default: `logs`.
     log_dir: String,
     folder: FilePath,
     /// Epochs between two histograms of the weights; 0: none. Default: 0.
     histogram_freq: usize,
-    /// After every so many batches the metrics so far are written, too; `None`: after each epoch alone. Default: `epoch`.
+    /// Also writes the metrics so far after every so many batches; `None`: only after each epoch. Default: `epoch`.
     update_freq: Option<u64>,
     files: [Option<EventFile>; 2],
 }
 
-/// The folders, and their places in `files`.
+/// The subfolders, and their indices in `files`.
 const SIDES: [&str; 2] = ["train", "validation"];
 const TRAIN: usize = 0;
 const VALIDATION: usize = 1;
@@ -68,7 +68,7 @@ impl TensorBoard {
         })
     }
 
-    /// Appends events to a side's file, which the first ones begin.
+    /// Appends events to a subfolder's file, which is created for the first ones.
     fn append(&mut self, side: usize, events: &[Message]) -> Result<()> {
         let (Some(file), Some(name)) = (self.files.get_mut(side), SIDES.get(side)) else { return Ok(()) };
         if events.is_empty() {
@@ -104,7 +104,7 @@ impl TensorBoard {
     }
 }
 
-/// The metrics of the training, or those of the validation by the training's names.
+/// The training metrics, or the validation metrics under the training metrics' names.
 fn of(logs: &Logs, side: usize) -> impl Iterator<Item = (&str, f64)> {
     logs.iter().filter_map(move |(name, value)| match name.strip_prefix("val_") {
         Some(name) => (side == VALIDATION).then_some((name, *value)),

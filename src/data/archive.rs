@@ -1,5 +1,5 @@
-//! The zip archive around arrays, and around Keras's models. Where it ends and what its directory holds is checked here before the zip crate looks for
-//! them: that goes through a file byte by byte, and again for each mark of an end that turns out to be none.
+//! The zip archive around arrays and around Keras models. Its end record and directory are checked here before the zip
+//! crate searches for them: the crate reads a file byte by byte, and again for each false end record.
 
 #[cfg(feature = "keras")]
 use crate::error::At;
@@ -19,12 +19,12 @@ pub struct Archive<R = Input> {
     zip: ZipArchive<BufReader<R>>,
     /// The file's length.
     len: u64,
-    /// What the file begins with, to say what it is when it is not what was expected.
+    /// The file's first bytes, to name its kind in an error.
     start: Vec<u8>,
 }
 
 impl Archive {
-    /// Opens the file at `place`. A file that is no zip archive is told what it is.
+    /// Opens the file at `path`. The error for another kind of file names the kind.
     pub fn open(path: &FilePath) -> Result<Self> {
         let file = files::open(path)?;
         let len = file.size()?;
@@ -39,7 +39,7 @@ impl Archive {
 
 #[cfg(feature = "keras")]
 impl<'a> Archive<Cursor<&'a [u8]>> {
-    /// The archive that a file's bytes are.
+    /// The archive in a file's bytes.
     pub fn of(bytes: &'a [u8]) -> Result<Self> {
         let (mut file, len) = (BufReader::new(Cursor::new(bytes)), bytes.len() as u64);
         let offset = check_directory(&mut file, len)?;
@@ -48,14 +48,14 @@ impl<'a> Archive<Cursor<&'a [u8]>> {
 }
 
 impl<R: Read + Seek> Archive<R> {
-    /// An archive whose directory is what its end says.
+    /// Checks the directory against the end record, then opens the archive.
     fn sound(file: BufReader<R>, len: u64, start: Vec<u8>, offset: u64) -> Result<Self> {
         let config = Config { archive_offset: ArchiveOffset::Known(offset) };
         let zip = ZipArchive::with_config(config, file).map_err(damaged)?;
         Ok(Archive { zip, len, start })
     }
 
-    /// The bytes of the member called `name`, at most so many; `None` where there is none.
+    /// The bytes of the member `name`, at most `most`; `None` if there is no such member.
     #[cfg(feature = "keras")]
     pub fn read(&mut self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
@@ -67,7 +67,7 @@ impl<R: Read + Seek> Archive<R> {
                 return Err(error.expected(format_args!("at most {most} bytes")).found(size));
             }
             let bytes = super::read_claimed(&mut member, size as usize, 0)?;
-            // The end: nothing follows, and the check sum is compared.
+            // Reading to the end also compares the checksum.
             match member.read(&mut [0]).map_err(|error| super::unreadable(error, size))? {
                 0 => Ok(Some(bytes)),
                 _ => Err(Error::new(ErrorKind::Format, "the member is longer than it claims").expected(size)),
@@ -81,26 +81,26 @@ impl<R: Read + Seek> Archive<R> {
         self.zip.len()
     }
 
-    /// What is wrong with an archive that has members, and no array among them.
+    /// The error for an archive without arrays.
     pub fn without_arrays(&self) -> Error {
         let none = || Error::new(ErrorKind::Format, "no array in the archive").expected("members that end in .npy");
         Kind::Npz.other(&self.start).unwrap_or_else(none)
     }
 
-    /// The name of a member that is an array, as numpy lists it, without `.npy`.
+    /// The array name of a member, as NumPy lists it, without `.npy`.
     pub fn array_name(&self, index: usize) -> Option<String> {
         let entry = self.zip.by_index_data(index).ok()?;
         let name = entry.name().unwrap_or_else(|_| String::from_utf8_lossy(entry.name_raw()));
         name.strip_suffix(".npy").map(str::to_string)
     }
 
-    /// A member to be read.
+    /// A member, ready to be read.
     pub fn member(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<R>>> {
         check_method(&self.zip.by_index_data(index).map_err(damaged)?)?;
         self.zip.by_index(index).map_err(damaged)
     }
 
-    /// The same, unless the directory claims of it what cannot be.
+    /// The same, unless the directory claims an implausible size for it.
     pub fn member_to_unpack(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<R>>> {
         let len = self.len;
         let member = self.member(index)?;
@@ -116,7 +116,7 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-/// `Unsupported`, with its name, for a compression or an encryption that is not there.
+/// `Unsupported`, with its name, for another compression or an encryption.
 fn check_method(entry: &ZipFileEntry<'_>) -> Result<()> {
     #[allow(deprecated)] // to make one; the number of a method that is not there has no other value
     let number = match entry.compression() {
@@ -168,24 +168,24 @@ fn unsound(what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Format, format!("not a valid zip archive: {what}"))
 }
 
-/// The bytes of an end record without its comment, and of those that stand before it in a large archive.
+/// The sizes of an end record without its comment, and of the two records before it in a Zip64 archive.
 const END: usize = 22;
 const LOCATOR: u64 = 20;
 const END_64: u64 = 56;
-/// The most marks of an end record in a file's last 64 KiB: one, and those of archives stored inside of the archive.
+/// The most end record signatures in a file's last 64 KiB: one, and those of archives stored inside the archive.
 const MOST_ENDS: usize = 64;
 
-/// Where a directory lies, as an end record says.
+/// The position of a directory, from an end record.
 struct Directory {
     count: u64,
     size: u64,
     offset: u64,
-    /// Where the record stands that says so.
+    /// The position of that end record.
     end: u64,
 }
 
-/// Makes sure that the last end record in a file of `len` bytes tells the truth of a directory right before it, and says at
-/// which byte of the file the archive begins. It takes time for the directory's bytes and 64 KiB, whatever these are.
+/// Checks that the last end record in a file of `len` bytes describes a directory directly before it, and returns the
+/// offset at which the archive begins. The time is proportional to the directory's size plus 64 KiB, for any content.
 fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<u64> {
     let last = len.min(END as u64 + u64::from(u16::MAX));
     file.seek(SeekFrom::Start(len - last))?;
@@ -231,8 +231,8 @@ fn in_parts() -> Error {
     Error::new(ErrorKind::Unsupported, "a zip archive in several parts").expected("one file")
 }
 
-/// The record of an archive with more than 65,535 members or 4 GiB, which ends at `end`; its place counts from where the
-/// archive begins, which is `place` in most files.
+/// The Zip64 end record, of an archive with more than 65,535 members or 4 GiB. It ends at `end`; its offset counts from
+/// the beginning of the archive, which is `offset` in most files.
 fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, offset: u64) -> Result<Directory> {
     for start in [offset, end - END_64] {
         if start > end - END_64 {
@@ -252,7 +252,7 @@ fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, offset: u6
     Err(unsound("its Zip64 end record is missing"))
 }
 
-/// Goes through a directory's entries, which must fill it.
+/// Walks through a directory's entries, which must fill it exactly.
 fn walk<R: Read + Seek>(file: &mut BufReader<R>, directory: &Directory) -> Result<()> {
     const ENTRY: u64 = 46;
     let &Directory { count, size, end, .. } = directory;
@@ -281,7 +281,7 @@ fn read_at<const N: usize>(file: &mut BufReader<impl Read + Seek>, at: u64) -> R
     Ok(bytes)
 }
 
-/// The little-endian number of `width` bytes at `at`, which are there.
+/// The little-endian number of `width` bytes at `at`; they exist.
 fn number(bytes: &[u8], at: usize, width: usize) -> u64 {
     bytes[at..at + width].iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }

@@ -1,4 +1,4 @@
-//! The order in which an epoch goes through its samples, and the gathering of a batch.
+//! The order of an epoch's samples, and gathering a batch.
 
 use super::source::Lent;
 use super::{Dataset, TargetKind};
@@ -7,8 +7,8 @@ use crate::memory::{self, Buffer};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// The samples `0..n` in order, or shuffled by a seed and the number of the epoch: any epoch's order can be made again
-/// without those before it.
+/// The samples `0..n` in order, or shuffled by a seed and the number of the epoch: an epoch's order does not need those
+/// of the epochs before it.
 pub fn order(n: usize, shuffle: Option<(u64, usize)>) -> Result<Vec<u32>> {
     let mut order = memory::reserve(n)?;
     order.extend(0..n as u32);
@@ -35,7 +35,7 @@ fn below(random: &mut ChaCha8Rng, bound: u32) -> u32 {
     }
 }
 
-/// What a batch's samples are to give.
+/// The targets of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum BatchTargets<'a> {
     /// Their classes, `[B]`; empty for data without any.
@@ -44,23 +44,23 @@ pub enum BatchTargets<'a> {
     Values(&'a [f32]),
 }
 
-/// Memory for some samples, as many as it was made for at most, and what belongs to them.
+/// A buffer for a batch of samples with their targets and weights.
 #[derive(Debug)]
 pub struct Batch {
     /// Floats in a sample.
     len: usize,
-    /// Floats in a sample's targets; 0: it has none.
+    /// Floats in a sample's target; 0: none.
     target_len: usize,
-    /// Samples in it.
+    /// The number of samples in it.
     count: usize,
     x: Buffer,
     labels: Vec<u32>,
     targets: Buffer,
     weights: Option<Vec<f32>>,
-    /// What a source is asked for, and a sample whose numbers change places.
+    /// The numbers requested from a source, and scratch memory for a sample whose values are permuted.
     numbers: Vec<u64>,
     scratch: Vec<f32>,
-    /// Whether what a source gives is looked at, and the classes that there are.
+    /// Whether a source's output is checked, and the number of classes.
     check: Option<Option<usize>>,
 }
 
@@ -83,8 +83,8 @@ impl Batch {
         })
     }
 
-    /// From now on what a source gives is looked at: an error names the first sample with a number that is NaN or infinite,
-    /// or with a label that is not below `classes`. (Data in memory are looked at once, before a fit.)
+    /// From now on a source's output is checked: an error names the first sample with a number that is NaN or infinite,
+    /// or with a label that is not below `classes`. (Data in memory are checked once, before a fit.)
     pub fn checked(mut self, classes: Option<usize>) -> Self {
         self.check(classes);
         self
@@ -94,8 +94,8 @@ impl Batch {
         self.check = Some(classes);
     }
 
-    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for. Only a
-    /// source can fail; what the batch holds then is of no use.
+    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for.
+    /// Only a source can fail; then the batch's content is undefined.
     pub fn fill(&mut self, data: &Dataset, indices: &[u32]) -> Result<()> {
         let like = lens(data) == (self.len, self.target_len) && data.weights().is_some() == self.weights.is_some();
         if !like || indices.len() * self.len > self.x.len() {
@@ -139,7 +139,7 @@ impl Batch {
         &self.x[..self.count * self.len]
     }
 
-    /// What they are to give.
+    /// Their targets.
     pub fn targets(&self) -> BatchTargets<'_> {
         match self.target_len {
             0 => BatchTargets::Labels(&self.labels[..self.count.min(self.labels.len())]),
@@ -147,13 +147,13 @@ impl Batch {
         }
     }
 
-    /// How much each counts, `[B]`; `None`: all the same.
+    /// Their weights, `[B]`; `None`: all the same.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref().map(|weights| &weights[..self.count])
     }
 }
 
-/// Floats in a sample, and in its targets.
+/// Floats in a sample, and in its target.
 fn lens(data: &Dataset) -> (usize, usize) {
     let target_len = match data.target_kind() {
         TargetKind::Values(shape) => shape.iter().product(),
@@ -162,7 +162,7 @@ fn lens(data: &Dataset) -> (usize, usize) {
     (data.image_shape().iter().product(), target_len)
 }
 
-/// Those at `indices`, if there are any.
+/// Copies the elements at `indices`, if `from` is given.
 fn pick<T: Copy>(from: Option<&[T]>, indices: &[u32], to: &mut [T]) {
     for (to, &i) in to.iter_mut().zip(indices) {
         *to = from.map_or(*to, |from| from[i as usize]);

@@ -1,4 +1,4 @@
-//! MNIST from Keras's cache, where Keras itself would put it.
+//! MNIST from Keras's cache.
 
 use super::{Dataset, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 /// MNIST's training and test data: the arrays `x_train`, `y_train`, `x_test` and `y_test` of the npz archive at `path`.
 ///
-/// Without a path it is Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. When no such
-/// file exists, or one that cannot be read as these arrays, it is downloaded there (feature `download`) from the address
-/// that Keras uses, or from the one in `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be
-/// http; from https only https is followed. What is taken is Keras's file, or this project's `examples/data/mnist.npz`. A
-/// proxy is taken from `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A sound file that is
-/// there already is taken as it is, whoever put it there; a damaged one stays until a whole one has been received.
+/// Without a path it is Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. If that file
+/// does not exist or cannot be read as these arrays, it is downloaded (feature `download`) from Keras's address, or
+/// from the one in `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be http; redirects
+/// from https go only to https. Accepted are Keras's file and this project's `examples/data/mnist.npz`. A proxy is
+/// taken from `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A valid file that exists
+/// is used as it is; a damaged one stays until an undamaged one has been received.
 pub fn load_data(path: Option<&Path>) -> Result<(Dataset, Dataset)> {
     let Some(path) = path else { return from_cache(&cached()?) };
     read(FilePath::of(path)?)
@@ -35,7 +35,7 @@ fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
     }
     match read(path.clone()) {
         Err(damage) if is_damage(&damage) => {
-            // A download that was cut short, say, Keras's own included: it would be there for ever.
+            // For example an incomplete download, also one of Keras: it would stay forever.
             fetch(&path).map_err(|error| {
                 let kind = if cfg!(feature = "download") { error.kind() } else { damage.kind() };
                 let what =
@@ -48,7 +48,7 @@ fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
     }
 }
 
-/// Whether what a file holds is wrong, and not that it cannot be read now.
+/// Whether the file's content is wrong, as opposed to a temporary read error.
 fn is_damage(error: &Error) -> bool {
     use ErrorKind::{Format, InvalidArgument, NotFound, Shape, Unsupported};
     matches!(error.kind(), Format | InvalidArgument | NotFound | Shape | Unsupported)
@@ -57,7 +57,7 @@ fn is_damage(error: &Error) -> bool {
 /// The variable that says where the user's files are.
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Where Keras keeps the file.
+/// The path of Keras's file.
 fn cached() -> Result<PathBuf> {
     let home = variables::get("KERAS_HOME").map(PathBuf::from);
     let home = home.or_else(|| variables::home().map(|home| home.join(".keras")));
@@ -84,14 +84,14 @@ fn fetch(path: &FilePath) -> Result<()> {
     loop {
         let made = Folders::make(folder);
         match made.and_then(|_made| download(&source, path)) {
-            // Another process, whose download has failed, took the folder away that it had made.
+            // Another process whose download failed has removed the folder that it had created.
             Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
             result => return result,
         }
     }
 }
 
-/// A folder and those it lies in. What was made of them is taken away again if it is empty in the end.
+/// A folder and its parents. Those that were created are removed again if they are empty in the end.
 #[cfg(feature = "download")]
 struct Folders(Vec<PathBuf>);
 
@@ -131,7 +131,7 @@ mod tests {
         let (train, test) = load_data(Some(&path)).unwrap();
         assert_eq!((train.shape(), test.shape()), (vec![60_000, 28, 28], vec![10_000, 28, 28]));
         assert_eq!(train.unique_labels().unwrap(), (0..10).collect::<Vec<_>>());
-        // The published sums of the original IDX files, whose headers are put before the arrays again.
+        // The published checksums of the original IDX files, whose headers are added to the arrays again.
         let npz = Npz::open(&path).unwrap();
         let sums = [("x_train", "ba891046", "25776db"), ("x_test", "0fa7898d", "4d494ce7")];
         for (name, head, tail) in sums {

@@ -1,7 +1,7 @@
-//! Tables in text: a sample a line, one of the columns its label, as Kaggle's digits and a thousand other data sets come.
+//! Text tables: one sample per line, one column with the label, as Kaggle's digits and many other data sets.
 //!
-//! Memory: the dataset, and as much again while it grows (of a table whose bytes turn out to be floats five bytes a number);
-//! each number takes two bytes of the file at least.
+//! Memory: the dataset, and as much again while it grows (5 bytes per number if bytes turn out to be floats); each
+//! number takes at least two bytes of the file.
 
 use super::Dataset;
 use super::element::Elements;
@@ -13,22 +13,22 @@ use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// The longest line that is believed: beyond it a quote that is not closed is likelier.
+/// The longest accepted line: longer ones are probably an unclosed quote.
 const LONGEST: usize = 16 << 20;
 
-/// The most classes that have names.
+/// The most class names.
 const MOST_NAMES: usize = 1 << 16;
 
 impl Dataset {
     /// A table in text (CSV), a sample a line, its numbers `[N, columns]` (see [`reshape`](Dataset::reshape)).
     ///
-    /// `label` is the name of a column, or where none is called so, its number from 0; `None`: there is none, and the samples are
-    /// to be predicted. The first line has names unless all of its fields but the label's are numbers. Fields are separated by
-    /// commas, or by what the first line has instead: semicolons, else tabs. They may be quoted and have blanks around them; lines
-    /// without anything are passed over.
+    /// `label` is the name of a column, or, if no column has that name, its index from 0; `None`: there is no label
+    /// column, as for data to predict. The first line has names unless all of its fields but the label's are numbers.
+    /// Fields are separated by commas, or if the first line has none, by semicolons, else tabs. They may be quoted and
+    /// surrounded by blanks; empty lines are skipped.
     ///
-    /// Labels that are whole numbers, 0 to 4294967295, are labels; other numbers are targets `[1]`; text, when the first one is
-    /// no number, is classes in the order of their names ([`class_names`](Dataset::class_names)).
+    /// Labels that are whole numbers, 0 to 4294967295, are labels; other numbers are targets `[1]`; if the first one is
+    /// not a number, they are class names, numbered in the names' order ([`class_names`](Dataset::class_names)).
     pub fn from_csv(path: &Path, label: Option<&str>) -> Result<Self> {
         let path = FilePath::of(path)?;
         Table::open(&path).and_then(|table| table.read(label)).at(&path)
@@ -39,10 +39,10 @@ impl Dataset {
 struct Table {
     input: BufReader<Input>,
     parser: Reader,
-    /// The line that comes next, from 1; and where the last one began.
+    /// The number of the next line, from 1, and of the first line of the last record.
     line: u64,
     record_line: u64,
-    /// The last line's fields, one behind the other, and where each ends.
+    /// The last line's fields, concatenated, and where each ends.
     text: Vec<u8>,
     ends: Vec<usize>,
     count: usize,
@@ -69,7 +69,7 @@ impl Table {
         Ok(Table { input, parser, line: 1, record_line: 1, text, ends, count: 0 })
     }
 
-    /// Reads the next line that has something in it; whether there is one.
+    /// Reads the next line that is not empty; returns whether there is one.
     fn next(&mut self) -> Result<bool> {
         loop {
             self.skip_empty()?;
@@ -98,7 +98,7 @@ impl Table {
         }
     }
 
-    /// Passes over ends of lines before a line.
+    /// Skips empty lines.
     fn skip_empty(&mut self) -> Result<()> {
         loop {
             let line = self.line;
@@ -166,7 +166,7 @@ impl Table {
         let by_number = wanted.trim().parse::<usize>().ok().filter(|&i| i < self.count);
         let all_numbers = |but: usize| (0..self.count).all(|i| i == but || is_number(i));
         match (&found[..], by_number) {
-            // A line of numbers is no line of names, though one of them may be what the column is called by.
+            // A line of numbers is not a header, even if one of them equals `label`.
             (_, Some(i)) if all_numbers(i) => Ok((Some(i), false)),
             (&[i], _) => Ok((Some(i), true)),
             (&[_, _, ..], _) => {
@@ -185,7 +185,7 @@ impl Table {
     }
 }
 
-/// Gives a line more room, up to the longest that is believed.
+/// Grows the buffer of a line, up to the longest accepted one.
 fn more<T: Copy + Default>(room: &mut Vec<T>) -> Result<()> {
     let len = room.len();
     if len >= LONGEST {
@@ -207,13 +207,13 @@ struct Samples {
     count: usize,
 }
 
-/// Numbers, bytes as long as all of them are.
+/// Values, stored as bytes as long as all are bytes.
 enum Pixels {
     Bytes(Vec<u8>),
     Floats(Vec<f32>),
 }
 
-/// What stands in the label's column.
+/// The content of the label's column.
 enum Labels {
     None,
     Numbers(Vec<f64>),
@@ -286,7 +286,7 @@ fn number(field: &[u8]) -> Result<f64> {
 }
 
 impl Pixels {
-    /// Makes room for `more`.
+    /// Reserves room for `more` values.
     fn reserve(&mut self, more: usize) -> Result<()> {
         fn grow<T>(numbers: &mut Vec<T>, more: usize) -> Result<()> {
             match numbers.capacity() - numbers.len() < more {
@@ -300,7 +300,7 @@ impl Pixels {
         }
     }
 
-    /// Adds a number, for which there is room, and for `more` in a line.
+    /// Adds a value; there is room for it and for `more` values of the line.
     fn push(&mut self, x: f32, more: usize) -> Result<()> {
         match self {
             Pixels::Floats(floats) => floats.push(x),
@@ -317,7 +317,7 @@ impl Pixels {
 }
 
 impl Labels {
-    /// Adds a sample's; the first one says whether they are numbers.
+    /// Adds a sample's label; the first one decides whether labels are numbers or names.
     fn push(&mut self, field: &[u8]) -> Result<()> {
         if let Labels::None = self {
             *self = match number(field) {
@@ -333,12 +333,12 @@ impl Labels {
     }
 }
 
-/// Names of classes, in their order, and which of them was met as which.
+/// Class names in sorted order, and the order in which they occurred first.
 #[derive(Default)]
 struct Names(Vec<(String, u32)>);
 
 impl Names {
-    /// The number by which a name was met first.
+    /// The number of a name by first occurrence.
     fn number(&mut self, field: &[u8]) -> Result<u32> {
         let error = |what| Error::new(ErrorKind::Format, what).expected("the name of a class");
         let name = std::str::from_utf8(field).map_err(|_| error("not UTF-8"))?;
@@ -364,7 +364,7 @@ impl Names {
         }
     }
 
-    /// The names in their order, and of each number the place of its name there.
+    /// The sorted names, and for each number the index of its name there.
     fn end(self) -> Result<(Vec<String>, Vec<u32>)> {
         let mut ranks = memory::filled(self.0.len(), 0)?;
         self.0.iter().enumerate().for_each(|(rank, &(_, number))| ranks[number as usize] = rank as u32);

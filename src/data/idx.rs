@@ -1,8 +1,8 @@
-//! IDX, the format in which MNIST was first published (LeCun, Cortes, Burges): a magic number `0 0 type rank`, the sizes
-//! as big-endian 32-bit integers, the elements. Plain or gzipped, told apart by the first two bytes.
+//! IDX, the format in which MNIST was first published (LeCun, Cortes, Burges): a magic number `0 0 type rank`, the
+//! sizes as big-endian 32-bit integers, the elements. Plain or gzipped, recognized by the first two bytes.
 //!
 //! Memory: the array, and as much again while it is read; it grows with the bytes that are really there. A gzipped file
-//! whose header claims more than deflate can give, or more than 1 GiB and a hundred bytes out of one, is refused before.
+//! whose header claims more than deflate's maximum ratio, or more than 1 GiB and a ratio above 100, is rejected before.
 
 use super::element::{Element, Elements, Type, check_end};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -27,7 +27,8 @@ pub fn labels(path: &FilePath) -> Result<Vec<u32>> {
     read(path, "labels", &[1], |element, mut reader, dims, start| element.labels(&mut reader, dims[0], start))
 }
 
-/// Lets `task` read the elements of a file of `what`, whose rank is one of `ranks`; it is given where they begin.
+/// Opens a file of `what` whose rank is one of `ranks`, and calls `task` to read its elements, with the offset where
+/// they begin.
 fn read<R>(
     path: &FilePath,
     what: &str,
@@ -53,7 +54,7 @@ fn read<R>(
     .at(path)
 }
 
-/// Refuses what is known to be something else.
+/// An error for a known other kind of file.
 fn check_kind(reader: &mut impl BufRead) -> Result<()> {
     let begin = reader.fill_buf().map_err(|error| super::unreadable(error, 0))?;
     Kind::Idx.other(begin).map_or(Ok(()), |error| Err(error.at("byte 0")))
@@ -95,7 +96,7 @@ fn parse<R>(
     Ok(result)
 }
 
-/// What the first four bytes say: the type of the elements, and the rank.
+/// The element type and the rank from the first four bytes.
 fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
     let [zero, nought, number, rank] = magic.to_be_bytes();
     let kind = TYPES.iter().find(|(known, _)| *known == number).map(|(_, kind)| *kind);
@@ -118,10 +119,10 @@ fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
     }
 }
 
-/// The content of a gzip file: its members, with zeros before the next one or the end, as archives on tape are padded. What
-/// follows else is no gzip file, and an error.
+/// The content of a gzip file: its members, with zeros before the next one or the end, as padding of tape archives.
+/// Anything else is an error.
 ///
-/// It holds the member that is read; none is left at the end.
+/// The current member; `None` at the end.
 struct Gzip<R>(Option<GzDecoder<R>>);
 
 impl<R: BufRead> Gzip<R> {
@@ -129,7 +130,7 @@ impl<R: BufRead> Gzip<R> {
         Gzip(Some(GzDecoder::new(reader)))
     }
 
-    /// Goes from a member's end to the next one, if there is one.
+    /// Moves from a member's end to the next one, if there is one.
     fn next(&mut self) -> std::io::Result<()> {
         let Some(mut reader) = self.0.take().map(GzDecoder::into_inner) else { return Ok(()) };
         loop {

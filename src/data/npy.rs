@@ -7,23 +7,23 @@
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use std::io::Read;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// numpy's name of the dtype, `|u1`.
+    /// NumPy's name of the dtype, `|u1`.
     pub descr: String,
-    /// Whether the first index is the one that changes fastest.
+    /// Whether the first index changes fastest.
     pub fortran_order: bool,
     /// The array's sizes; their product is known to fit.
     pub shape: Vec<usize>,
-    /// The header's own length in bytes, after which the data begin.
+    /// The header's length in bytes; the data begin after it.
     pub len: usize,
 }
 
-/// The longest dictionary that is read; numpy's own limit.
+/// The longest accepted dictionary; NumPy's own limit.
 const LONGEST: usize = 10_000;
 /// The most dimensions of an array, and the longest name of a dtype: an archive may hold thousands of headers, each of
-/// which packs ten thousand characters into a few bytes. The former is numpy's own limit.
+/// which packs ten thousand characters into a few bytes. The former is NumPy's own limit.
 const MOST_DIMENSIONS: usize = 64;
 const LONGEST_DESCR: usize = 64;
 
@@ -78,7 +78,7 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8], at: usize) -> Result<()> {
     })
 }
 
-/// Takes the dictionary apart: dtype, Fortran order, shape.
+/// Parses the dictionary: dtype, Fortran order, shape.
 fn parse(text: &str) -> Result<(String, bool, Vec<usize>)> {
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
     let mut rest = text.trim().strip_prefix('{').ok_or_else(|| format("the header is not a dictionary"))?.trim_start();

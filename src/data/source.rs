@@ -1,4 +1,4 @@
-//! Samples that are asked for by number when they are needed, instead of lying in memory.
+//! Samples that are requested by number when they are needed, instead of being in memory.
 
 use super::targets::{Targets, check_targets};
 use super::transform::first_bad;
@@ -7,7 +7,7 @@ use crate::error::{At, Error, ErrorKind, Result, listed};
 use std::fmt;
 use std::sync::Arc;
 
-/// Where samples come from. Whoever asks twice for a number gets the same sample.
+/// A source of samples. The same number always gives the same sample.
 pub trait Source: Send + Sync {
     /// How many samples there are.
     fn count(&self) -> usize;
@@ -18,11 +18,11 @@ pub trait Source: Send + Sync {
     /// Floats in a sample's target; 0: samples have labels.
     fn target_len(&self) -> usize;
 
-    /// What tells these samples from any others; `None`: nothing does, and a fit cannot go on from a checkpoint.
+    /// The identity of the samples; `None`: no identity, and a fit cannot resume from a checkpoint.
     fn identity(&self) -> Option<&str>;
 
-    /// Writes the samples of these numbers to `x`, `[count, ...]`, in their order; and their labels to `labels`, `[count]`, or
-    /// their targets to `targets`, `[count, target_len]`, the other one being empty.
+    /// Writes the samples of these numbers to `x`, `[count, ...]`, in this order; and their labels to `labels`,
+    /// `[count]`, or their targets to `targets`, `[count, target_len]`. The other slice is empty.
     fn fetch(&self, indices: &[u64], x: &mut [f32], labels: &mut [u32], targets: &mut [f32]) -> Result<()>;
 }
 
@@ -33,7 +33,7 @@ impl fmt::Debug for dyn Source {
 }
 
 impl Dataset {
-    /// The samples of a source, none of which is asked for yet.
+    /// A dataset of a source. No sample is requested yet.
     pub fn from_source(source: Arc<dyn Source>) -> Result<Self> {
         let shape = source.sample_shape();
         check_sample_rank(shape.len())?;
@@ -48,18 +48,18 @@ impl Dataset {
     }
 }
 
-/// The memory that a batch lends to a source.
+/// The memory of a batch that a source writes to.
 pub(super) struct Lent<'a> {
     pub numbers: &'a mut Vec<u64>,
     pub x: &'a mut [f32],
     pub labels: &'a mut [u32],
     pub targets: &'a mut [f32],
-    /// A sample's floats, where they have to change places.
+    /// Scratch memory for a sample, if its values are permuted.
     pub scratch: &'a mut [f32],
 }
 
 impl Dataset {
-    /// Asks a source for the samples at `indices`.
+    /// Requests the samples at `indices` from a source.
     pub(super) fn fetch(&self, source: &dyn Source, indices: &[u32], lent: Lent<'_>) -> Result<()> {
         let Lent { numbers, x, labels, targets, scratch } = lent;
         numbers.clear();
@@ -71,8 +71,8 @@ impl Dataset {
         Ok(())
     }
 
-    /// Looks at what a source gave: numbers must be finite, labels below `classes`. The error names the sample by its number
-    /// in the source.
+    /// Checks a source's output: values must be finite, labels below `classes`. The error names the sample by its
+    /// number in the source.
     pub(super) fn check_fetched(
         &self,
         numbers: &[u64],
@@ -113,7 +113,7 @@ pub(super) mod tests {
     use crate::data::{Batch, BatchTargets, order};
     use parking_lot::Mutex;
 
-    /// Samples of two floats that say their number; it notes what was asked for, and fails at a number.
+    /// A source of samples of two floats that hold their number; it records the requests, and fails at a given number.
     pub struct Numbers {
         pub count: usize,
         pub targets: usize,

@@ -1,12 +1,12 @@
-//! Crossentropy of one class among several: `CategoricalCrossentropy`, told a share of each class, and
-//! `SparseCategoricalCrossentropy`, told the class.
+//! Crossentropy of one class among several: `CategoricalCrossentropy` takes a probability for each class,
+//! `SparseCategoricalCrossentropy` the label.
 //!
 //! ```text
 //! from logits z:          sum(t * (log(sum(exp(z))) - z))          slope  softmax(z) * sum(t) - t
 //! from probabilities p:   -sum(t * log(clip(p / sum(p))))          the sparse one: -log(clip(p)[label] / sum(clip(p)))
 //! ```
 //!
-//! A softmax at the model's end is left to the loss, which then works from the logits, as TensorFlow does.
+//! A softmax at the model's end is computed by the loss, from the logits, as in TensorFlow.
 
 use super::{Entry, Loss, RowTarget, TargetKind, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
 use crate::error::{Error, ErrorKind, Result};
@@ -50,12 +50,12 @@ pub struct Crossentropy {
 }
 
 impl Crossentropy {
-    /// That of labels.
+    /// The one that takes labels.
     pub const fn sparse(from_logits: bool) -> Self {
         Crossentropy { sparse: true, from_logits, label_smoothing: 0.0 }
     }
 
-    /// That of a number for each class.
+    /// The one that takes a value for each class.
     pub const fn dense(from_logits: bool) -> Self {
         Crossentropy { sparse: false, from_logits, label_smoothing: 0.0 }
     }
@@ -140,7 +140,7 @@ impl Loss for Crossentropy {
     }
 }
 
-/// Takes a share from what is expected and gives it to all classes alike.
+/// Label smoothing: takes `share` from the targets and spreads it evenly over all classes.
 pub(super) fn spread(values: &mut [f32], width: usize, share: f64) {
     if share > 0.0 {
         let (keep, all) = ((1.0 - share) as f32, (share / width as f64) as f32);
@@ -153,13 +153,13 @@ fn from_logits(truth: RowTarget<'_>, z: &[f32]) -> f64 {
     let of = |z: f32| f64::from(log.sum - (z - log.max));
     match truth {
         RowTarget::Label(label) => of(z[label]),
-        // What is 0 counts for nothing, however unlikely it is.
+        // A target of 0 adds nothing, even if log(p) is infinite.
         RowTarget::Values(t) => t.iter().zip(z).filter(|(t, _)| **t != 0.0).map(|(&t, &z)| f64::from(t) * of(z)).sum(),
     }
 }
 
-/// Probabilities below this make no gradient. The label's own part of it, `p - 1`, is known to 2^-24; what is so much
-/// smaller is noise, whose products with weights would be [too small to compute with quickly](crate::kernels::simd::TINY).
+/// Probabilities below this give no gradient. The label's own part, `p - 1`, is exact to 2^-24; much smaller values are
+/// noise, whose products with weights would be [too small to compute with quickly](crate::kernels::simd::TINY).
 const NOISE: f32 = 1.0 / (1u64 << 62) as f32;
 
 fn slope_of_logits(truth: RowTarget<'_>, z: &mut [f32]) {

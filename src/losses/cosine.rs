@@ -1,6 +1,6 @@
-//! `CosineSimilarity`: minus the cosine of the angle between what is expected and what came out, both made as long as 1.
+//! `CosineSimilarity`: minus the cosine of the angle between target and output, both normalized.
 //!
-//! `-sum(t * y) / (|t| |y|)`; a row of zeros has no direction, and is at right angles to everything.
+//! `-sum(t * y) / (|t| |y|)`; the similarity of a row of zeros is 0.
 
 use super::elementwise::pairs;
 use super::{EPSILON, Entry, Loss, RowTarget, last_axis};

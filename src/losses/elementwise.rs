@@ -1,5 +1,5 @@
-//! Losses that look at each element apart, and add up or take the mean over the row. To add one: a line in `ENTRIES`, and
-//! one in `FUNCTIONS` when it has no settings.
+//! Losses of each element on its own, summed or averaged over the row. To add one: a line in `ENTRIES`, and one in
+//! `FUNCTIONS` when it has no settings.
 
 use super::{EPSILON, Entry, Loss, RowTarget};
 use crate::error::Result;
@@ -8,15 +8,15 @@ use libm::{fabs, log, log1p, tanh};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// A function of what is expected, t, and what came out, y, and its slope in y.
+/// A function of the target t and the output y, and its derivative in y.
 #[derive(Clone, Copy)]
 struct Function {
     class: &'static str,
     value: fn(f64, f64) -> f64,
     slope: fn(f64, f64) -> f64,
-    /// Whether the row's loss is the mean of its elements', and not their sum.
+    /// Whether the row's loss is the mean of its elements' losses (else the sum).
     mean: bool,
-    /// Whether 0 and 1, where there is nothing else, mean -1 and 1.
+    /// Whether targets of only 0 and 1 mean -1 and 1.
     signs: bool,
 }
 
@@ -114,16 +114,16 @@ impl std::fmt::Debug for Function {
     }
 }
 
-/// The elements of a row: what is expected of each, and what came out.
+/// The elements of a row: target and output.
 pub(super) fn pairs<'a>(truth: RowTarget<'a>, y: &'a [f32]) -> impl Iterator<Item = (f64, f64)> + 'a {
     let values = match truth {
         RowTarget::Values(values) => values,
-        RowTarget::Label(_) => &[], // such a loss has said that it wants values
+        RowTarget::Label(_) => &[], // such a loss takes values
     };
     values.iter().zip(y).map(|(&t, &y)| (f64::from(t), f64::from(y)))
 }
 
-/// Puts the slope of each element in its place, `scale` times.
+/// Replaces each element by its derivative times `scale`.
 pub(super) fn slopes(truth: RowTarget<'_>, y: &mut [f32], scale: f64, slope: impl Fn(f64, f64) -> f64) {
     let RowTarget::Values(values) = truth else { return };
     for (y, &t) in y.iter_mut().zip(values) {
@@ -182,7 +182,7 @@ impl Loss for Huber {
     }
 }
 
-/// `max(0, 1 + the most of what is not expected - what is)`.
+/// `max(0, 1 + neg - pos)`: `pos` is the output of the target class, `neg` the largest of the others.
 #[derive(Debug)]
 struct CategoricalHinge;
 
@@ -205,7 +205,7 @@ impl Loss for CategoricalHinge {
         CategoricalHinge::margin(truth, y).0.max(0.0)
     }
 
-    /// The slope of the most is divided among equals.
+    /// The slope of the maximum is divided among equals.
     fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let (margin, most, equals) = CategoricalHinge::margin(truth, y);
         let scale = if margin >= 0.0 { 1.0 } else { 0.0 };

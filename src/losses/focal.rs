@@ -1,4 +1,4 @@
-//! Crossentropies in which what is known already counts for less (Lin et al. 2017): `BinaryFocalCrossentropy` and
+//! Crossentropies in which well-classified elements count less (Lin et al. 2017): `BinaryFocalCrossentropy` and
 //! `CategoricalFocalCrossentropy`.
 //!
 //! ```text
@@ -68,7 +68,7 @@ impl Focus {
         config
     }
 
-    /// `x^gamma` and its slope, of what is left to 1.
+    /// `x^gamma` and its derivative, for `x = 1 - p`.
     fn power(&self, x: f64) -> (f64, f64) {
         let slope = if self.gamma == 0.0 { 0.0 } else { self.gamma * pow(x, self.gamma - 1.0) };
         (pow(x, self.gamma), slope)
@@ -82,7 +82,7 @@ struct Binary {
 }
 
 impl Binary {
-    /// Of an element: what balances the classes, the share that is left of the crossentropy, and that share's slope in `p`.
+    /// For an element: the class balancing factor, the focal factor, and the focal factor's derivative in `p`.
     fn share(&self, t: f64, p: f64) -> (f64, f64, f64) {
         let Focus { alpha, .. } = self.focus;
         let balance = if self.balanced { t * alpha + (1.0 - t) * (1.0 - alpha) } else { 1.0 };
@@ -143,7 +143,7 @@ impl Loss for Binary {
 struct Categorical(Focus);
 
 impl Categorical {
-    /// What a row is divided by to be probabilities, and what of it is to be divided.
+    /// The divisor that turns a row into probabilities, and the part of the row that is divided.
     fn normal(&self, y: &[f32]) -> (f64, impl Fn(f32) -> f64 + use<>) {
         let logits = self.0.from_logits;
         let max = y.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -151,7 +151,7 @@ impl Categorical {
         (y.iter().map(|&y| part(y)).sum(), part)
     }
 
-    /// The slope in the probability `q`.
+    /// The derivative in the probability `q`.
     fn slope_of(&self, t: f32, q: f64) -> f64 {
         if !inside(q) {
             return 0.0;

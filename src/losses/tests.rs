@@ -1,4 +1,4 @@
-//! Every loss: its slope against finite differences, what it is told, and how it comes back from its config.
+//! Every loss: its slope against finite differences, its targets, and the round trip of its config.
 
 use super::*;
 use crate::json;
@@ -8,7 +8,7 @@ const WIDTH: usize = 4;
 
 type Range = (f32, f32);
 
-/// Settings of each loss, and where its rows and what is expected of them may lie.
+/// Settings of each loss, and the ranges of its outputs and targets.
 const CASES: &[(&str, Range, Range)] = &[
     ("'SparseCategoricalCrossentropy'", (0.05, 0.9), (0.0, 1.0)),
     ("{class_name: 'SparseCategoricalCrossentropy', config: {from_logits: true}}", (-3.0, 3.0), (0.0, 1.0)),

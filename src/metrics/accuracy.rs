@@ -1,4 +1,4 @@
-//! Shares of samples that came out as expected: Keras's accuracies.
+//! Keras's accuracies: fractions of correct predictions.
 
 use super::{Entry, Metric, Outcome, check_k, check_labels, check_values};
 use crate::error::Result;
@@ -29,7 +29,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// What Keras takes `accuracy` for.
+/// The metric that Keras selects for `accuracy`.
 pub(super) fn of(width: usize, targets: TargetKind) -> Arc<dyn Metric> {
     match (width, targets) {
         (1, _) => Arc::new(BinaryAccuracy { threshold: 0.5 }),
@@ -43,12 +43,12 @@ fn top_k(config: &Object<'_>, of: TopK) -> Result<Arc<dyn Metric>> {
     Ok(Arc::new(TopK { k: Some(k), ..of }))
 }
 
-/// The share of rows whose class is the one with the greatest number (the first of equals), or among the `k` greatest, equals
-/// of the last of these included.
+/// The fraction of rows whose class has the largest value (the first of equals), or is among the `k` largest, including
+/// ties with the last of these.
 #[derive(Clone, Copy, Debug)]
 struct TopK {
     sparse: bool,
-    /// `None`: the greatest alone.
+    /// `None`: only the largest.
     k: Option<usize>,
 }
 
@@ -96,12 +96,12 @@ impl Metric for TopK {
     }
 }
 
-/// The place of the greatest number, the first of equals.
+/// The index of the largest value, the first of equals.
 pub fn greatest(row: &[f32]) -> usize {
     row.iter().enumerate().fold(0, |best, (i, &value)| if value > row[best] { i } else { best })
 }
 
-/// The share of elements that are on the side of the threshold on which they are expected.
+/// The fraction of elements on the correct side of the threshold.
 #[derive(Debug)]
 struct BinaryAccuracy {
     threshold: f64,

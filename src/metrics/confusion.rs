@@ -1,4 +1,4 @@
-//! What is taken for what, at a threshold: `Precision`, `Recall`, and the four counts that they are made of.
+//! `Precision`, `Recall`, and the counts of true and false positives and negatives, at a threshold.
 
 use super::{Entry, Metric, Outcome, check_k, check_values};
 use crate::error::Result;
@@ -38,25 +38,25 @@ fn read(entry: &'static Entry, config: &Object<'_>) -> Result<Arc<dyn Metric>> {
     Ok(Arc::new(Confusion { class: entry.class, threshold, top_k: whole("top_k")?, class_id: whole("class_id")? }))
 }
 
-/// An element is taken for there when its number is above a threshold; or is among the `top_k` of its row.
+/// An element is predicted positive if its value is above a threshold; or if it is among the `top_k` of its row.
 #[derive(Debug)]
 struct Confusion {
     class: &'static str,
-    /// 0.5 where there is none, and no `top_k` either.
+    /// The thresholds; 0.5 if neither these nor `top_k` are set.
     threshold: Option<f64>,
     top_k: Option<usize>,
-    /// The class that is looked at; `None`: all.
+    /// The class that counts; `None`: all.
     class_id: Option<usize>,
 }
 
-/// The places of what is kept.
+/// The offsets of the sums.
 const TP: usize = 0;
 const FP: usize = 1;
 const TN: usize = 2;
 const FN: usize = 3;
 
 impl Confusion {
-    /// Whether an element is among the greatest of its row, the first of equals.
+    /// Whether an element is among the largest of its row; of equals the first ones count.
     fn in_top_k(&self, row: &[f32], at: usize) -> bool {
         let before = |(i, &other): (usize, &f32)| other > row[at] || other == row[at] && i < at;
         self.top_k.is_none_or(|k| row.iter().enumerate().filter(|&other| before(other)).count() < k)

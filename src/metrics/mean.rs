@@ -21,12 +21,12 @@ pub struct MeanLoss {
 }
 
 impl MeanLoss {
-    /// That of `loss`.
+    /// The metric of `loss`.
     pub fn new(loss: Arc<dyn Loss>) -> Self {
         MeanLoss { loss, root: false }
     }
 
-    /// Whether it is the cosine, which as a loss is to become small and so is negative, and as a metric is what it is.
+    /// Whether it is the cosine similarity, which is negated as a loss and not as a metric.
     fn is_similarity(&self) -> bool {
         self.loss.class() == "CosineSimilarity"
     }

@@ -1,7 +1,7 @@
-//! What is measured beside the loss: a file each, and a line in `METRICS`. Every loss is a metric as well.
+//! The metrics: one file each, and a line in `METRICS`. Every loss is a metric as well.
 //!
-//! A metric keeps some numbers (float64) over the samples it has seen, and says what they come to. The numbers are all of its
-//! state, so that a checkpoint takes them along. Weights of samples do not count for it, as in Keras's `metrics`.
+//! A metric keeps sums (float64) over the samples, and computes its result from them. The sums are all of its state, so
+//! a checkpoint includes them. Sample weights are ignored, as in Keras's `metrics`.
 //!
 //! To add one: its file, with its formula's source, and its line here.
 
@@ -23,47 +23,47 @@ use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What came out for some samples, and what was expected.
+/// The outputs and targets of some samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
-    /// What the model gave, `[rows, width]`.
+    /// The outputs, `[rows, width]`.
     pub y: &'a [f32],
     /// The length of the last axis.
     pub width: usize,
-    /// What was expected.
+    /// The targets.
     pub truth: Truth<'a>,
-    /// What went into the model's last activation, and which one that is, where it is known.
+    /// The input of the model's last activation, and that activation, if known.
     pub before: Option<(&'a [f32], Activation)>,
 }
 
-/// What is expected of some rows.
+/// The targets of some rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Truth<'a> {
     /// The class of each.
     Labels(&'a [u32]),
-    /// A number for each number that comes out.
+    /// A value for each output.
     Values(&'a [f32]),
 }
 
 impl<'a> Outcome<'a> {
-    /// Row by row: what was expected, and what came out.
+    /// Targets and outputs, row by row.
     pub fn rows(&self) -> impl Iterator<Item = (RowTarget<'a>, &'a [f32])> + use<'a> {
         let Outcome { y, width, truth, .. } = *self;
         y.chunks_exact(width).enumerate().map(move |(i, y)| (truth.row(i, width), y))
     }
 
-    /// Element by element.
+    /// Targets and outputs, element by element.
     pub fn elements(&self) -> impl Iterator<Item = (f32, f32)> + use<'a> {
         let values = match self.truth {
             Truth::Values(values) => values,
-            Truth::Labels(_) => &[], // such a metric has said that it wants values
+            Truth::Labels(_) => &[], // such a metric takes values
         };
         values.iter().copied().zip(self.y.iter().copied())
     }
 }
 
 impl<'a> Truth<'a> {
-    /// That of row `i`.
+    /// The target of row `i`.
     pub fn row(self, i: usize, width: usize) -> RowTarget<'a> {
         match self {
             Truth::Labels(labels) => RowTarget::Label(labels[i] as usize),
@@ -82,43 +82,43 @@ pub trait Metric: Debug + Send + Sync {
         Map::new()
     }
 
-    /// An error for a model whose rows have this width, where it is told labels or values.
+    /// An error for a model with rows of this width and this kind of targets.
     fn check(&self, width: usize, targets: TargetKind) -> Result<()>;
 
-    /// How many numbers it keeps for rows of this width; they begin with 0.
+    /// The number of sums for rows of this width; they begin with 0.
     fn kept(&self, _width: usize) -> usize {
         2
     }
 
-    /// Whether a softmax changes nothing for it.
+    /// Whether a softmax does not change its result.
     fn takes_logits(&self) -> bool {
         false
     }
 
-    /// Whether more of it is better.
+    /// Whether a higher value is better.
     fn higher_is_better(&self) -> bool {
         true
     }
 
-    /// Takes some samples into account.
+    /// Adds some samples.
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>);
 
-    /// What it comes to; NaN over nothing.
+    /// The result; NaN without samples.
     fn result(&self, kept: &[f64], _width: usize) -> f64 {
         kept[0] / kept[1]
     }
 }
 
-/// A metric, and what it is called in the history.
+/// A metric and its name in the history.
 #[derive(Clone, Debug)]
 pub struct NamedMetric {
     /// `accuracy`, `auc_1`.
     pub name: String,
-    /// It.
+    /// The metric.
     pub metric: Arc<dyn Metric>,
 }
 
-/// A metric out of its config.
+/// Reads a metric from its config.
 type Read = fn(&'static Entry, &Object<'_>) -> Result<Arc<dyn Metric>>;
 
 /// Class, keys of its own, reader.
@@ -128,22 +128,22 @@ pub struct Entry {
     read: Read,
 }
 
-/// Every metric there is but those that are losses.
+/// Every metric except losses.
 const METRICS: &[&[Entry]] =
     &[accuracy::ENTRIES, auc::ENTRIES, confusion::ENTRIES, f_score::ENTRIES, mean::ENTRIES, r2_score::ENTRIES];
 
 /// Keys that all of them have.
 const COMMON: &[&str] = &["name", "dtype", "fn"];
 
-/// Keras's one name for three metrics, which depends on what is expected and what comes out.
+/// Keras's name for one of three metrics, selected by targets and outputs.
 const ACCURACY: [&str; 2] = ["accuracy", "acc"];
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
     METRICS.iter().copied().flatten()
 }
 
-/// The metrics that a list asks for, as Keras serialises it, for a model whose rows have this `width`; the loss is `told`
-/// labels or values. Each has a name of its own.
+/// Reads a list of metrics as Keras serializes it, for a model with rows of this `width`; `targets` is the kind that
+/// the loss takes. Each gets a unique name.
 pub fn read(list: &Value, width: usize, targets: TargetKind) -> Result<Vec<NamedMetric>> {
     let list = match list {
         Value::Null => return Ok(Vec::new()),
@@ -165,7 +165,7 @@ pub fn read(list: &Value, width: usize, targets: TargetKind) -> Result<Vec<Named
     Ok(all)
 }
 
-/// The accuracy of a model that tells classes apart.
+/// The accuracy of a classifier.
 pub fn classes() -> NamedMetric {
     NamedMetric { name: ACCURACY[0].to_string(), metric: accuracy::of(2, TargetKind::Labels) }
 }
@@ -185,7 +185,7 @@ fn one(named: &Named<'_>, width: usize, targets: TargetKind) -> Result<Arc<dyn M
         named.config.only(&[COMMON, entry.keys].concat())?;
         return (entry.read)(entry, &named.config);
     }
-    // "crossentropy" is the one that fits, as accuracy is.
+    // "crossentropy" selects the one that fits, as "accuracy" does.
     let class = match (class, width, targets) {
         ("crossentropy" | "ce", 1, _) => "BinaryCrossentropy",
         ("crossentropy" | "ce", _, TargetKind::Labels) => "SparseCategoricalCrossentropy",
@@ -203,7 +203,7 @@ fn one(named: &Named<'_>, width: usize, targets: TargetKind) -> Result<Arc<dyn M
     Err(named.unknown("metric", &known))
 }
 
-/// What a metric is called that is no bare name: as its config says, or as its class.
+/// The name of a metric given as an object: from its config, or from its class.
 fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
     if named.config.has("name") {
         let name = named.config.str("name")?;

@@ -1,4 +1,4 @@
-//! `R2Score`: which share of the variance of what is expected is accounted for, 1 - squared errors / squares around the mean.
+//! `R2Score`: the fraction of the targets' variance that is explained, 1 - squared errors / squares around the mean.
 
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::Result;
@@ -24,9 +24,9 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
 
 #[derive(Debug)]
 struct R2Score {
-    /// Whether outputs count by their variance, and not alike.
+    /// Whether outputs are weighted by their variance.
     weighted: bool,
-    /// How many numbers the model looks at, for the adjusted score; 0: the score as it is.
+    /// The number of predictors for the adjusted score; 0: not adjusted.
     regressors: usize,
 }
 
@@ -47,7 +47,7 @@ impl Metric for R2Score {
         check_values(targets, width)
     }
 
-    /// Of each output the sums of what is expected, of its squares and of the squared errors; and how many rows there were.
+    /// For each output the sums of the targets, of their squares and of the squared errors; and the number of rows.
     fn kept(&self, width: usize) -> usize {
         3 * width + 1
     }

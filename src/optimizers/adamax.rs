@@ -1,4 +1,5 @@
-//! Adamax (Kingma and Ba 2015, section 7.1), Adam by the largest of the gradients, as Keras writes it:
+//! Adamax (Kingma and Ba 2015, section 7.1), Adam with the largest gradient instead of the mean square, as Keras writes
+//! it:
 //!
 //! ```text
 //! m += (g - m) * (1 - beta_1)
@@ -19,7 +20,7 @@ pub(super) const ENTRY: Entry =
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Adamax(pub Betas);
 
-/// Its arithmetic; the moments are `m` and `u`.
+/// The update rule; its moments are `m` and `u`.
 #[derive(Clone, Copy)]
 struct AdamaxRule {
     minus_rate: f32,

@@ -1,8 +1,8 @@
-//! What every optimizer may have around its step, as in Keras: a schedule of the learning rate, gradients gathered over some
-//! batches, clipped gradients, a moving average of the weights.
+//! The options that every optimizer has, as in Keras: a learning-rate schedule, gradient accumulation, gradient
+//! clipping, a moving average of the weights.
 //!
-//! With gradients that are gathered, what counts steps counts them: the number of a step, from which follows how moments are
-//! corrected, and the average's interval. A schedule counts batches, and the average moves on after each of them.
+//! With gradient accumulation, steps are counted after accumulation: the step's number for the moments' bias
+//! correction, and the average's interval. A schedule counts batches, and the average is updated after each batch.
 
 use super::schedules::{self, Schedule};
 use super::{Average, Clipping, Optimizer, Setting, check, clipping, number};
@@ -20,21 +20,21 @@ pub(super) fn keys() -> Vec<&'static str> {
     [&clipping::KEYS[..], &KEYS].concat()
 }
 
-/// These settings. By default there is nothing of it.
+/// These options. By default none is set.
 #[derive(Clone, Debug, Default)]
 pub struct CommonOptions {
-    /// What says the learning rate of each batch.
+    /// The schedule of the learning rate.
     pub schedule: Option<Arc<dyn Schedule>>,
-    /// What is done to the gradients of a step.
+    /// The clipping of gradients.
     pub clipping: Clipping,
-    /// How weights are averaged.
+    /// The moving average of the weights.
     pub average: Option<Average>,
-    /// Over how many batches gradients are gathered, 2 or more: a step goes by their mean.
+    /// The number of batches over which gradients are accumulated, 2 or more: a step uses their mean.
     pub accumulation: Option<u64>,
 }
 
 impl CommonOptions {
-    /// What a config asks for.
+    /// Reads them from a config.
     pub(super) fn read(config: &Object<'_>) -> Result<Self> {
         let count = |key: &str| {
             config.or(key, None, "a whole number, or null", |value| match value {
@@ -64,7 +64,7 @@ impl CommonOptions {
         })
     }
 
-    /// `optimizer` with these settings around it.
+    /// `optimizer` with these options.
     pub fn put(self, optimizer: Arc<dyn Optimizer>) -> Arc<dyn Optimizer> {
         match self.schedule.is_none() && self.is_plain() {
             true => optimizer,
@@ -72,12 +72,12 @@ impl CommonOptions {
         }
     }
 
-    /// Whether a gradient and the step by it need nobody else.
+    /// Whether a step needs only its own parameter's gradient of this batch.
     fn is_plain(&self) -> bool {
         !self.clipping.is_some() && self.average.is_none() && self.accumulation.is_none()
     }
 
-    /// What it keeps for each weight.
+    /// The names of its slots for each weight.
     fn slots(&self) -> impl Iterator<Item = &'static str> {
         let average = self.average.map(|_| "average");
         average.into_iter().chain(self.accumulation.map(|_| "gradient_accumulator"))
@@ -113,8 +113,8 @@ impl CommonOptions {
     }
 }
 
-/// An optimizer with such settings around it. Its moments are the optimizer's own, then the average, then the gradients that
-/// are gathered.
+/// An optimizer with such options. Its moments are the optimizer's own, then the average, then the accumulated
+/// gradients.
 #[derive(Debug)]
 pub struct WithCommonOptions {
     optimizer: Arc<dyn Optimizer>,

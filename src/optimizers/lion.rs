@@ -1,4 +1,4 @@
-//! Lion (Chen et al. 2023), steps of one length in the direction of the momentum's sign, as Keras writes it:
+//! Lion (Chen et al. 2023), steps of a fixed length in the direction of the momentum's sign, as Keras writes it:
 //!
 //! ```text
 //! w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)
@@ -23,13 +23,13 @@ pub(super) const ENTRY: Entry = ("Lion", &["beta_1", "beta_2"], |config| {
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lion {
-    /// The length of a step, 0 or more. Default: 0.001.
+    /// The learning rate, 0 or more. Default: 0.001.
     pub learning_rate: f64,
-    /// How much of the direction is the momentum's, above 0, at most 1. Default: 0.9.
+    /// The weight of the momentum in the direction, above 0, at most 1. Default: 0.9.
     pub beta_1: f64,
     /// The decay of the momentum, 0 to 1. Default: 0.99.
     pub beta_2: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -39,7 +39,7 @@ impl Default for Lion {
     }
 }
 
-/// Its arithmetic; the one moment is `m`.
+/// The update rule; its moment is `m`.
 #[derive(Clone, Copy)]
 struct LionRule {
     minus_rate: f32,
@@ -57,7 +57,7 @@ impl Rule for LionRule {
         // SAFETY: the caller's.
         unsafe {
             let x = m.fma(V::splat(self.beta_1), g.mul(V::splat(self.one_minus_beta_1)));
-            // What is neither above nor below 0 is 0, or NaN, which stays.
+            // Neither above nor below 0: 0, or NaN, which stays.
             let sign = V::splat(1.0).if_positive(x, V::splat(-1.0).if_positive(V::splat(0.0).sub(x), x));
             *m = m.fma(V::splat(self.beta_2), g.mul(V::splat(self.one_minus_beta_2))).without_tiny();
             sign.fma(V::splat(self.minus_rate), w)

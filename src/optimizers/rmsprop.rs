@@ -30,17 +30,17 @@ pub(super) const ENTRY: Entry = ("RMSprop", &["rho", "momentum", "epsilon", "cen
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RmsProp {
-    /// The length of a step, 0 or more. Default: 0.001.
+    /// The learning rate, 0 or more. Default: 0.001.
     pub learning_rate: f64,
     /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.9.
     pub rho: f64,
-    /// What a step keeps of the one before, 0 to 1. Default: 0.
+    /// The momentum, 0 to 1. Default: 0.
     pub momentum: f64,
-    /// Keeps the step finite; above 0, under the root. Default: 1e-7.
+    /// Added under the root: keeps a step finite; above 0. Default: 1e-7.
     pub epsilon: f64,
-    /// Whether the gradients' variance takes the place of their mean square. Default: false.
+    /// Whether the gradients' variance is used instead of their mean square. Default: false.
     pub centered: bool,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -51,7 +51,7 @@ impl Default for RmsProp {
     }
 }
 
-/// Its arithmetic; the moments are `v`, then `b` and `a` where there are such.
+/// The update rule; its moments are `v`, then `b` and `a` if used.
 #[derive(Clone, Copy)]
 struct RmsPropRule<const MOMENTUM: bool, const CENTERED: bool> {
     rate: f32,

@@ -24,13 +24,13 @@ pub(super) const ENTRY: Entry = ("SGD", &["momentum", "nesterov"], |config| {
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
-    /// The length of a step, 0 or more. Default: 0.01.
+    /// The learning rate, 0 or more. Default: 0.01.
     pub learning_rate: f64,
-    /// What a step keeps of the one before, 0 to 1. Default: 0.
+    /// The momentum, 0 to 1. Default: 0.
     pub momentum: f64,
-    /// Whether the gradient counts once more, ahead of the momentum. Default: false.
+    /// Whether Nesterov's momentum is used. Default: false.
     pub nesterov: bool,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
