@@ -1,4 +1,4 @@
-//! `Dense` and the convolutions: what has a kernel.
+//! `Dense` and the convolutions: layers with a kernel.
 
 use super::source::{Source, of};
 use super::{Call, Result};
@@ -30,7 +30,7 @@ pub fn convolution(call: &Call<'_>, source: &mut Source) -> Result<()> {
     Ok(())
 }
 
-/// A convolution of which the zeros around the image are a part: `size` says which road it takes, `axes` where windows lie.
+/// A convolution including the zeros around the image: `size` selects the algorithm, `axes` has the windows.
 fn direct(size: ConvShape, axes: [[usize; 6]; 2], [kernel, bias]: [&str; 2], call: &Call<'_>, source: &mut Source) {
     let (channels, filters) = (last(call.inputs[0]), last(call.output));
     let window = source.window_of(axes, channels, filters, size.groups);
@@ -57,7 +57,7 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
         axis.ok_or_else(|| Error::internal("a window that does not fit"))
     };
     let window = Window { rows: axis(0)?, columns: axis(1)? };
-    // The convolution that it is the way back of, and its kernel turned: the last place first.
+    // The convolution whose input gradient it is, with its kernel rotated by 180 degrees.
     let size = ConvShape::of(window, filters, channels, 1);
     let (weights, places) = (call.kernel()?, window.places());
     let kernel = source.kernel(&call.what("kernel"), filters, places * channels, |filter, i| {
@@ -80,7 +80,7 @@ pub fn depthwise(call: &Call<'_>, source: &mut Source) -> Result<()> {
     slices(call, "kernel", &bias, call.relu, call.y, source)
 }
 
-/// Every channel by kernels of its own; padding is not in the sums.
+/// Each channel has its own kernels; padding is not part of the sums.
 fn slices(call: &Call<'_>, name: &str, bias: &str, relu: bool, y: &str, source: &mut Source) -> Result<()> {
     let (window, channels) = (window(call, "kernel_size")?, last(call.inputs[0]));
     let filters = call.kernel()?.len() / window.places();
@@ -107,7 +107,7 @@ pub fn separable(call: &Call<'_>, source: &mut Source) -> Result<()> {
     Ok(())
 }
 
-/// A kernel that is a matrix of one column an output channel.
+/// A kernel as a matrix with one column per output channel.
 fn columns(matrix: &[f32], name: &str, channels: usize, call: &Call<'_>, source: &mut Source) -> Result<String> {
     source.kernel(&call.what(name), channels, matrix.len() / channels, |channel, i| matrix[i * channels + channel])
 }
@@ -120,7 +120,7 @@ fn last(shape: &crate::graph::Shape) -> usize {
     shape.dims().last().copied().unwrap_or(1)
 }
 
-/// How windows slide along `N` axes.
+/// The window options along `N` axes.
 struct WindowOptions<const N: usize> {
     size: [usize; N],
     strides: [usize; N],
@@ -144,7 +144,7 @@ impl<const N: usize> WindowOptions<N> {
         })
     }
 
-    /// ConvShape, stride and dilation; a window of one place has no next.
+    /// Size, stride and dilation; a window at a single position has stride 0.
     fn along(&self, axis: usize) -> [usize; 3] {
         let size = self.size[axis];
         [size, self.strides[axis], if size == 1 { 1 } else { self.dilation[axis] }]

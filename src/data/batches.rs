@@ -1,6 +1,6 @@
 //! The order of an epoch's samples, and gathering a batch.
 
-use super::source::Lent;
+use super::source::FetchBuffers;
 use super::{Dataset, TargetKind};
 use crate::error::{Error, Result};
 use crate::memory::{self, Buffer};
@@ -105,14 +105,14 @@ impl Batch {
         pick(data.weights(), indices, self.weights.as_deref_mut().unwrap_or_default());
         if let Some(source) = data.source() {
             let (labels, targets) = (self.labels.len().min(self.count), self.count * self.target_len);
-            let lent = Lent {
+            let buffers = FetchBuffers {
                 numbers: &mut self.numbers,
                 x: &mut self.x[..self.count * self.len],
                 labels: &mut self.labels[..labels],
                 targets: &mut self.targets[..targets],
                 scratch: &mut self.scratch,
             };
-            data.fetch(source, indices, lent)?;
+            data.fetch(source, indices, buffers)?;
             return match self.check {
                 Some(classes) => {
                     let labels = (&self.labels[..labels], classes);

@@ -49,7 +49,7 @@ impl Dataset {
 }
 
 /// The memory of a batch that a source writes to.
-pub(super) struct Lent<'a> {
+pub(super) struct FetchBuffers<'a> {
     pub numbers: &'a mut Vec<u64>,
     pub x: &'a mut [f32],
     pub labels: &'a mut [u32],
@@ -60,8 +60,8 @@ pub(super) struct Lent<'a> {
 
 impl Dataset {
     /// Requests the samples at `indices` from a source.
-    pub(super) fn fetch(&self, source: &dyn Source, indices: &[u32], lent: Lent<'_>) -> Result<()> {
-        let Lent { numbers, x, labels, targets, scratch } = lent;
+    pub(super) fn fetch(&self, source: &dyn Source, indices: &[u32], buffers: FetchBuffers<'_>) -> Result<()> {
+        let FetchBuffers { numbers, x, labels, targets, scratch } = buffers;
         numbers.clear();
         numbers.extend(indices.iter().map(|&i| self.number(i as usize) as u64)); // there is room for a batch
         source.fetch(numbers, x, labels, targets).at(samples(numbers))?;

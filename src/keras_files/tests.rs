@@ -1,4 +1,4 @@
-//! Files that Keras has written (`tests/interop/keras_fixtures.py`), and what becomes of them when they are damaged.
+//! Files written by Keras (`tests/interop/keras_fixtures.py`), whole and damaged.
 
 use super::*;
 use crate::data::Dataset;
@@ -67,7 +67,7 @@ fn loss_of(model: &Model, recorded: &Value) -> f64 {
     model.fit(&data, options).unwrap().history.get("loss", 0).unwrap()
 }
 
-/// Files of the versions of Keras whose form is another (`tests/interop/keras_versions.py`).
+/// Files of Keras versions with another format (`tests/interop/keras_versions.py`).
 #[test]
 fn what_other_versions_wrote_goes_on_as_there() {
     let recorded = recorded("versions/said.json");

@@ -1,12 +1,13 @@
-//! PyTorch's names and layouts: which tensor of a `state_dict` is which weight.
+//! PyTorch's names and layouts: assigns the tensors of a `state_dict` to weights.
 //!
-//! A state_dict names its tensors after *modules*: `features.0.weight`, `features.0.bias`, `fc.weight`. Here a module is what a
-//! layer has there (a layer has one, or none, or two: a separable convolution), and a [`Part`] is one of its tensors.
+//! A state_dict names its tensors after *modules*: `features.0.weight`, `features.0.bias`, `fc.weight`. Here a module
+//! is the counterpart of a layer (a layer has one, none, or two for a separable convolution), and a [`Part`] is one of
+//! its tensors.
 //!
-//! Files do not keep the order of a state_dict (safetensors sorts names), so modules are told by what they hold: the names
-//! and shapes of their tensors. Those that hold the same are told by the numbers in their names, where the names are the
-//! same but for these (`conv1`, `conv2`; `layers.2`, `layers.10`) and the layers follow on each other. Whatever else is left
-//! open is an error: then the caller gives a map.
+//! Files do not keep the order of a state_dict (safetensors sorts names), so modules are matched by the names and
+//! shapes of their tensors. Modules with the same tensors are ordered by the numbers in their names, if the names
+//! differ only in these (`conv1`, `conv2`; `layers.2`, `layers.10`) and the layers follow each other. Any other
+//! ambiguity is an error: then the caller passes a map.
 
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
 use serde_json::Value;
@@ -14,7 +15,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The names of tensors that modules of layers have.
 const LEAVES: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
-/// What a batch normalization counts besides; nobody needs it.
+/// A counter of batch normalizations, which is ignored.
 const COUNTER: &str = "num_batches_tracked";
 
 /// A tensor of a file.
@@ -26,7 +27,7 @@ pub struct PyTorchTensor {
     pub shape: Vec<usize>,
 }
 
-/// What a layer is in PyTorch.
+/// The PyTorch module of a layer.
 #[derive(Clone, Debug)]
 pub struct Module {
     /// The layer, by its index and its name.
@@ -35,40 +36,40 @@ pub struct Module {
     pub parts: Vec<Part>,
 }
 
-/// A tensor of a module, and the weight that it is here.
+/// A tensor of a module, and its weight.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Its name there, `weight`.
+    /// Its name in PyTorch, `weight`.
     pub leaf: &'static str,
     /// The weight, by its index and its name.
     pub weight: (usize, String),
     /// The weight's sizes.
     pub shape: Vec<usize>,
-    /// How it may lie there, the likeliest first.
+    /// Its possible layouts in PyTorch, the most likely first.
     pub layouts: Vec<Axes>,
-    /// The axes here whose elements lie in another order there.
+    /// The axes here whose elements have another order in PyTorch.
     pub orders: Places,
 }
 
-/// Of each axis of a tensor there, which axes here it goes over. An axis that is named nowhere has one value for all its
-/// indices.
+/// For each axis of a tensor in PyTorch, the axes here that it covers. An axis here that is not covered has one value
+/// for all its indices.
 pub type Axes = Vec<Vec<usize>>;
 
-/// Of an axis, where each of its elements lies.
+/// For an axis, the index of each of its elements in PyTorch.
 pub type Places = HashMap<usize, Vec<usize>>;
 
-/// A tensor and what it is.
+/// A tensor and its part.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'m> {
     /// The tensor, by its index.
     pub tensor: usize,
-    /// What it is.
+    /// The part.
     pub part: &'m Part,
-    /// Which of the part's layouts it has.
+    /// The index of its layout in the part's list.
     pub layout: usize,
 }
 
-/// Whether names are PyTorch's, and none of them one of this model's weights.
+/// Whether names are PyTorch's, and none is the name of a weight of this model.
 pub fn are_names(names: &[String], weights: &HashSet<&str>) -> bool {
     names.iter().any(|name| LEAVES.contains(&split(name).1))
         && !names.iter().any(|name| weights.contains(name.as_str()))
@@ -91,7 +92,7 @@ impl Part {
         (0..self.layouts.len()).find(|&layout| self.sizes(layout) == shape)
     }
 
-    /// Of each axis here, how far from its beginning there each of its indices lies.
+    /// For each axis here, the offset of each of its indices in PyTorch.
     fn places(&self, layout: usize) -> Vec<Vec<usize>> {
         let mut places: Vec<Vec<usize>> = self.shape.iter().map(|&size| vec![0; size]).collect();
         let mut stride = 1;
@@ -104,7 +105,7 @@ impl Part {
         places
     }
 
-    /// Brings the elements of a tensor into this library's order.
+    /// Reorders the elements of a tensor for this library.
     pub fn take(&self, layout: usize, from: &[f32], to: &mut [f32]) {
         let places = self.places(layout);
         let Some((last, outer)) = places.split_last() else { return to.copy_from_slice(from) };
@@ -130,13 +131,13 @@ impl Module {
     }
 }
 
-/// What a module holds: names and shapes.
+/// The names and shapes of a module's tensors.
 type Signature<'a> = Vec<(&'a str, Vec<usize>)>;
 
 /// A module of the file: its name, and its tensors by their indices.
 type Group<'f> = (&'f str, Vec<usize>);
 
-/// Finds out which tensor is which weight by what modules hold. `follows` says whether the second of two layers is behind the
+/// Assigns tensors to weights by the modules' tensors. `follows` tells whether the second of two layers follows the
 /// first.
 pub fn by_shape<'m>(
     file: &[PyTorchTensor],
@@ -220,7 +221,7 @@ fn check_counts(kinds: &BTreeMap<Signature<'_>, (Vec<Group<'_>>, Vec<&Module>)>)
     }
 }
 
-/// A shape, fit for a message.
+/// A shape as text for a message.
 fn sizes(shape: &[usize]) -> String {
     match shape.len() {
         0..=8 => format!("{shape:?}"),
@@ -228,7 +229,7 @@ fn sizes(shape: &[usize]) -> String {
     }
 }
 
-/// Brings modules that hold the same into the order of their layers.
+/// Sorts modules with the same tensors into the order of their layers.
 fn sort(groups: &mut [Group<'_>], modules: &[&Module], follows: &impl Fn(usize, usize) -> bool) -> Result<()> {
     groups.sort_by_cached_key(|(name, _)| numbered(name));
     let told = |pair: &[Group<'_>]| {
@@ -262,7 +263,7 @@ fn numbered(name: &str) -> (String, Vec<u64>) {
     (letters + rest, numbers)
 }
 
-/// That tensor as that part.
+/// Pairs a tensor with a part.
 fn pair<'m>(file: &[PyTorchTensor], tensor: usize, part: &'m Part) -> Result<Pair<'m>> {
     let PyTorchTensor { name, shape, .. } = &file[tensor];
     part.layout(shape).map(|layout| Pair { tensor, part, layout }).ok_or_else(|| {
@@ -273,9 +274,9 @@ fn pair<'m>(file: &[PyTorchTensor], tensor: usize, part: &'m Part) -> Result<Pai
     })
 }
 
-/// Finds out which tensor is which weight by what the caller says: an object in which a tensor's name has a weight's
-/// (`'conv1.weight': 'conv2d/kernel'`), a module's name a layer's (`'conv1': 'conv2d'`), or either has null, for what is to be
-/// left out. Each tensor and each weight is to be in it once.
+/// Assigns tensors to weights by the caller's map: an object whose keys are tensor names, with the name of a weight
+/// (`'conv1.weight': 'conv2d/kernel'`), or module names, with the name of a layer (`'conv1': 'conv2d'`); null skips a
+/// tensor or module. Each tensor and each weight must occur once.
 pub fn by_map<'m>(file: &[PyTorchTensor], modules: &'m [Module], map: &Value) -> Result<Vec<Pair<'m>>> {
     let Some(map) = map.as_object() else {
         return Err(Error::new(ErrorKind::InvalidArgument, "wrong value").expected("an object").found(map));
@@ -321,7 +322,7 @@ pub fn by_map<'m>(file: &[PyTorchTensor], modules: &'m [Module], map: &Value) ->
     taken.finish(modules)
 }
 
-/// What a map has said so far.
+/// The assignments of a map so far.
 struct Taken<'m, 'f> {
     file: &'f [PyTorchTensor],
     pairs: Vec<Pair<'m>>,
@@ -375,7 +376,7 @@ impl<'m> Taken<'m, '_> {
         Ok(())
     }
 
-    /// All of them, nothing being left.
+    /// All pairs; an error if a tensor or weight is left.
     fn finish(self, modules: &[Module]) -> Result<Vec<Pair<'m>>> {
         let mut parts = modules.iter().flat_map(|module| &module.parts);
         if let Some(part) = parts.find(|part| !self.weights.contains(&part.weight.0)) {

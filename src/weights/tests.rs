@@ -1,4 +1,4 @@
-//! Files that come back as they went, and files that must be refused.
+//! Round trips of files, and invalid files.
 
 use super::*;
 use crate::error::ErrorKind;
@@ -28,7 +28,7 @@ fn wanted(tensors: &[(&str, &[usize])]) -> Vec<Expected> {
     tensors.iter().map(expected).collect()
 }
 
-/// All that is expected, of a file that holds just that.
+/// Reads exactly the expected tensors.
 fn parse<R: Read + Seek>(mut file: TensorFile<R>, expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
     file.check(expected, |_| false)?;
     let tensor = |Expected { name, shape, .. }: &Expected| {

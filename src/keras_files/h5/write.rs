@@ -1,4 +1,5 @@
-//! A file of groups, numbers and texts: superblock of version 2, links in the groups' headers, contiguous data.
+//! Writes files of groups, datasets and strings: superblock of version 2, links in the groups' headers, contiguous
+//! data.
 //!
 //! ```text
 //! superblock   48 bytes
@@ -13,7 +14,7 @@ use super::header::about;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Write;
 
-/// Numbers to be written.
+/// The values of a dataset.
 #[derive(Clone, Copy, Debug)]
 pub enum Data<'a> {
     /// float32.
@@ -24,27 +25,27 @@ pub enum Data<'a> {
     Float(f32),
 }
 
-/// What is in a file.
+/// An object of a file.
 #[derive(Debug)]
 pub enum Node<'a> {
-    /// Objects by name, and one text as an attribute `name`.
+    /// A group: objects by name, and an optional string attribute `name`.
     Group {
-        /// The text, if there is one.
+        /// The string, if there is one.
         name: Option<String>,
-        /// The objects, each name once.
+        /// The objects; names are unique.
         children: Vec<(String, Node<'a>)>,
     },
-    /// Numbers of a shape.
+    /// A dataset.
     Dataset {
-        /// The shape; none is that of one number.
+        /// The shape; empty for a scalar.
         shape: Vec<usize>,
-        /// As many numbers.
+        /// The values, as many as the shape says.
         data: Data<'a>,
     },
 }
 
 impl<'a> Node<'a> {
-    /// A group without a text.
+    /// A group without an attribute.
     pub fn group(children: Vec<(String, Node<'a>)>) -> Self {
         Node::Group { name: None, children }
     }
@@ -90,10 +91,10 @@ impl Data<'_> {
     }
 }
 
-/// Writes a file whose root group is `root`. The same node makes the same bytes. It takes memory for the headers alone.
+/// Writes a file whose root group is `root`. The same node gives the same bytes. It allocates only the headers.
 pub fn write(root: &Node<'_>, out: &mut impl Write) -> Result<()> {
     const START: u64 = 48;
-    // The headers are as long whatever the addresses in them, so that a first pass finds where the data begin.
+    // The headers' length does not depend on the addresses in them, so a first pass determines where the data begin.
     let mut first = Writer::default();
     first.object(root)?;
     let mut writer = Writer { data_at: (START + first.headers.len() as u64).next_multiple_of(8), ..Writer::default() };
@@ -121,17 +122,17 @@ fn padding(len: u64) -> usize {
     (len.next_multiple_of(8) - len) as usize
 }
 
-/// The headers that were written, and the data that are to be.
+/// The headers written so far, and the data to be written.
 #[derive(Default)]
 struct Writer<'n> {
     headers: Vec<u8>,
     data: Vec<Data<'n>>,
-    /// Where the next data go.
+    /// The address of the next data.
     data_at: u64,
 }
 
 impl<'n> Writer<'n> {
-    /// Writes the header of an object, those within it first; gives its address.
+    /// Writes the header of an object, after those inside it; returns its address.
     fn object(&mut self, node: &Node<'n>) -> Result<u64> {
         let mut messages = Vec::new();
         match node {
@@ -157,7 +158,7 @@ impl<'n> Writer<'n> {
                 space.extend(shape.iter().flat_map(|&size| (size as u64).to_le_bytes()));
                 message(&mut messages, about::DATASPACE, &space)?;
                 message(&mut messages, about::DATATYPE, &data.kind())?;
-                message(&mut messages, FILL, &[3, 0x0a])?; // as h5py: none but zeros, written if it is asked for
+                message(&mut messages, FILL, &[3, 0x0a])?; // as h5py: the default fill value
                 let place = [self.data_at, data.len()].map(u64::to_le_bytes);
                 message(&mut messages, about::LAYOUT, &[&[3, 1][..], place.as_flattened()].concat())?;
                 self.data_at += data.len() + padding(data.len()) as u64;
@@ -189,7 +190,7 @@ fn message(messages: &mut Vec<u8>, about: u16, body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// An attribute of one text, of fixed length, in UTF-8.
+/// A string attribute of fixed length, in UTF-8.
 fn attribute(name: &str, text: &str) -> Result<Vec<u8>> {
     let bytes = [text.as_bytes(), b"\0"].concat();
     let len = u32::try_from(bytes.len()).map_err(|_| too_long("a text"))?;

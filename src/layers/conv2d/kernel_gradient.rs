@@ -37,11 +37,11 @@ impl KernelGradient {
         let whole = stride == size.group_filters();
         let gradient = if whole { 0 } else { size.output_len() / size.group_filters() * stride };
         let image = if size.has_padding() { size.input_len() } else { 0 };
-        let winograd = Winograd::pays_to_kernel(&size, group(context.batch)).then(|| -> Result<_> {
+        let winograd = Winograd::kernel_gradient_is_worthwhile(&size, group(context.batch)).then(|| -> Result<_> {
             let pass = Winograd::kernel_gradient_of(&size);
             Ok((pass, PerThread::new(context.threads, || Buffer::zeros(pass.kernel_gradient_scratch(context.isa)))?))
         });
-        let zeros = size.may_leave_zeros_out().then(|| PerThread::new(context.threads, || size.zeros_scratch()));
+        let zeros = size.can_skip_zeros().then(|| PerThread::new(context.threads, || size.zeros_scratch()));
         Ok(KernelGradient {
             size,
             zeros: zeros.transpose()?,
@@ -49,7 +49,7 @@ impl KernelGradient {
             winograd: winograd.transpose()?,
             images: PerThread::new(context.threads, || Buffer::zeros(image))?,
             gradients: PerThread::new(context.threads, || Buffer::zeros(gradient))?,
-            turned: Buffer::zeros(if size.may_leave_zeros_out() { size.kernel_len() } else { 0 })?,
+            turned: Buffer::zeros(if size.can_skip_zeros() { size.kernel_len() } else { 0 })?,
         })
     }
 

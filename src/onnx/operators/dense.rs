@@ -1,4 +1,4 @@
-//! `Gemm` and `MatMul` by weights: `Dense`, with the sum and the activation behind it.
+//! `Gemm` and `MatMul` with weights: `Dense`, with the following bias and activation.
 
 use super::{bias, ending, is_positive, kernel_and_bias, unsupported};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +68,7 @@ fn dense<'f>(
         let error = Error::new(ErrorKind::Shape, "weights that do not fit the value");
         return Err(error.expected(format_args!("{features} rows")).found(inputs));
     }
-    // The rows of the kernel in the order in which the image was flattened.
+    // The kernel's rows are reordered as the image was flattened.
     let kernel = match &value.image {
         Some((sizes, order)) => {
             let dims: Vec<usize> = order.iter().map(|&axis| sizes[axis]).chain([units]).collect();

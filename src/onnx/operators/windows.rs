@@ -1,4 +1,4 @@
-//! What slides windows over images or rows, and what changes images' borders and sizes.
+//! Operators with windows over images or rows, and operators that change images' borders and sizes.
 
 use super::shapes::{axes, places};
 use super::{bias, ending, is_positive, kernel_and_bias, normalizations, unsupported};
@@ -10,20 +10,20 @@ use crate::onnx::layout::{Value, channels_last, permuted, with_last};
 use crate::onnx::proto::NodeProto;
 use serde_json::{Value as Json, json};
 
-/// The largest size, stride or padding that is believed.
+/// The largest accepted size, stride or padding.
 const LARGEST: i64 = 1 << 24;
 
-/// How windows slide over the axes but the channels'.
+/// The window options of the axes except the channels'.
 struct WindowOptions {
     inputs: Vec<usize>,
     sizes: Vec<usize>,
     strides: Vec<usize>,
     dilations: Vec<usize>,
-    /// Before and behind each axis.
+    /// Before and after each axis.
     pads: Vec<[usize; 2]>,
 }
 
-/// A list of sizes among the attributes, or as many of `default`.
+/// An attribute with a list of sizes, or `default` repeated.
 fn sizes(node: &NodeProto, name: &str, len: usize, default: usize, least: i64) -> Result<Vec<usize>> {
     let Some(list) = node.ints(name).filter(|list| !list.is_empty()) else { return Ok(vec![default; len]) };
     let good = list.len() == len && list.iter().all(|size| (least..=LARGEST).contains(size));
@@ -60,14 +60,14 @@ impl WindowOptions {
         Ok(sliding)
     }
 
-    /// The padding that Keras's `same` is along an axis.
+    /// The padding of Keras's `same` along an axis.
     fn same(&self, i: usize) -> Result<[usize; 2]> {
         let axis = Axis::new(self.inputs[i], self.sizes[i], self.strides[i], self.dilations[i], Padding::Same);
         let axis = axis.ok_or_else(|| Error::internal("a window of size 0"))?;
         Ok([axis.before, axis.after])
     }
 
-    /// Keras's word for the padding, if it has one.
+    /// Keras's name for the padding, if it has one.
     fn padding(&self) -> Result<Option<&'static str>> {
         if self.pads.iter().all(|pads| *pads == [0, 0]) {
             return Ok(Some("valid"));
@@ -82,7 +82,7 @@ impl WindowOptions {
     }
 }
 
-/// The value with its channels last, images or rows of it.
+/// The value with channels last, as images or rows.
 fn image<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Value> {
     let value = reader.value(node, 0)?;
     match value.order.len() {
@@ -91,7 +91,7 @@ fn image<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Value> {
     }
 }
 
-/// The value with a border of zeros; rows are images of one row for that.
+/// The value with zero padding; rows are treated as images of one row.
 fn padded<'f>(reader: &mut Reader<'f>, value: &Value, pads: &[[usize; 2]]) -> Result<Tensor> {
     let border = |rows: [usize; 2], columns: [usize; 2]| json!({ "padding": [rows, columns] });
     if let &[rows, columns] = pads {
@@ -105,7 +105,7 @@ fn padded<'f>(reader: &mut Reader<'f>, value: &Value, pads: &[[usize; 2]]) -> Re
     reader.layer("Reshape", json!({ "target_shape": [steps, channels] }), &[x], Vec::new())
 }
 
-/// The bias that a convolution has itself.
+/// A convolution's own bias.
 fn own_bias<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, filters: usize) -> Result<Option<Vec<f32>>> {
     match reader.constant(node, 2)? {
         None => Ok(None),
@@ -174,7 +174,7 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
     Ok(())
 }
 
-/// Kernels `[C, F, kh, kw]` to `[kh, kw, F, C]`. What Keras's paddings do not give is cut out of what the windows reach.
+/// Kernels `[C, F, kh, kw]` to `[kh, kw, F, C]`. For padding that Keras does not have, the output is cropped.
 pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = image(reader, node)?;
     let (dims, rank) = (reader.dims(&value)?, value.order.len());
@@ -213,7 +213,7 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
             Axis::transposed(dims[1 + i], sliding.sizes[i], sliding.strides[i], sliding.dilations[i], padding, None)?;
         (axis.input == outputs[i]).then_some([axis.before, axis.after])
     };
-    // The sides' sizes say it all: before as much as is padded there, and behind whatever is left.
+    // The crop: before as much as the padding there, after it the rest.
     let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == sliding.pads[i][0]));
     let own = own_bias(reader, node, filters)?;
     let config = json!({
@@ -267,7 +267,7 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
     let padding = sliding.padding()?.filter(|&padding| padding == "valid" || padding == "same" && !counts);
     let (padding, input) = match padding {
         Some(padding) => (padding, value.tensor),
-        // Zeros count in the mean, or can be no maximum where nothing is below them.
+        // Zeros count in the mean, or cannot change a maximum of values that are 0 or more.
         None if counts || kind == "Max" && value.positive => ("valid", padded(reader, &value, &sliding.pads)?),
         None => {
             let found = format_args!("{:?} over {:?}", sliding.pads, &dims[1..]).to_string();
@@ -299,7 +299,7 @@ fn global<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, value: &Value, kind:
     Ok(())
 }
 
-/// The mean, or the largest, over all axes of an image but the channels.
+/// The mean or maximum over all axes of an image except the channels.
 pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> Result<()> {
     let value = reader.value(node, 0)?;
     if kind == "Average" && normalizations::spelled_out(reader, node)? {
@@ -324,7 +324,7 @@ pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> R
     global(reader, node, &value, kind, node.int("keepdims").unwrap_or(1) != 0)
 }
 
-/// Zeros around images; less than none are cut off.
+/// Zeros around images; a negative number crops.
 pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.value(node, 0)?;
     let rank = value.order.len();
@@ -340,7 +340,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     if mode != "constant" || number != 0.0 {
         return Err(unsupported("padding with another value", "zeros", format_args!("{mode} {number}")));
     }
-    // Which axes it is over, where not all.
+    // The axes, if not all.
     let over = match reader.constant(node, 3)? {
         Some(over) => places(over.ints()?, rank + 1)?,
         None => (0..=rank).collect(),
@@ -361,7 +361,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
             format_args!("{pads:?}"),
         ));
     }
-    // The axis without a border, in ONNX's count, is that of the channels.
+    // The axis without padding, in ONNX's order, is the channels'.
     let bare = if at(1) == [0, 0] { 0 } else { rank - 1 };
     if at(bare + 1) != [0, 0] {
         return Err(unsupported("a border of all axes", "rows and columns", format_args!("{pads:?}")));
@@ -386,7 +386,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// Whole numbers of times larger.
+/// Integer scale factors.
 pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = image(reader, node)?;
     let dims = reader.dims(&value)?;

@@ -1,4 +1,4 @@
-//! Functions of each element, and softmax.
+//! Elementwise functions and softmax.
 
 use super::{LayerCall, scalar};
 use crate::error::{Error, ErrorKind, Result};
@@ -52,7 +52,7 @@ pub fn activate(w: &mut Writer, s: &LayerCall<'_>, activation: &str, x: String, 
         }
         "hard_tanh" => clip(w, s, &x, -1.0, 1.0),
         "relu6" => clip(w, s, &x, 0.0, 6.0),
-        // The form that PyTorch writes, and others look for.
+        // The form that PyTorch writes and other programs recognize.
         "gelu" => {
             let scaled = scalar(w, s, "Div", x.clone(), std::f64::consts::SQRT_2)?;
             let erf = w.node(name, "Erf", &[&scaled], &[]);
@@ -60,7 +60,7 @@ pub fn activate(w: &mut Writer, s: &LayerCall<'_>, activation: &str, x: String, 
             let product = w.node(name, "Mul", &[&x, &more], &[]);
             scalar(w, s, "Mul", product, 0.5)
         }
-        // The square of what is between 0 and 1, and what is above that.
+        // The square of the part between 0 and 1, and the part above.
         "sparse_plus" => {
             let inside = node("HardSigmoid", &[&x], &[("alpha", Float(0.5)), ("beta", Float(0.5))])?;
             let square = node("Mul", &[&inside, &inside], &[])?;

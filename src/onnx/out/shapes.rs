@@ -1,4 +1,4 @@
-//! Dense layers, what changes shapes, and what puts values together.
+//! Dense layers, layers that change shapes, and layers that combine values.
 
 use super::LayerCall;
 use crate::error::Result;
@@ -20,7 +20,7 @@ pub fn dense(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     }
     let x = w.get(call, made)?;
     let kernel = match image.filter(|_| made == Form::First) {
-        // The rows of the kernel in the order of the image's channels.
+        // The kernel's rows are reordered as the image's channels.
         Some(image) => {
             let rows = [&image[..], &shape[1..]].concat();
             let order = moved(&(0..image.len()).collect::<Vec<_>>());
@@ -59,7 +59,7 @@ pub fn permute(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Transpose", &[&x], &[("perm", Attribute::sizes(&order))]), Form::Last))
 }
 
-/// The form that several inputs have in common, of the same rank.
+/// A form that several inputs of the same rank share.
 fn common_form(w: &Writer, s: &LayerCall<'_>) -> Form {
     let rank = s.output.len();
     let first = |&call: &usize| {
@@ -82,7 +82,7 @@ pub fn concatenate(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Concat", &inputs, &[("axis", Int(axis as i64))]), form))
 }
 
-/// Inputs of fewer axes get them in front, behind the batch.
+/// Inputs with fewer axes get axes of size 1 after the batch.
 pub fn merge(w: &mut Writer, s: &LayerCall<'_>, operator: &str) -> Result<Value> {
     let (form, rank) = (common_form(w, s), s.output.len());
     let mut inputs = Vec::new();

@@ -1,4 +1,4 @@
-//! What slides windows over images or rows, and what changes images' borders and sizes.
+//! Layers with windows over images or rows, and layers that change images' borders and sizes.
 
 use super::LayerCall;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::onnx::export::Attribute::{self, Int, Text};
 use crate::onnx::export::{Form, Value, Writer};
 use crate::onnx::layout::permuted;
 
-/// What a node gives of its input, both with the channels first.
+/// The output of a node; input and output have channels first.
 fn over_channels(w: &mut Writer, s: &LayerCall<'_>) -> Result<String> {
     w.get(s.input()?, Form::First)
 }
@@ -31,7 +31,7 @@ fn convolve(
     }
 }
 
-/// The windows over the input's axes but the channels', and how a node says them.
+/// The windows over the input's axes except the channels', and their attributes.
 fn windows(
     w: &Writer,
     s: &LayerCall<'_>,
@@ -47,7 +47,7 @@ fn windows(
         _ => Padding::Valid,
     };
     let axis = |i: usize| {
-        // As the layer takes them: past the end all strides are alike.
+        // As the layer uses them: past the end all strides are equivalent.
         let (stride, dilation) = (strides[i].min(dims[i]), if sizes[i] == 1 { 1 } else { dilation[i] });
         Axis::new(dims[i], sizes[i], stride, dilation, padding)
             .ok_or_else(|| Error::internal("a window that does not fit"))
@@ -113,7 +113,7 @@ pub fn transposed_convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value
             .ok_or_else(|| Error::internal("a window that does not fit"))?;
         let reached = (dims[i] - 1) * strides[i] + axis.span();
         (pads[i], pads[2 + i]) = (axis.before, axis.after);
-        // What the windows do not reach is more of the output, what they reach past it is cut off.
+        // Output that the windows do not reach is output_padding; what they reach beyond it is cropped.
         let wanted = s.output[i] + axis.before + axis.after;
         more[i] = wanted.saturating_sub(reached);
         pads[2 + i] += reached.saturating_sub(wanted);

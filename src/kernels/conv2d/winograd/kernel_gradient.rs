@@ -27,10 +27,10 @@ const LEAST_TILES: usize = 16;
 
 impl Winograd {
     /// Whether it pays to go so to the kernel's gradient, for groups of so many images. It depends on the sizes alone.
-    pub fn pays_to_kernel(size: &ConvShape, images: usize) -> bool {
+    pub fn kernel_gradient_is_worthwhile(size: &ConvShape, images: usize) -> bool {
         let pass = Self::forward_of(size);
         let enough = pass.tiles().saturating_mul(images) >= LEAST_TILES;
-        Self::pays(size) && enough && size.channels.saturating_mul(size.filters) <= MOST
+        Self::is_worthwhile(size) && enough && size.channels.saturating_mul(size.filters) <= MOST
     }
 
     /// The pass to a convolution's kernel, over images without their padding.
@@ -332,7 +332,7 @@ mod tests {
     #[test]
     fn the_gradient_is_the_direct_one_but_for_rounding() {
         for size in SIZES {
-            assert!(Winograd::pays_to_kernel(&size.0, size.1), "{size:?}");
+            assert!(Winograd::kernel_gradient_is_worthwhile(&size.0, size.1), "{size:?}");
             let (error, largest) = error_of(&gradient(Isa::PORTABLE, size), &direct(size));
             assert!(error < 1e-5 * largest, "{size:?}: {error} on {largest}");
         }
