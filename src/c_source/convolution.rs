@@ -144,7 +144,7 @@ impl<const N: usize> WindowOptions<N> {
         })
     }
 
-    /// Size, stride and dilation; a window at a single position has stride 0.
+    /// Size, stride and dilation; a window of one element has dilation 1.
     fn along(&self, axis: usize) -> [usize; 3] {
         let size = self.size[axis];
         [size, self.strides[axis], if size == 1 { 1 } else { self.dilation[axis] }]

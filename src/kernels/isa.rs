@@ -1,4 +1,4 @@
-//! Which instruction set the kernels run on, chosen at run time.
+//! The instruction set of the compute kernels, chosen at run time.
 
 use super::Simd;
 use super::simd::Portable;
@@ -11,7 +11,7 @@ use super::simd::{Twice, Wasm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::variables;
 
-/// An instruction set that this machine has: there is no other way to one than [`Isa::available`].
+/// An instruction set that this machine has: a value can only come from [`Isa::available`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Set);
 
@@ -22,7 +22,7 @@ enum Set {
     /// WebAssembly's relaxed SIMD in an engine that fuses, 8 lanes.
     #[cfg(target_feature = "relaxed-simd")]
     Relaxed,
-    /// WebAssembly without it, a multiply-add being rounded twice: other bits, so that nobody gets it who has not asked for it.
+    /// WebAssembly without it, where a multiply-add is rounded twice: it gives other bits, so it must be requested.
     #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
     Twice,
     /// AVX2 with FMA, 8 lanes.
@@ -35,7 +35,7 @@ enum Set {
 
 /// A loop to be compiled for each instruction set. `run` and all it calls must be `#[inline(always)]`.
 pub trait SimdLoop {
-    /// What it returns.
+    /// The result type.
     type Output;
     /// The loop, generic over the vector.
     fn run<V: Simd>(self) -> Self::Output;
@@ -45,7 +45,7 @@ impl Isa {
     /// The one that every machine has.
     pub const PORTABLE: Isa = Isa(Set::Portable);
 
-    /// The sets of this machine, the fastest first.
+    /// The instruction sets of this machine, the fastest first.
     pub fn available() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
         let bits = is_x86_feature_detected!("bmi1"); // no machine has AVX2 without it
@@ -61,7 +61,8 @@ impl Isa {
         fast.into_iter().flatten().chain([Set::Portable]).map(Isa)
     }
 
-    /// The one to use: what the environment variable `MNIST_ISA` (`avx512`, `avx2`, `relaxed`, `portable`) forces, else the fastest.
+    /// The instruction set to use: the one in the environment variable `MNIST_ISA` (`avx512`, `avx2`, `relaxed`,
+    /// `portable`), else the fastest.
     pub fn choose() -> Result<Isa> {
         Isa::named(variables::get("MNIST_ISA").map(|name| name.to_string_lossy().into_owned()).as_deref())
     }
@@ -113,7 +114,7 @@ impl Isa {
         self.run(Widths).1
     }
 
-    /// Runs a kernel compiled for this set.
+    /// Runs a loop compiled for this instruction set.
     #[inline]
     pub fn run<K: SimdLoop>(self, kernel: K) -> K::Output {
         match self.0 {

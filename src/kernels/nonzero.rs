@@ -1,8 +1,8 @@
-//! Sums that leave out what is multiplied by zero: the second inner loop of this crate, beside [`tile`](super::tile).
+//! Sums that skip products with zero: the second inner loop of this crate, besides [`tile`](super::tile).
 //!
-//! Relu makes zeros. Of what the tutorial's second convolution gives, three numbers in four are zero after a few hundred
-//! steps of training, later more, and where relu gave zero the gradient is zero too. A product with zero adds nothing, so
-//! that it need not be formed:
+//! Relu produces zeros. In the tutorial's second convolution three outputs in four are zero after a few hundred
+//! training steps, later more, and where relu gave zero the gradient is zero too. A product with zero adds nothing and
+//! can be skipped:
 //!
 //! ```text
 //!                     C vectors a run, R runs
@@ -17,8 +17,8 @@
 //! Which factors are zero is found for 64 of them at once and kept in a word, a bit each. A step costs as many loads as
 //! multiply-adds, where a register tile has fewer: with no zeros at all the tile is up to a third faster.
 //!
-//! To leave out `0 * y` changes no bit of a sum as long as `y` is finite; what is left out depends on the numbers alone,
-//! so that every instruction set and any number of threads leave out the same.
+//! Skipping `0 * y` does not change any bit of a sum as long as `y` is finite; what is skipped depends only on the
+//! values, so every instruction set and any number of threads skip the same.
 
 #![allow(clippy::needless_range_loop)] // an iterator that is not inlined costs a factor of ten here
 
@@ -44,7 +44,7 @@ pub unsafe fn nonzero<V: Simd>(p: *const f32, n: usize) -> u64 {
     word
 }
 
-/// The places of the ones in a word, ascending.
+/// The indices of the set bits of a word, ascending.
 #[derive(Clone, Copy)]
 pub struct SetBits(pub u64);
 
@@ -59,9 +59,10 @@ impl Iterator for SetBits {
     }
 }
 
-/// Adds the rows whose factor is not zero: for each one of `mask`, in order, `sums[r][c] += factor * row[r][c]`.
+/// Adds the rows whose factor is not zero: for each set bit of `mask`, in order, `sums[r][c] += factor * row[r][c]`.
 ///
-/// `factor` and `row` give where the factor and the row of a place lie; the runs of a row are `run` elements apart.
+/// `factor` and `row` give the pointers to the factor and the row of an index; the runs of a row are `run` elements
+/// apart.
 ///
 /// # Safety
 /// As [`Simd`]: for each one of the mask the factor and `R` runs of `C` vectors must be readable.
@@ -87,8 +88,8 @@ pub unsafe fn multiply_add_rows<V: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// The share of elements that are not zero, in every seventeenth row of `matrix` (`[rows, width]`), the first one included:
-/// enough to choose a road by, the same on every machine.
+/// The fraction of nonzero elements in every seventeenth row of `matrix` (`[rows, width]`), from the first one on:
+/// enough to choose a method, and the same on every machine.
 pub fn share(isa: Isa, matrix: &[f32], width: usize) -> f32 {
     isa.run(Share { matrix, width: width.max(1) })
 }
@@ -114,9 +115,9 @@ impl SimdLoop for Share<'_> {
     }
 }
 
-/// Turns a matrix of 64 x 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
+/// Transposes a matrix of 64 x 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
 ///
-/// Warren, Hacker's Delight, 7-3: halves change places, then quarters, and so on.
+/// Warren, Hacker's Delight, 7-3: halves are swapped, then quarters, and so on.
 pub fn transpose_bits(words: &mut [u64; WORD]) {
     let mut width = WORD / 2;
     let mut low = u64::MAX >> width; // the lower half of each pair of fields

@@ -1,9 +1,9 @@
 //! Normalization of the channels of `[rows, C]`, rows being the pixels of all of a batch's images; vectors run over
 //! channels.
 //!
-//! Sums over rows are asked for chunk by chunk, and go on from what is there: the caller cuts the rows by the shapes alone,
-//! and adds up the chunks' sums in order. In two passes, for the mean must be known before the squares around it are
-//! summed; a sum of plain squares would lose the variance of channels far from zero.
+//! Sums over rows are computed chunk by chunk, and continue from the existing values: the caller cuts the rows by the
+//! shapes alone, and adds the chunks' sums in order. There are two passes, because the mean must be known before the
+//! squares around it are summed; a sum of plain squares would lose the variance of channels far from zero.
 //!
 //! ```text
 //!   forward    sum x  ->  mean  ->  sum (x - mean)^2  ->  scale = gamma / sqrt(var + eps)  ->  y = (x - mean) * scale + beta

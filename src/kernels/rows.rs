@@ -1,4 +1,4 @@
-//! Rows of matrices: their sums, for biases' gradients and the parts of a long sum, and other layouts of them.
+//! Rows of matrices: their sums, for biases' gradients and the parts of a long sum, and changes of layout.
 
 use super::Simd;
 use super::isa::{Isa, SimdLoop};

@@ -1,7 +1,8 @@
-//! `BatchNormalization`: each channel by its mean and variance, in training over the batch, else by the moving ones.
+//! `BatchNormalization`: normalizes each channel by its mean and variance, in training those of the batch, otherwise
+//! the moving ones.
 //!
-//! The batch's statistics are sums over groups of samples, which tasks take and whose sums are added in order; the groups
-//! follow from the batch's size alone ([`group`]).
+//! The batch's statistics are sums over groups of samples, one task per group, added in order; the groups depend only
+//! on the batch size ([`group`]).
 
 use super::parallel::{Chunks, for_each, group, most_groups};
 use super::spec::{axis_of, read_parameter};
@@ -136,18 +137,18 @@ struct NormalizationWork {
     scaled: bool,
     centered: bool,
     epsilon: f32,
-    /// How much of a moving statistic stays, and how much of the batch's comes in.
+    /// The momentum of the moving statistics, and 1 minus that.
     momentum: [f32; 2],
     relu: bool,
     isa: Isa,
-    /// Whether the batch's own statistics count.
+    /// Whether the batch's statistics are used.
     learns: bool,
-    /// What the last forward pass has normalized by, `[channels]` each.
+    /// The statistics of the last forward pass, `[channels]` each.
     mean: Buffer,
     variance: Buffer,
     inverse: Buffer,
     scale: Buffer,
-    /// In the place of a beta that the layer has not.
+    /// Zeros, if the layer has no beta.
     zeros: Buffer,
     /// The groups' sums, `[groups, channels]`.
     sums: Buffer,
@@ -199,7 +200,7 @@ impl NormalizationWork {
         mean_of(isa, sums, count, &mut self.variance);
     }
 
-    /// The parameters, one that the layer has not being `None`: gamma, beta, moving mean, moving variance.
+    /// The parameters: gamma and beta (`None` if missing), moving mean, moving variance.
     fn split<T>(&self, weights: impl IntoIterator<Item = T>) -> [Option<T>; 4] {
         let mut weights = weights.into_iter();
         [self.scaled, self.centered, true, true].map(|there| if there { weights.next() } else { None })
@@ -261,7 +262,7 @@ impl Work for NormalizationWork {
             mean_of(isa, more, count, mean_dz_xhat);
         }
         if let Some(dx) = dx {
-            // By statistics that do not follow from the batch, the means are zero.
+            // With statistics that do not depend on the batch, the means are zero.
             let by = [&self.scale[..], mean_dz, mean_dz_xhat];
             for_each(Chunks::new(dx, len), &|sample, dx| {
                 let here = sample * len..(sample + 1) * len;

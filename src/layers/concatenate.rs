@@ -1,7 +1,7 @@
 //! `Concatenate`: inputs side by side along an axis.
 //!
-//! With all axes before it as one and it with all behind it as another, inputs are `[outer, inner]` each, and their rows
-//! follow each other in a row of the output.
+//! With all axes before it merged, and it merged with all axes after it, inputs are `[outer, inner]` each, and a row of
+//! the output is the sequence of their rows.
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
@@ -58,7 +58,7 @@ impl Layer for Concatenate {
 }
 
 struct ConcatenateWork {
-    /// How long the inputs' rows are.
+    /// The lengths of the inputs' rows.
     rows: Vec<usize>,
 }
 

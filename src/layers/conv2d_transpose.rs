@@ -1,8 +1,9 @@
-//! `Conv2DTranspose`: images `[B, H, W, C]`, kernel `[kh, kw, F, C]`, bias `[F]`: the pass from a convolution's output back to
-//! its input.
+//! `Conv2DTranspose`: images `[B, H, W, C]`, kernel `[kh, kw, F, C]`, bias `[F]`: the gradient of a convolution with
+//! respect to its input.
 //!
-//! That convolution has this layer's output for its input, and F channels and C filters. So forward is its pass to the
-//! input, and the way back is its pass forward; of the gradient to the kernel, image and gradient have changed places.
+//! That convolution has this layer's output for its input, and F channels and C filters. So the forward pass is that
+//! convolution's input gradient, and the input gradient is its forward pass; for the kernel's gradient, image and
+//! gradient are exchanged.
 
 use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, check_padded, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
@@ -132,13 +133,13 @@ struct TransposeWork {
     isa: Isa,
     forward: InputGradient,
     gradients: Option<Gradients>,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
 }
 
-/// The backward pass, and the memory that takes.
+/// The backward pass, and its memory.
 struct Gradients {
-    /// `None` where no gradient to the input is wanted.
+    /// `None` if no gradient to the input is wanted.
     input_gradient: Option<Forward>,
     kernel_gradient: KernelGradient,
     groups: Groups,

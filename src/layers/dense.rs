@@ -1,8 +1,8 @@
 //! `Dense`: `y = x w + b` over the last axis, `x` `[..., K]`, `w` `[K, N]`, `b` `[N]`.
 //!
-//! What stands before the last axis counts as samples. Forward, the sum over K is cut into parts of [`PART`] rows of `w`, which
-//! are added in order; where they are few, samples are cut into tasks too. Backward, a task has rows of `w`: it computes its own
-//! columns of the gradient to the input and takes its own weights a step on, so that nothing is left to add.
+//! All axes before the last one count as samples. Forward, the sum over K is cut into parts of [`PART`] rows of `w`,
+//! which are added in order; where they are few, samples are cut into tasks too. Backward, a task has rows of `w`: it
+//! computes its own columns of the gradient to the input and updates its own weights, so that nothing is left to add.
 
 use super::parallel::{Chunks, ColumnBlocks, Parts, for_each};
 use super::spec::read_parameter;
@@ -133,7 +133,7 @@ fn task_forward(isa: Isa, inputs: usize, units: usize, batch: usize) -> (usize, 
     (width, even.clamp(batch.div_ceil(2).min(32), batch))
 }
 
-/// Tasks that a pass is cut into where it can be.
+/// The number of tasks of a pass, if it can be cut into so many.
 const TASKS: usize = 16;
 
 /// Samples whose sums one task adds up.
@@ -146,7 +146,7 @@ struct DenseWork {
     isa: Isa,
     /// The parts' sums, `[parts, B, units]`.
     sums: Buffer,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
     scratch: PerThread<Scratch>,
     training: Option<Training>,
@@ -158,7 +158,7 @@ struct Training {
     dz: Buffer,
     bias: Buffer,
     scratch: PerThread<Scratch>,
-    /// Where the gradient goes of a kernel that does not change; else empty.
+    /// Memory for the gradient of a frozen kernel; otherwise empty.
     unused: Buffer,
 }
 

@@ -1,4 +1,4 @@
-//! `DepthwiseConv2D`: images `[B, H, W, C]`, every channel by kernels of its own, `[kh, kw, C, M]`, bias `[C * M]`.
+//! `DepthwiseConv2D`: images `[B, H, W, C]`, each channel with its own kernels, `[kh, kw, C, M]`, bias `[C * M]`.
 
 use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
@@ -30,7 +30,7 @@ struct DepthwiseConv2d {
     bias_and_activation: BiasAndActivation,
 }
 
-/// Which windows there are, and how many filters a channel has.
+/// The window options, and the number of filters per channel.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DepthwiseOptions {
     pub multiplier: usize,
@@ -124,7 +124,7 @@ pub(super) struct DepthwiseWork {
     scratch: PerThread<Buffer>,
     /// For training.
     groups: Option<Groups>,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
 }
 

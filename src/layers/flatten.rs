@@ -1,4 +1,4 @@
-//! `Flatten`: `[H, W, C]` to `[H * W * C]`, number for number.
+//! `Flatten`: `[H, W, C]` to `[H * W * C]`, with the same values in the same order.
 
 use super::{Arity, BuildContext, Entry, Layer, Work};
 use crate::error::{Error, Result};

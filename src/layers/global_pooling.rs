@@ -1,4 +1,4 @@
-//! `GlobalMaxPooling2D`, `GlobalAveragePooling2D` and their like over rows: of each channel one number. A task is an image.
+//! `GlobalMaxPooling2D`, `GlobalAveragePooling2D` and their 1D versions: one value per channel. A task is an image.
 
 use super::parallel::{Chunks, for_each};
 use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};

@@ -1,4 +1,4 @@
-//! `LayerNormalization` and `GroupNormalization`: each sample by means and variances of its own
+//! `LayerNormalization` and `GroupNormalization`: normalize each sample with its own means and variances
 //! ([`row_normalization`](super::row_normalization)).
 
 use super::row_normalization::{Row, RowNormalization, Settings};
@@ -65,7 +65,7 @@ pub(super) const GROUP: Entry = Entry {
     },
 };
 
-/// What both have.
+/// The options of both.
 #[derive(Debug)]
 struct Common {
     epsilon: f64,

@@ -1,4 +1,4 @@
-//! `InputLayer`: where samples come in.
+//! `InputLayer`: the input of a network.
 
 use super::{Arity, BuildContext, Entry, Layer, Work};
 use crate::error::{Error, ErrorKind, Result};

@@ -1,5 +1,5 @@
-//! An axis made the last one, for layers whose kernels work along that: samples are turned on their way in and back on
-//! their way out. It costs a copy each, and is rare.
+//! Moves an axis to the end, for layers whose kernels work along the last axis: samples are transposed before and
+//! after. That costs a copy each, and is rare.
 
 use super::parallel::{Chunks, for_each};
 use super::{BuildContext, Pass, Step, Weight, Work};
@@ -8,8 +8,8 @@ use crate::graph::Shape;
 use crate::kernels::{Isa, rows};
 use crate::memory::Buffer;
 
-/// The work of a layer along `axis` of its only input, whose output has the same shape; `build` makes that along the last
-/// axis.
+/// The work of a layer along `axis` of its only input; the output has the same shape; `build` builds the work along the
+/// last axis.
 pub fn along(
     axis: usize,
     context: &BuildContext<'_>,
@@ -36,7 +36,7 @@ pub fn along(
     }))
 }
 
-/// A layer's work on turned samples, each `[before, size, behind]`.
+/// A layer's work on transposed samples, each `[before, size, behind]`.
 struct Transposed {
     work: Box<dyn Work>,
     size: usize,
@@ -48,7 +48,7 @@ struct Transposed {
     dx: Buffer,
 }
 
-/// Turns matrices of so many rows and columns.
+/// Transposes matrices of so many rows and columns.
 fn turn(isa: Isa, from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32]) {
     let len = rows * columns;
     for_each(Chunks::new(to, len), &|i, to| rows::transpose(isa, &from[i * len..][..len], columns, to.into_slice()));

@@ -1,5 +1,5 @@
-//! `ZeroPadding2D` and `Cropping2D`: a border of zeros around an image, or a border taken away. Each is the other's way
-//! back.
+//! `ZeroPadding2D` and `Cropping2D`: add a border of zeros to an image, or remove a border. Each is the gradient of the
+//! other.
 
 use super::parallel::{Chunks, for_each};
 use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
@@ -93,7 +93,7 @@ impl Layer for Cropping {
     }
 }
 
-/// An image inside of another, in elements.
+/// The position of an image inside another, in elements.
 #[derive(Clone, Copy)]
 struct Inner {
     /// Both images.

@@ -1,4 +1,4 @@
-//! `Permute`: a sample's axes in another order, which are counted from 1.
+//! `Permute`: permutes a sample's axes, which are counted from 1.
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
@@ -14,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry { class: "Permute", arity: Arity::One, key
 
 #[derive(Debug)]
 struct Permute {
-    /// Which of the input's axes each of the output's is, from 0.
+    /// For each output axis the input axis, from 0.
     axes: Vec<usize>,
 }
 
@@ -63,7 +63,7 @@ impl Layer for Permute {
     }
 }
 
-/// Where each element of a sample comes from, and where it goes.
+/// The source and the destination of each element of a sample.
 struct PermuteWork {
     forward: Vec<u32>,
     backward: Vec<u32>,

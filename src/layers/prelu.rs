@@ -85,7 +85,7 @@ impl Layer for Prelu {
 }
 
 struct PreluWork {
-    /// Of each element of a sample, where its alpha is.
+    /// For each element of a sample the index of its alpha.
     places: Vec<u32>,
     alphas: usize,
     /// The gradients to alpha of groups of samples, `[groups, alphas]`.

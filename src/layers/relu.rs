@@ -1,5 +1,5 @@
-//! `ReLU`: relu with a `max_value`, a `negative_slope` and a `threshold`, and relu as such, where no layer below takes it
-//! over.
+//! `ReLU`: relu with a `max_value`, a `negative_slope` and a `threshold`, and plain relu where it is not fused into the
+//! layer below.
 //!
 //! ```text
 //! f(x) = max_value                           where x >= max_value
@@ -75,7 +75,7 @@ impl Layer for ReluLayer {
             x if x > threshold => x,
             x => below * (x - threshold),
         };
-        // Just where the slope changes, Keras's answer depends on how it computes each of these.
+        // Exactly where the slope changes, Keras's result depends on how it computes each case.
         let at_most = if self.threshold == 0.0 && self.max_value == Some(6.0) { 0.0 } else { 1.0 };
         let at_threshold = if self.threshold == 0.0 && self.max_value.is_none() { below } else { 0.0 };
         let slope = move |x: f32| match x {
@@ -89,7 +89,7 @@ impl Layer for ReluLayer {
     }
 }
 
-/// Relu at work.
+/// The work of relu.
 pub struct Relu {
     isa: Isa,
 }

@@ -1,4 +1,4 @@
-//! `Reshape`: a sample under another shape, number for number; a size of -1 is what is left.
+//! `Reshape`: gives a sample another shape with the same values; a size of -1 is inferred.
 
 use super::{Arity, BuildContext, Config, Entry, Layer, Work};
 use crate::error::{Error, ErrorKind, Result};
@@ -11,7 +11,7 @@ pub(super) const ENTRY: Entry = Entry { class: "Reshape", arity: Arity::One, key
 
 #[derive(Debug)]
 struct Reshape {
-    /// Its sizes; `None` for the one that is left.
+    /// Its sizes; `None` for the inferred one.
     target: Vec<Option<usize>>,
 }
 

@@ -1,5 +1,5 @@
-//! `SeparableConv2D`: a depthwise convolution, and a convolution of 1 x 1 upon it; kernels `[kh, kw, C, M]` and
-//! `[1, 1, C * M, F]`, bias `[F]`.
+//! `SeparableConv2D`: a depthwise convolution followed by a 1 x 1 convolution; kernels `[kh, kw, C, M]` and `[1, 1, C *
+//! M, F]`, bias `[F]`.
 
 use super::conv2d::config::{BiasAndActivation, ParameterOptions, kernel, keys};
 use super::conv2d::work::Convolution;
@@ -100,7 +100,7 @@ impl Layer for SeparableConv2d {
 struct SeparableWork {
     depthwise: DepthwiseWork,
     pointwise: Convolution,
-    /// What is between the two, and the gradient to it.
+    /// The values between the two, and their gradient.
     middle: Buffer,
     gradient: Buffer,
     /// Elements of a sample there, and of the output.

@@ -39,7 +39,7 @@ impl Layer for SoftmaxLayer {
         Ok(inputs[0].clone())
     }
 
-    /// Over the last axis it is an activation.
+    /// Over the last axis it is the activation.
     fn is_view(&self, _: bool) -> bool {
         self.axis == -1
     }
@@ -54,7 +54,7 @@ impl Layer for SoftmaxLayer {
     }
 }
 
-/// Softmax at work.
+/// The work of softmax.
 pub struct Softmax {
     classes: usize,
     logarithm: bool,

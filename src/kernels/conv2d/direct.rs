@@ -1,11 +1,12 @@
-//! The direct passes of a convolution: forward, which is also that of a turned one to the input, and to the kernel.
+//! The direct passes of a convolution: forward (with the rotated kernel also the input gradient), and the kernel
+//! gradient.
 
 use super::{ConvShape, Finish};
 use crate::kernels::isa::SimdLoop;
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 
-/// The runs of numbers side by side that an output pixel sees in a row of the image.
+/// The contiguous runs that an output pixel sees in a row of the image.
 #[derive(Clone, Copy)]
 struct Runs {
     count: usize,

@@ -1,4 +1,4 @@
-//! The pass to the input of a convolution with strides; forward, it is the transposed convolution.
+//! The input gradient of a convolution with strides; as a forward pass it is the transposed convolution.
 //!
 //! Along a row, the input pixels that are a multiple of the stride apart see the same places of the kernel, and from one to
 //! the next the output pixel that each place belongs to moves by one. They are the rows of a tile:
@@ -10,8 +10,9 @@
 //!                        odd ones          *-----*-----*-----*         place 1
 //! ```
 //!
-//! so that no product is formed with a zero between the strides, and each sum is one chain: over the places, in the order of
-//! the turned kernel, and over the filters of each. Pixels at the edge that see fewer places make tiles of their own.
+//! so no product with a zero between the strides is computed, and each sum is one chain: over the kernel positions, in
+//! the order of the rotated kernel, and over the filters of each. Pixels at the edge that see fewer positions are in
+//! separate tiles.
 
 use super::{ConvShape, Finish};
 use crate::kernels::isa::SimdLoop;

@@ -1,7 +1,7 @@
 //! The two backward passes of a convolution from a gradient that is mostly zero, as relu leaves it.
 //!
 //! One element of the output's gradient, pixel p and filter f, belongs to one patch of the image: `kh` runs of `kw * C`
-//! numbers that lie side by side. Both passes go through the elements that are not zero and leave the others out:
+//! numbers that lie side by side. Both passes process the nonzero elements and skip the others:
 //!
 //! ```text
 //!   image, or the gradient to it                kernel of filter f, [kh, kw * C]
@@ -13,9 +13,9 @@
 //!   to the input:   patch(p)   +=  dz[p][f] * kernel[f]       patch(p)  in registers, f after f
 //! ```
 //!
-//! Each sum is one chain in the order of the pixels, and of the filters within a pixel. With all elements to be done, a
-//! patch's sums take as many loads as multiply-adds, so that the direct passes are faster; the tutorial's second
-//! convolution has one element in four or fewer to do.
+//! Each sum is one chain in the order of the pixels, and of the filters within a pixel. With all elements nonzero, a
+//! patch's sums take as many loads as multiply-adds, so the direct passes are faster; in the tutorial's second
+//! convolution at most one element in four is nonzero.
 //!
 //! The kernel is kept filter by filter, `[F, kh, kw, C]`, and the channels are whole vectors ([`ConvShape::can_skip_zeros`]).
 
@@ -27,7 +27,8 @@ use crate::kernels::simd::Simd;
 use crate::kernels::tile::Sums;
 use crate::memory::filled;
 
-/// Channels come in multiples of this: the lanes of the widest vector, so that all sets may do the same.
+/// The number of channels must be a multiple of this: the lanes of the widest vector, so that all instruction sets can
+/// do the same.
 const CHANNELS: usize = 16;
 
 /// Bytes of an image that the pass to the kernel keeps in the first-level cache while it goes through the filters.
@@ -42,7 +43,7 @@ pub struct Scratch {
 }
 
 impl ConvShape {
-    /// Whether zeros may be left out of the backward passes. The sizes alone say so.
+    /// Whether zeros can be skipped in the backward passes. It depends only on the sizes.
     pub fn can_skip_zeros(&self) -> bool {
         self.is_plain() && self.channels.is_multiple_of(CHANNELS)
     }
@@ -65,7 +66,7 @@ impl ConvShape {
         Ok(Scratch { masks: filled(pixels.next_multiple_of(WORD), 0)?, patches })
     }
 
-    /// Adds an image's share to the kernel's gradient, which is kept as `[F, kh, kw, C]`. `gradient` is the output's.
+    /// Adds an image to the kernel's gradient, which is kept as `[F, kh, kw, C]`. `gradient` is the output's.
     pub fn kernel_gradient_of_nonzero(
         &self,
         isa: Isa,

@@ -9,8 +9,8 @@
 //!            +-----------+                               3. at once the step: w, its moments, and g is gone
 //! ```
 //!
-//! Samples whose `x[b][k]` is zero add nothing to 2, and where `x` came out of relu they need no 1: the gradient below it is
-//! zero there anyway. So 1 and 2 are one walk over the samples that count.
+//! Samples whose `x[b][k]` is zero add nothing to 2, and if relu computed `x` they need no 1: the gradient below is
+//! zero there. So 1 and 2 are one loop over the remaining samples.
 //!
 //! Rows are taken a few at a time ([`ROWS`]), panel of units by panel, so that a panel of dz, whose samples lie side by side
 //! ([`pack`]), comes from the first-level cache for all of them (512 units, batch 128: 2.0 ms a pass when rows were taken one by one, 1.6 so; AVX2).
@@ -19,9 +19,8 @@
 //! `n % PARTIAL = i`, whatever the width of a vector, and the partial sums are added in order. Sixteen such rows of
 //! partial sums, of whatever k and b come, are turned and added together.
 //!
-//! The rows of `x` are K apart, a power of two more often than not, and would fall on each other in the cache: a block
-//! of them is turned first, so that a row of `w` finds its samples side by side. The gradient takes the place of the `x` that it
-//! belongs to.
+//! The rows of `x` are K apart, often a power of two, and would conflict in the cache: a block of them is transposed
+//! first, so that the samples for a row of `w` are contiguous. The gradient overwrites the `x` that it belongs to.
 
 #![allow(clippy::needless_range_loop)] // as in `nonzero`: an iterator that is not inlined costs a factor of ten here
 
@@ -42,7 +41,7 @@ pub(super) const PARTIAL: usize = 16;
 /// The most rows of `w` that are taken together.
 const ROWS: usize = 8;
 
-/// How many rows ahead w and its moments are asked for.
+/// How many rows ahead w and its moments are prefetched.
 const AHEAD: usize = 8;
 
 /// Rows of `w` that are taken together: fewer with many samples, for each pair of the two waits with [`PARTIAL`] sums.
@@ -50,7 +49,7 @@ pub(super) fn rows_together(batch: usize) -> usize {
     (1024 / batch).clamp(1, ROWS)
 }
 
-/// Lays out the gradient `dz`, `[B, units]`, as [`Backward::part`] reads it: each panel of units by itself, `[B, its width]`,
+/// Packs the gradient `dz`, `[B, units]`, for [`Backward::part`]: each panel of units by itself, `[B, its width]`,
 /// zeros past the units.
 pub fn pack(isa: Isa, dz: &[f32], units: usize, out: &mut [f32]) {
     let batch = dz.len() / units;
@@ -82,18 +81,19 @@ pub struct Backward<'a> {
     pub gated: bool,
 }
 
-/// A part's own weights, `[rows, units]`, and what becomes of their gradient.
+/// A part's own weights, `[rows, units]`, and the use of their gradient.
 pub struct Part<'a> {
     /// The part's first k.
     pub first: usize,
     /// The weights.
     pub w: &'a mut [f32],
-    /// What becomes of their gradient.
+    /// The use of their gradient.
     pub update: Update<'a>,
 }
 
 impl Backward<'_> {
-    /// One part: the gradient to its columns of the input into `dx` (if wanted), then the step on its weights.
+    /// Computes one part: the gradient to its columns of the input into `dx` (if wanted), then the update of its
+    /// weights.
     pub fn part(&self, isa: Isa, part: Part<'_>, dx: Option<Columns<'_>>, scratch: &mut Scratch) {
         let (units, batch) = (self.units, self.batch);
         let rows = part.w.len() / units;
@@ -147,13 +147,13 @@ struct BackwardPart<'a, 'b, R> {
     dx: Option<Columns<'b>>,
     /// A block of x, turned: `[BLOCK, B]`. It becomes the gradient to it.
     x: &'a mut [f32],
-    /// Where it is not zero: for each k and each 64 samples a word, a bit for each sample.
+    /// The nonzero elements: for each k and each 64 samples a word, a bit for each sample.
     masks: &'a mut [u64],
     /// The partial sums of elements of the gradient, `[together * B + PARTIAL, PARTIAL]`, and room to turn sixteen of them.
     partial: &'a mut [f32],
-    /// Where in `x` those elements belong.
+    /// The positions of those elements in `x`.
     places: &'a mut [u64],
-    /// How many of them wait to be added up.
+    /// How many of them are not added up yet.
     waiting: usize,
 }
 
@@ -309,7 +309,7 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
         }
     }
 
-    /// Notes where the partial sums of row k belong.
+    /// Records the positions of the partial sums of row k.
     #[inline(always)]
     fn note_places(&mut self, k: usize) {
         for group in 0..self.all.batch.div_ceil(WORD) {
@@ -364,8 +364,8 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
         unsafe { turn::<V>(self.x.as_ptr(), batch, to.add(first), stride, rows, batch) };
     }
 
-    /// Asks for what the machine does not guess: rows of w and its moments soon to come, and row k's share of the next block of
-    /// x and of the place of this block's gradient, whose samples lie too far apart.
+    /// Prefetches what the hardware does not predict: the next rows of w and its moments, and row k's part of the next
+    /// block of x and of this block's gradient, whose samples are too far apart.
     #[inline(always)]
     fn prefetch<V: Simd>(&mut self, first: usize, k: usize) {
         let Backward { x, inputs, batch, units, .. } = *self.all;

@@ -8,7 +8,7 @@
 //!                                   +-------------------+
 //! ```
 //!
-//! While a block's samples are gone through, those rows of the next one are asked for that some sample needs.
+//! While a block's samples are processed, the rows of the next block that some sample needs are prefetched.
 
 use super::{BLOCK, PANEL, Scratch};
 
@@ -63,7 +63,7 @@ struct ForwardPart<'a> {
     width: usize,
     /// A panel of a block of w, `[BLOCK, a panel's columns]`.
     packed: &'a mut [f32],
-    /// Where each sample's block of x is not zero, and where its next one is not.
+    /// The nonzero masks of each sample's block of x, and of its next block.
     masks: &'a mut [u64],
     next: &'a mut [u64],
 }
@@ -95,7 +95,7 @@ impl SimdLoop for ForwardPart<'_> {
     }
 }
 
-/// The rows of the next block that are still to be asked for.
+/// The rows of the next block that are not prefetched yet.
 struct Ahead {
     rows: SetBits,
     /// How many at a sample.
@@ -105,7 +105,7 @@ struct Ahead {
 }
 
 impl ForwardPart<'_> {
-    /// Finds, for the block from row `k` on, where each sample is not zero; gives where any is not.
+    /// Computes the nonzero masks of all samples for the block from row `k` on; returns their union.
     #[inline(always)]
     fn find_nonzero<V: Simd>(&mut self, k: usize) -> u64 {
         let Forward { x, inputs, .. } = *self.all;
@@ -162,7 +162,7 @@ impl ForwardPart<'_> {
         (self.packed.as_ptr(), width)
     }
 
-    /// Asks for a sample's share of the next block.
+    /// Prefetches a sample's part of the next block.
     #[inline(always)]
     fn prefetch<V: Simd>(&self, ahead: &mut Ahead) {
         for row in ahead.rows.by_ref().take(ahead.each) {
@@ -175,7 +175,7 @@ impl ForwardPart<'_> {
     }
 }
 
-/// Ends the forward pass of some samples: `y = bias + part 0 + part 1 + ...`, then relu if asked for.
+/// Completes the forward pass of some samples: `y = bias + part 0 + part 1 + ...`, then relu if asked for.
 ///
 /// `parts` are all parts' sums, each `[B, units]`; `y` is the `[_, units]` from sample `first` on.
 pub fn finish(isa: Isa, parts: &[f32], batch: usize, first: usize, bias: &[f32], relu: bool, y: &mut [f32]) {

@@ -1,4 +1,4 @@
-//! What the configs of all convolutions have in common: how windows slide, and what ends a layer.
+//! The shared config of all convolutions: window options, parameters, bias and activation.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
@@ -7,7 +7,7 @@ use crate::kernels::window::{Axis, Padding};
 use crate::layers::{Activation, Config, Initializer, Parameter, Regularizer, check_rank};
 use serde_json::json;
 
-/// The keys of a convolution: its own, and those that all have.
+/// The keys of a convolution: its own and the shared ones.
 macro_rules! keys {
     ($($own:literal),*) => {
         &[
@@ -19,7 +19,7 @@ macro_rules! keys {
 }
 pub(in crate::layers) use keys;
 
-/// How windows slide along `N` axes.
+/// The window options along `N` axes.
 #[derive(Clone, Copy, Debug)]
 pub struct WindowOptions<const N: usize> {
     pub size: [usize; N],
@@ -29,7 +29,7 @@ pub struct WindowOptions<const N: usize> {
 }
 
 impl<const N: usize> WindowOptions<N> {
-    /// By 1, without padding.
+    /// Strides of 1, no padding.
     pub fn plain(size: [usize; N]) -> Self {
         WindowOptions { size, strides: [1; N], padding: Padding::Valid, dilation: [1; N] }
     }
@@ -43,7 +43,7 @@ impl<const N: usize> WindowOptions<N> {
         })
     }
 
-    /// The same for layers which Keras lets either stride or dilate.
+    /// The same for layers where Keras does not allow both strides and dilation.
     pub fn read_either(config: &Object<'_>, padding: Padding) -> Result<Self> {
         let windows = Self::read(config, padding)?;
         let above_1 = |sizes: [usize; N]| sizes.iter().any(|&size| size > 1);
@@ -89,7 +89,8 @@ pub fn windows(
 
 /// The window along one axis; an error where it is longer than its input.
 pub fn axis(input: usize, size: usize, stride: usize, dilation: usize, padding: Padding) -> Result<Axis> {
-    // A stride past the end is one to the end, and a window of one place has no next: so that no product is too large.
+    // A stride past the end is reduced to the end, and a window of one element gets dilation 1, so that no product
+    // overflows.
     let (stride, dilation) = (stride.min(input), if size == 1 { 1 } else { dilation });
     Axis::new(input, size, stride, dilation, padding).ok_or_else(|| {
         let error = Error::new(ErrorKind::Shape, "the kernel does not fit its input");
@@ -97,13 +98,13 @@ pub fn axis(input: usize, size: usize, stride: usize, dilation: usize, padding: 
     })
 }
 
-/// Makes sure that the elements of an image with its padding can be counted.
+/// An error if the number of elements of a padded image overflows.
 pub fn check_padded(axes: [Axis; 2], channels: usize) -> Result<()> {
     let [height, width] = axes.map(|axis| axis.before.saturating_add(axis.input).saturating_add(axis.after));
     Shape::new(&[height, width, channels]).map(|_| ())
 }
 
-/// Makes sure that a number of channels or filters can be cut into groups.
+/// An error unless a number of channels or filters is divisible by the groups.
 pub fn check_groups(what: &str, size: usize, groups: usize) -> Result<()> {
     match size.is_multiple_of(groups) {
         true => Ok(()),
@@ -119,7 +120,7 @@ pub fn padding(config: &Object<'_>) -> Result<Padding> {
     one_of(config, &[Padding::Valid, Padding::Same])
 }
 
-/// The same, where all of it may be before the input.
+/// The same, with `causal` allowed.
 pub fn padding_or_causal(config: &Object<'_>) -> Result<Padding> {
     one_of(config, &[Padding::Valid, Padding::Same, Padding::Causal])
 }
@@ -132,7 +133,7 @@ fn one_of(config: &Object<'_>, paddings: &[Padding]) -> Result<Padding> {
     })
 }
 
-/// Keras's word for it.
+/// Keras's name for it.
 pub fn padding_name(padding: Padding) -> &'static str {
     match padding {
         Padding::Valid => "valid",
@@ -141,7 +142,7 @@ pub fn padding_name(padding: Padding) -> &'static str {
     }
 }
 
-/// What a kernel is at first, and what it adds to the loss.
+/// The options of a parameter: initializer and regularizer.
 pub type ParameterOptions = (Initializer, Regularizer);
 
 /// A kernel with Keras's defaults.
@@ -157,7 +158,7 @@ fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<Pa
     Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
 }
 
-/// What ends a convolution.
+/// The bias and the activation of a convolution.
 #[derive(Debug)]
 pub struct BiasAndActivation {
     pub activation: Activation,
@@ -183,7 +184,7 @@ impl BiasAndActivation {
         config.activation(self.activation).with("use_bias", self.use_bias).parameter("bias", &self.bias.0, self.bias.1)
     }
 
-    /// `kernels`, each with its name and shape, and behind them the bias, if there is one.
+    /// The parameters: `kernels`, each with its name and shape, then the bias, if there is one.
     pub fn parameters(
         &self,
         kernels: &[(&'static str, Vec<usize>, &ParameterOptions)],

@@ -1,7 +1,7 @@
 //! The backward pass of a convolution.
 //!
-//! How a gradient is computed depends on how much of the output's gradient is zero, looked at once a batch: the numbers
-//! alone decide, so that every machine takes the same road and finds the same bits.
+//! How a gradient is computed depends on the fraction of zeros in the output's gradient, sampled once per batch: only
+//! the values decide, so that every machine uses the same method and gets the same bits.
 
 use super::groups::{Batch, Groups, Passes, learn};
 use super::kernel_gradient::KernelGradient;
@@ -13,21 +13,21 @@ use crate::kernels::{Isa, nonzero, rows};
 use crate::layers::{BuildContext, Pass, PerThread, Weight};
 use crate::memory::Buffer;
 
-/// The backward pass of a layer, and the memory that takes.
+/// The backward pass of a layer, and its memory.
 pub struct Gradients {
-    /// `None` where no gradient to the input is wanted.
+    /// `None` if no gradient to the input is wanted.
     input_gradient: Option<InputGradientMethods>,
     kernel_gradient: KernelGradient,
     groups: Groups,
 }
 
-/// The ways to the gradient to the input.
+/// The methods for the gradient to the input.
 struct InputGradientMethods {
-    /// Over all of the output's gradient.
+    /// Uses all of the output's gradient.
     all: InputGradient,
-    /// The kernel as `[F, kh, kw, C]`, for leaving zeros out; empty where that cannot be done.
+    /// The kernel as `[F, kh, kw, C]`, for skipping zeros; empty if that is not possible.
     by_filter: Buffer,
-    /// For each thread the gradient to an image with its padding, which leaving zeros out gives; empty where it has none.
+    /// For each thread the gradient to a padded image, which skipping zeros computes; empty without padding.
     padded: PerThread<Buffer>,
 }
 
@@ -43,7 +43,7 @@ impl Gradients {
         })
     }
 
-    /// Computes the gradients for a batch and takes kernel and bias a step on.
+    /// Computes the gradients for a batch and updates kernel and bias.
     pub fn step(&mut self, isa: Isa, size: &ConvShape, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) {
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let share = nonzero::share(isa, dz, size.filters);
@@ -71,7 +71,7 @@ impl InputGradientMethods {
         })
     }
 
-    /// The one to take when a share of the gradient is not zero.
+    /// Chooses the method for a gradient with this fraction of nonzero elements.
     fn choose(&mut self, isa: Isa, size: &ConvShape, kernel: &[f32], share: f32) -> InputGradientMethod<'_> {
         if size.can_skip_zeros() && share < self.all.skip_zeros_below() {
             rows::transpose(isa, kernel, size.filters, &mut self.by_filter);
@@ -82,11 +82,11 @@ impl InputGradientMethods {
     }
 }
 
-/// How the gradient to the input is computed.
+/// The method for the gradient to the input.
 enum InputGradientMethod<'a> {
-    /// By a pass over all of the output's gradient.
+    /// A pass over all of the output's gradient.
     All(&'a InputGradient),
-    /// From what is not zero of it, with the kernel as `[F, kh, kw, C]`.
+    /// Only over its nonzero elements, with the kernel as `[F, kh, kw, C]`.
     Nonzero(&'a [f32], &'a PerThread<Buffer>),
 }
 

@@ -9,19 +9,19 @@ use crate::kernels::{Isa, rows};
 use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 
-/// The share of the output's gradient that is not zero below which it pays to leave zeros out. On AVX-512, 0.15 of it take a
-/// quarter of the direct time, 0.5 of it 0.65. (Winograd's filtering is up to a third faster from 0.3 on, where relu's zeros come
-/// and go in the first steps of a training; the way stays the same meanwhile.)
+/// Below this fraction of nonzero elements in the output's gradient, skipping zeros is faster. On AVX-512, a fraction
+/// of 0.15 takes a quarter of the direct time, 0.5 takes 0.65. (Winograd is up to a third faster from 0.3 on, but there
+/// the fraction varies in the first steps of a training; this limit keeps the method stable.)
 const ZEROS_PAY_BELOW: f32 = 0.6;
 
-/// The way to the gradient, and the memory that takes.
+/// The method for the gradient, and its memory.
 pub struct KernelGradient {
     size: ConvShape,
-    /// What leaving zeros out takes, where it can be done.
+    /// The memory for skipping zeros, if that is possible.
     zeros: Option<PerThread<Scratch>>,
-    /// Whether it is done, and the sums lie as `[F, kh, kw, C]`.
+    /// Whether zeros are skipped; then the sums are `[F, kh, kw, C]`.
     by_filter: bool,
-    /// The other way, where it is Winograd's, with scratch for each thread.
+    /// Winograd, if it is the other method, with scratch memory for each thread.
     winograd: Option<(Winograd, PerThread<Buffer>)>,
     /// For each thread an image with its padding; empty where it has none.
     images: PerThread<Buffer>,
@@ -53,12 +53,12 @@ impl KernelGradient {
         })
     }
 
-    /// Chooses the way for gradients of which a share is not zero.
+    /// Chooses the method for gradients with this fraction of nonzero elements.
     pub fn choose(&mut self, share: f32) {
         self.by_filter = self.zeros.is_some() && share < ZEROS_PAY_BELOW;
     }
 
-    /// Adds the share of some images to `sum`, from their outputs' gradients. The images are without their padding.
+    /// Adds the gradients of some images to `sum`, from their outputs' gradients. The images have no padding.
     pub fn add(&self, isa: Isa, images: &[f32], gradients: &[f32], sum: &mut [f32]) {
         let size = &self.size;
         if let (false, Some((pass, scratch))) = (self.by_filter, &self.winograd) {
@@ -90,7 +90,7 @@ impl KernelGradient {
         }
     }
 
-    /// A sum as the kernel lies.
+    /// A sum in the kernel's layout.
     pub fn in_order<'a>(&'a mut self, isa: Isa, sum: &'a [f32]) -> &'a [f32] {
         if !self.by_filter {
             return sum;

@@ -1,6 +1,6 @@
-//! The passes over all of an image: forward, and from the output's gradient back to the input's.
+//! The passes over a whole image: forward, and from the output's gradient to the input's.
 //!
-//! Kernels of 3 x 3 with many channels take Winograd's filtering, the others the direct sums; the sizes alone decide.
+//! Kernels of 3 x 3 with many channels use Winograd, others the direct sums; only the sizes decide.
 
 use crate::error::Result;
 use crate::kernels::Isa;
@@ -9,11 +9,11 @@ use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 
-/// The pass forward with one kernel, and the memory that takes.
+/// The forward pass with one kernel, and its memory.
 pub struct Forward {
     size: ConvShape,
     winograd: Option<Winograd>,
-    /// The kernel as the pass takes it.
+    /// The kernel in the layout of the pass.
     kernel: Buffer,
     scratch: PerThread<Scratch>,
 }
@@ -41,7 +41,7 @@ impl Forward {
         })
     }
 
-    /// Takes the kernel of the next runs, `[kh, kw, C / groups, F]`.
+    /// Sets the kernel of the next runs, `[kh, kw, C / groups, F]`.
     pub fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
         match &self.winograd {
             Some(winograd) => winograd.transform_kernel(isa, kernel, &mut self.kernel),
@@ -72,12 +72,12 @@ impl Forward {
     }
 }
 
-/// The pass to the input with one kernel, and the memory that takes. Forward, it is the transposed convolution.
+/// The gradient to the input with one kernel, and its memory. As a forward pass it is the transposed convolution.
 pub struct InputGradient {
     size: ConvShape,
     method: Method,
     turned: Buffer,
-    /// The turned kernel as the method takes it.
+    /// The rotated kernel in the layout of the method.
     kernel: Buffer,
     scratch: PerThread<Buffer>,
 }
@@ -85,7 +85,7 @@ pub struct InputGradient {
 enum Method {
     /// A convolution of the output's gradient, which gets a halo of zeros first.
     Haloed,
-    /// Over the places of the kernel that an input pixel meets.
+    /// A sum over the kernel elements that see an input pixel.
     Strided,
     Winograd(Winograd),
 }
@@ -112,8 +112,8 @@ impl InputGradient {
         })
     }
 
-    /// The share of the gradient that is not zero below which it pays to leave zeros out instead. On AVX-512, 0.15 of it
-    /// take 0.6 of Winograd's time and a quarter of the direct one, 0.5 of it 1.9 and 0.8.
+    /// Below this fraction of nonzero elements in the gradient, skipping zeros is faster. On AVX-512, a fraction of
+    /// 0.15 takes 0.6 of Winograd's time and a quarter of the direct one, 0.5 takes 1.9 and 0.8.
     pub fn skip_zeros_below(&self) -> f32 {
         match self.method {
             Method::Winograd(_) => 0.27,
@@ -121,7 +121,7 @@ impl InputGradient {
         }
     }
 
-    /// Takes the convolution's kernel for the next runs.
+    /// Sets the convolution's kernel for the next runs.
     pub fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
         self.size.turn(isa, kernel, &mut self.turned);
         match &self.method {

@@ -1,4 +1,4 @@
-//! A convolution at work, of one axis or two.
+//! The work of a convolution over one or two axes.
 //!
 //! Forward, a task is an image, or a band of its rows where there are more threads than images; backward, it is a group of
 //! images ([`groups`](super::groups)). How either is computed follows from the sizes, and backward from the numbers too
@@ -21,7 +21,7 @@ pub struct Convolution {
     threads: usize,
     forward: Forward,
     gradients: Option<Gradients>,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
 }
 
@@ -41,8 +41,8 @@ impl Convolution {
     }
 }
 
-/// How many rows of the output a task of the forward pass computes: all, or as few as keep every thread busy. Winograd's
-/// tiles are cut between, so that the bits stay the same.
+/// The number of output rows in a task of the forward pass: all, or few enough to keep every thread busy. The cuts are
+/// between Winograd's tiles, so that the bits stay the same.
 fn band(size: &ConvShape, batch: usize, threads: usize) -> usize {
     let bands = threads.div_ceil(batch.max(1)).max(1);
     size.out_height().div_ceil(bands).next_multiple_of(winograd::TILE)

@@ -10,7 +10,7 @@ use super::*;
 use crate::json::{self, Named, Object};
 use crate::kernels::numbers;
 
-/// Where what is random takes its numbers from.
+/// The step for random numbers.
 const NUMBER: u64 = 3;
 const STEP: Step<'static> = Step::new(7, 11);
 
@@ -69,18 +69,17 @@ impl Case {
         }
     }
 
-    /// As if out of relu: a third of the inputs is exactly 0.
+    /// Like outputs of relu: a third of the inputs is exactly 0.
     fn after_relu(mut self) -> Self {
         self.x.iter_mut().flatten().for_each(|x| *x = (*x + 0.3).max(0.0));
         self
     }
 
-    /// With inputs that are at least a sixteenth apart from each other, as far as they meet: no step of a test makes another
-    /// of them the greatest.
+    /// With inputs that differ by at least a sixteenth within a window: no finite difference changes the maximum.
     fn spread(mut self) -> Self {
         for (input, x) in self.x.iter_mut().enumerate() {
             let count = x.len();
-            // A prime that does not divide the count goes through all of its numbers.
+            // A prime that does not divide the count visits all numbers.
             let step = [97, 89, 83].into_iter().find(|step| count % step != 0).unwrap_or(1);
             for (i, x) in x.iter_mut().enumerate() {
                 *x = ((i * step + input * 5) % count) as f32 / 8.0 - count as f32 / 16.0 + input as f32 / 16.0;

@@ -16,24 +16,24 @@ use crate::kernels::isa::{Isa, SimdLoop};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 
-/// Floats of transformed tiles that are kept at a time: what stays in the second-level cache.
+/// Floats of transformed tiles kept at a time: they fit into the second-level cache.
 const KEPT: usize = 1 << 15;
 
-/// The most channels times filters: past it the transformed gradient, 36 times as large, leaves the caches.
+/// The most channels times filters: above it the transformed gradient, 36 times as large, exceeds the caches.
 const MOST: usize = 1 << 14;
 
-/// Tiles that pay for the way back from the transformed gradient.
+/// The least number of tiles for which transforming the gradient back is worthwhile.
 const LEAST_TILES: usize = 16;
 
 impl Winograd {
-    /// Whether it pays to go so to the kernel's gradient, for groups of so many images. It depends on the sizes alone.
+    /// Whether Winograd is faster for the kernel gradient, for groups of so many images. It depends only on the sizes.
     pub fn kernel_gradient_is_worthwhile(size: &ConvShape, images: usize) -> bool {
         let pass = Self::forward_of(size);
         let enough = pass.tiles().saturating_mul(images) >= LEAST_TILES;
         Self::is_worthwhile(size) && enough && size.channels.saturating_mul(size.filters) <= MOST
     }
 
-    /// The pass to a convolution's kernel, over images without their padding.
+    /// The kernel gradient of a convolution, from images without padding.
     pub fn kernel_gradient_of(size: &ConvShape) -> Self {
         let window = size.window();
         let (height, width) = (window.rows.input, window.columns.input);
@@ -51,7 +51,7 @@ impl Winograd {
         PLACES * (self.channels.max(self.filters) + self.kept(wide) * (self.channels + wide) + self.channels * wide)
     }
 
-    /// Adds the share of some images, `[_, H, W, C]` and their outputs' gradients, to the kernel's gradient, `[3, 3, C, F]`.
+    /// Adds some images, `[_, H, W, C]` and their outputs' gradients, to the kernel's gradient, `[3, 3, C, F]`.
     pub fn add_kernel_gradient(
         &self,
         isa: Isa,

@@ -57,8 +57,8 @@ pub struct Winograd {
 }
 
 impl Winograd {
-    /// Whether it pays: plain 3 x 3 kernels, and enough channels on both sides that the products outweigh the transforms.
-    /// It depends on the sizes alone, for it decides about the bits of the result.
+    /// Whether it is faster: for plain 3 x 3 kernels with enough channels on both sides that the products outweigh the
+    /// transforms. It depends only on the sizes, because it affects the bits of the result.
     pub fn is_worthwhile(size: &ConvShape) -> bool {
         let (least, tiles) = (size.channels.min(size.filters), size.out_height().min(size.out_width()) >= TILE);
         size.kernel == [3, 3] && size.is_plain() && least >= 16 && tiles
