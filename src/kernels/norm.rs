@@ -107,7 +107,7 @@ impl<const RELU: bool> ByColumn<3> for Normalize<'_, RELU> {
     }
 }
 
-/// What the input's channels were normalized by.
+/// The statistics by which the input's channels were normalized.
 #[derive(Clone, Copy, Debug)]
 pub struct Normalized<'a> {
     /// The input, `[rows, C]`.

@@ -42,7 +42,7 @@ impl Down<1> for Rows<'_> {
     }
 }
 
-/// Copies `matrix` (`[rows, width]`) to `out` (`[rows, padded]`), zeros behind each row's end.
+/// Copies `matrix` (`[rows, width]`) to `out` (`[rows, padded]`), with zeros after each row's end.
 pub fn pad_rows(matrix: &[f32], width: usize, out: &mut [f32], padded: usize) {
     for (row, out) in matrix.chunks_exact(width).zip(out.chunks_exact_mut(padded)) {
         out[..width].copy_from_slice(row);
@@ -73,7 +73,8 @@ impl SimdLoop for Transpose<'_> {
     }
 }
 
-/// Turns a block of `rows` x `columns`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row + i]`.
+/// Transposes a block of `rows` x `columns`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row +
+/// i]`.
 ///
 /// # Safety
 /// As [`Simd`]: the block's elements must be readable, and writable where they go.
