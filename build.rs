@@ -1,6 +1,6 @@
 //! Generates the C header, and gives the shared library its name.
 //!
-//! The header is written to the build's own folder; the one in `include/` is committed and compared with it by a test.
+//! The header is written to the build folder; a test compares it with the committed one in `include/`.
 //! `MNIST_UPDATE_HEADER=1 cargo build` brings it up to date.
 
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ fn header(root: &Path, path: &Path) {
     }
 }
 
-/// `libmnist.so.0`: the name that programs ask for at run time, changed when the ABI is.
+/// `libmnist.so.0`: the SONAME that programs load at run time; it changes with the ABI.
 fn soname(out: &Path) {
     let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
@@ -69,16 +69,16 @@ fn soname(out: &Path) {
     }
 }
 
-/// Whoever closes the shared library does not unload it. Its threads and those of its host that were in a call have
-/// destructors in it that run when they end, for each round there would be another set of them and of the keys they are
-/// found by, of which a process has 1,024; and a handler for forked children may be in it.
+/// dlclose does not unload the shared library. Its threads, and host threads that were in a call, run destructors of the
+/// library when they end; each load and unload would need another set of these and of their thread-specific keys, of which
+/// a process has 1,024; and a handler for forked children may be in the library.
 fn stays() {
     if let Ok("linux" | "android" | "freebsd" | "netbsd" | "openbsd") = env::var("CARGO_CFG_TARGET_OS").as_deref() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
 }
 
-/// Tells the sources whether there is a `pthread_cancel` to be guarded against, which Android and Windows do not have.
+/// Tells the sources whether `pthread_cancel` exists; Android and Windows do not have it.
 fn cancels() {
     println!("cargo::rustc-check-cfg=cfg(cancels)");
     let systems = ["linux", "macos", "ios", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos"];
@@ -87,12 +87,12 @@ fn cancels() {
     }
 }
 
-/// Gives the library its run-time name in cargo's own folder too, so that a program that was linked to it there runs.
+/// Links the SONAME in cargo's target folder too, so that a program linked there runs.
 fn link(file: &str, name: &str, out: &Path) {
     // <profile>/build/<package>/out
     #[cfg(unix)]
     if let Some(profile) = out.ancestors().nth(3) {
-        let _ = std::os::unix::fs::symlink(file, profile.join(name)); // it is there already, or cannot be: no harm
+        let _ = std::os::unix::fs::symlink(file, profile.join(name)); // it exists already, or cannot be created: no harm
     }
     #[cfg(not(unix))]
     let _ = (file, name, out);
