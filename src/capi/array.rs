@@ -79,7 +79,7 @@ pub unsafe extern "C" fn mnist_dataset_new(
     })
 }
 
-/// An array whose sizes have been looked at.
+/// An array with checked sizes.
 struct Array<'a> {
     name: &'static str,
     data: *const c_void,
@@ -89,7 +89,7 @@ struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
-    /// Looks at the caller's array.
+    /// Checks the caller's array.
     ///
     /// # Safety
     /// `array` is NULL or points to one whose sizes and numbers can be read for `'a`.
@@ -114,7 +114,7 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// Its numbers as `convert` makes them.
+    /// Its elements converted by `convert`.
     ///
     /// # Safety
     /// They are of the type `T`.
@@ -125,7 +125,7 @@ impl<'a> Array<'a> {
         memory::collect(numbers.iter().map(|&number| convert(number))).at(place())
     }
 
-    /// Its numbers in single precision.
+    /// Its elements in single precision.
     ///
     /// # Safety
     /// They are of its type.
@@ -148,12 +148,12 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// Whether they can only be labels: integers, one for each sample.
+    /// Whether its elements are labels: integers, one per sample.
     fn are_labels(&self) -> bool {
         !matches!(self.dtype, MNIST_DTYPE_F32 | MNIST_DTYPE_F64) && matches!(self.dims, [_] | [_, 1])
     }
 
-    /// Itself, which must have one number for each sample.
+    /// The array, if it has one element per sample.
     fn column(self) -> Result<Self> {
         match self.dims {
             [_] | [_, 1] => Ok(self),

@@ -52,10 +52,10 @@ unsafe impl Options for mnist_c_options {
 }
 
 impl mnist_c_options {
-    /// What they say.
+    /// Reads the options.
     ///
     /// # Safety
-    /// The texts are NULL or NUL-terminated strings that live during `'a`.
+    /// The strings are NULL or NUL-terminated and live during `'a`.
     unsafe fn convert<'a>(&self) -> Result<c_source::Options<'a>> {
         // SAFETY: the caller's.
         let text = |text: *const c_char, name: &str| match text.is_null() {

@@ -16,7 +16,7 @@ pub struct mnist_dataset {
     /// Held by calls that change it.
     exclusive: Mutex<()>,
     current: RwLock<Dataset>,
-    /// What its classes are called.
+    /// The names of its classes.
     class_names: Vec<CString>,
 }
 
@@ -55,12 +55,12 @@ impl mnist_dataset {
         mnist_dataset { exclusive: Mutex::new(()), current: RwLock::new(data), class_names }
     }
 
-    /// The dataset as it is now; it shares the pixels.
+    /// A snapshot of the dataset; it shares the pixels.
     pub(super) fn get(&self) -> Dataset {
         self.current.read().clone()
     }
 
-    /// Changes it, or is told that somebody else does.
+    /// Changes it, or returns `Busy`.
     fn change(&self, task: impl FnOnce(&mut Dataset) -> Result<()>) -> Result<()> {
         let _exclusive = self.exclusive.try_lock().ok_or_else(|| {
             Error::new(ErrorKind::Busy, "another call that changes it is running").at("argument `dataset`")
@@ -297,10 +297,10 @@ pub unsafe extern "C" fn mnist_dataset_from_f32(
     })
 }
 
-/// Makes a dataset of pixels, sizes and labels.
+/// Creates a dataset from pixels, sizes and labels.
 type Make<T> = fn(Vec<T>, &[usize], Vec<u32>) -> Result<Dataset>;
 
-/// Copies an array of the caller's into a dataset.
+/// Copies the caller's array into a dataset.
 ///
 /// # Safety
 /// The pointers are NULL or what the header says.

@@ -52,7 +52,7 @@ impl Handle for mnist_error {
 }
 
 impl mnist_error {
-    /// Notes what a call came to.
+    /// Sets status and message.
     ///
     /// # Safety
     /// `error` is NULL or points to a live `mnist_error` that no other thread uses meanwhile.
@@ -64,7 +64,7 @@ impl mnist_error {
         }
     }
 
-    /// Notes that memory has run out, without asking for any.
+    /// Sets OUT_OF_MEMORY, without an allocation.
     ///
     /// # Safety
     /// As [`set`](Self::set).
@@ -77,7 +77,7 @@ impl mnist_error {
     }
 }
 
-/// One line, whatever a file's name or a panic has brought along, without the NUL bytes that C would take for its end.
+/// The message as one line without NUL bytes, for any file name or panic text.
 fn message(text: String) -> CString {
     CString::new(text.replace(['\0', '\n', '\r'], " ")).unwrap_or_default()
 }

@@ -55,7 +55,7 @@ unsafe impl Options for mnist_evaluate_options {
 }
 
 impl mnist_evaluate_options {
-    /// The place for the confusion matrix of a model with so many classes, if there is one.
+    /// The caller's memory for the confusion matrix of a model with so many classes, if requested.
     ///
     /// # Safety
     /// `confusion` is NULL or has room for `confusion_capacity` numbers that nobody else uses during `'a`.

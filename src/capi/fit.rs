@@ -163,7 +163,7 @@ unsafe impl Options for mnist_fit_options {
 }
 
 impl mnist_fit_options {
-    /// The weights of the classes, if there are any.
+    /// The class weights, if there are any.
     ///
     /// # Safety
     /// `class_weight` is NULL or points to `class_weight_len` numbers.
@@ -176,7 +176,7 @@ impl mnist_fit_options {
         memory::collect(weights.iter().copied()).map(Some)
     }
 
-    /// What the checkpoint's fields say.
+    /// Reads the checkpoint's fields.
     ///
     /// # Safety
     /// `checkpoint_path` is NULL or points to a NUL-terminated string.

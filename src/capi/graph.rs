@@ -79,7 +79,7 @@ fn activation(value: mnist_activation) -> Result<Activation> {
 }
 
 impl mnist_graph {
-    /// Makes a tensor of what `call` gives, or remembers why it failed.
+    /// Creates a tensor from the result of `call`, or stores its error.
     fn add(&self, call: impl FnOnce(&mut Graph) -> Result<Tensor>) -> *mut mnist_tensor {
         let mut state = self.state.lock();
         match guard::ready().and_then(|()| call(&mut state.graph)) {
@@ -113,12 +113,12 @@ fn add_layer(graph: &mut Graph, class: &str, config: &Value, inputs: &[Tensor]) 
         let name = config.has("name").then(|| config.str("name")).transpose()?;
         Ok((layer, name, config.bool_or("trainable", true)?))
     });
-    // What is wrong with a text that the program has made is no file's fault.
+    // The text comes from the program, so a `Format` error becomes `InvalidArgument`.
     let (layer, name, trainable) = made.map_err(|error: Error| error.as_argument()).at(place())?;
     graph.add(layer, name, trainable, inputs)
 }
 
-/// The config that a C string says; NULL: an empty one.
+/// The config in a C string; NULL: an empty one.
 ///
 /// # Safety
 /// `config` is NULL or a NUL-terminated string.
@@ -145,7 +145,7 @@ unsafe fn layer(x: *mut mnist_tensor, call: impl FnOnce(&mut Graph, Tensor) -> R
     })
 }
 
-/// Lends the graph of a model's ends to `task`, unless a layer call has failed in it: then that is the error.
+/// Passes the graph of a model's input and output to `task`, unless a layer call failed in it: then returns that error.
 ///
 /// # Safety
 /// `input` and `output` are NULL or tensors of live graphs.

@@ -106,8 +106,8 @@ pub unsafe extern "C" fn mnist_model_save_weights_memory(
     })
 }
 
-/// Writes what `write` writes, which is the same each time it is called, to the caller's memory: the body of every function
-/// that saves to memory, whatever the format. Bytes that are there already are `|out| Ok(out.write_all(&bytes)?)`.
+/// Copies the output of `write`, which must be the same on each call, to the caller's memory: the body of every
+/// function that saves to memory, for any format. For existing bytes pass `|out| Ok(out.write_all(&bytes)?)`.
 ///
 /// # Safety
 /// `buffer` is NULL or has room for `capacity` bytes that nobody else uses meanwhile, `needed` is NULL or good to write.

@@ -20,17 +20,17 @@ use std::sync::Arc;
 /// A network with its weights and its training state.
 pub struct mnist_model {
     pub(super) model: ManuallyDrop<Model>,
-    /// Its weights' names, to be lent.
+    /// Its weights' names, as C strings.
     pub(super) weight_names: Vec<CString>,
-    /// Its layers' names and classes, likewise.
+    /// Its layers' names and classes, as C strings.
     pub(super) layer_names: Vec<(CString, CString)>,
-    /// The process that made it.
+    /// The process that created it.
     process: Process,
 }
 
 impl mnist_model {
     pub(super) fn new(model: Model) -> Self {
-        // Names are the layers' (no control characters) and `/kernel` or `/bias`: no NUL that could end them early.
+        // Names are layer names (without control characters) with `/kernel` or `/bias`: they contain no NUL.
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let weight_names = model.weight_names().map(text).collect();
         let layers = model.layers().iter();
@@ -38,8 +38,8 @@ impl mnist_model {
         mnist_model { model: ManuallyDrop::new(model), weight_names, layer_names, process: Process::current() }
     }
 
-    /// The model, unless this is a child that was forked off: there its threads are missing, and a lock that one of them
-    /// held would never be released.
+    /// The model, unless this is a forked child: there its threads are missing, and a lock that one of them held would
+    /// never be released.
     pub(super) fn get(&self) -> Result<&Model> {
         match self.process == Process::current() {
             true => Ok(&self.model),
@@ -56,8 +56,8 @@ impl mnist_model {
 impl Drop for mnist_model {
     fn drop(&mut self) {
         if self.process == Process::current() {
-            // SAFETY: it is dropped here and nowhere else. In a forked child it is left as it is: there are no threads to
-            // wait for.
+            // SAFETY: it is dropped here and nowhere else. In a forked child it is leaked: there are no threads to wait
+            // for.
             unsafe { ManuallyDrop::drop(&mut self.model) };
         }
     }
@@ -157,7 +157,7 @@ unsafe impl Options for mnist_compile_options {
 }
 
 impl mnist_compile_options {
-    /// What they say.
+    /// Reads the options.
     ///
     /// # Safety
     /// The configs are NULL or NUL-terminated strings.
@@ -221,7 +221,7 @@ impl mnist_compile_options {
     }
 }
 
-/// The value that an option says in JSON5; `None` for NULL.
+/// The value of an option in JSON5; `None` for NULL.
 ///
 /// # Safety
 /// `text` is NULL or a NUL-terminated string.

@@ -102,7 +102,7 @@ pub unsafe extern "C" fn mnist_model_load_onnx(
     })
 }
 
-/// A build without ONNX's files.
+/// A build without ONNX files.
 #[cfg(not(feature = "onnx"))]
 mod missing {
     use crate::error::Result;

@@ -115,7 +115,7 @@ pub unsafe extern "C" fn mnist_dataset_from_source(
     })
 }
 
-/// The host's function, and what it gives.
+/// The host's function and the description of its samples.
 struct HostSource {
     len: usize,
     dims: Vec<usize>,
@@ -132,7 +132,7 @@ unsafe impl Send for HostSource {}
 unsafe impl Sync for HostSource {}
 
 impl HostSource {
-    /// What the caller's struct says.
+    /// Reads the caller's struct.
     ///
     /// # Safety
     /// Its pointers are NULL or what the header says.
