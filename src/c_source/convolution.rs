@@ -50,10 +50,10 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
         true => call.config.integers("output_padding", "two numbers")?.iter().map(|&n| n as usize).collect(),
         false => Vec::new(),
     };
-    let (sliding, dims) = (WindowOptions::<2>::read(call, "kernel_size")?, call.inputs[0].dims());
+    let (windows, dims) = (WindowOptions::<2>::read(call, "kernel_size")?, call.inputs[0].dims());
     let axis = |i: usize| {
-        let [size, stride, dilation] = sliding.along(i);
-        let axis = Axis::transposed(dims[i], size, stride, dilation, sliding.padding, more.get(i).copied());
+        let [size, stride, dilation] = windows.along(i);
+        let axis = Axis::transposed(dims[i], size, stride, dilation, windows.padding, more.get(i).copied());
         axis.ok_or_else(|| Error::internal("a window that does not fit"))
     };
     let window = Window { rows: axis(0)?, columns: axis(1)? };
@@ -77,11 +77,11 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
 
 pub fn depthwise(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let bias = bias(call, 1, source)?;
-    slices(call, "kernel", &bias, call.relu, call.y, source)
+    write_depthwise(call, "kernel", &bias, call.relu, call.y, source)
 }
 
 /// Each channel has its own kernels; padding is not part of the sums.
-fn slices(call: &Call<'_>, name: &str, bias: &str, relu: bool, y: &str, source: &mut Source) -> Result<()> {
+fn write_depthwise(call: &Call<'_>, name: &str, bias: &str, relu: bool, y: &str, source: &mut Source) -> Result<()> {
     let (window, channels) = (window(call, "kernel_size")?, last(call.inputs[0]));
     let filters = call.kernel()?.len() / window.places();
     let kernel = columns(call.kernel()?, name, filters, call, source)?;
@@ -94,7 +94,7 @@ pub fn separable(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let window = window(call, "kernel_size")?;
     let channels = call.kernel()?.len() / window.places();
     let middle = source.beside(window.outputs() * channels);
-    slices(call, "depthwise_kernel", "NULL", false, &middle, source)?;
+    write_depthwise(call, "depthwise_kernel", "NULL", false, &middle, source)?;
     let [_, pointwise, ..] = call.weights else { return Err(Error::internal("a layer without its kernels")) };
     let filters = last(call.output);
     let kernel = columns(pointwise, "pointwise_kernel", filters, call, source)?;
@@ -166,8 +166,8 @@ pub fn window(call: &Call<'_>, size: &str) -> Result<Window> {
             Ok(Window { rows, columns: WindowOptions::<1>::read(call, size)?.axis(0, steps)? })
         }
         [height, width, _] => {
-            let sliding = WindowOptions::<2>::read(call, size)?;
-            Ok(Window { rows: sliding.axis(0, height)?, columns: sliding.axis(1, width)? })
+            let windows = WindowOptions::<2>::read(call, size)?;
+            Ok(Window { rows: windows.axis(0, height)?, columns: windows.axis(1, width)? })
         }
         _ => Err(Error::internal("windows over neither images nor rows")),
     }

@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct Conv1d {
     filters: usize,
-    sliding: WindowOptions<1>,
+    windows: WindowOptions<1>,
     groups: usize,
     kernel: ParameterOptions,
     bias_and_activation: BiasAndActivation,
@@ -34,7 +34,7 @@ struct Conv1d {
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     Ok(Arc::new(Conv1d {
         filters: config.size("filters")?,
-        sliding: WindowOptions::read_either(config, padding_or_causal(config)?)?,
+        windows: WindowOptions::read_either(config, padding_or_causal(config)?)?,
         groups: config.sizes_or("groups", Some([1; 1]))?[0],
         kernel: kernel(config, "kernel")?,
         bias_and_activation: BiasAndActivation::read(config)?,
@@ -45,7 +45,7 @@ impl Conv1d {
     /// The windows over the one row, and along it; an error where they do not fit.
     fn window(&self, input: &Shape) -> Result<Window> {
         check_rank(input, 2, "[steps, channels]")?;
-        let WindowOptions { size: [size], strides: [stride], padding, dilation: [dilation] } = self.sliding;
+        let WindowOptions { size: [size], strides: [stride], padding, dilation: [dilation] } = self.windows;
         let rows = Axis { input: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 };
         let columns = axis(input.dims()[0], size, stride, dilation, padding)?;
         check_padded([rows, columns], input.dims()[1])?;
@@ -59,7 +59,7 @@ impl Layer for Conv1d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.sliding.write(Config::new().with("filters", self.filters).with("groups", self.groups));
+        let config = self.windows.write(Config::new().with("filters", self.filters).with("groups", self.groups));
         self.bias_and_activation.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
     }
 
@@ -71,7 +71,7 @@ impl Layer for Conv1d {
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let kernel = vec![self.sliding.size[0], inputs[0].dims()[1] / self.groups, self.filters];
+        let kernel = vec![self.windows.size[0], inputs[0].dims()[1] / self.groups, self.filters];
         self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
     }
 

@@ -32,18 +32,18 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct Conv2dTranspose {
     filters: usize,
-    sliding: WindowOptions<2>,
+    windows: WindowOptions<2>,
     output_padding: Option<[usize; 2]>,
     kernel: ParameterOptions,
     bias_and_activation: BiasAndActivation,
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let sliding = WindowOptions::read_either(config, padding(config)?)?;
+    let windows = WindowOptions::read_either(config, padding(config)?)?;
     Ok(Arc::new(Conv2dTranspose {
         filters: config.size("filters")?,
-        output_padding: output_padding(config, sliding.strides)?,
-        sliding,
+        output_padding: output_padding(config, windows.strides)?,
+        windows,
         kernel: kernel(config, "kernel")?,
         bias_and_activation: BiasAndActivation::read(config)?,
     }))
@@ -66,7 +66,7 @@ impl Conv2dTranspose {
     /// The windows over the output, each of which belongs to a pixel of the input.
     fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
         check_rank(input, 3, "[height, width, channels]")?;
-        let WindowOptions { size, strides, padding, dilation } = self.sliding;
+        let WindowOptions { size, strides, padding, dilation } = self.windows;
         let axis = |i: usize| {
             let dilation = if size[i] == 1 { 1 } else { dilation[i] };
             let more = self.output_padding.map(|more| more[i]);
@@ -87,7 +87,7 @@ impl Layer for Conv2dTranspose {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.sliding.write(Config::new().with("filters", self.filters));
+        let config = self.windows.write(Config::new().with("filters", self.filters));
         let config = config.with("output_padding", json!(self.output_padding));
         self.bias_and_activation.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
     }
@@ -98,7 +98,7 @@ impl Layer for Conv2dTranspose {
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let [height, width] = self.sliding.size;
+        let [height, width] = self.windows.size;
         let kernel = vec![height, width, self.filters, inputs[0].dims()[2]];
         self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
     }

@@ -25,7 +25,7 @@ pub(super) const ENTRY: Entry = Entry {
 /// The layer.
 #[derive(Debug)]
 struct DepthwiseConv2d {
-    slices: DepthwiseOptions,
+    options: DepthwiseOptions,
     kernel: ParameterOptions,
     bias_and_activation: BiasAndActivation,
 }
@@ -34,38 +34,38 @@ struct DepthwiseConv2d {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct DepthwiseOptions {
     pub multiplier: usize,
-    pub sliding: WindowOptions<2>,
+    pub windows: WindowOptions<2>,
 }
 
 impl DepthwiseOptions {
     pub fn read(config: &Object<'_>) -> Result<Self> {
-        let sliding = WindowOptions::read(config, padding(config)?)?;
-        let [down, along] = sliding.strides;
-        if down != along && sliding.dilation == [1, 1] {
+        let windows = WindowOptions::read(config, padding(config)?)?;
+        let [down, along] = windows.strides;
+        if down != along && windows.dilation == [1, 1] {
             let error = Error::new(ErrorKind::Unsupported, "a depthwise convolution whose strides differ");
-            return Err(config.at_key(error.expected("one number").found(format!("{:?}", sliding.strides)), "strides"));
+            return Err(config.at_key(error.expected("one number").found(format!("{:?}", windows.strides)), "strides"));
         }
-        Ok(DepthwiseOptions { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], sliding })
+        Ok(DepthwiseOptions { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], windows })
     }
 
     pub fn write(&self, config: Config) -> Config {
-        self.sliding.write(config.with("depth_multiplier", self.multiplier))
+        self.windows.write(config.with("depth_multiplier", self.multiplier))
     }
 
     /// The shape that comes out; an error where the windows do not fit.
     pub fn output(&self, input: &Shape) -> Result<Shape> {
-        let [height, width] = self.sliding.axes(input)?;
+        let [height, width] = self.windows.axes(input)?;
         Shape::new(&[height.output(), width.output(), input.dims()[2].saturating_mul(self.multiplier)])
     }
 
     /// The shape of the kernel.
     pub fn kernel(&self, input: &Shape) -> Vec<usize> {
-        let [height, width] = self.sliding.size;
+        let [height, width] = self.windows.size;
         vec![height, width, input.dims()[2], self.multiplier]
     }
 
     pub fn build(&self, context: &BuildContext<'_>) -> Result<DepthwiseWork> {
-        let [rows, columns] = self.sliding.axes(context.inputs[0])?;
+        let [rows, columns] = self.windows.axes(context.inputs[0])?;
         let channels = context.inputs[0].dims()[2];
         DepthwiseWork::new(
             Depthwise { window: Window { rows, columns }, channels, multiplier: self.multiplier },
@@ -75,8 +75,8 @@ impl DepthwiseOptions {
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let (slices, kernel) = (DepthwiseOptions::read(config)?, kernel(config, "depthwise")?);
-    Ok(Arc::new(DepthwiseConv2d { slices, kernel, bias_and_activation: BiasAndActivation::read(config)? }))
+    let (options, kernel) = (DepthwiseOptions::read(config)?, kernel(config, "depthwise")?);
+    Ok(Arc::new(DepthwiseConv2d { options, kernel, bias_and_activation: BiasAndActivation::read(config)? }))
 }
 
 impl Layer for DepthwiseConv2d {
@@ -85,17 +85,17 @@ impl Layer for DepthwiseConv2d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.slices.write(Config::new()).parameter("depthwise", &self.kernel.0, self.kernel.1);
+        let config = self.options.write(Config::new()).parameter("depthwise", &self.kernel.0, self.kernel.1);
         self.bias_and_activation.write(config).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        self.slices.output(inputs[0])
+        self.options.output(inputs[0])
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let kernel = self.slices.kernel(inputs[0]);
-        let filters = inputs[0].dims()[2] * self.slices.multiplier;
+        let kernel = self.options.kernel(inputs[0]);
+        let filters = inputs[0].dims()[2] * self.options.multiplier;
         self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], filters)
     }
 
@@ -112,7 +112,7 @@ impl Layer for DepthwiseConv2d {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(self.slices.build(context)?))
+        Ok(Box::new(self.options.build(context)?))
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct SeparableConv2d {
     filters: usize,
-    slices: DepthwiseOptions,
+    options: DepthwiseOptions,
     depthwise: ParameterOptions,
     pointwise: ParameterOptions,
     bias_and_activation: BiasAndActivation,
@@ -42,7 +42,7 @@ struct SeparableConv2d {
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     Ok(Arc::new(SeparableConv2d {
         filters: config.size("filters")?,
-        slices: DepthwiseOptions::read(config)?,
+        options: DepthwiseOptions::read(config)?,
         depthwise: kernel(config, "depthwise")?,
         pointwise: kernel(config, "pointwise")?,
         bias_and_activation: BiasAndActivation::read(config)?,
@@ -55,19 +55,19 @@ impl Layer for SeparableConv2d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.slices.write(Config::new().with("filters", self.filters));
+        let config = self.options.write(Config::new().with("filters", self.filters));
         let config = config.parameter("depthwise", &self.depthwise.0, self.depthwise.1);
         self.bias_and_activation.write(config.parameter("pointwise", &self.pointwise.0, self.pointwise.1)).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let middle = self.slices.output(inputs[0])?;
+        let middle = self.options.output(inputs[0])?;
         Shape::new(&[middle.dims()[0], middle.dims()[1], self.filters])
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let depthwise = self.slices.kernel(inputs[0]);
-        let pointwise = vec![1, 1, inputs[0].dims()[2] * self.slices.multiplier, self.filters];
+        let depthwise = self.options.kernel(inputs[0]);
+        let pointwise = vec![1, 1, inputs[0].dims()[2] * self.options.multiplier, self.filters];
         let kernels =
             [("depthwise_kernel", depthwise, &self.depthwise), ("pointwise_kernel", pointwise, &self.pointwise)];
         self.bias_and_activation.parameters(&kernels, self.filters)
@@ -82,12 +82,12 @@ impl Layer for SeparableConv2d {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
-        let middle = self.slices.output(context.inputs[0])?;
+        let middle = self.options.output(context.inputs[0])?;
         let dims = middle.dims();
         let size = ConvShape::new(dims[0], dims[1], dims[2], self.filters, [1, 1]);
         let len = context.batch.saturating_mul(middle.len());
         Ok(Box::new(SeparableWork {
-            depthwise: self.slices.build(&BuildContext { output: &middle, relu: false, ..*context })?,
+            depthwise: self.options.build(&BuildContext { output: &middle, relu: false, ..*context })?,
             pointwise: Convolution::new(size, &BuildContext { inputs: &[&middle], gradients: &[true], ..*context })?,
             middle: Buffer::zeros(len)?,
             gradient: Buffer::zeros(if context.training { len } else { 0 })?,

@@ -12,7 +12,7 @@ use crate::memory::Buffer;
 /// Below this fraction of nonzero elements in the output's gradient, skipping zeros is faster. On AVX-512, a fraction
 /// of 0.15 takes a quarter of the direct time, 0.5 takes 0.65. (Winograd is up to a third faster from 0.3 on, but there
 /// the fraction varies in the first steps of a training; this limit keeps the method stable.)
-const ZEROS_PAY_BELOW: f32 = 0.6;
+const SKIP_ZEROS_BELOW: f32 = 0.6;
 
 /// The method for the gradient, and its memory.
 pub struct KernelGradient {
@@ -55,7 +55,7 @@ impl KernelGradient {
 
     /// Chooses the method for gradients with this fraction of nonzero elements.
     pub fn choose(&mut self, share: f32) {
-        self.by_filter = self.zeros.is_some() && share < ZEROS_PAY_BELOW;
+        self.by_filter = self.zeros.is_some() && share < SKIP_ZEROS_BELOW;
     }
 
     /// Adds the gradients of some images to `sum`, from their outputs' gradients. The images have no padding.

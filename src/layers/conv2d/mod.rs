@@ -31,7 +31,7 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 pub struct Conv2d {
     filters: usize,
-    sliding: WindowOptions<2>,
+    windows: WindowOptions<2>,
     groups: usize,
     kernel: ParameterOptions,
     bias_and_activation: BiasAndActivation,
@@ -40,16 +40,16 @@ pub struct Conv2d {
 impl Conv2d {
     /// With a square kernel, stride 1, no padding, a bias, and Keras's defaults.
     pub fn new(filters: usize, kernel_size: usize, activation: Activation) -> Self {
-        let (sliding, bias_and_activation) =
+        let (windows, bias_and_activation) =
             (WindowOptions::plain([kernel_size; 2]), BiasAndActivation::new(activation));
-        Conv2d { filters, sliding, groups: 1, kernel: DEFAULT_KERNEL, bias_and_activation }
+        Conv2d { filters, windows, groups: 1, kernel: DEFAULT_KERNEL, bias_and_activation }
     }
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     Ok(Arc::new(Conv2d {
         filters: config.size("filters")?,
-        sliding: WindowOptions::read_either(config, padding(config)?)?,
+        windows: WindowOptions::read_either(config, padding(config)?)?,
         groups: config.sizes_or("groups", Some([1; 1]))?[0],
         kernel: kernel(config, "kernel")?,
         bias_and_activation: BiasAndActivation::read(config)?,
@@ -62,19 +62,19 @@ impl Layer for Conv2d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.sliding.write(Config::new().with("filters", self.filters).with("groups", self.groups));
+        let config = self.windows.write(Config::new().with("filters", self.filters).with("groups", self.groups));
         self.bias_and_activation.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let [height, width] = self.sliding.axes(inputs[0])?;
+        let [height, width] = self.windows.axes(inputs[0])?;
         check_groups("channels of the input", inputs[0].dims()[2], self.groups)?;
         check_groups("filters", self.filters, self.groups)?;
         Shape::new(&[height.output(), width.output(), self.filters])
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let [height, width] = self.sliding.size;
+        let [height, width] = self.windows.size;
         let kernel = vec![height, width, inputs[0].dims()[2] / self.groups, self.filters];
         self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
     }
@@ -92,7 +92,7 @@ impl Layer for Conv2d {
     }
 
     fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
-        let [rows, columns] = self.sliding.axes(context.inputs[0])?;
+        let [rows, columns] = self.windows.axes(context.inputs[0])?;
         let size = ConvShape::of(Window { rows, columns }, context.inputs[0].dims()[2], self.filters, self.groups);
         Ok(Box::new(Convolution::new(size, context)?))
     }

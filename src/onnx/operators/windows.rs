@@ -39,25 +39,25 @@ impl WindowOptions {
     fn read(node: &NodeProto, inputs: &[usize], sizes_: Vec<usize>) -> Result<Self> {
         let len = inputs.len();
         let (strides, dilations) = (sizes(node, "strides", len, 1, 1)?, sizes(node, "dilations", len, 1, 1)?);
-        let mut sliding =
+        let mut windows =
             WindowOptions { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
         match node.text("auto_pad").unwrap_or("NOTSET") {
             "VALID" => (),
             "NOTSET" => {
                 let pads = sizes(node, "pads", 2 * len, 0, 0)?;
-                sliding.pads = (0..len).map(|i| [pads[i], pads[len + i]]).collect();
+                windows.pads = (0..len).map(|i| [pads[i], pads[len + i]]).collect();
             }
             same @ ("SAME_UPPER" | "SAME_LOWER") => {
                 let mut pads = Vec::new();
                 for i in 0..len {
-                    let [before, behind] = sliding.same(i)?;
+                    let [before, behind] = windows.same(i)?;
                     pads.push(if same == "SAME_UPPER" { [before, behind] } else { [behind, before] });
                 }
-                sliding.pads = pads;
+                windows.pads = pads;
             }
             other => return Err(unsupported("wrong auto_pad", "NOTSET, VALID, SAME_UPPER or SAME_LOWER", other)),
         }
-        Ok(sliding)
+        Ok(windows)
     }
 
     /// The padding of Keras's `same` along an axis.
@@ -136,22 +136,22 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
             .expected(format_args!("{channels} channels"))
             .found(format_args!("{:?} in {groups} groups", weights.dims)));
     }
-    let sliding = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
-    let (padding, input) = match sliding.padding()? {
-        Some("causal") if groups > 1 => ("valid", padded(reader, &value, &sliding.pads)?),
+    let windows = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
+    let (padding, input) = match windows.padding()? {
+        Some("causal") if groups > 1 => ("valid", padded(reader, &value, &windows.pads)?),
         Some(padding) => (padding, value.tensor),
-        None => ("valid", padded(reader, &value, &sliding.pads)?),
+        None => ("valid", padded(reader, &value, &windows.pads)?),
     };
-    let depthwise = rank == 3 && groups > 1 && groups == channels && sliding.strides[0] == sliding.strides[1];
+    let depthwise = rank == 3 && groups > 1 && groups == channels && windows.strides[0] == windows.strides[1];
     let (own, last) = match own_bias(reader, node, filters)? {
         Some(own) => (Some(own), node),
         None => bias(reader, node, filters, 0, rank)?,
     };
     let (activation, last) = ending(reader, last, rank);
     let mut config = json!({
-        "kernel_size": sliding.sizes,
-        "strides": sliding.strides,
-        "dilation_rate": sliding.dilations,
+        "kernel_size": windows.sizes,
+        "strides": windows.strides,
+        "dilation_rate": windows.dilations,
         "padding": padding,
         "use_bias": own.is_some(),
         "activation": activation,
@@ -197,30 +197,30 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
         ));
     }
     let filters = weights.dims[1];
-    let sliding = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
+    let windows = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
     let more = sizes(node, "output_padding", 2, 0, 0)?;
     let mut outputs = Vec::new();
     for i in 0..2 {
         let reached = (dims[1 + i] - 1)
-            .saturating_mul(sliding.strides[i])
-            .saturating_add((sliding.sizes[i] - 1) * sliding.dilations[i] + 1);
+            .saturating_mul(windows.strides[i])
+            .saturating_add((windows.sizes[i] - 1) * windows.dilations[i] + 1);
         let output =
-            (reached + more[i]).checked_sub(sliding.pads[i][0] + sliding.pads[i][1]).filter(|&output| output > 0);
+            (reached + more[i]).checked_sub(windows.pads[i][0] + windows.pads[i][1]).filter(|&output| output > 0);
         outputs.push(output.ok_or_else(|| Error::new(ErrorKind::Shape, "nothing is left of the output"))?);
     }
     let axis = |i: usize, padding: Padding| {
         let axis =
-            Axis::transposed(dims[1 + i], sliding.sizes[i], sliding.strides[i], sliding.dilations[i], padding, None)?;
+            Axis::transposed(dims[1 + i], windows.sizes[i], windows.strides[i], windows.dilations[i], padding, None)?;
         (axis.input == outputs[i]).then_some([axis.before, axis.after])
     };
     // The crop: before as much as the padding there, after it the rest.
-    let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == sliding.pads[i][0]));
+    let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == windows.pads[i][0]));
     let own = own_bias(reader, node, filters)?;
     let config = json!({
         "filters": filters,
-        "kernel_size": sliding.sizes,
-        "strides": sliding.strides,
-        "dilation_rate": sliding.dilations,
+        "kernel_size": windows.sizes,
+        "strides": windows.strides,
+        "dilation_rate": windows.dilations,
         "padding": if same { "same" } else { "valid" },
         "use_bias": own.is_some(),
     });
@@ -229,8 +229,8 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
     let given = reader.graph.shape(tensor)?.dims().to_vec();
     if given[..2] != outputs[..] {
         let cropped = |i: usize| {
-            let behind = given[i].checked_sub(outputs[i])?.checked_sub(sliding.pads[i][0])?;
-            Some([sliding.pads[i][0], behind])
+            let behind = given[i].checked_sub(outputs[i])?.checked_sub(windows.pads[i][0])?;
+            Some([windows.pads[i][0], behind])
         };
         let (Some(rows), Some(columns)) = (cropped(0), cropped(1)) else {
             return Err(unsupported(
@@ -252,25 +252,25 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
     if node.ints("kernel_shape").is_none() {
         return Err(Error::new(ErrorKind::Format, "no kernel_shape"));
     }
-    let sliding = WindowOptions::read(node, &dims[1..], sizes(node, "kernel_shape", axes, 1, 1)?)?;
-    if sliding.dilations.iter().any(|&dilation| dilation != 1) {
-        return Err(unsupported("a pool with dilations", "1", format_args!("{:?}", sliding.dilations)));
+    let windows = WindowOptions::read(node, &dims[1..], sizes(node, "kernel_shape", axes, 1, 1)?)?;
+    if windows.dilations.iter().any(|&dilation| dilation != 1) {
+        return Err(unsupported("a pool with dilations", "1", format_args!("{:?}", windows.dilations)));
     }
     let ceil = node.int("ceil_mode").unwrap_or(0) != 0;
     let over = |i: usize| {
-        (dims[1 + i] + sliding.pads[i][0] + sliding.pads[i][1]).saturating_sub(sliding.sizes[i]) % sliding.strides[i]
+        (dims[1 + i] + windows.pads[i][0] + windows.pads[i][1]).saturating_sub(windows.sizes[i]) % windows.strides[i]
     };
     if ceil && (0..axes).any(|i| over(i) != 0) {
         return Err(unsupported("windows that reach past the end (ceil_mode)", "0", 1));
     }
     let counts = node.int("count_include_pad").unwrap_or(0) != 0 && kind == "Average";
-    let padding = sliding.padding()?.filter(|&padding| padding == "valid" || padding == "same" && !counts);
+    let padding = windows.padding()?.filter(|&padding| padding == "valid" || padding == "same" && !counts);
     let (padding, input) = match padding {
         Some(padding) => (padding, value.tensor),
         // Zeros count in the mean, or cannot change a maximum of values that are 0 or more.
-        None if counts || kind == "Max" && value.positive => ("valid", padded(reader, &value, &sliding.pads)?),
+        None if counts || kind == "Max" && value.positive => ("valid", padded(reader, &value, &windows.pads)?),
         None => {
-            let found = format_args!("{:?} over {:?}", sliding.pads, &dims[1..]).to_string();
+            let found = format_args!("{:?} over {:?}", windows.pads, &dims[1..]).to_string();
             return Err(unsupported(
                 "padding of a pool that is not supported",
                 "those of Keras's same, or none",
@@ -279,7 +279,7 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
         }
     };
     let class = format!("{kind}Pooling{axes}D");
-    let config = json!({ "pool_size": sliding.sizes, "strides": sliding.strides, "padding": padding });
+    let config = json!({ "pool_size": windows.sizes, "strides": windows.strides, "padding": padding });
     let tensor = reader.layer(&class, config, &[input], Vec::new())?;
     reader.give(node, Value { positive: value.positive, ..value.with(tensor) });
     Ok(())

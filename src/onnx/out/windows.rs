@@ -77,7 +77,7 @@ pub fn convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
 }
 
 /// A kernel `[kh, kw, C, M]` to `[C * M, 1, kh, kw]`, a group for each channel.
-fn slices(w: &mut Writer, s: &LayerCall<'_>, name: &str, biased: bool) -> Result<String> {
+fn write_depthwise(w: &mut Writer, s: &LayerCall<'_>, name: &str, biased: bool) -> Result<String> {
     let (kernel, shape) = s.kernel(name)?;
     let x = over_channels(w, s)?;
     let dims = [shape[2] * shape[3], 1, shape[0], shape[1]];
@@ -88,11 +88,11 @@ fn slices(w: &mut Writer, s: &LayerCall<'_>, name: &str, biased: bool) -> Result
 }
 
 pub fn depthwise_convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
-    Ok(s.gives(slices(w, s, "kernel", true)?, Form::First))
+    Ok(s.gives(write_depthwise(w, s, "kernel", true)?, Form::First))
 }
 
 pub fn separable_convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
-    let middle = slices(w, s, "depthwise_kernel", false)?;
+    let middle = write_depthwise(w, s, "depthwise_kernel", false)?;
     let (kernel, shape) = s.kernel("pointwise_kernel")?;
     let dims = [shape[3], shape[2], 1, 1];
     let kernel = w.floats(&s.of("pointwise_kernel"), &dims, &permuted(kernel, shape, &[3, 2, 0, 1])?)?;
