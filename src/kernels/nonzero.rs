@@ -90,16 +90,16 @@ pub unsafe fn multiply_add_rows<V: Simd, const R: usize, const C: usize>(
 
 /// The fraction of nonzero elements in every seventeenth row of `matrix` (`[rows, width]`), from the first one on:
 /// enough to choose a method, and the same on every machine.
-pub fn share(isa: Isa, matrix: &[f32], width: usize) -> f32 {
-    isa.run(Share { matrix, width: width.max(1) })
+pub fn fraction(isa: Isa, matrix: &[f32], width: usize) -> f32 {
+    isa.run(Fraction { matrix, width: width.max(1) })
 }
 
-struct Share<'a> {
+struct Fraction<'a> {
     matrix: &'a [f32],
     width: usize,
 }
 
-impl SimdLoop for Share<'_> {
+impl SimdLoop for Fraction<'_> {
     type Output = f32;
     #[inline(always)]
     fn run<V: Simd>(self) -> f32 {
@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn the_share_of_a_sample() {
         let matrix: Vec<f32> = (0..18 * 4).map(|i| if i < 4 || i % 4 == 0 { 0.0 } else { 1.0 }).collect();
-        assert_eq!(share(Isa::PORTABLE, &matrix, 4), 3.0 / 8.0, "rows 0 and 17");
-        assert_eq!(share(Isa::PORTABLE, &[], 4), 0.0);
+        assert_eq!(fraction(Isa::PORTABLE, &matrix, 4), 3.0 / 8.0, "rows 0 and 17");
+        assert_eq!(fraction(Isa::PORTABLE, &[], 4), 0.0);
     }
 
     #[test]

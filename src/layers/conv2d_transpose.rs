@@ -175,7 +175,7 @@ impl Work for TransposeWork {
         if let Some(pass) = input_gradient {
             pass.prepare(isa, weights[0].w);
         }
-        kernel_gradient.choose(nonzero::share(isa, x[0], size.filters));
+        kernel_gradient.choose(nonzero::fraction(isa, x[0], size.filters));
         let lens = [size.output_len(), size.unpadded_len()];
         let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
         let images = Images { isa, input_gradient: input_gradient.as_ref(), kernel_gradient };

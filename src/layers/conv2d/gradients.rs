@@ -46,9 +46,9 @@ impl Gradients {
     /// Computes the gradients for a batch and updates kernel and bias.
     pub fn step(&mut self, isa: Isa, size: &ConvShape, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) {
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
-        let share = nonzero::share(isa, dz, size.filters);
-        let input_gradient = self.input_gradient.as_mut().map(|methods| methods.choose(isa, size, weights[0].w, share));
-        self.kernel_gradient.choose(share);
+        let fraction = nonzero::fraction(isa, dz, size.filters);
+        let input_gradient = self.input_gradient.as_mut().map(|methods| methods.choose(isa, size, weights[0].w, fraction));
+        self.kernel_gradient.choose(fraction);
         let images = Images { size: *size, isa, input_gradient, kernel_gradient: &self.kernel_gradient };
         let lens = [size.unpadded_len(), size.output_len()];
         let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
@@ -72,8 +72,8 @@ impl InputGradientMethods {
     }
 
     /// Chooses the method for a gradient with this fraction of nonzero elements.
-    fn choose(&mut self, isa: Isa, size: &ConvShape, kernel: &[f32], share: f32) -> InputGradientMethod<'_> {
-        if size.can_skip_zeros() && share < self.all.skip_zeros_below() {
+    fn choose(&mut self, isa: Isa, size: &ConvShape, kernel: &[f32], fraction: f32) -> InputGradientMethod<'_> {
+        if size.can_skip_zeros() && fraction < self.all.skip_zeros_below() {
             rows::transpose(isa, kernel, size.filters, &mut self.by_filter);
             return InputGradientMethod::Nonzero(&self.by_filter, &self.padded);
         }

@@ -54,8 +54,8 @@ impl KernelGradient {
     }
 
     /// Chooses the method for gradients with this fraction of nonzero elements.
-    pub fn choose(&mut self, share: f32) {
-        self.by_filter = self.zeros.is_some() && share < SKIP_ZEROS_BELOW;
+    pub fn choose(&mut self, fraction: f32) {
+        self.by_filter = self.zeros.is_some() && fraction < SKIP_ZEROS_BELOW;
     }
 
     /// Adds the gradients of some images to `sum`, from their outputs' gradients. The images have no padding.
