@@ -57,12 +57,12 @@ pub struct WeightPointers {
 impl WeightPointers {
     /// From slices of the same length; `slots` are those of the rule.
     pub fn new(w: &mut [f32], slots: &mut [&mut [f32]]) -> Self {
-        let mut place = WeightPointers { w: w.as_mut_ptr(), slots: [std::ptr::null_mut(); MOST_SLOTS] };
-        for (to, slot) in place.slots.iter_mut().zip(slots) {
+        let mut pointers = WeightPointers { w: w.as_mut_ptr(), slots: [std::ptr::null_mut(); MOST_SLOTS] };
+        for (to, slot) in pointers.slots.iter_mut().zip(slots) {
             assert_eq!(slot.len(), w.len());
             *to = slot.as_mut_ptr();
         }
-        place
+        pointers
     }
 
     /// The pointers `i` elements further.

@@ -19,7 +19,7 @@ impl ConvShape {
     /// One where the places of a row of the kernel lie side by side with all of their channels, else one a place.
     #[inline(always)]
     fn runs(&self) -> Runs {
-        let (places, channels) = (self.kernel[1], self.group_channels());
+        let (places, channels) = (self.kernel_size[1], self.group_channels());
         match self.dilation[1] == 1 && self.groups == 1 {
             true => Runs { count: 1, len: places * channels, step: 0 },
             false => Runs { count: places, len: channels, step: self.dilation[1] * self.channels },
@@ -86,7 +86,7 @@ impl Tiled for ForwardRow<'_, '_> {
             }
             let mut sums: Sums<V, R, C> = [biases; R];
             let (a_row, mut b) = (size.strides[1] * size.channels, self.panel);
-            for i in 0..size.kernel[0] {
+            for i in 0..size.kernel_size[0] {
                 let row = self.all.image.as_ptr().add(size.window_row(self.y, i, self.group) + x * a_row);
                 for run in 0..runs.count {
                     let a = row.add(run * runs.step);
@@ -121,7 +121,7 @@ impl SimdLoop for KernelGradient<'_> {
         let (size, runs) = (self.size, self.size.runs());
         for group in 0..size.groups {
             for (first, vectors) in panels(size.group_filters(), V::LANES, V::TILE_VECTORS) {
-                for (i, run) in (0..size.kernel[0]).flat_map(|i| (0..runs.count).map(move |run| (i, run))) {
+                for (i, run) in (0..size.kernel_size[0]).flat_map(|i| (0..runs.count).map(move |run| (i, run))) {
                     let mut row = KernelRun { all: &mut self, group, first, i, run };
                     // SAFETY: the tiles cover the elements of the run in kernel row i; the operands lie inside the slices
                     // that `ConvShape::kernel_gradient` has measured.

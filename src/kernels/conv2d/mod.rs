@@ -75,7 +75,7 @@ pub struct ConvShape {
     /// Filters, F: the channels of an output pixel.
     pub filters: usize,
     /// Rows and columns of the kernel.
-    pub kernel: [usize; 2],
+    pub kernel_size: [usize; 2],
     /// The strides, down and along a row.
     pub strides: [usize; 2],
     /// The dilation, down and along a row.
@@ -88,9 +88,9 @@ pub struct ConvShape {
 
 impl ConvShape {
     /// A convolution of images without padding, with strides of 1, no dilation and one group.
-    pub const fn new(height: usize, width: usize, channels: usize, filters: usize, kernel: [usize; 2]) -> Self {
+    pub const fn new(height: usize, width: usize, channels: usize, filters: usize, kernel_size: [usize; 2]) -> Self {
         let (strides, dilation, groups, padding) = ([1, 1], [1, 1], 1, Edges::NONE);
-        ConvShape { height, width, channels, filters, kernel, strides, dilation, groups, padding }
+        ConvShape { height, width, channels, filters, kernel_size, strides, dilation, groups, padding }
     }
 
     /// The convolution with these windows; its image includes the padding.
@@ -101,7 +101,7 @@ impl ConvShape {
             width: columns.padded(),
             channels,
             filters,
-            kernel: [rows.size, columns.size],
+            kernel_size: [rows.size, columns.size],
             strides: [rows.stride, columns.stride],
             dilation: [rows.dilation, columns.dilation],
             groups,
@@ -114,7 +114,7 @@ impl ConvShape {
         let Edges { top, bottom, left, right } = self.padding;
         let axis = |axis: usize, padded: usize, before: usize, after: usize| Axis {
             input: padded - before - after,
-            size: self.kernel[axis],
+            size: self.kernel_size[axis],
             stride: self.strides[axis],
             dilation: self.dilation[axis],
             before,
@@ -130,7 +130,7 @@ impl ConvShape {
 
     /// The same with all pixels in one row, if a window is one pixel: then tiles are longest.
     fn in_one_row(&self) -> ConvShape {
-        match self.kernel == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
+        match self.kernel_size == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
             true => ConvShape { height: 1, width: self.height * self.width, ..*self },
             false => *self,
         }
@@ -151,12 +151,12 @@ impl ConvShape {
     /// Outputs of so many inputs along an axis. Called in loops, so it divides only if necessary.
     #[inline(always)]
     fn outputs(&self, inputs: usize, axis: usize) -> usize {
-        divide_down(inputs - (self.kernel[axis] - 1) * self.dilation[axis] - 1, self.strides[axis]) + 1
+        divide_down(inputs - (self.kernel_size[axis] - 1) * self.dilation[axis] - 1, self.strides[axis]) + 1
     }
 
     /// Rows of an image that so many rows of the output see.
     pub fn rows_under(&self, out_rows: usize) -> usize {
-        (out_rows - 1) * self.strides[0] + span(self.kernel[0], self.dilation[0])
+        (out_rows - 1) * self.strides[0] + span(self.kernel_size[0], self.dilation[0])
     }
 
     /// Elements of an image with its padding.
@@ -186,7 +186,7 @@ impl ConvShape {
 
     /// Rows of the kernel as a matrix of one column a filter.
     fn kernel_rows(&self) -> usize {
-        self.kernel[0] * self.kernel[1] * self.group_channels()
+        self.kernel_size[0] * self.kernel_size[1] * self.group_channels()
     }
 
     /// Elements of the kernel.
@@ -201,7 +201,7 @@ impl ConvShape {
 
     /// The zero pixels around an output's gradient for [`turned`](Self::turned).
     fn halo(&self) -> Edges {
-        let reach = |axis: usize| span(self.kernel[axis], self.dilation[axis]) - 1;
+        let reach = |axis: usize| span(self.kernel_size[axis], self.dilation[axis]) - 1;
         let Edges { top, bottom, left, right } = self.padding;
         Edges { top: reach(0) - top, bottom: reach(0) - bottom, left: reach(1) - left, right: reach(1) - right }
     }

@@ -35,7 +35,7 @@ impl SimdLoop for InputGradient<'_> {
     fn run<V: Simd>(mut self) {
         let (size, Window { rows, columns }) = (self.size, self.window);
         let channels = size.group_channels();
-        let kernel_rows = size.kernel[0] * size.kernel[1] * size.group_filters();
+        let kernel_rows = size.kernel_size[0] * size.kernel_size[1] * size.group_filters();
         for group in 0..size.groups {
             for (first, vectors) in panels(channels, V::LANES, V::TILE_VECTORS) {
                 let panel = self.packed[kernel_rows * (group * padded(channels, V::LANES) + first)..].as_ptr();
@@ -84,7 +84,7 @@ impl Tiled for Row<'_, '_> {
                 *biases = self.all.finish.bias(first + c * V::LANES, left(c));
             }
             let mut sums: Sums<V, R, C> = [biases; R];
-            let last = size.kernel[0] * size.kernel[1] - 1;
+            let last = size.kernel_size[0] * size.kernel_size[1] - 1;
             for (i, y) in backwards(self.down) {
                 for (j, x) in backwards(self.along) {
                     let start = (y * columns.output() + x + pixel) * size.filters + self.group * filters;
@@ -92,7 +92,7 @@ impl Tiled for Row<'_, '_> {
                         a: self.all.gradient.as_ptr().add(start),
                         a_row: size.filters,
                         a_step: 1,
-                        b: self.panel.add((last - i * size.kernel[1] - j) * filters * C * V::LANES),
+                        b: self.panel.add((last - i * size.kernel_size[1] - j) * filters * C * V::LANES),
                         b_step: C * V::LANES,
                     };
                     advance(&mut sums, filters, operands);

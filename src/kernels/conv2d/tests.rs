@@ -33,7 +33,7 @@ fn sizes() -> Vec<ConvShape> {
 
 /// Calls `visit` with the indices of image, kernel and output element of every product.
 fn products(size: ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
-    let (channels, filters, [kh, kw]) = (size.group_channels(), size.group_filters(), size.kernel);
+    let (channels, filters, [kh, kw]) = (size.group_channels(), size.group_filters(), size.kernel_size);
     for (y, x) in (0..size.out_height()).flat_map(|y| (0..size.out_width()).map(move |x| (y, x))) {
         for (i, j) in (0..kh).flat_map(|i| (0..kw).map(move |j| (i, j))) {
             let row = y * size.strides[0] + i * size.dilation[0];

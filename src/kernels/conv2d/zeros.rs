@@ -51,7 +51,7 @@ impl ConvShape {
     /// Rows of the output whose patches are taken together.
     fn strip_rows(&self) -> usize {
         let rows = STRIP / (self.width * self.channels * size_of::<f32>());
-        let most = (rows + 1).saturating_sub(self.kernel[0]).clamp(1, self.out_height());
+        let most = (rows + 1).saturating_sub(self.kernel_size[0]).clamp(1, self.out_height());
         self.out_height().div_ceil(self.out_height().div_ceil(most)) // strips as even as can be
     }
 
@@ -156,7 +156,7 @@ impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let ConvShape { channels, kernel: [kh, kw], filters, .. } = self.size;
+        let ConvShape { channels, kernel_size: [kh, kw], filters, .. } = self.size;
         let strip = self.size.strip_rows();
         for y in (0..self.size.out_height()).step_by(strip) {
             let pixels = strip.min(self.size.out_height() - y) * self.size.out_width();
@@ -202,7 +202,7 @@ struct KernelStrip<'a, 'b> {
 impl Patch for KernelStrip<'_, '_> {
     #[inline(always)]
     unsafe fn part<V: Simd, const R: usize, const C: usize>(&mut self, run: usize, vector: usize) {
-        let ConvShape { width, channels, filters, kernel: [kh, kw], .. } = self.all.size;
+        let ConvShape { width, channels, filters, kernel_size: [kh, kw], .. } = self.all.size;
         let (row, run_len) = (width * channels, kw * channels);
         let Scratch { masks, patches } = &*self.all.scratch;
         for f in 0..WORD.min(filters - self.filter) {
@@ -239,7 +239,7 @@ impl SimdLoop for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let ConvShape { height, width, channels, kernel: [kh, kw], .. } = self.size;
+        let ConvShape { height, width, channels, kernel_size: [kh, kw], .. } = self.size;
         let row = width * channels;
         self.input_gradient[..(kh - 1) * row].fill(0.0);
         for y in 0..self.size.out_height() {
@@ -280,7 +280,7 @@ struct InputPatch<'a, 'b> {
 impl Patch for InputPatch<'_, '_> {
     #[inline(always)]
     unsafe fn part<V: Simd, const R: usize, const C: usize>(&mut self, run: usize, vector: usize) {
-        let ConvShape { width, channels, filters, kernel: [kh, kw], .. } = self.all.size;
+        let ConvShape { width, channels, filters, kernel_size: [kh, kw], .. } = self.all.size;
         let (row, run_len) = (width * channels, kw * channels);
         // SAFETY: the part lies in the pixel's patch and in every filter's kernel; a one in a mask is a filter.
         unsafe {

@@ -117,7 +117,7 @@ impl Backward<'_> {
                     first,
                     rows,
                     together,
-                    place,
+                    pointers,
                     dx,
                     x,
                     masks,

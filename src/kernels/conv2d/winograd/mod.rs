@@ -61,7 +61,7 @@ impl Winograd {
     /// transforms. It depends only on the sizes, because it affects the bits of the result.
     pub fn is_worthwhile(size: &ConvShape) -> bool {
         let (least, tiles) = (size.channels.min(size.filters), size.out_height().min(size.out_width()) >= TILE);
-        size.kernel == [3, 3] && size.is_plain() && least >= 16 && tiles
+        size.kernel_size == [3, 3] && size.is_plain() && least >= 16 && tiles
     }
 
     /// The forward pass of a convolution.
