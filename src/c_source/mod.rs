@@ -169,7 +169,7 @@ fn check_prefix(prefix: &str) -> Result<()> {
 fn source_of(model: &Model, options: &Options<'_>) -> Result<Source> {
     let architecture = &model.architecture;
     let all = vec![true; architecture.layers.len()];
-    let plan = Plan::new(architecture, Purpose { training: false, trainable: &all, left: None });
+    let plan = Plan::new(architecture, Purpose { training: false, trainable: &all, omitted: None });
     let values = Values::of(&plan);
     let mut source = Source::new(model, options, values.scratch)?;
     let weights = model.parameters.snapshot()?;

@@ -34,7 +34,7 @@ mod tests {
         let path = |name: &str| FilePath::of(&root.path().join(name)).unwrap();
         fs::write(root.path().join("file"), "").unwrap();
         for name in ["w", "a/w", "a/b/c/w"] {
-            check_with_folders(&place(name)).unwrap();
+            check_with_folders(&path(name)).unwrap();
             assert!(!root.path().join("a").exists());
         }
         make_folders(&path("a/b/c/w")).unwrap();
@@ -43,8 +43,8 @@ mod tests {
         assert_eq!(fs::read_dir(root.path().join("a/b/c")).unwrap().count(), 0);
         let no_folder = if cfg!(windows) { ErrorKind::NotFound } else { ErrorKind::Io };
         for name in ["file/w", "file/a/w"] {
-            assert_eq!(check_with_folders(&place(name)).unwrap_err().kind(), no_folder);
-            assert!(make_folders(&place(name)).is_err());
+            assert_eq!(check_with_folders(&path(name)).unwrap_err().kind(), no_folder);
+            assert!(make_folders(&path(name)).is_err());
         }
         assert!(check_with_folders(&path("a")).unwrap_err().to_string().contains("a directory"));
     }

@@ -247,7 +247,7 @@ impl BuildContext<'_> {
     }
 
     /// Whether the gradient to the first input will be wanted.
-    pub fn input_gradient(&self) -> bool {
+    pub fn wants_input_gradient(&self) -> bool {
         self.gradients.first().is_some_and(|&wanted| wanted)
     }
 

@@ -47,7 +47,8 @@ impl Gradients {
     pub fn step(&mut self, isa: Isa, size: &ConvShape, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) {
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let fraction = nonzero::fraction(isa, dz, size.filters);
-        let input_gradient = self.input_gradient.as_mut().map(|methods| methods.choose(isa, size, weights[0].w, fraction));
+        let input_gradient =
+            self.input_gradient.as_mut().map(|methods| methods.choose(isa, size, weights[0].w, fraction));
         self.kernel_gradient.choose(fraction);
         let images = Images { size: *size, isa, input_gradient, kernel_gradient: &self.kernel_gradient };
         let lens = [size.unpadded_len(), size.output_len()];
