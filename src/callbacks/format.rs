@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_field_that_is_wrong_is_named() {
         assert_eq!(error("a{x"), "field {x: an unmatched brace: expected {{ or }} for a brace");
-        assert!(error("a}x").starts_with("field }x: a brace"));
+        assert!(error("a}x").starts_with("field }x: an unmatched brace"));
         for text in ["{}", "{:d}", "{x!r}", "{x.y}", "{x[0]}", "{{{}}}"] {
             assert!(error(text).contains("not a name"), "{text}: {}", error(text));
         }

@@ -336,7 +336,7 @@ fn what_is_wrong_is_named_before_the_fit() {
         ),
         (
             "[{class_name: 'EarlyStopping', config: {monitor: 'mine'}}]",
-            "callback [0], EarlyStopping: key mode: whether more of mine is better is not known: expected min or max, found auto",
+            "callback [0], EarlyStopping: key mode: it is not known whether a higher or a lower mine is better: expected min or max, found auto",
         ),
         (
             "[{class_name: 'ReduceLROnPlateau', config: {factor: 1}}]",

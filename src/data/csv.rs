@@ -456,7 +456,7 @@ mod tests {
             assert!(error.to_string().contains(expected), "{text:?}: {error}");
         }
         let endless = [b"a,b\n1,\"2".to_vec(), vec![b'0'; LONGEST + 1]].concat();
-        assert!(load(&endless, None).unwrap_err().to_string().contains("line 2: a line that does not end"));
+        assert!(load(&endless, None).unwrap_err().to_string().contains("line 2: the line is too long"));
         assert!(load(b"y\n1\n", Some("y")).is_err(), "no samples");
         assert_eq!(load([0xff, 0xfe, b'a', 0, b',', 0, b'b', 0], None).unwrap_err().kind(), ErrorKind::Unsupported);
     }

@@ -237,7 +237,7 @@ pub(super) mod tests {
         assert!(dtype.contains("wrong dtype") && dtype.contains("found `<c8`"), "{dtype}");
         let huge = message(npy("|u1", false, "(1048576, 1048576)", &[0; 64]));
         assert!(huge.contains("longer than its member") && huge.contains("found 1099511627776"), "{huge}");
-        assert!(message(npy("|u1", false, "(1, 1, 1)", &[0, 0])).contains("behind the array's end"));
+        assert!(message(npy("|u1", false, "(1, 1, 1)", &[0, 0])).contains("after the array's end"));
         assert!(message(b"hello, I am no array".to_vec()).contains("member x: byte 0: not a numpy array"));
 
         let (_file, npz) = open(&file_of(npy("|i1", false, "(2,)", &[1, 0xff])));

@@ -284,7 +284,7 @@ mod tests {
     fn targets_that_are_no_numbers_are_found() {
         let data = samples().with_targets(vec![0.0, 1.0, 2.0, f32::NAN, 4.0, f32::INFINITY], &[2]).unwrap();
         let error = data.check_finite().unwrap_err().to_string();
-        assert!(error.starts_with("sample 1, target 1: a target is not a number"), "{error}");
+        assert!(error.starts_with("sample 1, target 1: a target is NaN or infinite"), "{error}");
         assert!(data.slice(0, 1).unwrap().check_finite().is_ok());
         let error = data.unique_labels().unwrap_err().to_string();
         assert!(error.starts_with("the dataset has targets, not labels"), "{error}");

@@ -412,7 +412,7 @@ mod tests {
         let tensors: [(&str, &[usize]); 4] =
             [("a.weight", &[2, 2]), ("a.bias", &[2]), ("b.weight", &[2, 2]), ("b.bias", &[2])];
         let text = message(model.load_weights_memory(&state_dict(&tensors)));
-        assert!(text.starts_with("Unsupported: argument `data`: there is more than one way to take them"), "{text}");
+        assert!(text.starts_with("Unsupported: argument `data`: they hold the same tensors"), "{text}");
         assert!(text.ends_with("found modules a, b for layers dense, dense_1"), "{text}");
         let text = message(model.load_weights_memory(&state_dict(&tensors[..2])));
         let expected = "NotFound: argument `data`: layer dense_1: no module of the PyTorch file has the tensors of the layer: \

@@ -162,7 +162,7 @@ pub struct Saved<'a> {
 }
 
 impl<'a> Saved<'a> {
-    /// Opens a file of [`write`]. Errors do not name the file: the caller does.
+    /// Opens a file of [`write()`]. Errors do not name the file: the caller does.
     pub fn open(content: Content<'a>) -> Result<Self> {
         let file = weights::open(content)?;
         check_format(&file)?;
@@ -174,7 +174,7 @@ impl<'a> Saved<'a> {
         Ok(saved)
     }
 
-    /// The model that [`write`] wrote.
+    /// The model that [`write()`] wrote.
     pub fn load(content: Content<'a>) -> Result<Model> {
         let mut saved = Saved::open(content)?;
         let parameters = Parameters::zeros(&saved.architecture)?;

@@ -1,5 +1,5 @@
 //! Exports a model to an ONNX file: the calls of its network in order, each with its layer's entry in the table of
-//! [`out`](super::out).
+//! [`out`].
 //!
 //! Images are `[N, H, W, C]` here and `[N, C, H, W]` for ONNX's convolutions and pools. So a value of the network may
 //! have two forms in the file, channels last and channels first. Each operator requests the form that it needs, or

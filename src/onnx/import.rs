@@ -1,5 +1,5 @@
 //! Imports a model from an ONNX file: the nodes between its input and its output in order, each with its operator's
-//! entry in the table of [`operators`](super::operators).
+//! entry in the table of [`operators`].
 
 use super::constants::{self, Constant, Data};
 use super::count;

@@ -177,7 +177,7 @@ fn a_schedule_says_the_learning_rate_and_nobody_else() {
     assert_eq!(model.learning_rate().unwrap(), 0.125); // after twelve batches
     let error = model.set_learning_rate(0.1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
-    assert!(error.to_string().contains("schedule says the learning rate"), "{error}");
+    assert!(error.to_string().contains("set by the optimizer's schedule"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let (path, to) = (folder.path().join("m"), folder.path().join("to"));
     model.save(&path).unwrap();

@@ -226,9 +226,9 @@ impl<'f, 'a> Dataset<'f, 'a> {
             filters.push(match id {
                 1 => Filter::Deflate,
                 2 => Filter::Shuffle,
-                3 => return Err(unsupported("data packed by", "gzip and shuffle", "fletcher32")),
-                4 => return Err(unsupported("data packed by", "gzip and shuffle", "szip")),
-                32000 => return Err(unsupported("data packed by", "gzip and shuffle", "lzf")),
+                3 => return Err(unsupported("data compressed by", "gzip and shuffle", "fletcher32")),
+                4 => return Err(unsupported("data compressed by", "gzip and shuffle", "szip")),
+                32000 => return Err(unsupported("data compressed by", "gzip and shuffle", "lzf")),
                 id => return Err(unsupported("data compressed by filter", "gzip and shuffle", id)),
             });
         }
@@ -291,7 +291,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
                     *byte = spare[i % width * count + i / width];
                 }
             }
-            _ => return Err(unsupported("data packed by", "gzip and shuffle, once each", "other filters")),
+            _ => return Err(unsupported("data compressed by", "gzip and shuffle, once each", "other filters")),
         }
         Ok(())
     }
