@@ -349,7 +349,7 @@ fn what_is_wrong_is_named_before_the_fit() {
         ),
         (
             "[{class_name: 'ModelCheckpoint', config: {filepath: '{epoch:q}'}}]",
-            "key [0].config.filepath: field epoch:q: not a format ",
+            "key [0].config.filepath: field epoch:q: an unsupported format",
         ),
         (
             "[{class_name: 'ModelCheckpoint', config: {filepath: '{val_acc:.2f}'}}]",

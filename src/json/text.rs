@@ -155,7 +155,7 @@ mod tests {
         assert!(error("{} {}").contains("trailing"));
         let deep = |open: &str, close: &str| [open.repeat(10_000), close.repeat(10_000)].concat();
         for text in [deep("[", "]"), deep("{a:", "}"), "[".repeat(1 << 20)] {
-            assert!(error(&text).contains("inside each other"), "{}", error(&text));
+            assert!(error(&text).contains("nested deeper"), "{}", error(&text));
         }
         assert!(parse(&["[".repeat(64), "]".repeat(64)].concat()).is_ok());
         assert!(error(&" ".repeat(LONGEST + 1)).contains("too long"));
