@@ -113,7 +113,7 @@ private:
 
     std::string curve_json(std::size_t from) const
     {
-        std::string text = "{\"from\":" + std::to_string(from) + ",\"points\":[";
+        std::string text = "{\"curve\":" + std::to_string(curve_) + ",\"from\":" + std::to_string(from) + ",\"points\":[";
         for (std::size_t i = from; i < points_.size(); i++)
             text += (i > from ? "," : "") + points_[i];
         return text + "]}";

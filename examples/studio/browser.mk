@@ -23,7 +23,7 @@ $(BROWSER)/%: data/% | $(BROWSER)/
 
 # Cargo knows better than make whether they are up to date. There are two: mnist-relaxed.wasm comes with it.
 $(BROWSER)/mnist.wasm: FORCE | $(BROWSER)/
-	../packaging/wasm $(BROWSER) c-source,keras,onnx
+	../packaging/wasm $(BROWSER)
 
 $(BROWSER)/:
 	mkdir -p $@

@@ -27,6 +27,7 @@ export class Trainer {
     this.deck = new Deck(data.train, seed, (count, seed) => library.order(count, seed));
     this.lessons = [];
     this.network = this.run = null;
+    this.curve = 0; // its number
     this.next = new Network(library, description, this.seed++);
     this.begin();
   }
@@ -128,7 +129,7 @@ export class Trainer {
     this.run = { network: this.network.description, points: [], tests: [] };
     Object.assign(this, { command: 'run', why: '', epoch: 0, goal: this.epochs, steps: 0, speed: 0 });
     this.gathered = { images: 0, loss: 0, right: 0 };
-    this.tell('curve', { from: 0, points: [] });
+    this.tell('curve', { curve: ++this.curve, from: 0, points: [] });
     this.tell('network', described(this.network));
     if (before)
       this.tell('before', before);
@@ -171,7 +172,7 @@ export class Trainer {
       return;
     const point = [this.steps, rounded(sum.loss / sum.images), rounded(sum.right / sum.images)];
     this.run.points.push(point);
-    this.tell('curve', { from: this.run.points.length, points: [point] });
+    this.tell('curve', { curve: this.curve, from: this.run.points.length, points: [point] });
     this.gathered = { images: 0, loss: 0, right: 0 };
   }
 

@@ -1,7 +1,7 @@
 // Loss and accuracy over the steps: a line for training, a dot for each test; the run before behind them.
 
 const space = 'http://www.w3.org/2000/svg';
-const margin = { left: 48, right: 12, top: 8, bottom: 36 };
+const margin = { left: 54, right: 12, top: 8, bottom: 36 };
 const most = 1200; // points that a line is drawn of
 const apart = 14; // pixels between two ticks' texts
 

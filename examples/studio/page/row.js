@@ -30,6 +30,8 @@ export class Row {
     this.open = this.details.open;
     if (this.open && this.details.children.length === 1)
       this.fill();
+    if (this.open)
+      this.item.scrollIntoView({ block: 'nearest' });
     this.editor.opened();
   }
 

@@ -16,9 +16,10 @@ function accuracyOf({ points, tests }) {
 }
 
 function row(name, line, run) {
-  const { network } = run;
-  return make('tr', {}, make('th', { scope: 'row' }, make('i', { class: line }), ` ${name}`), make('td', {}, network.name),
-    make('td', {}, `${inWords(network.optimizer)} · batches of ${network.batch_size}`), make('td', {}, accuracyOf(run)));
+  const { name: network, optimizer, batch_size } = run.network;
+  return make('tr', {}, make('th', { scope: 'row' }, make('i', { class: line }), ` ${name}`),
+    make('td', {}, make('b', {}, network), ' ', make('span', {}, `${inWords(optimizer)} · batches of ${batch_size}`)),
+    make('td', {}, accuracyOf(run)));
 }
 
 /** Each run is { network, points, tests }; there may be none before. */

@@ -44,7 +44,7 @@ showExports(() => now.network?.name ?? 'network');
 
 let state = {}, askedAt = 0, spokenOf = '';
 const now = { network: null, points: [], tests: [] }; // this run
-let before = null;
+let before = null, shownCurve = null;
 
 function showState(told) {
   const weightsChanged = told.steps !== state.steps || told.phase !== state.phase;
@@ -87,9 +87,10 @@ function showButton(button, shown) {
     queueMicrotask(() => document.querySelector('header button:not([hidden])').focus());
 }
 
-/** A curve that begins anew is another run's; what it trains, and what the run before was, are told behind it. */
-function showCurve({ from, points }) {
-  if (from === 0) {
+/** Another curve is another run's; what it trains, and what the run before was, are told behind it. */
+function showCurve({ curve, points }) {
+  if (curve !== shownCurve) {
+    shownCurve = curve;
     Object.assign(now, { points: [], tests: [] });
     before = null;
     mistakes.clear();

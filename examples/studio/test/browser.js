@@ -173,7 +173,7 @@ test('other networks are checked, trained beside the run before, and downloaded'
   await page.click('#train');
   await page.waitForFunction(() => document.querySelectorAll('#runs tbody tr').length === 2);
   await page.waitForFunction(() => document.body.dataset.phase === 'finished');
-  assert.deepEqual(await page.$$eval('#runs td:nth-child(3)', all => all.map(({ textContent }) => textContent)),
+  assert.deepEqual(await page.$$eval('#runs td span', all => all.map(({ textContent }) => textContent)),
     ['Nadam · learning_rate 0.001 · batches of 8', 'SGD · learning_rate 0.05 · momentum 0.9 · nesterov · batches of 64']);
   assert.equal(await page.locator('#tiles > div').count(), 4);
 
