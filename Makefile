@@ -5,6 +5,7 @@
 #     make install PREFIX=/usr DESTDIR=/tmp/root    for a package
 #     make uninstall PREFIX=...                     takes away what install has put there
 #     make dist                                     an archive of the same files, to be unpacked anywhere
+#     make wheel                                    a package for Python, to be installed by pip (python/README.md)
 #     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    the library for Windows, from here (docs/windows.md)
 #
 # It needs Rust, a C compiler and make. What goes where is told by packaging/place; the version by Cargo.toml, and what a
@@ -66,8 +67,11 @@ uninstall: all
 dist: all
 	packaging/dist
 
+wheel: all
+	packaging/wheel
+
 clean:
 	rm -rf $(BUILT)
 
 FORCE:
-.PHONY: all install uninstall dist clean FORCE
+.PHONY: all install uninstall dist wheel clean FORCE

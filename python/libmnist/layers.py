@@ -1,0 +1,75 @@
+"""Keras's layers, called on tensors: mnist_layer in the library's header has their classes."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, Callable, Sequence
+
+from ._config import Config, classes, to_json
+from ._library import call, ffi, lib, shape as shape_of
+
+
+class Tensor:
+    """What a layer gives, in a network that is being described. `shape` is as Keras has it, with None for the batch."""
+    numbers = itertools.count()
+
+    def __init__(self, layer: Layer | None, inputs: Sequence[Tensor], dims: Sequence[int] = ()) -> None:
+        self.layer, self.inputs, self.dims, self.number = layer, inputs, dims, next(Tensor.numbers)
+        graph, made = network(self)
+        call("graph_check", graph)
+        self.dims = shape_of(lib.mnist_tensor_shape, made[self.number])
+        self.shape = (None, *self.dims)
+
+    def __repr__(self) -> str:
+        return f"<Tensor {self.shape} of {self.layer or 'Input'}>"
+
+
+class Layer(Config):
+    """A layer: called on a tensor, or on a list of tensors, it gives a tensor."""
+
+    def __call__(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
+        tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not tensors or not all(isinstance(tensor, Tensor) for tensor in tensors):
+            raise TypeError(f"{type(self).__name__} is called on a Tensor, or on a list of them, not on {inputs!r}")
+        return Tensor(self, tensors)
+
+
+def Input(shape: Sequence[int]) -> Tensor:
+    """Where samples come in: their shape without the batch, of 1 to 3 sizes, (28, 28, 1), say."""
+    return Tensor(None, [], tuple(shape))
+
+
+def network(output: Tensor) -> tuple[Any, dict[int, Any]]:
+    """The library's graph of all that a tensor is made of, and its tensors by their numbers."""
+    found, waiting = {}, [output]
+    while waiting:
+        tensor = waiting.pop()
+        if tensor.number not in found:
+            found[tensor.number] = tensor
+            waiting.extend(tensor.inputs)
+    graph, made, layers = ffi.gc(lib.mnist_graph_new(), lib.mnist_graph_free), {}, set()
+    for number, tensor in sorted(found.items()):  # each after those that it is made of
+        inputs = [made[each.number] for each in tensor.inputs]
+        if tensor.layer is None:
+            made[number] = lib.mnist_input_shape(graph, ffi.new("size_t[]", tensor.dims), len(tensor.dims))
+            continue
+        if tensor.layer in layers:
+            raise NotImplementedError(f"{tensor.layer!r} is called twice in one network")
+        layers.add(tensor.layer)
+        name, config = type(tensor.layer).__name__.encode(), to_json(tensor.layer.config)
+        count = len(inputs)
+        made[number] = lib.mnist_layer(*inputs, name, config) if count == 1 else lib.mnist_merge(inputs, count, name, config)
+    return graph, made
+
+
+__getattr__: Callable[[str], type[Layer]] = classes(vars(), Layer, {
+    "": "Add Average BatchNormalization Concatenate Flatten GlobalAveragePooling1D GlobalAveragePooling2D GlobalMaxPooling1D"
+        " GlobalMaxPooling2D LayerNormalization Maximum Minimum Multiply Normalization PReLU RandomElasticTransform Softmax"
+        " Subtract",
+    "activation": "Activation", "alpha": "ELU", "cropping": "Cropping2D", "dims": "Permute", "groups": "GroupNormalization",
+    "factor": "RandomBrightness RandomContrast RandomErasing RandomRotation", "mode": "RandomFlip", "padding": "ZeroPadding2D",
+    "filters kernel_size strides padding": "Conv1D Conv2D Conv2DTranspose SeparableConv2D",
+    "height_factor width_factor": "RandomTranslation RandomZoom", "kernel_size strides padding": "DepthwiseConv2D",
+    "max_value negative_slope threshold": "ReLU", "negative_slope": "LeakyReLU", "rate": "Dropout SpatialDropout2D",
+    "pool_size strides padding": "AveragePooling1D AveragePooling2D MaxPooling1D MaxPooling2D", "scale offset": "Rescaling",
+    "size": "UpSampling2D", "stddev": "GaussianNoise", "target_shape": "Reshape", "units activation": "Dense"})

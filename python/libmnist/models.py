@@ -1,0 +1,323 @@
+"""Models: networks with weights."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+import warnings
+from typing import Any, Callable, Mapping, Sequence, Union
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ._calls import Kept, callback, make
+from ._config import to_json
+from ._library import InvalidArgumentError, call, ffi, lib, new, options, shape as shape_of, string, text
+from .callbacks import LibraryCallback, Logs
+from .data import Dataset, numbers, pointer
+from .layers import Layer, Tensor, network
+
+Path = Union[str, "os.PathLike[str]"]
+Shape = tuple[Any, ...]  # None for the batch
+
+
+class History:
+    """What a fit has measured: `history["loss"]` and so on, a number for each epoch. `stop_reason`: why it ended early, if it did."""
+
+    def __init__(self, epochs: list[Logs], first: int, stop_reason: str, diverged: bool) -> None:
+        self.epoch, self.stop_reason, self.diverged = list(range(first, first + len(epochs))), stop_reason or None, diverged
+        self.history: dict[str, list[float]] = {}
+        for name, value in (item for logs in epochs for item in logs.items()):
+            self.history.setdefault(name, []).append(value)
+
+
+def _read(out: Any) -> tuple[list[Logs], str]:
+    """The epochs of a history that the library has given, which is freed, and why it ended."""
+    history, value = ffi.gc(out[0], lib.mnist_history_free), ffi.new("double *")
+    names = [lib.mnist_history_metric_name(history, i) for i in range(lib.mnist_history_metrics_len(history))]
+    found = lambda name, epoch: lib.mnist_history_get(history, name, epoch, value, ffi.NULL) == 0  # noqa: E731
+    epochs = [{string(name): value[0] for name in names if found(name, epoch)} for epoch in range(lib.mnist_history_epochs(history))]
+    return epochs, string(lib.mnist_history_stop_reason(history))
+
+
+def _progress(verbose: int | str, kept: Kept) -> dict[str, Any]:
+    """Options that have the progress written to sys.stdout; line by line where that is neither a terminal nor a notebook."""
+    out, line = sys.stdout, ""
+    terminal = out is not None and out.isatty()
+    redraws = terminal or type(out).__module__.startswith("ipykernel.")
+
+    def write(_: Any, said: Any, length: int) -> None:
+        nonlocal line
+        line += ffi.buffer(said, length)[:].decode()
+        if redraws or line.endswith("\n"):
+            out.write(line if redraws else line.rpartition("\r")[2])
+            out.flush()
+            line = ""
+
+    level = 0 if out is None else (1 if redraws else 2) if verbose == "auto" else int(verbose)
+    if terminal and out is sys.__stdout__:
+        out.flush()
+        return {"verbose": level}  # the library writes to the terminal itself: it asks how wide that is
+    return {"verbose": level, "write": callback("mnist_write_fn", write, kept)}
+
+
+class Model:
+    """The network between two tensors, with weights of its own, which follow from the seed."""
+    stop_training = False
+
+    def __init__(self, inputs: Tensor, outputs: Tensor, name: str = "functional", seed: int = 0) -> None:
+        if not isinstance(inputs, Tensor) or not isinstance(outputs, Tensor):
+            raise TypeError("a Model has one Tensor as its inputs, and one as its outputs")
+        graph, made = network(outputs)
+        if inputs.number not in made:
+            raise ValueError(f"the outputs, {outputs}, are not made of the inputs, {inputs}")
+        lib.mnist_graph_set_seed(graph, seed)
+        self._handle = new("model", "model_new", made[inputs.number], made[outputs.number], text(name))
+
+    @staticmethod
+    def _of(handle: Any) -> Model:
+        model = Model.__new__(Model)
+        model._handle = handle
+        return model
+
+    def __repr__(self) -> str:
+        return f"<Model {self.input_shape} -> {self.output_shape}, {self.count_params():,} parameters>"
+
+    def __reduce__(self) -> Any:
+        return Model.from_bytes, (self.to_bytes(),)
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Model:
+        """The model in a file that load_model takes, from the file's bytes."""
+        return Model._of(new("model", "model_load_memory", data, len(data)))
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the file that save writes."""
+        return self._bytes("model_save_memory")
+
+    def _bytes(self, name: str) -> bytes:
+        needed, room = ffi.new("size_t *"), bytearray()
+        while True:
+            try:
+                call(name, self._handle, ffi.from_buffer(room) if room else ffi.NULL, len(room), needed)
+                if room:
+                    return bytes(room[:needed[0]])
+            except InvalidArgumentError:  # a fit on another thread has made it larger
+                if needed[0] <= len(room):
+                    raise
+            room = bytearray(needed[0])
+
+    def _text(self, name: str) -> str:
+        parts, kept = list[bytes](), Kept()
+        write = callback("mnist_write_fn", lambda _, said, length: parts.append(ffi.buffer(said, length)[:]), kept)
+        make([kept], name, self._handle, write, ffi.NULL)
+        return b"".join(parts).decode()
+
+    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+        print_fn(self._text("model_summary").rstrip("\n"))
+
+    def to_json(self) -> str:
+        """The network as Keras's to_json() says it."""
+        return self._text("model_config")
+
+    def count_params(self) -> int:
+        return int(lib.mnist_model_count_params(self._handle))
+
+    @property
+    def layers(self) -> list[str]:
+        """The layers' names, in Keras's order."""
+        return [string(lib.mnist_model_layer_name(self._handle, i)) for i in range(lib.mnist_model_layers_len(self._handle))]
+
+    @property
+    def input_shape(self) -> Shape:
+        return (None, *shape_of(lib.mnist_model_input_shape, self._handle))
+
+    @property
+    def output_shape(self) -> Shape:
+        dims, rank = ffi.new("size_t[8]"), ffi.new("size_t *")
+        call("model_layer_shape", self._handle, self.layers[-1].encode(), dims, 8, rank)
+        return (None, *dims[0:rank[0]])
+
+    def set_trainable(self, trainable: bool, layer: str | None = None) -> None:
+        """Whether training may change a layer, or all of them."""
+        call("model_set_trainable", self._handle, ffi.NULL if layer is None else text(layer), bool(trainable))
+
+    def set_threads(self, threads: int) -> None:
+        """How many threads work for the model, 0 for as many as there are cores. Results do not depend on it."""
+        call("model_set_threads", self._handle, threads)
+
+    def compile(self, optimizer: Any = "adam", loss: Any = "sparse_categorical_crossentropy", metrics: Sequence[Any] = ()) -> None:
+        """Names, dicts or objects as Keras has them. What the optimizer has gathered is forgotten."""
+        config = {"optimizer_config": to_json(optimizer), "loss_config": to_json(loss), "metrics_config": to_json(metrics or [])}
+        call("model_compile", self._handle, options("compile_options", **config))
+
+    @property
+    def learning_rate(self) -> float:
+        rate = ffi.new("double *")
+        call("model_get_learning_rate", self._handle, rate)
+        return float(rate[0])
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        call("model_set_learning_rate", self._handle, rate)
+
+    def fit(self, x: ArrayLike | Dataset, y: ArrayLike | None = None, batch_size: int | None = None, epochs: int = 1,
+            verbose: int | str = "auto", callbacks: Sequence[Any] | None = None, validation_split: float = 0.0,
+            validation_data: Any = None, shuffle: bool = True, class_weight: Mapping[int, float] | None = None,
+            sample_weight: ArrayLike | None = None, initial_epoch: int = 0, steps_per_epoch: int | None = None,
+            validation_freq: int = 1, *, seed: int = 0, prefetch: int = 0, terminate_on_nan: bool = True,
+            checkpoint_path: Path | None = None, checkpoint_epochs: int = 0, checkpoint_seconds: float = 0.0,
+            resume: bool = False) -> History:
+        """Trains, as Keras's fit does. The order of the samples follows from `seed`. With a checkpoint_path the state of the fit is
+        kept in a file, from which the next one goes on with `resume`, to the same bits. Ctrl-C ends it after a step."""
+        data, held_out, given = Dataset.of(x, y, sample_weight), validation_data, list(callbacks or [])
+        if held_out is not None and not isinstance(held_out, Dataset):
+            held_out = Dataset.of(*held_out)
+        kept = [Kept(), data.kept, *([held_out.kept] if held_out else [])]
+        own = [each for each in given if not isinstance(each, LibraryCallback)]
+        names = [*self._evaluate(data, first=True)] if own else []  # of the metrics
+        names += [f"val_{name}" for name in names] + ["learning_rate"]
+        weights = np.ones(max(2, lib.mnist_model_output_len(self._handle)), np.float32)
+        for label, weight in (class_weight or {}).items():
+            if not 0 <= label < weights.size:
+                raise IndexError(f"class_weight: expected classes from 0 to {weights.size - 1}, found {label}")
+            weights[label] = weight
+
+        def event(method: str, number: str) -> Any:
+            def tell(_: Any, progress: Any) -> bool:
+                value, logs = ffi.new("double *"), Logs()
+                for name in names if own else []:
+                    found = lib.mnist_progress_get(progress, name.encode(), value, ffi.NULL) == 0
+                    if found and not (math.isnan(value[0]) and name.startswith("val_")):
+                        logs[name] = value[0]
+                for each in own:
+                    getattr(each, method)(getattr(progress, number), logs)
+                return self.stop_training
+            return callback("mnist_callback", tell, kept[0])
+
+        chosen = options(
+            "fit_options", batch_size=batch_size, epochs=epochs, initial_epoch=initial_epoch, shuffle=bool(shuffle), seed=seed,
+            validation_split=validation_split, validation_data=held_out and held_out._handle, validation_freq=validation_freq,
+            on_batch_end=event("on_train_batch_end", "batch"), on_epoch_begin=event("on_epoch_begin", "epoch"),
+            on_epoch_end=event("on_epoch_end", "epoch"), checkpoint_path=None if checkpoint_path is None else text(checkpoint_path),
+            checkpoint_epochs=checkpoint_epochs, checkpoint_seconds=checkpoint_seconds, resume=bool(resume), prefetch=prefetch,
+            steps_per_epoch=steps_per_epoch, terminate_on_nan=bool(terminate_on_nan),
+            callbacks_config=to_json([each for each in given if isinstance(each, LibraryCallback)]),
+            class_weight=pointer(weights) if class_weight else None, class_weight_len=weights.size if class_weight else None,
+            **_progress(verbose, kept[0]))
+        self.stop_training, history = False, ffi.new("mnist_history **")
+        for each in own:
+            each.set_params({"epochs": epochs, "verbose": chosen.verbose})
+            each.set_model(self)
+            each.on_train_begin({})
+        try:
+            status, said = make(kept, "model_fit", self._handle, data._handle, chosen, history)
+        finally:
+            measured, reason = _read(history)
+        if status == lib.MNIST_DIVERGED:
+            warnings.warn(said, RuntimeWarning, stacklevel=2)
+        for each in own:
+            each.on_train_end(measured[-1] if measured else {})
+        return History(measured, initial_epoch, reason or said, status == lib.MNIST_DIVERGED)
+
+    def cancel(self) -> None:
+        """Ends the fit that is running, after its step; from any thread."""
+        lib.mnist_model_cancel(self._handle)
+
+    def _evaluate(self, data: Dataset, batch_size: int | None = None, verbose: int | str = 0, first: bool = False) -> Logs:
+        handle = new("dataset", "dataset_slice", data._handle, 0, 1) if first else data._handle
+        kept, results = [Kept(), data.kept], ffi.new("mnist_history **")
+        chosen = options("evaluate_options", batch_size=batch_size, results=results, **_progress(verbose, kept[0]))
+        make(kept, "model_evaluate", self._handle, handle, chosen, ffi.new("mnist_metrics *"))
+        return _read(results)[0][0]
+
+    def evaluate(self, x: ArrayLike | Dataset, y: ArrayLike | None = None, batch_size: int | None = None, verbose: int | str = "auto",
+                 sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
+        """The loss and the metrics: a dict, or, as Keras has it, a list, or a number where it is the loss alone."""
+        measured = self._evaluate(Dataset.of(x, y, sample_weight), batch_size, verbose)
+        return measured if return_dict else [*measured.values()] if len(measured) > 1 else measured["loss"]
+
+    def predict(self, x: ArrayLike | Dataset, batch_size: int | None = None, verbose: int | str = 0) -> NDArray[np.float32]:
+        """What the model gives for the samples. (batch_size and verbose are Keras's; nothing depends on them.)"""
+        data = Dataset.of(x)
+        out = np.empty((len(data), *self.output_shape[1:]), np.float32)
+        make([data.kept], "model_predict_dataset", self._handle, data._handle, pointer(out), out.size)
+        return out
+
+    def _weight_names(self) -> list[str]:
+        return [string(lib.mnist_model_weight_name(self._handle, i)) for i in range(lib.mnist_model_weights_len(self._handle))]
+
+    @property
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Copies of all weights, of one moment, by their names."""
+        data = self._bytes("model_save_weights_memory")  # safetensors: the header's length, the header in JSON, the numbers
+        start = 8 + int.from_bytes(data[:8], "little")
+        header, values = json.loads(data[8:start]), np.frombuffer(data[start:], "<f4").astype(np.float32)
+        ends = {name: (at // 4 for at in header[name]["data_offsets"]) for name in self._weight_names()}
+        return {name: values[slice(*at)].reshape(header[name]["shape"]) for name, at in ends.items()}
+
+    def get_weights(self) -> list[NDArray[np.float32]]:
+        return [*self.weights.values()]
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Sets all weights, in the order of get_weights; none of them when one has a wrong shape."""
+        header, data, names = {}, bytearray(), self._weight_names()
+        if len(weights) != len(names):
+            raise ValueError(f"weights: expected {len(names)} arrays, found {len(weights)}")
+        for name, values in zip(names, weights):
+            array = numbers(values, name).astype("<f4")
+            header[name] = {"dtype": "F32", "shape": array.shape, "data_offsets": [len(data), len(data) + array.nbytes]}
+            data += array.tobytes()
+        head = json.dumps(header).encode()
+        file = len(head).to_bytes(8, "little") + head + data
+        call("model_load_weights_memory", self._handle, file, len(file))
+
+    def save_weights(self, path: Path) -> None:
+        """Writes the weights as a safetensors file."""
+        if text(path).endswith(b".h5"):
+            raise ValueError(f"path: Keras's format is read, but not written: {path!r}")
+        call("model_save_weights", self._handle, text(path))
+
+    def load_weights(self, path: Path, names: Mapping[str, str | None] | None = None) -> None:
+        """Reads such a file, or Keras's, or PyTorch's state_dict as safetensors, whose names `names` explains where need be."""
+        if names is None:
+            call("model_load_weights", self._handle, text(path))
+        else:
+            call("model_load_weights_mapped", self._handle, text(path), to_json(names))
+
+    def save(self, path: Path, prefix: str = "model") -> None:
+        """Writes the model as the file's name says: .keras; .onnx or .c, to predict elsewhere; else in the library's own format."""
+        name = text(path)
+        kind = os.path.splitext(name)[1].decode()
+        if kind == ".h5":
+            raise ValueError(f"path: Keras's older format is read, but not written: {path!r}")
+        more = [text(prefix)] if kind == ".c" else []
+        call(f"model_save{kind.replace('.', '_') if kind in ('.keras', '.onnx', '.c') else ''}", self._handle, name, *more)
+
+
+class Sequential(Model):
+    """An Input and layers, one after the other."""
+
+    def __init__(self, layers: Sequence[Any], name: str = "sequential", seed: int = 0) -> None:
+        if not layers or not isinstance(layers[0], Tensor) or not all(isinstance(layer, Layer) for layer in layers[1:]):
+            raise TypeError("a Sequential is a list of an Input and layers")
+        x = layers[0]
+        for layer in layers[1:]:
+            x = layer(x)
+        super().__init__(layers[0], x, name, seed)
+
+
+def load_model(path: Path) -> Model:
+    """Reads a model: what save, Keras (.keras, .h5) or others (ONNX) have written; told by the file's content."""
+    return Model._of(new("model", "model_load", text(path)))
+
+
+def model_from_json(config: str, seed: int = 0) -> Model:
+    """A network as Keras's to_json() says it."""
+    graph, ends, name = ffi.new("mnist_graph **"), ffi.new("mnist_tensor *[2]"), json.loads(config)["config"].get("name", "model")
+    call("graph_from_json", text(config), graph, ends, ends + 1)
+    owned = ffi.gc(graph[0], lib.mnist_graph_free)
+    lib.mnist_graph_set_seed(owned, seed)
+    return Model._of(new("model", "model_new", ends[0], ends[1], text(name)))
