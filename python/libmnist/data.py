@@ -35,7 +35,7 @@ class Dataset:
     _fetch: Any = None
 
     def __init__(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> None:
-        given, keep = [], []
+        given, keep = list[Any](), list[Any]()
         for name, values in (("x", x), ("y", y), ("sample_weight", sample_weight)):
             array = numbers(values, name) if values is not None or name == "x" else None  # type: ignore[arg-type]
             keep.append((array, ffi.new("size_t[]", () if array is None else array.shape)))

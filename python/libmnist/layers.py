@@ -41,13 +41,15 @@ def Input(shape: Sequence[int]) -> Tensor:
 
 def network(output: Tensor) -> tuple[Any, dict[int, Any]]:
     """The library's graph of all that a tensor is made of, and its tensors by their numbers."""
-    found, waiting = {}, [output]
+    found: dict[int, Tensor] = {}
+    waiting = [output]
     while waiting:
         tensor = waiting.pop()
         if tensor.number not in found:
             found[tensor.number] = tensor
             waiting.extend(tensor.inputs)
-    graph, made, layers = ffi.gc(lib.mnist_graph_new(), lib.mnist_graph_free), {}, set()
+    graph, layers = ffi.gc(lib.mnist_graph_new(), lib.mnist_graph_free), set[Layer]()
+    made: dict[int, Any] = {}
     for number, tensor in sorted(found.items()):  # each after those that it is made of
         inputs = [made[each.number] for each in tensor.inputs]
         if tensor.layer is None:

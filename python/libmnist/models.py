@@ -45,7 +45,9 @@ def _read(out: Any) -> tuple[list[Logs], str]:
 def _progress(verbose: int | str, kept: Kept) -> dict[str, Any]:
     """Options that have the progress written to sys.stdout; line by line where that is neither a terminal nor a notebook."""
     out, line = sys.stdout, ""
-    terminal = out is not None and out.isatty()
+    if out is None or verbose == 0:
+        return {"verbose": 0}
+    terminal = out.isatty()
     redraws = terminal or type(out).__module__.startswith("ipykernel.")
 
     def write(_: Any, said: Any, length: int) -> None:
@@ -56,7 +58,7 @@ def _progress(verbose: int | str, kept: Kept) -> dict[str, Any]:
             out.flush()
             line = ""
 
-    level = 0 if out is None else (1 if redraws else 2) if verbose == "auto" else int(verbose)
+    level = (1 if redraws else 2) if verbose == "auto" else int(verbose)
     if terminal and out is sys.__stdout__:
         out.flush()
         return {"verbose": level}  # the library writes to the terminal itself: it asks how wide that is
@@ -179,11 +181,10 @@ class Model:
         own = [each for each in given if not isinstance(each, LibraryCallback)]
         names = [*self._evaluate(data, first=True)] if own else []  # of the metrics
         names += [f"val_{name}" for name in names] + ["learning_rate"]
-        weights = np.ones(max(2, lib.mnist_model_output_len(self._handle)), np.float32)
-        for label, weight in (class_weight or {}).items():
-            if not 0 <= label < weights.size:
-                raise IndexError(f"class_weight: expected classes from 0 to {weights.size - 1}, found {label}")
-            weights[label] = weight
+        classes = range(max(2, lib.mnist_model_output_len(self._handle)))
+        if class_weight and not {*class_weight} <= {*classes}:
+            raise ValueError(f"class_weight: expected classes from 0 to {classes[-1]}, found {[*class_weight]}")
+        weights = [class_weight.get(label, 1.0) for label in classes] if class_weight else []
 
         def event(method: str, number: str) -> Any:
             def tell(_: Any, progress: Any) -> bool:
@@ -205,7 +206,7 @@ class Model:
             checkpoint_epochs=checkpoint_epochs, checkpoint_seconds=checkpoint_seconds, resume=bool(resume), prefetch=prefetch,
             steps_per_epoch=steps_per_epoch, terminate_on_nan=bool(terminate_on_nan),
             callbacks_config=to_json([each for each in given if isinstance(each, LibraryCallback)]),
-            class_weight=pointer(weights) if class_weight else None, class_weight_len=weights.size if class_weight else None,
+            class_weight=ffi.new("float[]", weights) if weights else None, class_weight_len=len(weights),
             **_progress(verbose, kept[0]))
         self.stop_training, history = False, ffi.new("mnist_history **")
         for each in own:
@@ -263,7 +264,7 @@ class Model:
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Sets all weights, in the order of get_weights; none of them when one has a wrong shape."""
-        header, data, names = {}, bytearray(), self._weight_names()
+        header, data, names = dict[str, Any](), bytearray(), self._weight_names()
         if len(weights) != len(names):
             raise ValueError(f"weights: expected {len(names)} arrays, found {len(weights)}")
         for name, values in zip(names, weights):

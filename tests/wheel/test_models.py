@@ -257,7 +257,7 @@ def test_class_and_sample_weights(digits):
     by_sample.compile("adam")
     by_sample.fit(x, y, epochs=3, verbose=0, sample_weight=(y == 1).astype(float))
     assert (by_sample.predict(x_test).argmax(axis=1) == 1).mean() > 0.9
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match="classes from 0 to 9"):
         only_ones.fit(x, y, verbose=0, class_weight={10: 2.0})
 
 
