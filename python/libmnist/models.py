@@ -117,7 +117,7 @@ class Model:
         make([kept], name, self._handle, write, ffi.NULL)
         return b"".join(parts).decode()
 
-    def summary(self, print_fn: Callable[[str], Any] = print) -> None:
+    def summary(self, *, print_fn: Callable[[str], Any] = print) -> None:
         print_fn(self._text("model_summary").rstrip("\n"))
 
     def to_json(self) -> str:
@@ -150,7 +150,7 @@ class Model:
         """How many threads work for the model, 0 for as many as there are cores. Results do not depend on it."""
         call("model_set_threads", self._handle, threads)
 
-    def compile(self, optimizer: Any = "adam", loss: Any = "sparse_categorical_crossentropy", metrics: Sequence[Any] = ()) -> None:
+    def compile(self, optimizer: Any = "adam", loss: Any = "sparse_categorical_crossentropy", *, metrics: Sequence[Any] = ()) -> None:
         """Names, dicts or objects as Keras has them. What the optimizer has gathered is forgotten."""
         config = {"optimizer_config": to_json(optimizer), "loss_config": to_json(loss), "metrics_config": to_json(metrics or [])}
         call("model_compile", self._handle, options("compile_options", **config))
@@ -169,7 +169,7 @@ class Model:
             verbose: int | str = "auto", callbacks: Sequence[Any] | None = None, validation_split: float = 0.0,
             validation_data: Any = None, shuffle: bool = True, class_weight: Mapping[int, float] | None = None,
             sample_weight: ArrayLike | None = None, initial_epoch: int = 0, steps_per_epoch: int | None = None,
-            validation_freq: int = 1, *, seed: int = 0, prefetch: int = 0, terminate_on_nan: bool = True,
+            *, validation_freq: int = 1, seed: int = 0, prefetch: int = 0, terminate_on_nan: bool = True,
             checkpoint_path: Path | None = None, checkpoint_epochs: int = 0, checkpoint_seconds: float = 0.0,
             resume: bool = False) -> History:
         """Trains, as Keras's fit does. The order of the samples follows from `seed`. With a checkpoint_path the state of the fit is
@@ -235,7 +235,7 @@ class Model:
         return _read(results)[0][0]
 
     def evaluate(self, x: ArrayLike | Dataset, y: ArrayLike | None = None, batch_size: int | None = None, verbose: int | str = "auto",
-                 sample_weight: ArrayLike | None = None, return_dict: bool = False) -> Any:
+                 sample_weight: ArrayLike | None = None, *, return_dict: bool = False) -> Any:
         """The loss and the metrics: a dict, or, as Keras has it, a list, or a number where it is the loss alone."""
         measured = self._evaluate(Dataset.of(x, y, sample_weight), batch_size, verbose)
         return measured if return_dict else [*measured.values()] if len(measured) > 1 else measured["loss"]
@@ -275,25 +275,25 @@ class Model:
         file = len(head).to_bytes(8, "little") + head + data
         call("model_load_weights_memory", self._handle, file, len(file))
 
-    def save_weights(self, path: Path) -> None:
+    def save_weights(self, filepath: Path) -> None:
         """Writes the weights as a safetensors file."""
-        if text(path).endswith(b".h5"):
-            raise ValueError(f"path: Keras's format is read, but not written: {path!r}")
-        call("model_save_weights", self._handle, text(path))
+        if text(filepath).endswith(b".h5"):
+            raise ValueError(f"filepath: Keras's format is read, but not written: {filepath!r}")
+        call("model_save_weights", self._handle, text(filepath))
 
-    def load_weights(self, path: Path, names: Mapping[str, str | None] | None = None) -> None:
+    def load_weights(self, filepath: Path, *, names: Mapping[str, str | None] | None = None) -> None:
         """Reads such a file, or Keras's, or PyTorch's state_dict as safetensors, whose names `names` explains where need be."""
         if names is None:
-            call("model_load_weights", self._handle, text(path))
+            call("model_load_weights", self._handle, text(filepath))
         else:
-            call("model_load_weights_mapped", self._handle, text(path), to_json(names))
+            call("model_load_weights_mapped", self._handle, text(filepath), to_json(names))
 
-    def save(self, path: Path, prefix: str = "model") -> None:
+    def save(self, filepath: Path, *, prefix: str = "model") -> None:
         """Writes the model as the file's name says: .keras; .onnx or .c, to predict elsewhere; else in the library's own format."""
-        name = text(path)
+        name = text(filepath)
         kind = os.path.splitext(name)[1].decode()
         if kind == ".h5":
-            raise ValueError(f"path: Keras's older format is read, but not written: {path!r}")
+            raise ValueError(f"filepath: Keras's older format is read, but not written: {filepath!r}")
         more = [text(prefix)] if kind == ".c" else []
         call(f"model_save{kind.replace('.', '_') if kind in ('.keras', '.onnx', '.c') else ''}", self._handle, name, *more)
 
@@ -310,9 +310,9 @@ class Sequential(Model):
         super().__init__(layers[0], x, name, seed)
 
 
-def load_model(path: Path) -> Model:
+def load_model(filepath: Path) -> Model:
     """Reads a model: what save, Keras (.keras, .h5) or others (ONNX) have written; told by the file's content."""
-    return Model._of(new("model", "model_load", text(path)))
+    return Model._of(new("model", "model_load", text(filepath)))
 
 
 def model_from_json(config: str, seed: int = 0) -> Model:

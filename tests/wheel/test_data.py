@@ -137,7 +137,7 @@ HUGE = 10**30
     lambda: lm.Model.from_bytes(b"\x80" * 100), lambda: lm.Model.from_bytes(3), lambda: lm.Model.from_bytes("text"),
     lambda: GOOD.save("no/such/folder/a"), lambda: GOOD.save(""), lambda: GOOD.save("a\0b"), lambda: GOOD.save(None),
     lambda: GOOD.save("a.c", prefix="1 2"), lambda: GOOD.save("a.h5"), lambda: GOOD.save_weights("a.weights.h5"), lambda: GOOD.load_weights("no such file"), lambda: GOOD.load_weights(__file__),
-    lambda: GOOD.load_weights(__file__, {"a": "b"}), lambda: lm.model_from_json("{"), lambda: lm.model_from_json("[]"),
+    lambda: GOOD.load_weights(__file__, names={"a": "b"}), lambda: lm.model_from_json("{"), lambda: lm.model_from_json("[]"),
     lambda: lm.model_from_json('{"class_name": "Sequential", "config": {}}'), lambda: lm.model_from_json(None),
     # objects that nothing has made
     lambda: EMPTY.predict(X), lambda: EMPTY.fit(X, Y), lambda: EMPTY.save("a"), lambda: repr(EMPTY), lambda: len(BARE), lambda: GOOD.predict(BARE),

@@ -134,7 +134,7 @@ def test_classes_are_the_librarys():
     for kind in metrics:
         needs_labels = kind.__name__.startswith("Sparse")
         model.compile("sgd", "sparse_categorical_crossentropy" if needs_labels else "categorical_crossentropy",
-                      [kind(average="macro") if kind.__name__ in ("F1Score", "FBetaScore") else kind()])
+                      metrics=[kind(average="macro") if kind.__name__ in ("F1Score", "FBetaScore") else kind()])
     for kind in losses:
         model.compile("sgd", kind())
 

@@ -1,9 +1,12 @@
 """Where the progress goes: a file, a terminal (a notebook: notebook.py)."""
 
+import fcntl
 import os
 import pty
+import struct
 import subprocess
 import sys
+import termios
 
 import libmnist as lm
 import pytest
@@ -52,10 +55,6 @@ model.fit(np.zeros((64, 8, 8)), np.zeros(64, int), epochs=1)
 print("last")
 """
     parent, child = pty.openpty()
-    os.set_blocking(parent, True)
-    import fcntl
-    import struct
-    import termios
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 40, 0, 0))
     done = subprocess.Popen([sys.executable, "-c", program], stdout=child, env={**os.environ, "TERM": "xterm"})
     os.close(child)
