@@ -52,7 +52,7 @@ def callback(kind: str, function: Callable[..., Any], kept: Kept) -> Any:
         return None if error is None else int(end)
 
     # Ctrl-C is raised as soon as the interpreter is entered, before any `try` that `run` could have.
-    return ffi.callback(kind, run, error=error, onerror=lambda kind, value, trace: kept.append(value))
+    return ffi.callback(kind, run, error=error, onerror=lambda _, value, trace: kept.append(value.with_traceback(trace)))
 
 
 def make(kept: list[Kept], name: str, *arguments: Any) -> tuple[int, str]:

@@ -16,7 +16,7 @@ _DTYPES = {np.dtype(name): getattr(lib, f"MNIST_DTYPE_{name[0].upper()}{np.dtype
 _OTHERS = {np.dtype(np.bool_): np.uint8, np.dtype(np.float16): np.float32, np.dtype(np.longdouble): np.float64}
 
 
-def numbers(values: ArrayLike, what: str) -> NDArray[Any]:
+def numbers(values: Any, what: str) -> NDArray[Any]:
     """An array of numbers of a type that the library has, without gaps."""
     array = np.asarray(values)
     kind = array.dtype.newbyteorder("=")
@@ -37,7 +37,7 @@ class Dataset:
     def __init__(self, x: ArrayLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None) -> None:
         given, keep = list[Any](), list[Any]()
         for name, values in (("x", x), ("y", y), ("sample_weight", sample_weight)):
-            array = numbers(values, name) if values is not None or name == "x" else None  # type: ignore[arg-type]
+            array = numbers(values, name) if values is not None or name == "x" else None
             keep.append((array, ffi.new("size_t[]", () if array is None else array.shape)))
             given.append(ffi.NULL if array is None else ffi.new("mnist_array *", (
                 pointer(array, "void *"), _DTYPES[array.dtype], array.ndim, keep[-1][1])))

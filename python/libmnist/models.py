@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -37,14 +38,17 @@ def _read(out: Any) -> tuple[list[Logs], str]:
     """The epochs of a history that the library has given, which is freed, and why it ended."""
     history, value = ffi.gc(out[0], lib.mnist_history_free), ffi.new("double *")
     names = [lib.mnist_history_metric_name(history, i) for i in range(lib.mnist_history_metrics_len(history))]
-    found = lambda name, epoch: lib.mnist_history_get(history, name, epoch, value, ffi.NULL) == 0  # noqa: E731
-    epochs = [{string(name): value[0] for name in names if found(name, epoch)} for epoch in range(lib.mnist_history_epochs(history))]
+    epochs = [Logs() for _ in range(lib.mnist_history_epochs(history))]
+    for epoch, name in itertools.product(range(len(epochs)), names):
+        if lib.mnist_history_get(history, name, epoch, value, ffi.NULL) == 0:
+            epochs[epoch][string(name)] = value[0]
     return epochs, string(lib.mnist_history_stop_reason(history))
 
 
 def _progress(verbose: int | str, kept: Kept) -> dict[str, Any]:
     """Options that have the progress written to sys.stdout; line by line where that is neither a terminal nor a notebook."""
-    out, line = sys.stdout, ""
+    out: Any = sys.stdout
+    line = ""
     if out is None or verbose == 0:
         return {"verbose": 0}
     terminal = out.isatty()
@@ -59,7 +63,7 @@ def _progress(verbose: int | str, kept: Kept) -> dict[str, Any]:
             line = ""
 
     level = (1 if redraws else 2) if verbose == "auto" else int(verbose)
-    if terminal and out is sys.__stdout__:
+    if terminal and sys.stdout is sys.__stdout__:
         out.flush()
         return {"verbose": level}  # the library writes to the terminal itself: it asks how wide that is
     return {"verbose": level, "write": callback("mnist_write_fn", write, kept)}

@@ -1,5 +1,7 @@
 """What the tests share: some of MNIST, and a network that learns it in a second."""
 
+import signal
+
 import libmnist as lm
 import numpy as np
 import pytest
@@ -17,6 +19,12 @@ def network(seed=1):
                   lm.layers.Dense(10, activation="softmax")):
         x = layer(x)
     return lm.Model(inputs, x, seed=seed)
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """As where a program is started by hand: a shell has those in the background ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

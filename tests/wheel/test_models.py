@@ -20,6 +20,7 @@ def test_mnist_is_what_keras_gives():
 
 def test_a_fit_learns(model, digits):
     x, y, x_test, y_test = digits
+    model.learning_rate = 0.005
     history = model.fit(x, y, epochs=4, validation_data=(x_test, y_test), verbose=0)
     assert history.epoch == [0, 1, 2, 3] and history.stop_reason is None and not history.diverged
     assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
