@@ -1,25 +1,25 @@
-# Builds the library and installs it, with what pkg-config and CMake need to find it:
+# Builds the library and installs it, with the files for pkg-config and CMake:
 #
 #     make && sudo make install                     into /usr/local
 #     make install PREFIX=$HOME/.local              anywhere; the folder may be moved later
 #     make install PREFIX=/usr DESTDIR=/tmp/root    for a package
-#     make uninstall PREFIX=...                     takes away what install has put there
-#     make dist                                     an archive of the same files, to be unpacked anywhere
-#     make wheel                                    a package for Python, to be installed by pip (python/README.md)
-#     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    the library for Windows, from here (docs/windows.md)
+#     make uninstall PREFIX=...                     removes the installed files
+#     make dist                                     an archive of the same files, which may be unpacked anywhere
+#     make wheel                                    a Python package for pip (python/README.md)
+#     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    cross-compiles the library for Windows (docs/windows.md)
 #
-# It needs Rust, a C compiler and make. What goes where is told by packaging/place; the version by Cargo.toml, and what a
-# static link asks of the system by the compiler.
+# Needs Rust, a C compiler and make. packaging/place lists the installed files. The version is that of Cargo.toml, and the compiler
+# reports the system libraries that a static link needs.
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
-# More for cargo: CARGO_FLAGS=--no-default-features leaves the download out.
+# More flags for cargo: CARGO_FLAGS=--no-default-features builds without the default features, such as the download.
 CARGO_FLAGS ?=
-# The time of the files in the archive, in seconds since 1970.
+# The time stamp of the files in the archive, in seconds since 1970.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 
-# The machine that it is for, by rustc's name for it; nothing: this one.
+# The target machine, by rustc's name; empty: this machine.
 TARGET := $(CARGO_BUILD_TARGET)
 
 CARGO_DIR = $(or $(CARGO_TARGET_DIR),target)$(TARGET:%=/%)
@@ -28,20 +28,20 @@ BUILT     = $(CARGO_DIR)/package
 
 export PREFIX LIBDIR INCLUDEDIR DESTDIR BUILT SOURCE_DATE_EPOCH
 
-# Rust's standard library for another machine is rustup's, or is built with this one: std_flags knows.
+# Rust's standard library for another target is installed by rustup, or built together with this library: see std_flags.
 ifneq ($(TARGET),)
 export CARGO_BUILD_TARGET := $(TARGET)
 SHELL     = bash
 WITH_STD  = . packaging/ports/env.sh; \
-    std_flags $(TARGET) || { echo "there is no standard library for it: rustup target add $(TARGET)" >&2; exit 1; };
+    std_flags $(TARGET) || { echo "Rust's standard library for $(TARGET) is not installed: rustup target add $(TARGET)" >&2; exit 1; };
 STD_FLAGS = $$STD_FLAGS
 endif
 
 all: $(BUILT)/done
 
-# Cargo is asked only when a source is newer, so that a second user (sudo) needs no Rust for what the first one has built.
-# The libraries are copied away at once: a later build with other features does not change what is installed. All is
-# optimized at link time; the crate types are named because cargo leaves that out, silently, where an rlib is among them.
+# Cargo runs only if a source is newer, so that another user (sudo make install) needs no Rust. The libraries are copied at once, so
+# that a later build with other features does not change what is installed. The crate types are given explicitly because cargo
+# silently omits link-time optimization if an rlib is among them.
 $(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/notices packaging/alone $(shell find src -type f) $(BUILT)/flags
 	$(WITH_STD) cargo rustc --release --config profile.release.lto=true --lib --crate-type cdylib,staticlib $(CARGO_FLAGS) $(STD_FLAGS) -- \
 	    --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
@@ -53,7 +53,7 @@ $(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/n
 	packaging/notices $(CARGO_FLAGS) > $(BUILT)/NOTICES
 	touch $@
 
-# Renewed when the flags are others than last time.
+# Rewritten if the flags have changed since the last build.
 $(BUILT)/flags: FORCE
 	@mkdir -p $(BUILT)
 	@echo '$(CARGO_FLAGS)' | cmp -s - $@ || echo '$(CARGO_FLAGS)' > $@

@@ -1,7 +1,7 @@
-//! Generates the C header, and gives the shared library its name.
+//! Generates the C header, and sets the soname of the shared library.
 //!
-//! The header is written to the build's own folder; the one in `include/` is committed and compared with it by a test.
-//! `MNIST_UPDATE_HEADER=1 cargo build` brings it up to date.
+//! The header is written to the build folder; a test compares it with the committed one in `include/`.
+//! `MNIST_UPDATE_HEADER=1 cargo build` updates the committed one.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -56,7 +56,7 @@ fn header(root: &Path, path: &Path) {
     }
 }
 
-/// `libmnist.so.0`: the name that programs ask for at run time, changed when the ABI is.
+/// The soname, `libmnist.so.0`, which changes with the ABI.
 fn soname(out: &Path) {
     let major = env::var("CARGO_PKG_VERSION_MAJOR").expect("cargo sets it");
     match env::var("CARGO_CFG_TARGET_OS").as_deref() {
@@ -69,16 +69,16 @@ fn soname(out: &Path) {
     }
 }
 
-/// Whoever closes the shared library does not unload it. Its threads and those of its host that were in a call have
-/// destructors in it that run when they end, for each round there would be another set of them and of the keys they are
-/// found by, of which a process has 1,024; and a handler for forked children may be in it.
+/// `dlclose` does not unload the shared library. Its threads, and threads of the host that made a call, have destructors in it
+/// that run when they end. Each round of loading and unloading would add a set of destructors and of their keys, of which a
+/// process has 1,024. A handler for forked children may be in the library, too.
 fn stays() {
     if let Ok("linux" | "android" | "freebsd" | "netbsd" | "openbsd") = env::var("CARGO_CFG_TARGET_OS").as_deref() {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
     }
 }
 
-/// Tells the sources whether there is a `pthread_cancel` to be guarded against, which Android and Windows do not have.
+/// Sets a cfg if the platform has `pthread_cancel`, which Android and Windows do not have.
 fn cancels() {
     println!("cargo::rustc-check-cfg=cfg(cancels)");
     let systems = ["linux", "macos", "ios", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris", "illumos"];
@@ -87,12 +87,12 @@ fn cancels() {
     }
 }
 
-/// Gives the library its run-time name in cargo's own folder too, so that a program that was linked to it there runs.
+/// Creates a link with the soname in cargo's target folder, so that a program that was linked to the library there runs.
 fn link(file: &str, name: &str, out: &Path) {
     // <profile>/build/<package>/out
     #[cfg(unix)]
     if let Some(profile) = out.ancestors().nth(3) {
-        let _ = std::os::unix::fs::symlink(file, profile.join(name)); // it is there already, or cannot be: no harm
+        let _ = std::os::unix::fs::symlink(file, profile.join(name)); // an existing link, or a failure, does no harm
     }
     #[cfg(not(unix))]
     let _ = (file, name, out);

@@ -1,10 +1,10 @@
-//! How fast each kernel is on one thread, beside what the machine can do: `cargo bench`.
+//! The speed of each kernel on one thread, relative to the machine's limits: `cargo bench`.
 //!
-//! Compute-bound kernels are set against the machine's float32 peak, measured in the same run by independent fused
-//! multiply-adds that stay in registers; memory-bound ones against a measured copy. Times are
-//! medians; on a shared machine look at the shares, not at the times. A number behind a name is the share of the
-//! layer's input (dense) or of its output's gradient (convolution) that is not zero; rates count all products, also
-//! those that zeros or Winograd's filtering save. `MNIST_ISA` picks the instruction set.
+//! Compute-bound kernels are compared with the machine's float32 peak, measured in the same run by independent fused
+//! multiply-adds that stay in registers; memory-bound kernels with a measured copy. Times are medians; on a shared
+//! machine compare the percentages, not the times. The number after a name is the nonzero share of the layer's input
+//! (dense) or of the gradient of its output (convolution). Rates count all products, including those that skipped zeros
+//! or Winograd's method save. `MNIST_ISA` selects the instruction set.
 
 use mnist::kernels::conv2d::winograd::Winograd;
 use mnist::kernels::conv2d::{Conv2d, Finish};
@@ -16,12 +16,12 @@ use mnist::kernels::{AdamStep, Columns, Update, rows};
 mod machine;
 use machine::{Floats, Machine, numbers, time, zeros};
 
-/// Whether a kernel's name has all the words of the command line in it.
+/// Whether a kernel's name contains all the words of the command line.
 fn wanted(name: &str) -> bool {
     std::env::args().skip(1).filter(|word| !word.starts_with('-')).all(|word| name.contains(&*word))
 }
 
-/// Noise, but all except a share of them zero, as relu leaves them.
+/// Noise with only a share of nonzeros, like the output of relu.
 fn thinned(n: usize, density: f32) -> Floats {
     let (mut numbers, chances) = (numbers(n), numbers(n + 1));
     for (x, chance) in numbers.iter_mut().zip(&chances[1..]) {
@@ -30,7 +30,7 @@ fn thinned(n: usize, density: f32) -> Floats {
     numbers
 }
 
-/// Prints a kernel's rate, and its share of what the machine can do.
+/// Prints a kernel's rate, and its percentage of the machine's limit.
 trait Report {
     fn compute(&self, name: &str, flop: f64, task: impl FnMut());
     fn memory(&self, name: &str, bytes: f64, task: impl FnMut());
@@ -54,8 +54,8 @@ impl Report for Machine {
     }
 }
 
-/// The passes of a convolution, an image at a time. Winograd's rate counts the products of the direct sum, so that it
-/// can pass the peak.
+/// The passes of a convolution, one image at a time. Winograd's rate counts the products of the direct sum, so it can
+/// exceed the peak.
 fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     let isa = machine.isa;
     let (image, kernel, bias) = (numbers(size.input_len()), numbers(size.kernel_len()), numbers(size.filters));
@@ -122,7 +122,7 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     }
 }
 
-/// The pass to the input of a convolution 3 x 3 with strides of 2 and padding, an image at a time.
+/// The pass to the input of a 3 x 3 convolution with strides of 2 and padding, one image at a time.
 fn strided(machine: &Machine, name: &str, side: usize, channels: usize, filters: usize) {
     let axis = Axis::new(side, 3, 2, 1, Padding::Same).expect("a window that fits");
     let (size, isa) = (Conv2d::of(Window { rows: axis, columns: axis }, channels, filters, 1), machine.isa);
@@ -137,7 +137,7 @@ fn strided(machine: &Machine, name: &str, side: usize, channels: usize, filters:
     });
 }
 
-/// The passes of a dense layer on one thread, in parts of 576 rows as the layer has them.
+/// The passes of a dense layer on one thread, in parts of 576 rows as in the layer.
 fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units: usize, density: f32) {
     const PART: usize = 576;
     let isa = machine.isa;
@@ -174,7 +174,7 @@ fn dense_layer(machine: &Machine, name: &str, batch: usize, inputs: usize, units
     });
 }
 
-/// The passes of a depthwise convolution 3 x 3 with padding, an image at a time.
+/// The passes of a depthwise 3 x 3 convolution with padding, one image at a time.
 fn depthwise(machine: &Machine, name: &str, side: usize, channels: usize, stride: usize) {
     let axis = Axis::new(side, 3, stride, 1, Padding::Same).expect("a window that fits");
     let size = Depthwise { window: Window { rows: axis, columns: axis }, channels, multiplier: 1 };

@@ -1,9 +1,9 @@
-//! Where the time of a step goes in the networks that people use, layer by layer:
+//! The time of a training step in well-known networks, layer by layer:
 //! `cargo bench --bench network [-- NETWORK...]`.
 //!
-//! A network is one of `benches/peers/networks`, by its name, or a file of Keras's `to_json()`; by itself all of the former.
-//! One thread takes steps on one batch of digits; a layer's time stands beside the floor for it, its multiply-adds over the
-//! machine's measured peak (twice as many backward as forward). `--batch N` is 32 by itself.
+//! NETWORK is the name of one of `benches/peers/networks`, or a file with Keras's `to_json()`; the default is all of
+//! `benches/peers/networks`. One thread takes steps on one batch of digits. The lower bound of a layer's time is its
+//! multiply-adds divided by the machine's measured peak (twice as many backward as forward). `--batch N`: default 32.
 
 use mnist::graph::keras;
 use mnist::json;
@@ -17,11 +17,11 @@ mod tutorial;
 use machine::Machine;
 use tutorial::digits;
 
-/// Steps of a round; of the rounds the fastest counts.
+/// Steps per round; the fastest round counts.
 const STEPS: usize = 20;
 const ROUNDS: usize = 5;
 
-/// The networks to look at, and the batch size.
+/// The networks to measure, and the batch size.
 fn arguments() -> Result<(Vec<PathBuf>, usize), Box<dyn Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers/networks");
     let (mut networks, mut batch) = (Vec::new(), 32);
@@ -57,7 +57,9 @@ fn show(name: &str, machine: &Machine, batch: usize, profile: &Profile) {
     let ms = |time: std::time::Duration| 1e3 * time.as_secs_f64() / STEPS as f64;
     let whole = ms(profile.whole);
     println!("## {name}, batch {batch}\n");
-    println!("| layer | forward, ms | backward, ms | share | floor, ms | floor over time |\n|---|---|---|---|---|---|");
+    println!(
+        "| layer | forward, ms | backward, ms | share | lower bound, ms | lower bound / time |\n|---|---|---|---|---|---|"
+    );
     let mut rest = whole;
     for LayerTime { name, class, multiply_adds, forward, backward } in &profile.layers {
         let (forward, backward) = (ms(*forward), ms(*backward));

@@ -1,8 +1,8 @@
-//! What preparing a picture is worth: `cargo bench --bench prepare [-- WEIGHTS]`.
+//! The effect of `mnist_image_prepare` on accuracy: `cargo bench --bench prepare [-- WEIGHTS]`.
 //!
-//! Takes the 10,000 test digits, enlarges, moves and inverts them, draws them with another pen, and says how many of them
-//! the tutorial's network gets right: the picture squeezed into 28 x 28 pixels, and prepared. The network has the weights
-//! of a file that `make -C examples run` has saved, or is trained for three epochs first.
+//! Enlarges, moves and inverts the 10,000 test digits, redraws them with another pen, and prints the accuracy of the
+//! tutorial's network on them: the picture only scaled to 28 x 28 pixels, and prepared. The network has the weights of a
+//! file that `make -C examples run` has saved, or is first trained for three epochs.
 
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
@@ -43,7 +43,7 @@ fn network(weights: Option<&str>, train: Dataset) -> mnist::Result<Model> {
     Ok(model)
 }
 
-/// The share of images that the network gets right, in percent.
+/// The accuracy in percent.
 fn accuracy(model: &Model, images: Vec<Vec<f32>>, labels: &[u32]) -> mnist::Result<f64> {
     let data = Dataset::from_f32(images.concat(), &[labels.len(), 28, 28], labels.to_vec())?;
     Ok(100.0 * model.evaluate(&data, EvaluateOptions::new(Output::file(&mut |_| ())))?.metrics.accuracy)
@@ -55,10 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let weights = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
     let model = network(weights.as_deref(), train)?;
 
-    println!(
-        "| what was done to the {} test digits | squeezed | prepared | prepared wrong, no figure seen |",
-        test.len()
-    );
+    println!("| change of the {} test digits | scaled only | prepared | prepared: wrong, no digit found |", test.len());
     println!("|---|---|---|---|");
     for (name, distort) in DISTORTIONS {
         let pictures = (0..test.len()).into_par_iter().map(|i| {

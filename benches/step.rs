@@ -1,10 +1,10 @@
-//! Where the time of one step of training goes: `cargo bench --bench step`.
+//! The time of one training step, kernel by kernel: `cargo bench --bench step`.
 //!
-//! Trains the tutorial's network for some steps, then takes one batch of real digits through every kernel of a step,
-//! task by task on one thread, and prints each beside the floor for it: the multiply-adds that are left to do over the
-//! machine's measured peak, or the bytes of weights and moments over its measured copy, whichever is longer. Then it
-//! deals the measured tasks out to more threads than this machine may have, and prints how busy they would be. The
-//! number of steps may be given: `cargo bench --bench step -- 600`.
+//! Trains the tutorial's network for some steps, then runs one batch of real digits through every kernel of a step, task by
+//! task on one thread. It prints each time with its lower bound: the remaining multiply-adds divided by the machine's
+//! measured peak, or the bytes of weights and moments divided by the measured copy bandwidth, whichever is longer. Then it
+//! simulates the measured tasks on 1 to 64 threads and prints their utilization. The number of steps may be given:
+//! `cargo bench --bench step -- 600`.
 
 use mnist::data::{Batch, Dataset};
 use mnist::kernels::conv2d::Finish;
@@ -19,18 +19,18 @@ mod tutorial;
 use machine::{Machine, median, zeros};
 use tutorial::{BATCH, CONV_1, CONV_2, INPUTS, Trained, UNITS, digits, of, of_mut, train};
 
-/// Rows of the dense kernel in a task, as the layer has them.
+/// Rows of the dense kernel per task, as in the layer.
 const PART: usize = 576;
 
-/// A kernel's tasks: how long each takes, and what all of them take at least.
+/// A kernel's tasks: the time of each, and the work of all of them.
 struct Line {
     name: &'static str,
     tasks: Vec<f64>,
-    /// Multiply-adds, and bytes of what does not fit the caches.
+    /// Multiply-adds, and bytes of data that do not fit into the caches.
     work: (f64, f64),
 }
 
-/// Times `n` tasks, all of them in turn, and takes the median of each.
+/// Times `n` tasks, alternating between them, and takes the median of each.
 fn tasks(n: usize, mut task: impl FnMut(usize)) -> Vec<f64> {
     const ROUNDS: usize = 9;
     let mut times = vec![[0.0; ROUNDS]; n];
@@ -82,7 +82,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     });
     line("conv2d_1 forward, Winograd", times, ((BATCH * 36 * 36 * 32 * 64) as f64, 0.0));
 
-    println!("{:.0} % of conv2d_1's output is not zero.\n", 100.0 * nonzero(&b) / b.len() as f64);
+    println!("{:.0} % of conv2d_1's output is nonzero.\n", 100.0 * nonzero(&b) / b.len() as f64);
     let bytes = 4.0 * net.dense[0].len() as f64;
     let parts = INPUTS / PART;
     let mut sums = zeros(parts * BATCH * UNITS);
@@ -124,7 +124,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
         let (db, a) = (of(&db, i, CONV_2.output_len()), of(&a, i, CONV_2.input_len()));
         CONV_2.input_gradient_of_nonzero(isa, db, &by_filter, Some(a), of_mut(&mut da, i, CONV_2.input_len()));
     });
-    line("conv2d_1 to the input, zeros left out", times, (work, 0.0));
+    line("conv2d_1 to the input, zeros skipped", times, (work, 0.0));
     let mut shares = zeros(BATCH * CONV_2.kernel_len());
     let mut scratch = CONV_2.zeros_scratch()?;
     let times = tasks(BATCH, |i| {
@@ -133,7 +133,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
         share.fill(0.0);
         CONV_2.kernel_gradient_of_nonzero(isa, a, db, share, &mut scratch);
     });
-    line("conv2d_1 to the kernel, zeros left out", times, (work, 0.0));
+    line("conv2d_1 to the kernel, zeros skipped", times, (work, 0.0));
     let mut sum = zeros(CONV_2.kernel_len());
     let times = tasks(18, |i| rows::add_rows(isa, &shares, CONV_2.kernel_len(), i * 1024, of_mut(&mut sum, i, 1024)));
     line("conv2d_1 sums of the shares", times, (0.0, 0.0));
@@ -149,7 +149,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
 
 fn print_profile(machine: &Machine, lines: &[Line], step: f64) {
     let sum: f64 = lines.iter().flat_map(|line| &line.tasks).sum();
-    println!("| kernel | tasks | ms | share | floor, ms | floor over time |\n|---|---|---|---|---|---|");
+    println!("| kernel | tasks | ms | share | lower bound, ms | lower bound / time |\n|---|---|---|---|---|---|");
     for Line { name, tasks, work: (products, bytes) } in lines {
         let ms = 1e3 * tasks.iter().sum::<f64>();
         let (compute, memory) = (2e3 * products / machine.flops, 1e3 * bytes / machine.bandwidth);
@@ -157,10 +157,10 @@ fn print_profile(machine: &Machine, lines: &[Line], step: f64) {
         let floors = if floor > 0.0 { format!("{floor:.2} ({what}) | {:.2}", floor / ms) } else { "| ".to_string() };
         println!("| {name} | {} | {ms:.2} | {:.0} % | {floors} |", tasks.len(), 0.1 * ms / sum);
     }
-    println!("\nAll of them: {:.2} ms. A step of fit on one thread: {:.2} ms.", 1e3 * sum, 1e3 * step);
+    println!("\nAll kernels: {:.2} ms. A step of fit on one thread: {:.2} ms.", 1e3 * sum, 1e3 * step);
 }
 
-/// How long tasks take on `threads` threads when whoever is free takes the next one.
+/// The time of the tasks on `threads` threads when each free thread takes the next one.
 fn makespan(tasks: &[f64], threads: usize) -> f64 {
     let mut busy_until = vec![0.0f64; threads];
     for task in tasks {
@@ -171,19 +171,19 @@ fn makespan(tasks: &[f64], threads: usize) -> f64 {
     busy_until.into_iter().fold(0.0, f64::max)
 }
 
-/// Deals the tasks out, kernel after kernel, the two gradients of a convolution at the same time, as a step does. What
-/// the threads would take from each other in memory's bandwidth is not in it.
+/// Simulates the tasks on several threads, kernel after kernel, with the two gradients of a convolution at the same time, as
+/// in a step. It ignores that threads share the memory bandwidth.
 fn print_balance(lines: &[Line]) {
-    let (_, beside): (Vec<_>, Vec<_>) = lines.iter().partition(|line| !line.name.contains("zeros left out"));
+    let (_, beside): (Vec<_>, Vec<_>) = lines.iter().partition(|line| !line.name.contains("zeros skipped"));
     let together: Vec<f64> = beside.iter().flat_map(|line| line.tasks.clone()).collect();
     println!("\n| threads | busy | a step's tasks, ms |\n|---|---|---|");
     for threads in [1usize, 2, 3, 4, 8, 16, 32, 64] {
-        // More threads than images: a forward convolution's image is cut into bands.
+        // More threads than images: an image of a forward convolution is divided into bands.
         let cut = |line: &Line| -> Vec<f64> {
             let bands = if line.name.ends_with("forward, Winograd") { threads.div_ceil(BATCH) } else { 1 };
             line.tasks.iter().flat_map(|&task| vec![task / bands as f64; bands]).collect()
         };
-        let alone = lines.iter().filter(|line| !line.name.contains("zeros left out"));
+        let alone = lines.iter().filter(|line| !line.name.contains("zeros skipped"));
         let time: f64 = alone.map(|line| makespan(&cut(line), threads)).sum::<f64>() + makespan(&together, threads);
         let work: f64 = lines.iter().flat_map(|line| &line.tasks).sum();
         println!("| {threads} | {:.0} % | {:.2} |", 100.0 * work / time / threads as f64, 1e3 * time);

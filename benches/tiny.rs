@@ -1,9 +1,9 @@
-//! Whether tiny numbers slow a fit down: `cargo bench --bench tiny`.
+//! Whether denormals slow a fit down: `cargo bench --bench tiny`.
 //!
-//! Two models train in turn on images whose left half is black. One of them has seen the left half bright for three steps
-//! at first, and 1,200 steps since: without care the running means of those gradients shrink to numbers below the smallest
-//! normal one, which some processors compute with a hundred times slower, and stay there for good. A third trains on
-//! images of such numbers. Prints the time of a step of each, and its ratio to the first.
+//! Two models train alternately on images whose left half is black. One of them was first trained for three steps on images
+//! with a bright left half, and then for 1,200 steps on black ones. Unless they are flushed to zero, the moments of those
+//! gradients shrink to denormals, with which some processors compute a hundred times slower, and remain denormals. A third
+//! model trains on images with denormal pixels. Prints the time of a step of each, and its ratio to the first.
 
 use mnist::data::Dataset;
 use mnist::graph::Graph;
@@ -15,7 +15,7 @@ use std::time::Instant;
 mod machine;
 use machine::median;
 
-/// 32 images, the left half `left`, the right one like noise.
+/// 32 images with the left half `left` and noise in the right half.
 fn images(left: f32) -> mnist::Result<Dataset> {
     let noise = machine::numbers(32 * 28 * 28);
     let pixels = noise.iter().enumerate().map(|(i, &x)| if i % 28 < 14 { left } else { x + 0.5 });
@@ -34,7 +34,7 @@ fn model() -> mnist::Result<Model> {
     Ok(model)
 }
 
-/// Milliseconds a step.
+/// Milliseconds per step.
 fn fit(model: &Model, data: &Dataset, steps: usize) -> mnist::Result<f64> {
     let mut write = |_: &str| ();
     let mut options = FitOptions::new(Output::file(&mut write));
@@ -60,7 +60,7 @@ fn main() -> mnist::Result<()> {
     }
     let medians = times.map(|times| median(times.into_iter()));
     for ((name, ..), time) in models.iter().zip(medians) {
-        println!("{name:<14} {time:8.3} ms a step {:8.2}", time / medians[0]);
+        println!("{name:<14} {time:8.3} ms per step {:8.2}", time / medians[0]);
     }
     Ok(())
 }

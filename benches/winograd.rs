@@ -1,7 +1,7 @@
-//! What Winograd's filtering does to accuracy: `cargo bench --bench winograd`.
+//! The effect of Winograd's method on accuracy: `cargo bench --bench winograd`.
 //!
-//! Trains the tutorial's network for an epoch, then takes test digits through it twice, its second convolution by
-//! Winograd's filtering and by the direct sums, and sets both beside double precision.
+//! Trains the tutorial's network for an epoch, then predicts test digits twice, with the second convolution by Winograd's
+//! method and by direct sums, and compares both with double precision.
 
 use mnist::kernels::conv2d::Finish;
 use mnist::kernels::conv2d::winograd::Winograd;
@@ -15,7 +15,7 @@ mod tutorial;
 use machine::zeros;
 use tutorial::{CONV_1, CONV_2, INPUTS, Trained, UNITS, digits, of, train};
 
-/// Digits that are compared.
+/// The number of digits to compare.
 const DIGITS: usize = 10_000;
 
 /// The second convolution's output before relu, in double precision.
@@ -33,24 +33,24 @@ fn exact(net: &Trained, a: &[f32]) -> Vec<f64> {
     output
 }
 
-/// Both roads through the second convolution, with the memory they take.
-struct Roads {
+/// Both methods for the second convolution, with their memory.
+struct Methods {
     isa: Isa,
     packed: machine::Floats,
     transformed: machine::Floats,
     scratch: machine::Floats,
 }
 
-impl Roads {
+impl Methods {
     fn new(isa: Isa, net: &Trained) -> Self {
         let pass = Winograd::forward_of(&CONV_2);
         let (mut packed, mut transformed) = (zeros(CONV_2.packed_len(isa)), zeros(pass.transformed_len(isa)));
         CONV_2.pack(isa, &net.conv_2[0], &mut packed);
         pass.transform_kernel(isa, &net.conv_2[0], &mut transformed);
-        Roads { isa, packed, transformed, scratch: zeros(pass.scratch_len(isa)) }
+        Methods { isa, packed, transformed, scratch: zeros(pass.scratch_len(isa)) }
     }
 
-    /// The output by Winograd's filtering, and by the direct sums.
+    /// The output by Winograd's method, and by direct sums.
     fn both(&mut self, net: &Trained, a: &[f32], relu: bool) -> [machine::Floats; 2] {
         let finish = Finish::Bias { bias: &net.conv_2[1], relu };
         let mut outputs = [zeros(CONV_2.output_len()), zeros(CONV_2.output_len())];
@@ -61,7 +61,7 @@ impl Roads {
     }
 }
 
-/// A digit's probabilities from the second convolution's output.
+/// A digit's probabilities, computed from the second convolution's output.
 fn probabilities(isa: Isa, net: &Trained, b: &[f32], scratch: &mut Scratch) -> [f32; 10] {
     let (mut sums, mut h, mut p) = ([0.0; UNITS], [0.0; UNITS], [0.0; 10]);
     let first = dense::Forward { x: b, inputs: INPUTS, w: &net.dense[0], units: UNITS };
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let isa = Isa::choose()?;
     let (data, test) = digits()?;
     let net = train(&data, 1800)?;
-    let mut roads = Roads::new(isa, &net);
+    let mut methods = Methods::new(isa, &net);
     let mut packed = zeros(CONV_1.packed_len(isa));
     CONV_1.pack(isa, &net.conv_1[0], &mut packed);
     let mut scratch = Scratch::forward(isa, 1)?;
@@ -96,33 +96,33 @@ fn main() -> Result<(), Box<dyn Error>> {
         CONV_1.forward(isa, &x, &packed, Finish::Bias { bias: &net.conv_1[1], relu: true }, &mut a);
         if digit % 100 == 0 {
             let exact = exact(&net, of(&a, 0, CONV_2.input_len()));
-            for (road, output) in roads.both(&net, &a, false).iter().enumerate() {
+            for (method, output) in methods.both(&net, &a, false).iter().enumerate() {
                 let far = output.iter().zip(&exact).map(|(&got, exact)| (f64::from(got) - exact).abs());
-                errors[road] = far.fold(errors[road], f64::max);
+                errors[method] = far.fold(errors[method], f64::max);
             }
             largest = exact.iter().fold(largest, |m, x| m.max(x.abs()));
         }
-        let both = roads.both(&net, &a, true).map(|b| probabilities(isa, &net, &b, &mut scratch));
+        let both = methods.both(&net, &a, true).map(|b| probabilities(isa, &net, &b, &mut scratch));
         apart = both[0].iter().zip(&both[1]).fold(apart, |m, (a, b)| m.max((a - b).abs()));
         others += usize::from(best(&both[0]) != best(&both[1]));
-        (0..2).for_each(|road| right[road] += usize::from(best(&both[road]) == label as usize));
+        (0..2).for_each(|method| right[method] += usize::from(best(&both[method]) == label as usize));
     }
     println!(
         "conv2d_1 of the trained network, outputs up to {largest:.1} (one unit in the last place there: {:.1e}):",
         ulp(largest)
     );
-    for (road, name) in ["Winograd", "direct"].into_iter().enumerate() {
-        let ulps = errors[road] / ulp(largest);
+    for (method, name) in ["Winograd", "direct"].into_iter().enumerate() {
+        let ulps = errors[method] / ulp(largest);
         println!(
             "  {name:8} largest error {:.1e}, {ulps:.1} units; {} of {DIGITS} digits right",
-            errors[road], right[road]
+            errors[method], right[method]
         );
     }
     println!("  probabilities at most {apart:.1e} apart; {others} digits of {DIGITS} get another class");
     Ok(())
 }
 
-/// The distance of single-precision numbers of this size.
+/// The distance between adjacent single-precision numbers of this size (ulp).
 fn ulp(x: f64) -> f64 {
     let x = x as f32;
     f64::from(x.next_up() - x)

@@ -1,8 +1,8 @@
-/* A model as a file of C: trains a network and writes it twice, with floats and with bytes for weights.
+/* Exports a model as a C file: trains a network and writes it twice, with float and with 8-bit weights.
  *
  *     c_file FOLDER [EPOCHS [DATA]]     (default: 1 epoch, data/mnist.npz)
  *
- * c_file_accuracy.c takes both files in and says what the bytes cost; make -C examples c_file does all of it. */
+ * c_file_accuracy.c includes both files and compares their accuracy; make -C examples c_file does both steps. */
 
 #include "check.h"
 

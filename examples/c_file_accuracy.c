@@ -1,9 +1,9 @@
-/* How many test images the files know that c_file has written, as they are compiled here: what bytes for weights cost.
+/* Prints the test accuracy of the two C files that c_file has written, with float and with 8-bit weights.
  *
  *     cc -ffp-contract=off -IFOLDER c_file_accuracy.c -lmnist
  *     c_file_accuracy [DATA]     (default: data/mnist.npz)
  *
- * The library only reads the images. */
+ * The library is used only to read the images. */
 
 #include "check.h"
 

@@ -1,4 +1,4 @@
-//! A model that this library saved, read with candle: the same numbers. `cargo run --release --example candle`
+//! Reads a model that this library has saved with candle, and compares the predictions. `cargo run --release --example candle`
 
 use candle_core::{DType, Device, Result, Tensor, safetensors::load};
 use candle_nn::ops::softmax;
@@ -26,7 +26,7 @@ pub fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     if apart <= 1e-5 { Ok(()) } else { Err("they are not the same".into()) }
 }
 
-/// The network in candle, whose pictures are `[N, C, H, W]` and whose kernels `[out, in, k, k]`.
+/// The network in candle, whose images are `[N, C, H, W]` and whose kernels are `[out, in, k, k]`.
 fn predict(weights: &std::collections::HashMap<String, Tensor>, images: &Tensor) -> Result<Tensor> {
     let w = |name: &str| weights[name].to_dtype(DType::F32);
     let kernel = w("conv2d/kernel")?.permute((3, 2, 0, 1))?.contiguous()?;

@@ -1,4 +1,4 @@
-/* What the shorter examples do when a call fails: say why, and end. */
+/* Error handling of the shorter examples: print the message and exit. */
 
 #ifndef CHECK_H
 #define CHECK_H
@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A negative status is a failure, whose text is in `error`. A positive one is news: the call has done its work. */
+/* A negative status is a failure, and `error` has the message. With a positive one the call has done its work. */
 static inline void check(mnist_status status, const mnist_error *error)
 {
     if (status < 0) {

@@ -1,10 +1,10 @@
-/* Folders: pictures in PNG and JPEG files, one folder a class, as Keras's image_dataset_from_directory takes them.
+/* Trains on PNG and JPEG images, one folder per class, as Keras's image_dataset_from_directory expects them.
  *
- *     folders FOLDER [EPOCHS]        learns from the .png, .jpg and .jpeg files in the folders of FOLDER
- *     folders --test FOLDER          draws two classes of such files into FOLDER, which is made, and learns those
+ *     folders FOLDER [EPOCHS]        trains on the .png, .jpg and .jpeg files in the folders of FOLDER
+ *     folders --test FOLDER          creates FOLDER with generated images of two classes, and trains on those
  *
  * Classes are numbered in the order of their names. Every fifth file of a class is kept for the test. Files are read with
- * libpng and libjpeg and brought to 64 x 64 pixels. Needs POSIX. */
+ * libpng and libjpeg and scaled to 64 x 64 pixels. Needs POSIX. */
 
 #define _POSIX_C_SOURCE 200809L
 #include <mnist.h>
@@ -18,7 +18,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
-#include <jpeglib.h> /* wants stdio.h before it */
+#include <jpeglib.h> /* needs stdio.h before it */
 
 enum { SIDE = 64, COLOURS = 3, BYTES = SIDE * SIDE * COLOURS };
 
@@ -48,7 +48,7 @@ static void *memory(void *old, size_t bytes)
     return new;
 }
 
-/* The colours of a PNG file, `[height, width, 3]`, to be freed; what is transparent becomes black. */
+/* The pixels of a PNG file, `[height, width, 3]`, which the caller frees. Transparent pixels become black. */
 static uint8_t *read_png(const char *path, size_t *width, size_t *height)
 {
     png_image image = {.version = PNG_IMAGE_VERSION};
@@ -64,7 +64,7 @@ static uint8_t *read_png(const char *path, size_t *width, size_t *height)
     return pixels;
 }
 
-/* libjpeg ends the program at a damaged file, with its own message, unless it is told otherwise; here it may. */
+/* libjpeg's default for a damaged file is to print a message and exit, which is acceptable here. */
 static uint8_t *read_jpeg(const char *path, size_t *width, size_t *height)
 {
     struct jpeg_decompress_struct jpeg;
@@ -91,14 +91,14 @@ static uint8_t *read_jpeg(const char *path, size_t *width, size_t *height)
     return pixels;
 }
 
-/* Any size to SIDE x SIDE, each pixel the mean of those it stands for. */
+/* Scales an image of any size to SIDE x SIDE; each pixel is the mean of the area that it covers. */
 static void resize(const uint8_t *from, size_t width, size_t height, uint8_t *to)
 {
     for (size_t i = 0; i < BYTES; i++) {
         const size_t c = i % COLOURS, x = i / COLOURS % SIDE, y = i / COLOURS / SIDE;
         const size_t left = x * width / SIDE, top = y * height / SIDE;
         size_t right = (x + 1) * width / SIDE, bottom = (y + 1) * height / SIDE, sum = 0;
-        right += right == left; /* of a picture that is smaller */
+        right += right == left; /* if the image is smaller than SIDE */
         bottom += bottom == top;
         for (size_t row = top; row < bottom; row++)
             for (size_t column = left; column < right; column++)
@@ -107,7 +107,7 @@ static void resize(const uint8_t *from, size_t width, size_t height, uint8_t *to
     }
 }
 
-/* Adds a file to `to`; says whether it is a picture. */
+/* Adds a file to `to`; returns whether it is an image. */
 static int add(pictures *to, const char *path, uint32_t label)
 {
     const char *end = strrchr(path, '.');
@@ -132,7 +132,7 @@ static int is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* Reads all classes; returns how many there are. */
+/* Reads all classes; returns their number. */
 static uint32_t read_folder(const char *folder, pictures *train, pictures *test)
 {
     struct dirent **classes, **files;
@@ -172,7 +172,7 @@ static mnist_dataset *dataset(pictures *from, const char *folder, mnist_error *e
     return data;
 }
 
-/* Learns from the pictures in a folder and says which share of those kept for the test is right. */
+/* Trains on the images in a folder; returns the test accuracy. */
 static double learn(const char *folder, size_t epochs, mnist_error *error)
 {
     pictures read = {0}, kept = {0};
@@ -201,7 +201,7 @@ static double learn(const char *folder, size_t epochs, mnist_error *error)
     return metrics.accuracy;
 }
 
-/* ---- The test's own pictures: upright and lying stripes, PNG and JPEG in turn, of several sizes. */
+/* ---- Images for --test: vertical and horizontal stripes, alternately PNG and JPEG, of several sizes. */
 
 static void write_jpeg(const char *path, uint8_t *pixels, size_t side)
 {
@@ -233,16 +233,16 @@ static void draw_files(const char *folder)
     char path[4096];
     mkdir(folder, 0777);
     for (size_t i = 0; i < 200; i++) {
-        const size_t lying = i % 2, side = 50 + i / 2;
+        const size_t horizontal = i % 2, side = 50 + i / 2;
         const double waves = 3 + (double)(i * 7 % 11), phase = (double)(i * 13 % 17);
         for (size_t p = 0; p < side * side * COLOURS; p++) {
             const size_t x = p / COLOURS % side, y = p / COLOURS / side;
-            const double wave = sin(6.283185307179586 * waves * (double)(lying ? y : x) / (double)side + phase);
+            const double wave = sin(6.283185307179586 * waves * (double)(horizontal ? y : x) / (double)side + phase);
             pixels[p] = (uint8_t)(100 + 60 * wave + (double)((p * 7919 + i * 104729) % 61));
         }
-        snprintf(path, sizeof path, "%s/%s", folder, lying ? "lying" : "upright");
+        snprintf(path, sizeof path, "%s/%s", folder, horizontal ? "horizontal" : "vertical");
         mkdir(path, 0777);
-        snprintf(path, sizeof path, "%s/%s/%03zu.%s", folder, lying ? "lying" : "upright", i, i / 2 % 2 ? "png" : "jpg");
+        snprintf(path, sizeof path, "%s/%s/%03zu.%s", folder, horizontal ? "horizontal" : "vertical", i, i / 2 % 2 ? "png" : "jpg");
         png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
         image.width = image.height = (png_uint_32)side;
         if (i / 2 % 2 == 0)

@@ -1,14 +1,14 @@
-/* Housing: what a house in Lucas County, Ohio, was sold for, by twelve numbers about it.
+/* Housing: predicts the sale price of houses in Lucas County, Ohio, from twelve features.
  *
- * What is learned is the logarithm of the price: a tenth more is a tenth more, whatever the house. The last 600 of the
- * 3000 sales, which come in no order, are kept for the test. Beside the network, a linear model. */
+ * The target is the logarithm of the price, so that errors are relative to the price. The sales are in random order; the
+ * last 600 of the 3000 are kept for the test. A linear model is trained for comparison. */
 
 #include "check.h"
 #include <math.h>
 
 enum { SALES = 3000, TRAINED = 2400, NUMBERS = 12 };
 
-/* Learns from `train`, with or without hidden layers, and prints what that is worth on `test`. */
+/* Trains on `train`, with or without hidden layers, and prints the result on `test`. */
 static void try(const char *name, int hidden, const mnist_dataset *train, const mnist_dataset *test, mnist_error *error)
 {
     double mae, r2;
@@ -33,7 +33,7 @@ static void try(const char *name, int hidden, const mnist_dataset *train, const 
     if (hidden)
         x = mnist_dense(mnist_dense(x, 64, MNIST_ACTIVATION_RELU), 32, MNIST_ACTIVATION_RELU);
     x = mnist_dense(x, 1, MNIST_ACTIVATION_LINEAR);
-    x = mnist_layer(x, "Rescaling", "{scale: 0.8, offset: 4}"); /* it need not learn where prices are */
+    x = mnist_layer(x, "Rescaling", "{scale: 0.8, offset: 4}"); /* the range of the logarithms of prices */
     check(mnist_model_new(input, x, name, &model, error), error);
     check(mnist_model_compile(model, &compile, error), error);
     check(mnist_model_fit(model, train, &fit, NULL, error), error);
@@ -63,7 +63,7 @@ int main(void)
     check(mnist_dataset_new(&numbers, &prices, NULL, &data, error), error);
     check(mnist_dataset_slice(data, 0, TRAINED, &train, error), error);
     check(mnist_dataset_slice(data, TRAINED, SALES - TRAINED, &test, error), error);
-    /* Each number less its mean, in units of its deviation, both of the sales to learn from. */
+    /* Standardizes each feature with the mean and standard deviation of the training sales. */
     check(mnist_dataset_statistics(train, mean, deviation, NUMBERS, error), error);
     check(mnist_dataset_standardize(train, mean, deviation, NUMBERS, error), error);
     check(mnist_dataset_standardize(test, mean, deviation, NUMBERS, error), error);

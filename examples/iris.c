@@ -1,13 +1,14 @@
-/* Iris: four lengths of a flower tell its species (Fisher 1936).
+/* Iris: predicts the species of a flower from four lengths (Fisher 1936).
  *
- * 150 flowers are few, so each of them is tested: five times a network learns from four fifths of them, as many of each
- * species, and is asked about the rest. Beside it, the same without a hidden layer: logistic regression. */
+ * There are only 150 flowers, so all of them are tested by fivefold cross-validation: five times a network is trained on
+ * four fifths of them, with equal numbers of each species, and tested on the rest. For comparison the same network is
+ * trained without a hidden layer, which is logistic regression. */
 
 #include "check.h"
 
 enum { FLOWERS = 150, LENGTHS = 4, SPECIES = 3, PARTS = 5, TESTED = FLOWERS / PARTS };
 
-/* Learns from `train`, with or without a hidden layer, and says which share of `test` it then gets right. */
+/* Trains on `train`, with or without a hidden layer; returns the accuracy on `test`. */
 static double accuracy(int hidden, const mnist_dataset *train, const mnist_dataset *test, mnist_error *error)
 {
     mnist_model *model;
@@ -43,14 +44,14 @@ int main(void)
     mnist_dataset *all, *twice, *train, *test;
     check(mnist_dataset_from_csv("data/iris.csv", "species", &all, error), error);
 
-    /* The table twice, one below the other: whichever part is tested, the others follow it in one piece. */
+    /* The table twice, one copy after the other: the rows after any test part are then one contiguous training set. */
     for (size_t i = 0; i < 2 * FLOWERS; i++)
         check(mnist_dataset_image(all, i % FLOWERS, x[i], LENGTHS, &y[i], error), error);
     const size_t dims[] = {2 * FLOWERS, LENGTHS};
     const mnist_array lengths = {x, MNIST_DTYPE_F32, 2, dims}, species = {y, MNIST_DTYPE_U32, 1, dims};
     check(mnist_dataset_new(&lengths, &species, NULL, &twice, error), error);
 
-    /* The species come in turn: thirty flowers in a row are ten of each. */
+    /* The species alternate, so thirty consecutive flowers are ten of each. */
     for (size_t start = 0; start < FLOWERS; start += TESTED) {
         check(mnist_dataset_slice(twice, start, TESTED, &test, error), error);
         check(mnist_dataset_slice(twice, start + TESTED, FLOWERS - TESTED, &train, error), error);
@@ -59,7 +60,7 @@ int main(void)
         mnist_dataset_free(train);
         mnist_dataset_free(test);
     }
-    printf("right: %.0f of %d flowers by the network, %.0f by logistic regression\n", network, FLOWERS, regression);
+    printf("correct: %.0f of %d flowers by the network, %.0f by logistic regression\n", network, FLOWERS, regression);
     mnist_dataset_free(all);
     mnist_dataset_free(twice);
     mnist_error_free(error);

@@ -1,4 +1,4 @@
-/* Networks that people know, each built in a few lines, trained on MNIST and tested:
+/* Well-known networks, each built in a few lines, trained on MNIST and tested:
  *
  *     networks [NAME [EPOCHS [IMAGES]]]
  *
@@ -6,11 +6,11 @@
  *       lenet       LeNet-5 (LeCun et al. 1998): average pooling and tanh
  *       dense       784-512-512-10 with dropout, by RMSprop
  *       resnet      a small residual network (He et al. 2015): batch normalization, strides, sums
- *       mobilenet   depthwise and pointwise convolutions in turn (Howard et al. 2017)
+ *       mobilenet   alternating depthwise and pointwise convolutions (Howard et al. 2017)
  *       all         one after the other (the default)
- * EPOCHS (default: 3), IMAGES how many of the training images to use (default: all).
+ * EPOCHS: their number (default: 3). IMAGES: the number of training images to use (default: all).
  *
- * Layers that have a call of their own are called so; any other is named as in Keras, with Keras's settings. */
+ * Common layers have functions of their own; all others are created by Keras's class name and config. */
 
 #include <mnist.h>
 
@@ -45,7 +45,7 @@ static mnist_tensor *dense(mnist_tensor *x)
     return mnist_dense(x, 10, SOFTMAX);
 }
 
-/* A convolution without a bias, which batch normalization would take away again, and that normalization. */
+/* A convolution and a batch normalization. The convolution has no bias, because the normalization would cancel it. */
 static mnist_tensor *normalized(mnist_tensor *x, int filters, int size, int strides)
 {
     char config[128];
@@ -54,7 +54,7 @@ static mnist_tensor *normalized(mnist_tensor *x, int filters, int size, int stri
     return mnist_batch_normalization(mnist_layer(x, "Conv2D", config));
 }
 
-/* Two convolutions, and what went into them added to what comes out. */
+/* A residual block: two convolutions, whose input is added to their output. */
 static mnist_tensor *residual(mnist_tensor *x, int filters, int strides)
 {
     mnist_tensor *y = mnist_activate(normalized(x, filters, 3, strides), RELU);
@@ -98,7 +98,7 @@ static const struct network {
     {"mobilenet", mobilenet, 64, "{class_name: 'AdamW', config: {learning_rate: 0.003}}"},
 };
 
-/* Builds a network, trains it and prints what it is worth. Non-zero is a failure, whose text is in `error`. */
+/* Builds a network, trains it and prints its test results. Non-zero: it failed, and the message is in `error`. */
 static int train(const struct network *network, const mnist_dataset *data, const mnist_dataset *test, size_t epochs,
                  mnist_error *error)
 {

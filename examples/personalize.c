@@ -1,9 +1,9 @@
-/* Personalize: a network that knows the digits 0 to 8 learns the 9 from twenty pictures of it, in under a second.
+/* Personalize: a network that knows the digits 0 to 8 learns the 9 from twenty images of it, in under a second.
  *
  *     personalize [DATA]        DATA: MNIST (default: data/mnist.npz)
  *
- * What it has learned to see stays as it is, frozen; it gets a new head, which learns from those twenty and from as many
- * of each old digit, so that it does not forget them. Beside it, the same network with nothing to build on. */
+ * The trained layers (the body) are frozen. A new head is trained on these twenty images and on twenty of each old digit, so
+ * that the network does not forget them. For comparison the same network is trained from random weights. */
 
 #include <mnist.h>
 
@@ -21,7 +21,7 @@ static void check(mnist_status status, const mnist_error *error)
     }
 }
 
-/* The first pictures of `from` with a digit from `low` to `high`, at most `each` of each of them and `most` in all. */
+/* The first images of `from` with a digit from `low` to `high`, at most `each` per digit and `most` in total. */
 static mnist_dataset *choose(const mnist_dataset *from, uint32_t low, uint32_t high, size_t each, size_t most,
                              mnist_error *error)
 {
@@ -44,7 +44,7 @@ static mnist_dataset *choose(const mnist_dataset *from, uint32_t low, uint32_t h
     return data;
 }
 
-/* The body, whose layers have the same names each time, and a head of its own name. */
+/* The network: the body's layers have the same names each time, the head has the given name. */
 static mnist_model *build(const char *head, double learning_rate, mnist_error *error)
 {
     mnist_model *model;
@@ -78,7 +78,7 @@ static double accuracy(const mnist_model *model, const mnist_dataset *test, mnis
     return 100 * metrics.accuracy;
 }
 
-/* A number that tells the body's weights from others (FNV-1a); the head's two weights come last. */
+/* A hash of the body's weights (FNV-1a); the head's two weights come last and are not included. */
 static unsigned long long hash(const mnist_model *model, mnist_error *error)
 {
     static float values[1 << 18];
@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 
     mnist_model *scratch = build("{name: 'ten', units: 10, activation: 'softmax'}", 0.001, error);
     learn(scratch, few, 40, error);
-    printf("from nothing: %.1f %% of the digits 0 to 8, %.1f %% of the 9s\n", accuracy(scratch, old, error),
+    printf("from scratch: %.1f %% of the digits 0 to 8, %.1f %% of the 9s\n", accuracy(scratch, old, error),
            accuracy(scratch, new, error));
 
     mnist_model_free(nine);

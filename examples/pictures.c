@@ -1,7 +1,7 @@
 #include "pictures.h"
 
-/* Every picture begins with its size, its title for who cannot see it, and the colours. Those of light and dark are picked
- * by the browser; a viewer that cannot do so shows the light ones. */
+/* Every image begins with its size, its title for screen readers, and the colours. The browser selects the light or the dark
+ * colours; a viewer that cannot do so shows the light ones. */
 static void begin(FILE *file, int width, int height, const char *title)
 {
     fprintf(file,
@@ -26,7 +26,7 @@ static void begin(FILE *file, int width, int height, const char *title)
             width, height, width, height, title, width, height, title);
 }
 
-/* The step between an axis's marks: 1, 2 or 5 times a power of ten, for at most `most` of them. */
+/* The step between the ticks of an axis: 1, 2 or 5 times a power of ten, for at most `most` ticks. */
 static double step_of(double span, int most)
 {
     static const double steps[] = {1, 2, 5};
@@ -39,7 +39,7 @@ static double step_of(double span, int most)
     }
 }
 
-/* A chart's place on the page, and what its edges stand for. */
+/* A chart's position on the page, and the values at its edges. */
 typedef struct frame {
     double left, top, width, height;
     double low, high, step; /* of the values */
@@ -56,7 +56,7 @@ static double y_of(const frame *f, double value)
     return f->top + f->height * (f->high - value) / (f->high - f->low);
 }
 
-/* Neither infinite nor not a number, as a loss may be that has run away. */
+/* Finite. The loss of a fit that diverges may be infinite or NaN. */
 static int is_finite(double value)
 {
     return value - value == 0;
@@ -75,10 +75,10 @@ static void choose_range(frame *f, const chart *c)
             low = value < low ? value : low;
             high = value > high ? value : high;
         }
-    if (low > high) /* nothing */
+    if (low > high) /* no finite value */
         low = 0, high = 1;
     f->step = step_of(high > low ? high - low : (high > 0 ? high : 1), 6);
-    /* Whole steps below and above; values are far from what a long cannot hold. */
+    /* Whole steps below and above; the values are far from the limits of long. */
     f->low = f->step * (double)(long)(low / f->step);
     f->high = f->step * (double)(long)(high / f->step);
     if (f->high < high || f->high <= f->low)
@@ -141,7 +141,7 @@ void draw_charts(FILE *file, const char *title, const chart *charts, size_t coun
     fprintf(file, "</svg>\n");
 }
 
-/* Square roots without the library of mathematics: Newton's, from above. */
+/* Square root by Newton's method, from above, so that libm is not needed. */
 static double root(double x)
 {
     double r = 1;
@@ -156,7 +156,7 @@ static void draw_cell(FILE *file, int x, int y, int size, uint64_t count, double
         fprintf(file, "<rect class=\"none\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>\n", x, y, size - 2, size - 2);
         return;
     }
-    /* The root lets the few that are wrong be seen; at most so much of the colour that the text can be read on it. */
+    /* The square root makes small counts visible; the opacity is limited so that the text remains readable. */
     const double strength = is_right ? 1 : 0.12 + 2.0 * root(share);
     fprintf(file, "<rect class=\"%s\" fill-opacity=\"%.2f\" x=\"%d\" y=\"%d\" width=\"%d\" height=\"%d\"/>",
             is_right ? "right" : "wrong", is_right ? 1 : strength > 0.7 ? 0.7 : strength, x, y, size - 2, size - 2);
@@ -168,10 +168,10 @@ void draw_confusion(FILE *file, const char *title, const uint64_t *counts, size_
 {
     const int size = 50, left = 80, top = 100, all = size * (int)classes;
     begin(file, left + all + 80, top + all + 30, title);
-    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"64\" text-anchor=\"middle\">taken for</text>\n", left + all / 2);
-    fprintf(file, "<text class=\"pale\" transform=\"translate(30 %d) rotate(-90)\" text-anchor=\"middle\">label</text>\n",
+    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"64\" text-anchor=\"middle\">predicted</text>\n", left + all / 2);
+    fprintf(file, "<text class=\"pale\" transform=\"translate(30 %d) rotate(-90)\" text-anchor=\"middle\">true</text>\n",
             top + all / 2);
-    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">right</text>\n", left + all + 36, top - 12);
+    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">correct</text>\n", left + all + 36, top - 12);
     for (size_t row = 0; row < classes; row++) {
         const int y = top + size * (int)row, middle = size / 2 - 1;
         uint64_t sum = 0;
@@ -191,7 +191,7 @@ void draw_confusion(FILE *file, const char *title, const uint64_t *counts, size_
     fprintf(file, "</svg>\n");
 }
 
-/* A digit: for each of 15 strengths of ink one path of all the runs of pixels that have it. */
+/* A digit: for each of 15 grey levels, one path with all runs of pixels of that level. */
 static void draw_digit(FILE *file, const float *pixels)
 {
     for (int strength = 1; strength <= 15; strength++) {
@@ -220,12 +220,12 @@ void draw_misread(FILE *file, const char *title, const misread *digits, size_t c
     for (size_t i = 0; i < count; i++) {
         const misread *d = &digits[i];
         const int x = 20 + (int)(i % 10) * width, y = 50 + (int)(i / 10) * height;
-        fprintf(file, "<g transform=\"translate(%d %d)\"><title>test image %zu: a %u, taken for a %u (%.1f %%)</title>", x, y,
-                d->index, d->label, d->taken_for, 100.0 * (double)d->probability);
+        fprintf(file, "<g transform=\"translate(%d %d)\"><title>test image %zu: true %u, predicted %u (%.1f %%)</title>", x, y,
+                d->index, d->label, d->predicted, 100.0 * (double)d->probability);
         fprintf(file, "<rect class=\"tile\" width=\"%d\" height=\"%d\"/>", SIDE * scale, SIDE * scale);
         fprintf(file, "<g class=\"ink\" transform=\"scale(%d)\" shape-rendering=\"crispEdges\">", scale);
         draw_digit(file, d->pixels);
-        fprintf(file, "</g><text x=\"0\" y=\"%d\">%u &#8594; %u</text>", SIDE * scale + 16, d->label, d->taken_for);
+        fprintf(file, "</g><text x=\"0\" y=\"%d\">%u &#8594; %u</text>", SIDE * scale + 16, d->label, d->predicted);
         fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f %%</text></g>\n", SIDE * scale,
                 SIDE * scale + 16, 100.0 * (double)d->probability);
     }

@@ -1,4 +1,4 @@
-/* Pictures of a training, as SVG: plain files that a browser shows, light or dark as it is set. */
+/* Charts and images of a training as SVG files, which a browser shows in its light or dark mode. */
 
 #ifndef PICTURES_H
 #define PICTURES_H
@@ -23,21 +23,21 @@ typedef struct chart {
     size_t count;
 } chart;
 
-/* A digit that was taken for another. */
+/* A misclassified digit. */
 typedef struct misread {
     float pixels[SIDE * SIDE]; /* 0 to 1 */
     size_t index;              /* among the test images */
-    unsigned label, taken_for;
-    float probability; /* of what it was taken for */
+    unsigned label, predicted;
+    float probability; /* of the predicted class */
 } misread;
 
 /* Charts side by side. */
 void draw_charts(FILE *file, const char *title, const chart *charts, size_t count);
 
-/* How often each label (a row) was taken for each class (a column): `counts` is [classes, classes]. */
+/* The confusion matrix: rows are true labels, columns predicted classes; `counts` is [classes, classes]. */
 void draw_confusion(FILE *file, const char *title, const uint64_t *counts, size_t classes);
 
-/* A sheet of digits, each with what it is and what it was taken for. */
+/* A sheet of digits, each with its true and its predicted class. */
 void draw_misread(FILE *file, const char *title, const misread *digits, size_t count);
 
 #endif

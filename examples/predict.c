@@ -1,4 +1,4 @@
-/* Shows test digits in the terminal, and what a trained model makes of them, with the weights that the tutorial saved.
+/* Shows test digits in the terminal with their predicted probabilities, using the weights that the tutorial saved.
  *
  *     predict_digits [WEIGHTS [DATA [FIRST [COUNT]]]] */
 
@@ -19,7 +19,7 @@ static void check(mnist_status status, const mnist_error *error)
     }
 }
 
-/* The tutorial's network, with the weights of a file. */
+/* The tutorial's network with weights from a file. */
 static mnist_model *load(const char *weights, mnist_error *error)
 {
     mnist_model *model;
@@ -36,7 +36,7 @@ static mnist_model *load(const char *weights, mnist_error *error)
     return model;
 }
 
-/* A character is as high as two pixels: each shows the darker one of a pair. */
+/* A character is as high as two pixels; each shows the darker one of the two. */
 static void print_digit(const float *pixels)
 {
     static const char ink[] = " .:-=+*#%@";

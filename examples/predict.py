@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Shows test digits in the terminal, and what a trained model makes of them: predict.c again, from Python with ctypes.
+"""Shows test digits in the terminal with their predicted probabilities: predict.c, from Python with ctypes.
 
     predict.py [WEIGHTS [DATA [FIRST [COUNT]]]]
 
-The library is looked for in build/, where the Makefile puts it; the environment variable MNIST_LIBRARY names another."""
+The library is loaded from build/, where the Makefile puts it; the environment variable MNIST_LIBRARY names another one."""
 
 import ctypes
 import os
@@ -54,7 +54,7 @@ def check(status):
 
 
 def load(weights):
-    """The tutorial's network, with the weights of a file."""
+    """The tutorial's network with weights from a file."""
     model, graph = pointer(), lib.mnist_graph_new()
     first = lib.mnist_input(graph, SIDE, SIDE, 1)
     x = lib.mnist_conv2d(first, 32, 3, RELU)
@@ -69,7 +69,7 @@ def load(weights):
 
 
 def single(value):
-    """A double in single precision, so that the digits come out as they do in C."""
+    """A double rounded to single precision, so that it prints as in C."""
     return ctypes.c_float(value).value
 
 

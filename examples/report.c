@@ -1,16 +1,16 @@
-/* A training in numbers and pictures: fits the tutorial's network for a few epochs and writes
+/* Reports on a training: fits the tutorial's network for a few epochs and writes
  *
  *     history.csv, history.json   loss and accuracy, epoch by epoch
  *     history.svg                 the same as curves
- *     confusion.svg               which digits are taken for which
- *     misread.svg                 the test digits that it gets wrong, those first of which it is surest
+ *     confusion.svg               the confusion matrix
+ *     misread.svg                 the misclassified test digits, those with the highest predicted probability first
  *
- * to the folder it is called in.
+ * to the working folder.
  *
  *     report [DATA [IMAGES [EPOCHS]]]
  *
- * DATA is an npz archive (default: data/mnist.npz), IMAGES how many of the training images to use (default: 12000), EPOCHS
- * how many times (default: 5). */
+ * DATA: an npz archive (default: data/mnist.npz). IMAGES: the number of training images to use (default: 12000). EPOCHS: the
+ * number of epochs (default: 5). */
 
 #include "pictures.h"
 
@@ -36,7 +36,7 @@ static void *allocate(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
     if (memory == NULL) {
-        fprintf(stderr, "report: no memory for %zu things of %zu bytes\n", count, size);
+        fprintf(stderr, "report: no memory for %zu elements of %zu bytes\n", count, size);
         exit(EXIT_FAILURE);
     }
     return memory;
@@ -52,7 +52,7 @@ static FILE *create(const char *path)
     return file;
 }
 
-/* What was buffered may fail to be written as late as here. */
+/* Writing buffered data may fail as late as here. */
 static void finish(FILE *file, const char *path)
 {
     if (ferror(file) | fclose(file)) {
@@ -100,7 +100,7 @@ static double *read_history(const mnist_history *history, mnist_error *error)
     return values;
 }
 
-/* Seventeen digits are enough to read the very same number back. */
+/* With seventeen digits the same number can be read back. */
 static void write_csv(const double *values, size_t epochs)
 {
     FILE *file = create("history.csv");
@@ -114,7 +114,7 @@ static void write_csv(const double *values, size_t epochs)
     finish(file, "history.csv");
 }
 
-/* Lists by name, as Keras's history.history has them. JSON has no NaN and no infinity: what is none becomes null. */
+/* Lists by name, as in Keras's history.history. JSON has no NaN and no infinity: these become null. */
 static void write_json(const double *values, size_t epochs)
 {
     FILE *file = create("history.json");
@@ -154,7 +154,7 @@ static void write_confusion(const mnist_model *model, const mnist_dataset *test,
     options.confusion = counts;
     options.confusion_capacity = CLASSES * CLASSES;
     check(mnist_model_evaluate(model, test, &options, &metrics, error), error);
-    snprintf(title, sizeof title, "%zu test digits, %.2f %% of them read right", mnist_dataset_len(test),
+    snprintf(title, sizeof title, "%zu test digits, %.2f %% correct", mnist_dataset_len(test),
              100.0 * metrics.accuracy);
     FILE *file = create("confusion.svg");
     draw_confusion(file, title, counts, CLASSES);
@@ -167,7 +167,7 @@ static int surest_first(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The test digits that the model gets wrong; how many in `*count`. */
+/* The misclassified test digits; their number in `*count`. */
 static misread *find_misread(const mnist_model *model, const mnist_dataset *test, size_t *count, mnist_error *error)
 {
     const size_t len = mnist_dataset_len(test);
@@ -187,7 +187,7 @@ static misread *find_misread(const mnist_model *model, const mnist_dataset *test
             continue;
         next->index = i;
         next->label = label;
-        next->taken_for = best;
+        next->predicted = best;
         next->probability = p[best];
         ++*count;
     }
@@ -202,7 +202,7 @@ static void write_misread(const mnist_model *model, const mnist_dataset *test, m
     char title[100];
     misread *found = find_misread(model, test, &count, error);
     const size_t shown = count < SHOWN ? count : SHOWN;
-    snprintf(title, sizeof title, "%zu of the %zu test digits that were misread, the surest first", shown, count);
+    snprintf(title, sizeof title, "%zu of the %zu misclassified test digits, the most confident first", shown, count);
     FILE *file = create("misread.svg");
     draw_misread(file, title, found, shown);
     finish(file, "misread.svg");

@@ -1,13 +1,13 @@
-/* Shapes: five shapes of any size and place, in pictures of 64 x 64 pixels that the program draws. 250 are few to learn
- * from: layers at the network's beginning mirror and shift each of them anew, in training alone. Beside it, the same
- * network without them. Both are tested on 1000 other pictures. */
+/* Shapes: classifies five shapes of any size and position, in images of 64 x 64 pixels that the program draws. The 250
+ * training images are few, so augmentation layers at the beginning of the network flip and shift them at random during
+ * training. The same network without augmentation is trained for comparison. Both are tested on 1000 other images. */
 
 #include "check.h"
 #include <math.h>
 
 enum { SIDE = 64, RGB = 3, KINDS = 5, TRAINED = 250, TESTED = 1000 };
 
-/* A number from `low` to `high` (a linear congruential generator, Knuth's MMIX). */
+/* A random number from `low` to `high` (a linear congruential generator, Knuth's MMIX). */
 static double draw(double low, double high)
 {
     static uint64_t state = 1;
@@ -15,7 +15,7 @@ static double draw(double low, double high)
     return low + (high - low) * ldexp((double)(state >> 11), -53);
 }
 
-/* Draws a disc, a square, a diamond, a star or a ring of a light colour on a dark ground, and noise. */
+/* Draws a disc, a square, a diamond, a star or a ring of a light colour on a dark background, and noise. */
 static void picture(size_t kind, uint8_t *pixels)
 {
     const double size = draw(10, 20), left = draw(size, SIDE - size), top = draw(size, SIDE - size);
@@ -30,7 +30,7 @@ static void picture(size_t kind, uint8_t *pixels)
     }
 }
 
-/* Learns from `train`, with or without augmentation, and says which share of `test` it then gets right. */
+/* Trains on `train`, with or without augmentation; returns the accuracy on `test`. */
 static double accuracy(int augmented, const mnist_dataset *train, const mnist_dataset *test, mnist_error *error)
 {
     mnist_model *model;

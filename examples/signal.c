@@ -1,15 +1,15 @@
-/* Signals: which of five forms a noisy signal of 128 samples has, by one-dimensional convolutions.
+/* Signals: classifies noisy signals of 128 samples into five shapes, with one-dimensional convolutions.
  *
- * The program makes the signals: frequency, phase, height and noise are drawn. It learns from 2000 of them and is
- * tested on 1000 others. Beside it, a linear model, which cannot do it: wherever a wave begins, the same form is other
- * numbers. */
+ * The program generates the signals with random frequency, phase, amplitude and noise. It trains on 2000 of them and tests
+ * on 1000 others. A linear model is trained for comparison. It fails, because the same shape with another phase has
+ * completely different numbers. */
 
 #include "check.h"
 #include <math.h>
 
 enum { SAMPLES = 128, FORMS = 5, TRAINED = 2000, TESTED = 1000 };
 
-/* A number from `low` to `high` (a linear congruential generator, Knuth's MMIX). */
+/* A random number from `low` to `high` (a linear congruential generator, Knuth's MMIX). */
 static double draw(double low, double high)
 {
     static uint64_t state = 1;
@@ -17,7 +17,7 @@ static double draw(double low, double high)
     return low + (high - low) * ldexp((double)(state >> 11), -53);
 }
 
-/* One of the forms at phase `t`, of which 1 is a period: sine, square, sawtooth, triangle, silence. */
+/* One of the shapes at phase `t`, with period 1: sine, square, sawtooth, triangle, silence. */
 static double form(size_t kind, double t)
 {
     t -= floor(t);
@@ -25,7 +25,7 @@ static double form(size_t kind, double t)
     return values[kind];
 }
 
-/* Learns from `train`, by convolutions or without, and says which share of `test` it then gets right. */
+/* Trains on `train`, with or without convolutions; returns the accuracy on `test`. */
 static double accuracy(int convolutions, const mnist_dataset *train, const mnist_dataset *test, mnist_error *error)
 {
     mnist_model *model;

@@ -1,10 +1,10 @@
-/* A network of 2,942 parameters for MNIST: trains it, and tests it. It is meant to be the smallest that reads 99 of 100.
+/* Trains and tests a network of 2,942 parameters for MNIST. The goal is the smallest network with 99 % accuracy.
  *
  *     small [EPOCHS [IMAGES [DATA]]]     (default: 20 epochs of all images of data/mnist.npz)
  *
- * Three convolutions, each with a batch normalization without a factor of its own (the next layer has one anyway), then the mean
- * over what is left of the picture. All numbers of the network are counted, the moving means and variances too.
- * docs/record.md tells how it was chosen: on the last 10,000 training images. */
+ * Three convolutions, each with a batch normalization without gamma (the next layer can scale), then global average pooling. All
+ * parameters are counted, including moving means and variances. docs/record.md describes how the network was chosen, with the
+ * last 10,000 training images for validation. */
 
 #include "check.h"
 

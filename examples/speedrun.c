@@ -1,14 +1,14 @@
-/* The record: how many seconds it takes, from starting a process, to a network that reads 99 of 100 of MNIST's test digits.
+/* Measures the time from starting a process to a network with 99 % accuracy on MNIST's test digits.
  *
- *     speedrun [--seeds N] [DATA]             N trainings (default: 30), each a process and a seed of its own
- *     speedrun --choose [--seeds N] [DATA]    how the number of epochs was chosen
+ *     speedrun [--seeds N] [DATA]             N trainings (default: 30), each in its own process with its own seed
+ *     speedrun --choose [--seeds N] [DATA]    repeats the choice of the number of epochs
  *
- * DATA is MNIST as an npz archive (default: data/mnist.npz). The clock runs from before the process is started until it has
- * ended: loading, training, and the test too. docs/record.md tells the rules and what was measured. Needs POSIX.
+ * DATA is MNIST as an npz archive (default: data/mnist.npz). The clock starts before the process is started and stops when it
+ * has ended, so it includes loading, training and the test. docs/record.md has the rules and the results. Needs POSIX.
  *
- * The number of epochs is fixed: EPOCHS, one and a half. It is the smallest, in halves, with which networks that had learned
- * from the first 50,000 training images read at least 99.0 % of the last 10,000, in the mean of 30 seeds, as --choose shows;
- * network, batch and rate were picked on these images as well. The test images had no part in it. */
+ * The number of epochs is fixed: EPOCHS, 1.5. It is the smallest multiple of one half for which networks trained on the first
+ * 50,000 training images reach a mean accuracy of at least 99.0 % on the last 10,000, over 30 seeds, as --choose shows.
+ * Network, batch size and learning rate were chosen on these images, too. The test images were not used for any choice. */
 
 #define _POSIX_C_SOURCE 200809L
 #include "check.h"
@@ -20,7 +20,7 @@
 enum { BATCH = 32, KEPT = 10000 };
 static const double EPOCHS = 1.5;
 
-/* A convolution without a bias, the largest of each 2 x 2 of it, normalized, and relu. Pooling first: a quarter is left to do. */
+/* A convolution without bias, max pooling, batch normalization, relu. Pooling first leaves a quarter of the work to the others. */
 static mnist_tensor *block(mnist_tensor *x, int filters, int size)
 {
     char config[80];
@@ -29,7 +29,7 @@ static mnist_tensor *block(mnist_tensor *x, int filters, int size)
     return mnist_activate(mnist_layer(x, "BatchNormalization", "{momentum: 0.9}"), MNIST_ACTIVATION_RELU);
 }
 
-/* The network, and Adam at a rate that rises over a fifth of the steps and falls to nothing until the last. */
+/* The network, and Adam with a learning rate that rises over a fifth of the steps and then falls to zero. */
 static mnist_model *build(uint64_t seed, size_t steps, mnist_error *error)
 {
     mnist_model *model;
@@ -53,7 +53,7 @@ static mnist_model *build(uint64_t seed, size_t steps, mnist_error *error)
     return model;
 }
 
-/* Learns from `train` and says which share of `test` is right. */
+/* Trains on `train`; returns the accuracy on `test`. */
 static double learn(uint64_t seed, double epochs, const mnist_dataset *train, const mnist_dataset *test, mnist_error *error)
 {
     mnist_metrics metrics;
@@ -61,7 +61,7 @@ static double learn(uint64_t seed, double epochs, const mnist_dataset *train, co
     mnist_fit_options_init(&fit, sizeof fit);
     fit.batch_size = BATCH;
     fit.seed = seed;
-    fit.steps_per_epoch = (size_t)(epochs * (double)mnist_dataset_len(train) / BATCH); /* half an epoch is half of its batches */
+    fit.steps_per_epoch = (size_t)(epochs * (double)mnist_dataset_len(train) / BATCH); /* half an epoch has half as many batches */
     fit.verbose = 0;
     mnist_model *model = build(seed, fit.steps_per_epoch, error);
     check(mnist_model_fit(model, train, &fit, NULL, error), error);
@@ -77,7 +77,7 @@ static void load(const char *path, mnist_dataset **train, mnist_dataset **test, 
     check(mnist_dataset_normalize(*test, 255.0f, error), error);
 }
 
-/* What a process of its own does: one training, one test, one number on stdout. */
+/* Runs in a process of its own: one training, one test, and prints one number. */
 static void one(uint64_t seed, const char *path, mnist_error *error)
 {
     mnist_dataset *train, *test;
@@ -87,7 +87,7 @@ static void one(uint64_t seed, const char *path, mnist_error *error)
     mnist_dataset_free(test);
 }
 
-/* The number of epochs, chosen without the test images. */
+/* Chooses the number of epochs without the test images. */
 static void choose(size_t seeds, const char *path, mnist_error *error)
 {
     mnist_dataset *all, *test, *train, *kept;
@@ -122,7 +122,7 @@ static void fail(const char *what)
     exit(EXIT_FAILURE);
 }
 
-/* Starts this program again for one training; returns its accuracy, and the seconds until it had ended. */
+/* Starts this program again for one training; returns its accuracy, and the seconds until it ended. */
 static double measure(const char *program, size_t seed, const char *path, double *seconds)
 {
     int ends[2], status;
@@ -130,7 +130,7 @@ static double measure(const char *program, size_t seed, const char *path, double
     const double start = now();
     snprintf(number, sizeof number, "%zu", seed);
     if (pipe(ends) != 0)
-        fail("no pipe can be had");
+        fail("cannot create a pipe");
     const pid_t child = fork();
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
@@ -153,7 +153,7 @@ static int compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The processor's name, as Linux tells it. */
+/* The processor's name, from Linux. */
 static void print_processor(void)
 {
     char line[256];

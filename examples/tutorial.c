@@ -2,11 +2,11 @@
  *
  *     tutorial [DATA [IMAGES [EPOCHS]]]
  *
- * DATA is an npz archive (default: data/mnist.npz, as seen from this file's folder; "keras": Keras's cache, downloaded when
- * it is not there), IMAGES how many of the training images to use (default: all), EPOCHS how many times (default: 3).
+ * DATA: an npz archive (default: data/mnist.npz, relative to this file's folder; "keras": Keras's cache, downloaded if it is
+ * missing). IMAGES: the number of training images to use (default: all). EPOCHS: the number of epochs (default: 3).
  *
- * Ctrl-C during the fit stops it after its step: what was learned is saved, not evaluated, and the exit status is 130, as of
- * a program that Ctrl-C has ended. A second Ctrl-C, or one at another time, ends the program at once. */
+ * Ctrl-C during the fit stops it after its step. The weights are then saved without an evaluation, and the exit status is 130,
+ * as for a program that Ctrl-C has ended. A second Ctrl-C, or one at another time, ends the program at once. */
 
 #include <mnist.h>
 
@@ -15,9 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EXIT_INTERRUPTED = 128 + 2 }; /* SIGINT, in a shell's words */
+enum { EXIT_INTERRUPTED = 128 + 2 }; /* the shell's exit status for SIGINT */
 
-/* Ends the program unless a call has gone well. */
+/* Exits with a message if a call has failed. */
 static void check(mnist_status status, const mnist_error *error)
 {
     if (status != MNIST_OK) {
@@ -47,7 +47,7 @@ static const char *dtype_name(mnist_dtype dtype)
     return dtype == MNIST_DTYPE_U8 ? "uint8" : "float32";
 }
 
-/* Step 1: what the data are. */
+/* Step 1: shape and type of the data. */
 static void show_data(const mnist_dataset *train)
 {
     const size_t images = mnist_dataset_len(train);
@@ -62,7 +62,7 @@ static void show_data(const mnist_dataset *train)
     puts("[ dtype ] : uint8");
 }
 
-/* Step 3: how many classes there are; the network will have as many outputs. */
+/* Step 3: the number of classes, which is the number of the network's outputs. */
 static size_t show_labels(const mnist_dataset *train, mnist_error *error)
 {
     uint32_t labels[256];
@@ -75,7 +75,7 @@ static size_t show_labels(const mnist_dataset *train, mnist_error *error)
     return count;
 }
 
-/* Step 4: what is in the archive that the data came from. */
+/* Step 4: the content of the data's archive. */
 static void show_archive(const char *path, mnist_error *error)
 {
     static const char *const shown[] = {"x_train", "y_train"};
@@ -94,8 +94,8 @@ static void show_archive(const char *path, mnist_error *error)
     mnist_npz_free(npz);
 }
 
-/* Step 5: the network, by the functional API. A failed call gives NULL, the next ones pass it on, and mnist_model_new
- * says what it was: a chain of layers needs one check. */
+/* Step 5: the network, with the functional API. A failed call returns NULL, so do the following calls, and mnist_model_new
+ * reports the reason: a chain of layers needs one check. */
 static mnist_model *build(const mnist_dataset *train, size_t classes, mnist_error *error)
 {
     size_t dims[4];
@@ -114,16 +114,16 @@ static mnist_model *build(const mnist_dataset *train, size_t classes, mnist_erro
     return model;
 }
 
-/* What Ctrl-C stops. */
+/* The model whose fit Ctrl-C stops. */
 static mnist_model *volatile in_training;
 
 static void on_interrupt(int signal_number)
 {
     mnist_model_cancel(in_training); /* the fit returns after its step */
-    signal(signal_number, SIG_DFL);  /* who presses it again does not want to wait */
+    signal(signal_number, SIG_DFL);  /* a second Ctrl-C ends the program at once */
 }
 
-/* Runs the fit; Ctrl-C cancels it, unless whoever has started this program keeps Ctrl-C from it. */
+/* Runs the fit. Ctrl-C cancels it, unless the program was started with SIGINT ignored. */
 static mnist_status fit_until_interrupt(mnist_model *model, const mnist_dataset *train, const mnist_fit_options *options,
                                         mnist_history **history, mnist_error *error)
 {
@@ -146,7 +146,7 @@ static void show_history(const mnist_history *history, mnist_error *error)
     }
 }
 
-/* Step 6: compile and fit. Says whether the fit went to its end. */
+/* Step 6: compile and fit. Returns whether the fit was completed. */
 static int train_model(mnist_model *model, const mnist_dataset *train, size_t epochs, mnist_error *error)
 {
     mnist_compile_options compile;
@@ -163,7 +163,7 @@ static int train_model(mnist_model *model, const mnist_dataset *train, size_t ep
     fit.epochs = epochs;
     const mnist_status status = fit_until_interrupt(model, train, &fit, &history, error);
     if (status == MNIST_CANCELLED) {
-        puts("\nstopped; what was done until then:");
+        puts("\nstopped; progress so far:");
         show_history(history, error);
     } else {
         check(status, error);
@@ -172,7 +172,7 @@ static int train_model(mnist_model *model, const mnist_dataset *train, size_t ep
     return status == MNIST_OK;
 }
 
-/* Step 7: how good it is on images it has not seen. */
+/* Step 7: the accuracy on images that were not used for training. */
 static void evaluate_model(const mnist_model *model, const mnist_dataset *test, mnist_error *error)
 {
     mnist_evaluate_options evaluate;

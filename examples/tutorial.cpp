@@ -2,8 +2,8 @@
 //
 //     tutorial_cpp [DATA [IMAGES [EPOCHS]]]
 //
-// The arguments are those of the tutorial in C, and so is what Ctrl-C does: during the fit it stops it after its step, what
-// was learned is saved, and the exit status is 130; a second one ends the program at once.
+// The arguments are those of the tutorial in C. Ctrl-C also does the same: during the fit it stops it after its step, the
+// weights are saved, and the exit status is 130; a second Ctrl-C ends the program at once.
 
 #include <mnist.hpp>
 
@@ -69,18 +69,18 @@ mnist::model build(const mnist::dataset &train, std::size_t classes)
     return mnist::model(input, output, "model");
 }
 
-const int exit_interrupted = 128 + 2; // SIGINT, in a shell's words
+const int exit_interrupted = 128 + 2; // the shell's exit status for SIGINT
 
-/// What Ctrl-C stops.
+/// The model whose fit Ctrl-C stops.
 const mnist::model *volatile in_training;
 
 extern "C" void on_interrupt(int signal_number)
 {
     in_training->cancel();               // the fit returns after its step
-    std::signal(signal_number, SIG_DFL); // who presses it again does not want to wait
+    std::signal(signal_number, SIG_DFL); // a second Ctrl-C ends the program at once
 }
 
-/// While there is one, Ctrl-C cancels the model's fit, unless whoever has started this program keeps Ctrl-C from it.
+/// While an object of this class exists, Ctrl-C cancels the model's fit, unless the program was started with SIGINT ignored.
 class cancel_on_interrupt {
 public:
     explicit cancel_on_interrupt(const mnist::model &model)
@@ -111,7 +111,7 @@ void show_history(const mnist::history &history)
                     history.get("accuracy", epoch));
 }
 
-/// Gives the program's exit status.
+/// Returns the program's exit status.
 int run(const std::string &path, std::size_t limit, std::size_t epochs)
 {
     const bool from_cache = path == "keras";
@@ -146,7 +146,7 @@ int run(const std::string &path, std::size_t limit, std::size_t epochs)
 
     std::cout << std::endl;
     if (fitted.cancelled) {
-        std::puts("stopped; what was done until then:");
+        std::puts("stopped; progress so far:");
         show_history(fitted.history);
         std::puts("");
     } else {

@@ -9,6 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::files;
 use crate::kernels::system;
 pub use available::{Available, available};
+use bytemuck::allocation::try_zeroed_vec;
 #[cfg(feature = "keras")]
 pub use bytes::Bytes;
 use measure::is_only_counted;
@@ -42,13 +43,15 @@ pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<()> {
     if is_only_counted(more.saturating_mul(size_of::<T>())) {
         return Ok(());
     }
+    granted::<T, _>(len, || vec.try_reserve_exact(more).ok())
+}
+
+/// What `allocate` returns for `len` elements, or `OutOfMemory`.
+fn granted<T, R>(len: usize, allocate: impl FnOnce() -> Option<R>) -> Result<R> {
     check::<T>(len)?;
     let before = shortages();
     // What was granted while the system refused has come from a reserve that is not meant for what can be done without.
-    if vec.try_reserve_exact(more).is_err() || shortages() != before {
-        return Err(cannot_allocate(len.saturating_mul(size_of::<T>())));
-    }
-    Ok(())
+    allocate().filter(|_| shortages() == before).ok_or_else(|| cannot_allocate(len.saturating_mul(size_of::<T>())))
 }
 
 /// Appends `item`, or `OutOfMemory`.
@@ -180,9 +183,14 @@ impl Buffer {
 }
 
 /// A vector of zeros that holds `len` elements from a cache line's start on, and the index where that is.
+///
+/// New pages are zero already, so nothing is written here: each page is touched first by the thread that uses it.
 pub fn aligned_zeros(len: usize) -> Result<(Vec<f32>, usize)> {
     let room = len.checked_add(LINE - 1).ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "size past the limit"))?;
-    let storage = filled(room, 0f32)?;
+    if is_only_counted(room.saturating_mul(size_of::<f32>())) {
+        return Ok((Vec::new(), 0));
+    }
+    let storage: Vec<f32> = granted::<f32, _>(room, || try_zeroed_vec(room).ok())?;
     let start = storage.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE - 1);
     Ok((storage, start))
 }

@@ -1,8 +1,8 @@
-//! The C ABI as it was agreed on: `tests/abi/mnist.abi` holds the constants, the structs with their fields' places, the
-//! callbacks and the functions, as a C compiler sees them. A change of it has to be meant:
-//! `MNIST_UPDATE_ABI=1 cargo test --release --test abi` writes it anew, and the difference is looked at before it lands.
+//! The agreed C ABI: `tests/abi/mnist.abi` has the constants, the structs with the offsets of their fields, the callbacks
+//! and the functions, as a C compiler sees them. A change must be intentional: `MNIST_UPDATE_ABI=1 cargo test --release
+//! --test abi` writes the file, and the difference is reviewed.
 //!
-//! Snapshots are of 64-bit machines, on which all sizes are the same.
+//! The snapshot is that of 64-bit machines, on which all sizes are the same.
 
 mod header;
 mod programs;
@@ -39,7 +39,7 @@ fn layouts(header: &Header) -> String {
     c + "    return 0;\n}\n"
 }
 
-/// The ABI of today, a line for each thing that a program can have been built against.
+/// The current ABI: one line for each declaration that a program can depend on.
 fn today() -> String {
     let header = Header::committed();
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
-//! Memory and threads that are refused: a status, never an abort. The programs put their own `malloc` and its like in
-//! front of the C library's. Of the requests one in five is refused; each of them, which takes long, by
-//! `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`.
+//! Refused memory and threads: the result is a status, never an abort. The programs replace the C library's `malloc` and
+//! similar functions. One request in five is refused; `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`
+//! refuses each of them, which takes long.
 #![cfg(all(target_os = "linux", target_env = "gnu", feature = "reserve"))]
 
 mod programs;
@@ -10,7 +10,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// An array in numpy's format, bytes of that shape.
+/// An array of bytes of the given shape, in numpy's format.
 fn npy(shape: &str, bytes: &[u8]) -> Vec<u8> {
     let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
     [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes(), bytes].concat()
@@ -42,7 +42,7 @@ fn files(folder: &Path) {
     std::fs::write(folder.join("table.csv"), "y,a,b\none,2,3\ntwo,0.5,6\none,7,8\n").unwrap();
 }
 
-/// Refuses a program's requests in turn; `how` is `once` or `on`.
+/// Refuses a program's requests one after the other; `how` is `once` or `on`.
 fn refuse(threads: &str, how: &str) {
     let folder = tempfile::tempdir().unwrap();
     files(folder.path());

@@ -1,4 +1,4 @@
-//! What programs around the library use, as C and C++ programs see it.
+//! Functions that programs around the library use, called from C and C++ programs.
 
 mod programs;
 

@@ -1,5 +1,5 @@
-//! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with every
-//! warning an error and linked to the library that this test run has built.
+//! The library as C and C++ programs see it: its header, its symbols, and the programs in `tests/c`, compiled with warnings
+//! as errors and linked to the library that this test run has built.
 
 mod programs;
 
@@ -53,8 +53,8 @@ fn the_shared_library_has_its_name_its_symbols_and_no_others() {
     assert!(dynamic.contains("soname: [libmnist.so.0]"), "{dynamic}");
 }
 
-/// A thread that is cancelled ends by unwinding its stack from the end of an exported function, or its beginning: there must be
-/// nothing in its frame that has a say in that ("P", a personality), as Rust's has, which would end the process.
+/// A cancelled thread ends by unwinding its stack from the end or the beginning of an exported function. Its frame must have no
+/// personality routine ("P"): Rust's would end the process.
 #[test]
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 fn a_cancelled_thread_can_leave_every_exported_function() {
@@ -83,7 +83,7 @@ fn a_cancelled_thread_can_leave_every_exported_function() {
     assert_eq!(seen, names.len());
 }
 
-/// The files that `bad_input` is told to open.
+/// The files that `bad_input` opens.
 fn damaged_files(folder: &Path) {
     let npy = |descr: &str, fortran: &str, shape: &str, data: &[u8]| {
         let text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
@@ -148,7 +148,7 @@ fn text_on_stdout_stands_where_printf_would_put_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program(folder.path(), "stdout.c"));
     let mut child = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let _open = child.stdin.take(); // nothing comes, and no end
+    let _open = child.stdin.take(); // stays open, without data
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", output.status);
     let text = String::from_utf8(output.stdout).unwrap();
@@ -189,7 +189,7 @@ fn a_small_stack_will_do() {
 fn the_library_can_be_closed_and_opened_again_a_thousand_times() {
     let folder = tempfile::tempdir().unwrap();
     let (source, program) = (Path::new(ROOT).join("tests/c/unload.c"), folder.path().join("unload"));
-    // A pointer from dlsym becomes one to a function: POSIX says so, ISO C does not.
+    // dlsym's pointer is converted to a function pointer, which POSIX allows and ISO C does not.
     run(compiler("unload.c").arg("-Wno-pedantic").arg("-o").arg(&program).arg(source).args(["-ldl", "-lpthread"]));
     print!("{}", stdout(Command::new(program).arg(shared())));
 }
@@ -200,7 +200,7 @@ fn the_cpp_layer() {
     print!("{}", stdout(Command::new(program(folder.path(), "wrapper.cpp")).arg(folder.path())));
 }
 
-/// With `using namespace mnist` a name that C's library has as well would mean two things.
+/// With `using namespace mnist` a name that the C library also has would be ambiguous.
 #[test]
 #[cfg(target_os = "linux")]
 fn no_name_of_the_cpp_layer_is_one_of_c_s_functions() {
@@ -248,7 +248,7 @@ fn the_tutorial_s_fit_stays_below_200_mb() {
     assert!(peak.is_some_and(|peak: u32| peak < 200), "{text}");
 }
 
-/// The weights after some steps, with a number of threads and an instruction set.
+/// The weights after some steps, with the given number of threads and instruction set.
 fn bits(program: &Path, threads: usize, isa: &str, size: &str, steps: usize) -> Vec<u8> {
     let path = program.with_file_name(format!("{threads}-{isa}-{size}"));
     let arguments = [&threads.to_string(), size, &steps.to_string()];
@@ -270,7 +270,7 @@ fn weights_have_the_same_bits_on_any_threads_and_instruction_set() {
             compared += 1;
         }
     }
-    // Software multiply-adds are slow: the portable path is compared on a smaller network of the same layers.
+    // Multiply-adds in software are slow, so the portable path is tested on a smaller network of the same layers.
     let expected = bits(&program, 1, "portable", "small", 50);
     for (threads, isa) in fast.iter().chain(&["portable"]).flat_map(|isa| [(1, *isa), (2, *isa), (3, *isa)]) {
         assert!(bits(&program, threads, isa, "small", 50) == expected, "{threads} threads, {isa}, small");

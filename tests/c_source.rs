@@ -1,6 +1,6 @@
-//! Models as C files: compiled by whatever compilers there are, every warning an error, their numbers those of `predict`, bit
-//! for bit. Each network is tried with weights and images at random; of the ways to round a product and a sum once, the
-//! files take turns.
+//! Models as C files: compiled by all available compilers with warnings as errors; their predictions must equal those of
+//! `predict` bit for bit. Each network has random weights and images. The files alternate between the ways of computing a
+//! fused multiply-add.
 #![cfg(feature = "c-source")]
 
 #[path = "c_source/networks.rs"]
@@ -15,21 +15,21 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// Warnings that a file must not give.
+/// Warnings that the files must not cause.
 const WARNINGS: &[&str] =
     &["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wsign-conversion", "-Wshadow", "-Wundef"];
 
-/// Images of each model.
+/// Images per model.
 const IMAGES: usize = 3;
 
-/// The compilers of this machine: `CC`, and clang if it is there.
+/// The compilers of this machine: `CC`, and clang if it is installed.
 fn compilers() -> Vec<String> {
     let own = std::env::var("CC").unwrap_or("cc".into());
     let clang = Command::new("clang").arg("--version").output().is_ok_and(|output| output.status.success());
     [Some(own), clang.then(|| "clang".to_string())].into_iter().flatten().collect()
 }
 
-/// A model, and what its file is to give.
+/// A model, and the expected results of its file.
 struct Case {
     name: String,
     model: Model,
@@ -48,7 +48,7 @@ impl Case {
             let values: Vec<f32> = (0..shape.iter().product()).map(|_| value(random.number())).collect();
             model.set_weight(name, &values).unwrap();
         }
-        // Some zeros, as images have, and now and then something large.
+        // Some zeros, as in images, and occasionally a large number.
         let number = |random: &mut Random| match random.below(8) {
             0..3 => 0.0,
             3 => 4.0 * random.number(),
@@ -101,7 +101,7 @@ fn check(cases: &[Case], options: &[Options<'_>]) {
     }
 }
 
-/// How the file of a case is compiled: fast or not, and by which way to a fused multiply-add.
+/// How the file of a case is compiled: optimized or not, and which kind of fused multiply-add.
 fn variant(case: usize) -> Vec<String> {
     #[cfg(target_arch = "x86_64")]
     let own = std::arch::is_x86_feature_detected!("fma").then_some("-mfma");
@@ -114,7 +114,7 @@ fn variant(case: usize) -> Vec<String> {
     }
 }
 
-/// A program that takes each model's images from a file, and writes what comes of them to another.
+/// A program that reads each model's images from a file, and writes the predictions to another one.
 fn program(cases: usize, options: &[Options<'_>]) -> String {
     let mut text = String::from("#include <stdio.h>\n");
     let mut body = String::new();
@@ -180,7 +180,7 @@ fn random_networks_give_the_library_s_bits() {
     check(&(0..count).map(case).collect::<Vec<_>>(), &[LENT, PLAIN]);
 }
 
-/// With bytes for weights the file gives what the library does with the weights that these stand for.
+/// With 8-bit weights the file gives the predictions of the library with the rounded weights.
 #[test]
 fn bytes_are_the_weights_that_they_stand_for() {
     let int8 = Options { weights: Weights::Int8, ..PLAIN };
@@ -203,7 +203,7 @@ fn bytes_are_the_weights_that_they_stand_for() {
     check(&cases, &[int8]);
 }
 
-/// Rounds a kernel as the file does: whole steps of the greatest over 127, for each output channel.
+/// Rounds a kernel as the file does: multiples of the largest absolute weight of each output channel divided by 127.
 fn round(values: &mut [f32], shape: &[usize], axes: std::ops::Range<usize>) {
     let inner: usize = shape[axes.end..].iter().product();
     let channels: usize = shape[axes.clone()].iter().product();
@@ -239,7 +239,7 @@ fn what_cannot_be_is_refused() {
     assert!(!path.exists());
 }
 
-/// No product and sum, whatever the numbers, is rounded otherwise than by the processor's instruction.
+/// For all numbers, a product and a sum are rounded as by the processor's instruction.
 #[test]
 fn every_way_to_a_fused_multiply_add_is_the_same() {
     let folder = tempfile::tempdir().unwrap();

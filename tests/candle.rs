@@ -1,4 +1,4 @@
-//! The example for candle runs, and its numbers are the same.
+//! The example for candle runs, and its results are the same.
 
 #[allow(dead_code)]
 #[path = "../examples/candle.rs"]

@@ -1,5 +1,5 @@
-//! Whole models in files, as C programs see them: saved beside a fit, resumed from, and written when nothing can be written,
-//! or when the process is killed.
+//! Whole models in files, from C programs: saved during a fit, resumed from, and written when writing fails or the process
+//! is killed.
 
 mod programs;
 
@@ -27,7 +27,7 @@ fn a_write_that_fails_leaves_the_old_file_and_what_was_learned() {
     let program = program(folder.path(), "writes.c");
     let files = folder.path().join("files");
     std::fs::create_dir(&files).unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755); // the program looks at it as another user
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755); // the program reads it as another user
     std::fs::set_permissions(folder.path(), open).unwrap();
     print!("{}", stdout(Command::new(program).arg(files)));
 }
@@ -49,13 +49,13 @@ fn a_full_disk_leaves_the_old_file() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The names in a folder that are temporary files.
+/// The names of the temporary files in a folder.
 fn temporaries(folder: &Path) -> Vec<String> {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     names.filter(|name| name.ends_with(".tmp")).collect()
 }
 
-/// Starts `killed`, and waits until its fit begins; gives the epoch and batch that it goes on from.
+/// Starts `killed` and waits until its fit begins; returns the epoch and batch from which it resumes.
 fn start_killed(
     program: &Path,
     checkpoint: &Path,
@@ -89,7 +89,7 @@ fn killed_fifty_times_a_fit_with_all_that_has_to_be_remembered_does_too() {
     killed_fifty_times(&["everything"], 120, 6);
 }
 
-/// Kills a fit of such a kind, which has so many epochs at least, and measures so much.
+/// Kills a fit of the given kind repeatedly; the fit has at least the given number of epochs and metrics.
 #[cfg(unix)]
 fn killed_fifty_times(kind: &[&str], epochs: usize, metrics: usize) {
     let folder = tempfile::tempdir().unwrap();
@@ -128,7 +128,7 @@ fn killed_fifty_times(kind: &[&str], epochs: usize, metrics: usize) {
     let bytes = |name: &str| std::fs::read(at(name)).unwrap();
     assert!(bytes("weights") == bytes("expected"), "other weights");
     assert!(temporaries(&at("")).is_empty());
-    // What has ended goes on with nothing, and says the same.
+    // A fit that has ended resumes with nothing to do and prints the same.
     let again = stdout(Command::new(&program).arg(at("checkpoint")).arg("1").arg(at("again")).args(kind));
     assert!(!again.starts_with("at") && history(&again) == history(&expected));
     assert!(bytes("again") == bytes("expected"));

@@ -1,4 +1,4 @@
-//! Datasets as a C program sees them: arrays of any type, targets, weights.
+//! Datasets from C programs: arrays of any type, targets, weights.
 
 mod programs;
 

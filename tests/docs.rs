@@ -1,5 +1,5 @@
-//! What `docs/embedding.md` tells a host: its programs compile with every warning an error, and run; and the library leaves
-//! behind what the page says, nothing.
+//! The statements of `docs/embedding.md`: its programs compile with warnings as errors and run, and the library leaves
+//! nothing behind in the host.
 #![cfg(target_os = "linux")]
 
 mod programs;
@@ -20,7 +20,7 @@ fn whole_programs(page: &str) -> Vec<(&str, &str)> {
     blocks.filter_map(|(info, source)| Some((info.strip_suffix(" program")?, source))).collect()
 }
 
-/// Compiles a program into `folder`, where it finds the library by its run-time name.
+/// Compiles a program into `folder`, where it finds the library by its soname.
 fn compile(folder: &Path, name: &str, language: &str, source: &str) -> PathBuf {
     let (file, program) = (folder.join(format!("{name}.{language}")), folder.join(name));
     std::fs::write(&file, source).unwrap();
@@ -28,7 +28,7 @@ fn compile(folder: &Path, name: &str, language: &str, source: &str) -> PathBuf {
     program
 }
 
-/// Starts a program, interrupts it once it trains, and gives the rest of what it writes.
+/// Starts a program, interrupts it once it trains, and returns the rest of its output.
 fn interrupted(command: &mut Command) -> String {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.take().unwrap());
@@ -36,9 +36,9 @@ fn interrupted(command: &mut Command) -> String {
     output.read_line(&mut line).unwrap();
     assert_eq!(line, "training until Ctrl-C\n");
     let started = Instant::now();
-    // The first may come before the fit has begun, and is forgotten then.
+    // The first signal may arrive before the fit has begun, and has no effect then.
     while !ends_within(&mut child, Duration::from_secs(2)) {
-        assert!(started.elapsed() < Duration::from_secs(600), "it goes on in spite of SIGINT");
+        assert!(started.elapsed() < Duration::from_secs(600), "it continues after SIGINT");
         run(Command::new("sh").args(["-c", &format!("kill -INT {}", child.id())]));
     }
     assert!(child.wait().unwrap().success());
@@ -83,7 +83,7 @@ fn the_programs_for_hosts_compile_and_run() {
         );
     }
 
-    let text = stdout(&mut command(&compile(folder, "wrapper", cpp, wrapper))); // loads what the first has saved
+    let text = stdout(&mut command(&compile(folder, "wrapper", cpp, wrapper))); // loads the file that the first program has saved
     assert!(text.starts_with("accuracy so far: 0.") && text.ends_with("cancelled: 1\n"), "{text}");
 }
 
@@ -97,18 +97,18 @@ fn nothing_is_left_behind_in_the_host() {
 }
 
 #[test]
-fn every_environment_variable_that_is_read_is_told() {
+fn every_environment_variable_that_is_read_is_documented() {
     let folder = tempfile::tempdir().unwrap();
     let (source, shim) = (Path::new(ROOT).join("tests/c/getenv.c"), folder.path().join("getenv.so"));
     run(compiler("getenv.c").args(["-Wno-pedantic", "-shared", "-fPIC", "-o"]).arg(&shim).arg(source).arg("-ldl"));
     let mut command = Command::new(program(folder.path(), "defaults.c"));
-    // No data in the cache, and nobody at the proxy's address.
+    // No data in the cache, and no proxy at this address.
     command.env("KERAS_HOME", folder.path()).env("HTTPS_PROXY", "http://127.0.0.1:1").env("LD_PRELOAD", shim);
     let output = String::from_utf8(run(&mut command).stderr).unwrap();
     let read: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("getenv ")).collect();
     assert!(read.contains(&"MNIST_ISA") && read.contains(&"KERAS_HOME"), "{output}");
     let page = page();
     for name in read {
-        assert!(page.contains(&format!("`{}`", name.to_uppercase())), "docs/embedding.md does not tell of {name}");
+        assert!(page.contains(&format!("`{}`", name.to_uppercase())), "docs/embedding.md does not mention {name}");
     }
 }

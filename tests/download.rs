@@ -1,4 +1,4 @@
-//! The download as programs see it: real processes, and servers on loopback that do right and wrong.
+//! The download, from programs: real processes, and servers on loopback that respond correctly and incorrectly.
 #![cfg(feature = "download")]
 
 mod programs;
@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use web::{Server, Tls, finish, tunnel};
 
-/// The file that everybody wants.
+/// The file that is downloaded.
 static MNIST: LazyLock<Vec<u8>> =
     LazyLock::new(|| std::fs::read(Path::new(ROOT).join("examples/data/mnist.npz")).unwrap());
 
@@ -32,7 +32,7 @@ struct User {
 impl User {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Some of these users are not the one that runs the tests.
+        // Some of these users are not the user that runs the tests.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         for name in ["home", "here", "tmp"] {
             std::fs::create_dir(folder.path().join(name)).unwrap();
@@ -45,7 +45,7 @@ impl User {
         self.folder.path().join(name)
     }
 
-    /// The program, in an environment that has nothing to do with that of the tests.
+    /// The program, in an environment of its own.
     fn command(&self, variables: &[(&str, &str)]) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(self.path("here")).env_clear();
@@ -54,7 +54,7 @@ impl User {
         command
     }
 
-    /// What it prints when the file is at `url`.
+    /// The program's output when the file is at `url`.
     fn load(&self, url: &str) -> String {
         self.load_with(&[("MNIST_DATA_URL", url)])
     }
@@ -63,7 +63,7 @@ impl User {
         String::from_utf8(self.command(variables).output().unwrap().stdout).unwrap()
     }
 
-    /// Everything there is in the user's folders.
+    /// All files and folders in the user's folders.
     fn listing(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut folders = vec![self.folder.path().to_path_buf()];
@@ -80,7 +80,7 @@ impl User {
         found
     }
 
-    /// What was added to `before`.
+    /// The entries that are not in `before`.
     fn added(&self, before: &BTreeSet<String>) -> Vec<String> {
         self.listing().difference(before).cloned().collect()
     }
@@ -88,7 +88,7 @@ impl User {
 
 const CACHE: [&str; 3] = ["keras", "keras/datasets", "keras/datasets/mnist.npz"];
 
-/// An answer with these lines in its head.
+/// A response with these header lines.
 fn answer(head: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes(), body].concat()
 }
@@ -120,7 +120,7 @@ fn the_right_file_arrives_where_keras_puts_it_and_nothing_else() {
     assert!(std::fs::read(user.path(CACHE[2])).unwrap() == *MNIST);
     let head = server.heads().concat();
     assert!(head.starts_with("GET /mnist.npz HTTP/1.1\r\n") && head.contains("accept-encoding: identity"), "{head}");
-    // It is there now: nobody is asked again, not even for an address that is none.
+    // The file is in the cache now: no server is contacted again, not even for an invalid address.
     assert_eq!(user.load(&server.url()) + &user.load("nowhere"), LOADED.repeat(2));
     assert_eq!(server.heads().len(), 1);
     let user = User::new();
@@ -156,7 +156,7 @@ fn every_way_to_send_the_right_file() {
     println!("{} servers sent it, each in its way", servers.len());
 }
 
-/// Sends `start`, and then `more` for ever.
+/// Sends `start`, and then `more` endlessly.
 fn endless(start: Vec<u8>, more: Vec<u8>) -> Server {
     Server::start(move |_, mut stream| {
         let mut sent = stream.write_all(&start);
@@ -267,7 +267,7 @@ fn six_processes_at_once_end_with_one_whole_file() {
         let bytes = good();
         let (first, rest) = bytes.split_at(bytes.len() / 2);
         let _ = stream.write_all(first);
-        std::thread::sleep(Duration::from_millis(500)); // until they are all under way
+        std::thread::sleep(Duration::from_millis(500)); // until all of them are running
         finish(&mut stream, rest);
     });
     let url = slow.url();
@@ -279,7 +279,7 @@ fn six_processes_at_once_end_with_one_whole_file() {
     println!("six processes, {} downloads, one file", slow.heads().len());
 }
 
-/// Some of them fail, which takes away the folder that they have made: the others must not mind.
+/// Some of them fail and remove the folder that they have created; this must not affect the others.
 #[test]
 fn who_fails_does_not_disturb_who_does_not() {
     let (good, bad) = (Server::bytes(good()), Server::bytes(answer("404 Not Found\r\nContent-Length: 0", b"")));
@@ -290,7 +290,7 @@ fn who_fails_does_not_disturb_who_does_not() {
         let loading = urls.each_ref().map(|url| user.command(&[("MNIST_DATA_URL", url)]).spawn().unwrap());
         for (child, url) in loading.into_iter().zip(&urls) {
             let text = String::from_utf8(child.wait_with_output().unwrap().stdout).unwrap();
-            // Who was to fail and came last has found the file.
+            // A process that was meant to fail, but came last, has found the file.
             assert!(text == LOADED || (*url == bad.url() && text.contains("404")), "{text}");
             loaded += usize::from(*url == good.url());
         }
@@ -299,7 +299,7 @@ fn who_fails_does_not_disturb_who_does_not() {
     assert_eq!(loaded, 6);
 }
 
-/// Waits for `condition` for a while.
+/// Waits for `condition` with a time limit.
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let start = Instant::now();
     while !condition() {
@@ -392,7 +392,7 @@ fn a_proxy_that_does_not_serve_is_an_error_that_names_it() {
     let expected = "environment variable http_proxy: not the address of a proxy: expected \
                     [http://|https://|socks5://][user:password@]host[:port], found `gopher://***@proxy`\n";
     assert_eq!(text, format!("MNIST_ERROR_INVALID_ARGUMENT: {expected}"));
-    assert!(server.heads().is_empty(), "nobody has gone round the proxy");
+    assert!(server.heads().is_empty(), "no request bypassed the proxy");
 }
 
 #[test]
@@ -407,7 +407,7 @@ fn socks_is_spoken_too() {
         stream.read_exact(&mut hello).unwrap();
         stream.read_exact(&mut vec![0; hello[1].into()]).unwrap();
         stream.write_all(&[5, 0]).unwrap();
-        stream.read_exact(&mut [0; 10]).unwrap(); // connect to an IPv4 address
+        stream.read_exact(&mut [0; 10]).unwrap(); // the request to connect to an IPv4 address
         stream.write_all(&[5, 0, 0, 1, 127, 0, 0, 1, 0, 0]).unwrap();
         tunnel(stream, &target);
     });
@@ -430,7 +430,7 @@ fn https_goes_through_a_proxy_by_connect_and_only_to_a_server_that_can_be_truste
     let url = format!("https://{}/", tls.address.replace("127.0.0.1", "localhost"));
     untrusted(&[("MNIST_DATA_URL", &url)]);
     untrusted(&[("MNIST_DATA_URL", &Server::bytes(redirect(&url)).url())]);
-    // Keras's own address, but somebody else answers.
+    // Keras's own address, but another server responds.
     let proxy = Server::proxy(tls.address.clone(), "200 Connection established");
     let address = format!("http://{}", proxy.address);
     untrusted(&[("https_proxy", &address), ("http_proxy", "http://127.0.0.1:1")]);
@@ -470,15 +470,15 @@ fn a_cache_that_cannot_be_written_to() {
         assert!(text.starts_with(&begin), "{keras}: {text}, not {begin}");
     }
     assert_eq!(user.added(&before), [""; 0]);
-    assert!(server.heads().is_empty(), "nobody is asked for what cannot be kept");
-    // A cache that is a link to a folder is one.
+    assert!(server.heads().is_empty(), "no request for a file that cannot be kept");
+    // A link to a folder is accepted as cache.
     std::fs::create_dir(user.path("elsewhere")).unwrap();
     symlink("elsewhere", user.path("keras")).unwrap();
     assert_eq!(user.load(&url), LOADED);
     assert!(user.path("elsewhere/datasets/mnist.npz").is_file());
 }
 
-/// Ways to be no whole mnist.npz.
+/// Files that are not a complete mnist.npz.
 fn damaged() -> Vec<(&'static str, Vec<u8>)> {
     let mut flipped = MNIST.clone();
     flipped[MNIST.len() / 2] ^= 1;
@@ -508,7 +508,7 @@ fn a_damaged_file_in_the_cache_is_downloaded_again_or_named() {
         assert_eq!(user.load(&good.url()), LOADED, "{name}");
         assert!(std::fs::read(&path).unwrap() == *MNIST && user.listing() == before, "{name}");
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
-        assert_eq!(user.load(&bad.url()), LOADED, "{name}: nobody is asked any more");
+        assert_eq!(user.load(&bad.url()), LOADED, "{name}: no more requests");
     }
 }
 
@@ -555,7 +555,7 @@ fn what_the_environment_says_is_shown_without_what_a_terminal_obeys() {
     }
 }
 
-/// Every file that is opened to be written, made, renamed or removed lies in the cache.
+/// Every file that is written, created, renamed or removed is in the cache.
 #[test]
 #[cfg(target_os = "linux")]
 fn nothing_is_written_outside_the_cache() {

@@ -1,7 +1,7 @@
-//! "The same seed, the same weights, on any CPU": what `packaging/ports/run` demands of other processors and systems, demanded
-//! here of every instruction set and number of threads. The program trains every layer, activation, optimizer, schedule,
-//! loss and metric, and prints hashes; `packaging/ports/golden.txt` is what they must be (`MNIST_UPDATE_GOLDEN=1` writes it, for
-//! a version that rounds differently).
+//! The same seed gives the same weights on any CPU: what `packaging/ports/run` tests on other processors and systems,
+//! tested here with every instruction set and several numbers of threads. The program trains every layer, activation,
+//! optimizer, schedule, loss and metric, and prints hashes; `packaging/ports/golden.txt` has the expected ones
+//! (`MNIST_UPDATE_GOLDEN=1` writes it, for a version that rounds differently).
 
 mod programs;
 
@@ -31,7 +31,7 @@ fn available() -> Vec<&'static str> {
     mnist::kernels::Isa::available().map(mnist::kernels::Isa::name).collect()
 }
 
-/// Says which lines differ, not only that some do.
+/// Reports which lines differ.
 fn same(found: &str, expected: &str, about: &str) {
     for (found, expected) in found.lines().zip(expected.lines()) {
         assert_eq!(found, expected, "{about}");
@@ -61,7 +61,7 @@ fn every_layer_and_optimizer_comes_to_the_same_bits_on_any_instruction_set_and_t
 #[cfg(target_os = "linux")]
 fn a_quota_of_half_a_core_changes_no_bit() {
     use std::fs;
-    // Of the second version of Linux's groups, or of the first.
+    // The limits of control groups version 2, or of version 1.
     let kinds = [("/sys/fs/cgroup", "cpu.max", "50000 100000"), ("/sys/fs/cgroup/cpu", "cpu.cfs_quota_us", "50000")];
     let half_a_core = |(root, file, quota): (&str, &str, &str)| {
         let group = Path::new(root).join(format!("mnist-test-{}", std::process::id()));
@@ -81,7 +81,7 @@ fn a_quota_of_half_a_core_changes_no_bit() {
     let script = "echo $$ > \"$1\"/cgroup.procs && shift && exec \"$@\"";
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]).arg(&group).arg(&program).arg("train");
-    command.arg(Path::new(ROOT).join("examples/data/mnist.npz")).arg(folder.path()).arg("0"); // as many threads as there are cores
+    command.arg(Path::new(ROOT).join("examples/data/mnist.npz")).arg(folder.path()).arg("0"); // one thread per core
     let output = run(&mut command);
     fs::remove_dir(&group).unwrap();
     same(&String::from_utf8(output.stdout).unwrap(), &expected(), "half a core");

@@ -1,10 +1,10 @@
-//! Hostile calls: every exported function, each of its arguments and each field of its options wrong in turn, the others
-//! being good.
+//! Hostile calls: every exported function with each of its arguments and each field of its options wrong, one at a time,
+//! while the others are valid.
 //!
-//! What there is to call is read from the header. This file writes it down as tables in C (`table.h`: a thunk for each
-//! function, and of each parameter and field its kind), and `tests/c/hostile/hostile.c` goes through them: it finds good
-//! arguments by trying, knows by the kind what is wrong, and says what must hold after a call. So a function or an option
-//! that is added to the header is called the day it is there. A kind that is not known yet ends the test.
+//! The functions are read from the header. This file writes tables in C (`table.h`: a thunk for each function, and the kind
+//! of each parameter and field), and `tests/c/hostile/hostile.c` executes them: it finds valid arguments by trial, knows
+//! wrong values for each kind, and checks the conditions after each call. A function or an option that is added to the
+//! header is therefore tested at once. An unknown kind fails the test.
 
 mod header;
 mod programs;
@@ -16,11 +16,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-/// A place, a function's parameter or a struct's field, as an initializer in C; `owner` is the struct of a field.
+/// A function's parameter or a struct's field, as an initializer in C; `owner` is the struct of a field.
 fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
     let bare = place.kind.trim_start_matches("const ");
     let pointee = bare.strip_suffix("* const *").unwrap_or(bare).trim_end_matches('*').trim();
-    // Memory for a file's bytes, unlike what a callback is given.
+    // Memory for a file's bytes, unlike a callback's user data.
     let bytes = bare == "void *" && ["data", "buffer"].contains(&place.name.as_str());
     let pointee = if bytes { "uint8_t" } else { pointee };
     let constant = place.kind.starts_with("const ");
@@ -76,7 +76,7 @@ fn entry(header: &Header, place: &Place, owner: Option<&str>) -> String {
 
 const NUMBERS: [&str; 7] = ["size_t", "uint64_t", "uint32_t", "uint8_t", "int32_t", "float", "double"];
 
-/// What a function's result says: a status with its text in an error, or else.
+/// The kind of a function's result: a status with a message, or something else.
 fn result(header: &Header, function: &Function) -> &'static str {
     let status = function.returns == "mnist_status";
     match function.returns.as_str() {
@@ -94,7 +94,7 @@ fn result(header: &Header, function: &Function) -> &'static str {
     }
 }
 
-/// A function that calls one of the library's with arguments that are all of one type.
+/// A thunk: a function that calls one of the library's functions with arguments of one common type.
 fn thunk(header: &Header, function: &Function) -> String {
     let argument = |(i, place): (usize, &Place)| match entry(header, place, None) {
         text if text.contains("kind = REAL") => format!("({})a[{i}].d", place.kind),
@@ -162,7 +162,7 @@ fn table(header: &Header) -> String {
 
 use header::Struct;
 
-/// The good files: an archive with all arrays that are asked for anywhere, two IDX files, and a table.
+/// The valid files: an archive with all arrays that any call reads, two IDX files, and a table.
 fn files(folder: &Path) {
     let npy = |shape: &str, data: &[u8]| {
         let text = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
@@ -205,7 +205,7 @@ fn files(folder: &Path) {
     std::fs::copy(folder.join("arrays.npz"), cache.join("mnist.npz")).unwrap();
 }
 
-/// Goes through the tables, in the way that the arguments say.
+/// Executes the tables in the mode given by the arguments.
 fn run(how: &[&str]) {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path().to_path_buf();
@@ -214,7 +214,7 @@ fn run(how: &[&str]) {
     let include = format!("-I{}", folder.display());
     let program = program_with(&folder, "hostile/hostile.c", &[&include]);
     let text = stdout(Command::new(program).arg(&folder).args(how));
-    println!("{}", text.lines().next_back().unwrap()); // before it stands what NULL for a function has written
+    println!("{}", text.lines().next_back().unwrap()); // before it is the output of calls with NULL as write function
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Files that were made to harm: each is refused with a message, or loads what it says; none makes its loader hold more
-//! memory than is promised (in `mnist.h`, at the function that reads it), and none panics.
+//! Malicious files: each is refused with a message, or loads the content that it declares. None makes its loader use more memory than
+//! promised (in `mnist.h`, at the function that reads it), and none causes a panic.
 
 mod damage;
 mod files;
@@ -13,13 +13,13 @@ use mnist::model::Model;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 
-/// One test at a time: memory is counted for the whole process.
+/// One test at a time, because memory is measured for the whole process.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// A file in a folder that goes away with it.
+/// A file in a temporary folder, which is removed with it.
 struct Hostile {
     _folder: tempfile::TempDir,
     path: PathBuf,
@@ -36,12 +36,12 @@ fn hostile(bytes: &[u8]) -> Hostile {
 const MIB: usize = 1 << 20;
 const GIB: u64 = 1 << 30;
 
-/// What opening an archive of `len` bytes may take.
+/// The memory limit for opening an archive of `len` bytes.
 fn directory_memory(len: usize) -> usize {
     32 * MIB + 64 * len
 }
 
-/// A deflate stream of `gib` GiB of zeros behind `start`: 16 MiB of them, ended on a byte, again and again.
+/// A deflate stream of `start` and `gib` GiB of zeros: a block of 16 MiB, ending at a byte boundary, repeated.
 fn zeros(start: &[u8], gib: usize) -> Vec<u8> {
     let mut encoder = flate2::Compress::new(flate2::Compression::best(), false);
     let (plain, mut block) = (vec![0; 16 * MIB], Vec::with_capacity(MIB));
@@ -51,18 +51,18 @@ fn zeros(start: &[u8], gib: usize) -> Vec<u8> {
     encoder.compress_vec(start, &mut head, flate2::FlushCompress::Full).unwrap();
     file.extend(head);
     (0..64 * gib).for_each(|_| file.extend(&block));
-    file.extend([3, 0]); // an empty block, the last
+    file.extend([3, 0]); // an empty last block
     file
 }
 
-/// The message of a dataset that must not be one, and the memory that it took.
+/// The message for an invalid dataset, and the memory that the call used.
 fn refusal(result: (mnist::Result<impl Sized>, usize)) -> (String, usize) {
     let error = result.0.err().expect("a refusal");
     files::verdict::check_error(&error);
     (error.to_string(), result.1)
 }
 
-/// An archive of images whose header has that shape, deflated to `packed`, and said to be `plain_len` long.
+/// An archive of images whose array header has the given shape, with the compressed data `packed` and the declared length `plain_len`.
 fn archive(packed: Vec<u8>, plain_len: u64) -> Vec<u8> {
     let sizes = plain_len.to_le_bytes();
     let images = Member {
@@ -79,23 +79,23 @@ fn archive(packed: Vec<u8>, plain_len: u64) -> Vec<u8> {
 fn ten_gigabytes_of_zeros_are_refused_however_they_are_claimed() {
     let _turn = turn();
     let load = |file: &Hostile| refusal(measured(|| Dataset::from_npz(&file.path, "x", "y")));
-    // Header and directory tell the truth: 10 GiB in 10 MB.
+    // Header and directory are correct: 10 GiB in 10 MB.
     let header = npy("|u1", "(10, 32768, 32768)", &[]);
     let bomb = hostile(&archive(zeros(&header, 10), 10 * GIB + header.len() as u64));
     assert!(bomb.len < 11 * MIB);
     let (text, most) = load(&bomb);
     assert!(text.contains("claims to unpack to more than is believed: expected at most"), "{text}");
     check_memory(most, directory_memory(bomb.len));
-    // The directory says less than the header: it is one array longer than its member.
+    // The directory declares less than the array header: the array is longer than its member.
     let (text, most) = load(&hostile(&archive(zeros(&header, 10), 1000)));
     assert!(text.contains("the array is longer than its member"), "{text}");
     check_memory(most, directory_memory(bomb.len));
-    // Nobody says so: the array ends and the zeros go on.
+    // The zeros continue after the end of the array, without a declaration.
     let header = npy("|u1", "(10, 2, 2)", &[]);
     let (text, most) = load(&hostile(&archive(zeros(&header, 10), 40 + header.len() as u64)));
     assert!(text.contains("data behind the array's end") || text.contains("damaged data"), "{text}");
     check_memory(most, directory_memory(bomb.len) + MIB);
-    // There is less than all say: memory grows with what is there.
+    // There is less data than declared: memory must grow with the actual data.
     let header = npy("|u1", "(1, 32768, 32767)", &[]);
     let bomb = hostile(&archive([zeros(&header, 0), vec![0; 2 * MIB]].concat(), GIB - 100));
     let (text, most) = load(&bomb);
@@ -120,7 +120,7 @@ fn a_gzip_bomb_is_refused_however_it_is_claimed() {
     assert!(unclaimed.contains("byte 56: more data than the header's counts"), "{unclaimed}");
     let impossible = load(&[1, 1000, 1000], 0);
     assert!(impossible.contains("claims to unpack to more than is believed"), "{impossible}");
-    // A thousand empty members, and a header text that does not end.
+    // A thousand empty members, and an array header without an end.
     let empty = hostile(&[gzip(&idx(&[10, 1, 1], &[])), gzip(b"").repeat(1000), gzip(&[7; 10])].concat());
     let (data, most) = measured(|| Dataset::from_idx(&empty.path, &labels.path));
     assert_eq!(data.unwrap().shape(), [10, 1, 1]);
@@ -144,18 +144,18 @@ fn many_members_take_what_their_directory_takes() {
         |i: usize, sizes: &str| Member::new(&format!("{i}.npy"), true, &npy("|u1", &format!("({sizes})"), &[0]));
     let members: Vec<_> = (0..20_000).map(|i| member(i, &sizes)).collect();
     assert_eq!(open(&zip(&members)).unwrap(), 20_000);
-    // Each entry of the directory leads to the one member there is.
+    // Every entry of the directory points to the same member.
     let overlapping: Vec<_> =
         (0..20_000).map(|i| Member { place: (i > 0).then_some(0), ..member(i, &sizes) }).collect();
     let result = open(&zip(&overlapping));
     assert!(result.as_ref().map_or(true, |&count| count == 20_000), "{result:?}");
-    // Headers of ten thousand characters that deflate packs into twenty bytes.
+    // Headers of ten thousand characters that compress to twenty bytes.
     let long: Vec<_> = (0..5_000).map(|i| member(i, &vec!["1"; 4900].join(","))).collect();
     let long = zip(&long);
     assert_eq!(open(&long).unwrap(), 5_000);
     let text = Npz::open(&hostile(&long).path).unwrap().shape("0").unwrap_err().to_string();
     assert!(text.contains("member 0: byte 10: too many dimensions: expected at most 64"), "{text}");
-    // A directory that claims more than there is.
+    // A directory that declares more entries than there are.
     let mut claims = zip(&[member(0, "1")]);
     claims.splice(0..0, vec![0; 70_000]);
     let end = claims.len() - 22;
@@ -164,7 +164,7 @@ fn many_members_take_what_their_directory_takes() {
     assert!(open(&claims).is_err());
 }
 
-/// How many bytes this process has read so far.
+/// The number of bytes that this process has read so far.
 #[cfg(target_os = "linux")]
 fn bytes_read() -> usize {
     let text = std::fs::read_to_string("/proc/self/io").unwrap();
@@ -206,7 +206,7 @@ fn false_marks_of_an_end_are_not_looked_for_one_by_one() {
         check_memory(most, directory_memory(file.len));
         assert!(read < 2 * file.len + MIB, "file {i} of {} bytes: {read} were read ({text})", file.len);
     }
-    // Marks inside of a comment, and one archive in another, are no trouble.
+    // Signatures inside a comment, and an archive inside another, are accepted.
     let inner = Member::new("inner.npz", false, &good);
     let array = |name: &str, array: Vec<u8>| Member::new(name, true, &array);
     let outer = zip(&[array("x.npy", npy("|u1", "(1, 1, 1)", &[5])), array("y.npy", npy("|u1", "(1,)", &[1])), inner]);
@@ -224,7 +224,7 @@ fn an_array_in_fortran_s_order_takes_no_more_than_is_promised() {
     let _turn = turn();
     let text = "{'descr': '|u1', 'fortran_order': True, 'shape': (3000, 40, 50), }\n";
     let head = [b"\x93NUMPY\x01\x00", &(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat();
-    // Of each image its number, modulo 251: the first index changes fastest.
+    // Each image contains its number modulo 251: the first index changes fastest.
     let pixels: Vec<u8> = (0..3000 * 40 * 50).map(|i| (i % 3000 % 251) as u8).collect();
     let file = hostile(&zip(&[
         Member::new("x.npy", true, &[head, pixels].concat()),
@@ -239,7 +239,7 @@ fn an_array_in_fortran_s_order_takes_no_more_than_is_promised() {
 #[test]
 fn members_inside_of_members_are_read_as_their_headers_say() {
     let _turn = turn();
-    // The stored content of one is the local header and the content of another, whose entry leads there.
+    // The stored content of one member is the local header and content of another one, whose entry points there.
     let inner = npy("|u1", "(2, 1, 1)", &[5, 6]);
     let whole = zip(&[Member::new("x.npy", false, &inner)]);
     let local = &whole[..30 + 5 + inner.len()];
@@ -303,7 +303,7 @@ fn headers_of_tensors_take_what_their_text_takes() {
     let texts = many(&|i| format!(r#""{i:x}":"""#), 300_000);
     let texts = String::from_utf8(texts[8..].to_vec()).unwrap();
     load(&safetensors(&format!(r#"{{"__metadata__":{texts}}}"#), &[]));
-    // A description of a million nothings.
+    // A description with a million empty values.
     let text = format!(r#"{{\"name\":\"m\",\"layers\":[0{}]}}"#, ",0".repeat(500_000));
     let header = format!(r#"{{"__metadata__":{{"format":"mnist-model","version":"1","model":"{text}"}}}}"#);
     load(&safetensors(&header, &[]));
@@ -320,7 +320,7 @@ fn damaged_archives() {
         let expected = trials.load(&file, |path| load_data(Some(path)).map(damage::contents)).unwrap();
         let parts: Vec<_> = file.windows(2).enumerate().filter(|(_, two)| *two == b"PK").map(|(i, _)| i).collect();
         for damaged in damage::of(&file, &parts) {
-            // The check sums are as they were: what loads is what was there.
+            // The checksums are unchanged, so a file that loads must have the original content.
             if let Ok(found) = trials.load(&damaged, |path| load_data(Some(path)).map(damage::contents)) {
                 assert!(found == expected, "other content");
             }

@@ -1,5 +1,5 @@
-//! Keras's files, every byte of them damaged in turn: each is refused with a message that names a part, or loads; none panics,
-//! and none makes its reader hold more memory than is promised.
+//! Keras's files with every byte damaged, one at a time: each is refused with a message that names a part, or loads. None
+//! causes a panic, and none makes its reader use more memory than promised.
 #![cfg(feature = "keras")]
 
 mod files;
@@ -14,13 +14,13 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// What loading takes, and for each byte of the file at most: unpacked it may be 1,032 times as long.
+/// The memory limit for loading, and per byte of the file: decompressed it may be 1,032 times as long.
 const FIXED: usize = 4 << 20;
 const FILE: usize = 1 << 11;
-/// What a load may take, of a test that others slow down.
+/// The time limit for a load while other tests run.
 const TIME: Duration = Duration::from_secs(5);
 
-/// One test at a time: memory is counted for the whole process.
+/// One test at a time, because memory is measured for the whole process.
 fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -30,21 +30,21 @@ fn recorded(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/interop/keras").join(name)).unwrap()
 }
 
-/// What a byte becomes, one after the other.
+/// The values with which a byte is replaced, one after the other.
 fn changes(byte: u8) -> [u8; 2] {
     [!byte, byte.wrapping_add(8)]
 }
 
-/// The bytes that are worth a change: not those amid zeros.
+/// The positions of bytes to change: not those surrounded by zeros.
 fn places(file: &[u8]) -> impl Iterator<Item = usize> {
     let is_full = |&at: &usize| file[at.saturating_sub(8)..(at + 9).min(file.len())].iter().any(|&byte| byte != 0);
     (0..file.len()).filter(is_full)
 }
 
-/// What makes a damaged file's check sums right again.
+/// A function that corrects the checksums of a damaged file.
 type Mend = fn(&mut [u8]);
 
-/// Tries the file with each byte changed, `mended` afterwards, in a few ways each.
+/// Loads the file with each byte changed in several ways, after correcting checksums with `mended`.
 fn damage(name: &str, mend: Mend, load: &dyn Fn(&[u8]) -> Result<()>) -> [usize; 2] {
     let whole = recorded(name);
     load(&whole).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -71,7 +71,7 @@ fn damage(name: &str, mend: Mend, load: &dyn Fn(&[u8]) -> Result<()>) -> [usize;
     [refused, loaded]
 }
 
-/// Says what came of some files.
+/// Prints the results for some files.
 fn say(what: &str, counts: &[[usize; 2]]) {
     let [refused, loaded] = [0, 1].map(|i| counts.iter().map(|count| count[i]).sum::<usize>());
     println!("{what}: {} damaged files: {refused} refused, {loaded} loaded", refused + loaded);
@@ -92,7 +92,7 @@ fn dense() -> Model {
 /// Leaves a file as it is.
 fn leave(_: &mut [u8]) {}
 
-/// Makes the check sums of the superblock and of the objects' headers right, where there are any.
+/// Corrects the checksums of the superblock and of the object headers, if there are any.
 fn mend(file: &mut [u8]) {
     let sum = |file: &mut [u8], at: usize, len: usize| {
         if let Some((body, sum)) = file.get_mut(at..at + len).and_then(|bytes| bytes.split_last_chunk_mut::<4>()) {
@@ -137,7 +137,7 @@ fn a_damaged_archive_is_refused_or_loaded() {
     say("models in archives", &[damage("tiny.keras", leave, &whole_model)]);
 }
 
-/// What this library writes has check sums in every header: they are made right again.
+/// This library writes checksums in every header; they are corrected after a change.
 #[test]
 fn damage_in_what_is_written_here_is_refused_or_loaded() {
     let _turn = turn();

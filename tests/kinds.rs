@@ -1,4 +1,4 @@
-//! Files of the wrong kind: whatever is given to whatever reads a file, the message says what it is and what was expected.
+//! Files of the wrong kind: for every file and every reader, the message names the kind of the file and the expected kind.
 
 mod files;
 
@@ -9,7 +9,7 @@ use mnist::model::Model;
 use mnist::{Error, ErrorKind};
 use std::path::Path;
 
-/// Kinds of files, by what a message calls them.
+/// Kinds of files, by their name in messages.
 fn kinds() -> Vec<(&'static str, Vec<u8>)> {
     let html = "<!DOCTYPE html>\n<html><head><title>404</title></head></html>\n";
     let utf16 = |start: [u8; 2], text: &str, big: bool| {
@@ -60,7 +60,7 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-/// The files that the library does read, each of which is the wrong kind for the others.
+/// The files that the library reads, each of which is of the wrong kind for the other readers.
 fn ours() -> [(&'static str, Vec<u8>); 5] {
     [
         ("a table in text (CSV)", b"label,pixel0,pixel1\n5,0,255\n4,1,2\n".to_vec()),
@@ -74,7 +74,7 @@ fn ours() -> [(&'static str, Vec<u8>); 5] {
     ]
 }
 
-/// Everything that reads a file, what it expects, and how it says what there is when it is given that file.
+/// All readers, with the kind that they expect and the message for their own kind.
 fn loaders(path: &Path, folder: &Path) -> Vec<(&'static str, &'static str, Error)> {
     let good = |name: &str, bytes: &[u8]| {
         let path = folder.join(name);
@@ -106,7 +106,7 @@ fn loaders(path: &Path, folder: &Path) -> Vec<(&'static str, &'static str, Error
     found
 }
 
-/// Makes sure that an error names the file, what was expected and what is there.
+/// Checks that an error names the file, the expected kind and the kind found.
 fn check(who: &str, error: &Error, path: &Path, expected: &str, what: &str) {
     let text = error.to_string();
     files::verdict::check_error(error);
@@ -115,10 +115,10 @@ fn check(who: &str, error: &Error, path: &Path, expected: &str, what: &str) {
     assert!(text.contains(&format!("expected {expected}")) && text.contains(what), "{who}, {what}: {text}");
 }
 
-/// Kinds that models and weights are read from where a build has them; these here are damaged.
+/// Kinds from which models and weights are read if the build includes them; these files are damaged.
 const MODELS: [&str; 3] = ["an HDF5 file (.h5", "a Keras model (.keras)", "an ONNX model"];
 
-/// Makes sure that an error names the file, and is of a kind that a damaged one or a build without the format gives.
+/// Checks that an error names the file, and has the kind of a damaged file or of a build without the format.
 fn check_model(who: &str, error: &Error, path: &Path) {
     let text = error.to_string();
     files::verdict::check_error(error);
@@ -132,7 +132,7 @@ fn every_loader_names_every_kind_that_it_does_not_read() {
     let path = folder.path().join("wrong");
     let mut checked = 0;
     for (what, bytes) in kinds() {
-        // As it is, and so long that its first eight bytes can be a header's length.
+        // Unchanged, and extended so that its first eight bytes can be the length of a header.
         let pad = if bytes.is_ascii() { b' ' } else { 0x55 };
         for padding in [0, 1 << 20] {
             if padding > 0 && (bytes.is_empty() || what.starts_with("zeros") || bytes.starts_with(&[0x1f, 0x8b])) {
@@ -190,7 +190,7 @@ fn what_is_damaged_is_not_called_another_kind() {
         let text = error.to_string();
         assert!(error.kind() == ErrorKind::Format && !text.contains("wrong kind"), "{text}");
     }
-    // Bytes that are of no kind.
+    // Bytes of no known kind.
     std::fs::write(&path, [0xa5; 100]).unwrap();
     for (who, _, error) in loaders(&path, folder.path()) {
         let text = error.to_string();

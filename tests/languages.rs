@@ -1,5 +1,5 @@
-//! The examples in other languages that spell the header's structs out themselves. (`examples/languages/run` runs them,
-//! those whose language is there.)
+//! The examples in other languages that declare the header's structs themselves. (`examples/languages/run` runs the
+//! examples whose language is installed.)
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-/// What is between two words.
+/// The text between two words.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
     let (_, rest) = text.split_once(from).unwrap_or_else(|| panic!("no {from}"));
     rest.split_once(to).unwrap_or_else(|| panic!("no {to} after {from}")).0
@@ -20,7 +20,7 @@ fn header_fields(header: &str, name: &str) -> Vec<String> {
     lines.map(|line| line.trim_end_matches(';').rsplit([' ', '*']).next().unwrap().to_string()).collect()
 }
 
-/// What stands in quotes.
+/// The quoted strings.
 fn quoted(text: &str) -> Vec<String> {
     text.split('"').skip(1).step_by(2).map(String::from).collect()
 }
@@ -31,8 +31,8 @@ fn keys(text: &str) -> Vec<String> {
     without_comments.split(',').filter_map(|pair| Some(pair.split_once(':')?.0.trim().to_string())).collect()
 }
 
-/// A field that is missing, or in another's place, would shift all that follow. More than the header's are allowed, at the
-/// end: a longer struct is what a program built against a newer header hands in.
+/// A missing or misplaced field would shift all fields after it. Additional fields at the end are allowed, because a program built
+/// against a newer header passes a longer struct.
 #[test]
 fn structs_are_laid_out_as_in_the_header() {
     let header = read("include/mnist.h");

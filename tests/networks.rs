@@ -1,4 +1,4 @@
-//! Networks by Keras's names and configs, as a C program sees them.
+//! Networks by Keras's names and configs, from a C program.
 
 mod programs;
 

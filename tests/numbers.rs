@@ -1,4 +1,4 @@
-//! Numbers that are none, and the host's floating-point settings.
+//! NaN and infinity, and the host's floating-point settings.
 
 mod programs;
 

@@ -1,5 +1,5 @@
-//! The same numbers as Keras: a small sibling of the tutorial's network, trained by Keras 3.15 on TensorFlow 2.21 from
-//! the weights in `tests/data/reference.safetensors`, which holds every number of that run: 650 training images in file
+//! The same numbers as Keras: a smaller version of the tutorial's network, trained by Keras 3.15 on TensorFlow 2.21 from
+//! the weights in `tests/data/reference.safetensors`, which has every number of that run: 650 training images in file
 //! order, batches of 32 (the last of 10), 2 epochs, Adam, sparse categorical crossentropy.
 
 use mnist::data::{Dataset, load_data};
@@ -20,7 +20,7 @@ fn numbers(reference: &SafeTensors<'_>, name: &str) -> Vec<f32> {
     view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
 }
 
-/// The tensors `prefix/...` as a weights file of their own.
+/// The tensors `prefix/...` as a weights file.
 fn weights(reference: &SafeTensors<'_>, prefix: &str, path: &Path) {
     let names = reference.names().into_iter().filter_map(|name| name.strip_prefix(prefix));
     let tensors: Vec<(&str, TensorView<'_>)> =
@@ -40,7 +40,7 @@ fn model() -> Model {
     Model::new(&graph, x, y, "model").unwrap()
 }
 
-/// Each batch's own loss and accuracy, out of the running means.
+/// Each batch's own loss and accuracy, computed from the running means.
 #[derive(Default)]
 struct Steps {
     total: [f64; 2],

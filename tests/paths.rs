@@ -1,4 +1,4 @@
-//! Every call of the interface that opens a path, with whatever the path leads to and whatever the host does meanwhile.
+//! Every call of the interface that opens a path, with all kinds of paths and in every state of the host.
 
 mod files;
 mod header;
@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A folder with the good files, in which another user may look.
+/// A folder with the valid files, which another user may read.
 fn folder() -> (tempfile::TempDir, PathBuf) {
     let temporary = tempfile::tempdir().unwrap();
     let open = || std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -34,7 +34,7 @@ fn folder() -> (tempfile::TempDir, PathBuf) {
     (temporary, folder)
 }
 
-/// The programs' list is the header's: whoever adds a call adds it there.
+/// The program's list must contain every call of the header that opens a path.
 #[test]
 fn every_path_of_the_header_is_tried() {
     let header = Header::committed();
@@ -76,7 +76,7 @@ fn what_a_signal_interrupts_is_taken_up_again() {
     let text = stdout(Command::new(&program).arg(&folder));
     println!("{}", text.lines().rev().take(2).collect::<Vec<_>>().join("; "));
 
-    // More than a pipe holds, read by somebody who is slower than the fit.
+    // More output than a pipe can hold, with a reader that is slower than the fit.
     const EPOCHS: usize = 1500;
     let mut child = Command::new(program).arg(&folder).arg(EPOCHS.to_string()).stdout(Stdio::piped()).spawn().unwrap();
     let (mut out, mut text) = (child.stdout.take().unwrap(), Vec::new());
@@ -101,7 +101,7 @@ fn what_a_signal_interrupts_is_taken_up_again() {
     assert!(lines[2 * EPOCHS].starts_with("Model: "), "{}", lines[2 * EPOCHS]);
 }
 
-/// As containers mount single files.
+/// A single mounted file, as in containers.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_file_that_is_mounted_is_found_before_the_first_step() {

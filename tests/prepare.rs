@@ -1,4 +1,4 @@
-//! What preparing a picture is worth to a network, on a part of what `cargo bench --bench prepare` measures.
+//! The effect of preparing a picture on accuracy, on a part of what `cargo bench --bench prepare` measures.
 
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
@@ -57,14 +57,14 @@ fn a_network_gets_prepared_digits_right() {
         let squeezed = accuracy(&model, squeezed, test.labels().unwrap());
         let prepared = accuracy(&model, prepared, test.labels().unwrap());
         println!("{name}: squeezed {squeezed:.3}, prepared {prepared:.3}, untouched {untouched:.3}");
-        // Another pen is another digit; everything else is undone.
+        // Another pen width changes the digit; all other changes are removed.
         let lost = match name.contains("pen") {
             true if name.contains("thicker by 2") => 0.15,
             true => 0.05,
             false => 0.02,
         };
         assert!(prepared >= untouched - lost, "{name}: {prepared}, untouched {untouched}");
-        // What is moved, inverted or pale is of no use before.
+        // Without preparation, moved, inverted or pale digits are not recognized.
         if name.contains("dark") || name.contains("anywhere") || name.contains("grey") || name.contains("all") {
             assert!(squeezed < 0.75 && prepared > squeezed + 0.2, "{name}: {squeezed}, {prepared}");
         }

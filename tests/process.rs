@@ -1,5 +1,6 @@
-//! The library inside a host's process, and what the process does to it: limits, signals, streams, other copies of it, more
-//! rights than its user has. Forked children and cancelled threads are in `tests/hostile.rs` and `tests/c_abi.rs`.
+//! The library inside a host process, and what the process can do to it: limits, signals, streams, other copies of the
+//! library, more privileges than its user has. Forked children and cancelled threads are in `tests/hostile.rs` and
+//! `tests/c_abi.rs`.
 #![cfg(target_os = "linux")]
 
 mod programs;
@@ -40,7 +41,7 @@ fn an_object_of_another_copy_of_the_library_is_an_error() {
     let (source, program) = (Path::new(ROOT).join("tests/c/copies.c"), folder.path().join("copies"));
     let other = folder.path().join("another-name.so");
     std::fs::copy(shared(), &other).unwrap();
-    // A pointer from dlsym becomes one to a function: POSIX says so, ISO C does not.
+    // dlsym's pointer is converted to a function pointer, which POSIX allows and ISO C does not.
     run(compiler("copies.c").arg("-Wno-pedantic").arg("-o").arg(&program).arg(source).arg("-ldl"));
     let output = run(Command::new(program).arg(shared()).arg(other));
     assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -55,7 +56,7 @@ fn with_more_rights_than_its_user_the_environment_is_not_believed() {
     command.env("MNIST_ISA", "no such one").env("KERAS_HOME", folder.path()).env("LD_PRELOAD", shim);
     let text = String::from_utf8(run(&mut command).stderr).unwrap();
     let (before, after) = text.split_once("from here on it is believed\n").unwrap();
-    // Rust's runtime looks whether a panic's backtrace is wanted, which gives nobody any rights.
+    // Rust's runtime reads RUST_BACKTRACE, which gives no privileges.
     let asked = before.lines().filter(|line| !line.starts_with("getenv RUST_"));
     assert_eq!(asked.collect::<Vec<_>>(), [""; 0]);
     assert!(after.contains("getenv MNIST_ISA"), "{text}");

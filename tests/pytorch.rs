@@ -1,5 +1,5 @@
-//! What PyTorch made of random networks, as `tests/interop/pytorch.py` has recorded it: the library, given their state_dicts,
-//! makes the same of them.
+//! Recorded outputs of random PyTorch networks (`tests/interop/pytorch.py`): the library, given their state_dicts, computes
+//! the same.
 
 use mnist::graph::keras;
 use mnist::model::Model;

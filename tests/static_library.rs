@@ -1,4 +1,4 @@
-//! The static library in programs: by itself, and beside another one that is written in Rust and has a runtime of its own.
+//! The static library in programs: alone, and beside another one that is written in Rust and has its own runtime.
 #![cfg(target_os = "linux")]
 
 mod programs;
@@ -7,7 +7,7 @@ use programs::{ROOT, compiler, libraries, run, stdout};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What it asks of the system.
+/// The system libraries that it needs.
 const SYSTEM: [&str; 7] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl", "-lc"];
 
 fn library() -> PathBuf {
@@ -24,7 +24,7 @@ fn links_and_runs(folder: &Path, source: &str, libraries: &[&Path], flags: &[&st
     assert!(!stdout(Command::new("readelf").arg("-d").arg(&program)).contains("libmnist"));
 }
 
-/// A static library of somebody else, compiled by the Rust that runs this test.
+/// Another static library, compiled by the Rust version of this test.
 fn other(folder: &Path, flags: &[&str]) -> PathBuf {
     let library = folder.join("libother.a");
     let mut command = Command::new(std::env::var("RUSTC").unwrap_or("rustc".into()));
@@ -39,7 +39,7 @@ fn by_itself() {
     links_and_runs(folder.path(), "c/threads.c", &[&library()], &[]);
 }
 
-/// As cargo has made it, it comes first, for it brings an allocator, and the other one has no link-time optimization.
+/// The library as built by cargo must come first, because it contains an allocator, and the other one must have no link-time optimization.
 #[test]
 fn beside_another_rust_library() {
     let folder = tempfile::tempdir().unwrap();
@@ -47,7 +47,7 @@ fn beside_another_rust_library() {
     links_and_runs(folder.path(), "beside/both.c", &[&library(), &other], &[]);
 }
 
-/// As it is installed nothing of Rust's runtime in it is seen by others.
+/// The installed library hides its Rust runtime.
 #[test]
 fn beside_any_other_rust_library_in_both_orders() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,9 +1,8 @@
-"""Runs a program on a terminal of its own:  terminal.py COLUMNS [TEXT ACTION]... -- PROGRAM [ARGUMENT]...
+"""Runs a program on a new terminal:  terminal.py COLUMNS [TEXT ACTION]... -- PROGRAM [ARGUMENT]...
 
-What the program writes goes to stdout. When TEXT has appeared after the last action, the next one is done, which is marked
-by a NUL byte in the output: `columns=N` makes the terminal that wide (what was written for the old width comes before the
-mark), `key=X` presses the control key of that letter. The exit status is the program's; 128 and the signal's number where
-one has ended it.
+The program's output goes to stdout. When TEXT has appeared after the previous action, the next action is executed and a NUL byte is
+written to the output. `columns=N` changes the terminal's width (text written for the old width comes before the NUL byte); `key=X`
+presses Ctrl with that letter. The exit status is the program's, or 128 plus the number of the signal that has ended it.
 """
 
 import fcntl
@@ -33,7 +32,7 @@ def act(terminal, action):
 def read(terminal):
     try:
         return os.read(terminal, 4096)
-    except OSError:  # the program is gone, and the terminal's other side with it
+    except OSError:  # the program has ended, and with it the other side of the terminal
         return b""
 
 
@@ -43,7 +42,7 @@ def main():
     child, terminal = pty.fork()
     if child == 0:
         set_columns(0, columns)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests may have it ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # it may be ignored in the process that runs the tests
         os.execv(program[0], program)
     signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
     signal.alarm(60)  # ends a program that hangs

@@ -1,4 +1,4 @@
-//! What is seen on a terminal, in a file and in a pipe, and what Ctrl-C does: real programs on a terminal of their own.
+//! Output on a terminal, in a file and in a pipe, and the effect of Ctrl-C: real programs on terminals of their own.
 
 mod programs;
 
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether programs can be given a terminal here.
+/// Whether programs can be run on a terminal here.
 fn terminals() -> bool {
     let there = Command::new("python3").args(["-c", "import pty"]).output().is_ok_and(|output| output.status.success());
     if !there {
@@ -16,7 +16,7 @@ fn terminals() -> bool {
     there
 }
 
-/// Runs a program on a terminal with so many columns, on which things happen.
+/// Runs a program on a terminal with the given number of columns and the given actions.
 fn on_terminal(columns: usize, events: &[(&str, &str)], program: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
     command.arg(Path::new(ROOT).join("tests/terminal.py")).arg(columns.to_string()).env("TERM", "xterm");
@@ -25,12 +25,12 @@ fn on_terminal(columns: usize, events: &[(&str, &str)], program: &Path, argument
     command
 }
 
-/// What is drawn, line by line and drawing by drawing; a terminal makes `\r\n` of every newline.
+/// The output by lines and redrawn parts; a terminal converts every newline to `\r\n`.
 fn drawings(text: &str) -> Vec<&str> {
     text.split("\r\n").flat_map(|line| line.split('\r')).filter(|drawing| !drawing.is_empty()).collect()
 }
 
-/// Nothing but text, line ends and returns: no cursor is hidden, no colour left on.
+/// Only text, newlines and carriage returns: no hidden cursor, no colours.
 fn assert_plain(text: &str, allowed: &[char]) {
     let other = text.chars().find(|c| c.is_control() && !allowed.contains(c));
     assert_eq!(other, None, "{text:?}");
@@ -80,7 +80,7 @@ fn a_terminal_that_becomes_narrower_is_noticed() {
     let (narrow, wide_again) = rest.split_once('\0').unwrap();
     let longest = |text| drawings(text).into_iter().map(str::len).max().unwrap();
     assert!(longest(wide) > 80, "{wide}");
-    // One may have been under way.
+    // One step may have been running.
     let narrow: Vec<_> = narrow.split('\r').skip(2).collect();
     assert!(narrow.len() > 4 && narrow.iter().all(|drawing| drawing.trim_matches('\n').len() < 40), "{narrow:?}");
     assert!((50..80).contains(&longest(wide_again)), "{wide_again}");
@@ -140,7 +140,7 @@ fn ctrl_c_stops_the_fit_and_saves_what_was_learned() {
         assert_eq!(status.code(), Some(130), "{source}: {text}");
         let after = text.split_once('\0').unwrap().1.replace("\r\n", "\n");
         assert!(after.starts_with("^C"), "{after}");
-        let (line, rest) = after.split_once("\n\nstopped; what was done until then:\nepoch 1 - loss: ").unwrap();
+        let (line, rest) = after.split_once("\n\nstopped; progress so far:\nepoch 1 - loss: ").unwrap();
         let last = line.rsplit('\r').next().unwrap();
         assert!(last.contains("/1875 [") && last.contains("s/step - loss: "), "the line is finished: {after}");
         assert!(
@@ -167,7 +167,7 @@ fn a_second_ctrl_c_ends_the_program_at_once_and_leaves_the_old_weights() {
     std::fs::write(&weights, "old").unwrap();
     let presses = [("/1875 [", "key=C"), ("renaming", "key=C")];
     let program = example(folder.path(), "tutorial.c");
-    // The program alone is slowed down, not the interpreter that starts it.
+    // Only the program is slowed down, not the interpreter that starts it.
     let preload = format!("LD_PRELOAD={}", slow.display());
     let mut command =
         on_terminal(100, &presses, Path::new("/usr/bin/env"), &[&preload, program.to_str().unwrap(), &data()]);
@@ -180,7 +180,7 @@ fn a_second_ctrl_c_ends_the_program_at_once_and_leaves_the_old_weights() {
     assert_eq!(std::fs::read_to_string(weights).unwrap(), "old");
 }
 
-/// A program in the background of a shell script has Ctrl-C kept from it.
+/// A background program of a shell script has SIGINT ignored.
 #[test]
 fn who_ignores_ctrl_c_goes_on_doing_so() {
     if !terminals() {

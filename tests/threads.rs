@@ -1,4 +1,4 @@
-//! Many threads at once, as C programs see them.
+//! Many threads at once, in C programs.
 
 mod programs;
 

@@ -1,4 +1,4 @@
-//! Compile and fit by Keras's names and configs, as a C program sees them.
+//! Compile and fit by Keras's names and configs, from a C program.
 
 mod programs;
 

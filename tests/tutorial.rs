@@ -1,4 +1,4 @@
-//! The pages in `docs/` that tell the tutorial show the programs' own lines and what they print.
+//! The tutorial pages in `docs/` show the programs' own lines and their output.
 
 mod programs;
 
@@ -12,14 +12,14 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(Path::new(ROOT).join(path)).unwrap()
 }
 
-/// What stands between "```kind" and "```".
+/// The blocks between "```kind" and "```".
 fn blocks(page: &str, kind: &str) -> Vec<String> {
     let opening = format!("```{kind}\n");
     let starts = page.split(&opening).skip(1);
     starts.map(|rest| rest.split("```\n").next().unwrap().to_string()).collect()
 }
 
-/// What the tutorial prints about the real data, trained with `images` of them for `epochs` epochs.
+/// The tutorial's output, trained with `images` of the real images for `epochs` epochs.
 fn output(images: &str, epochs: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let root = Path::new(ROOT);
@@ -28,7 +28,7 @@ fn output(images: &str, epochs: &str) -> String {
     stdout(Command::new(program).current_dir(folder.path()).arg(data).args([images, epochs]))
 }
 
-/// Times, which differ, as `0`.
+/// The text with all times replaced by `0`, because times differ.
 fn timeless(text: &str) -> String {
     let words = text.split_inclusive([' ', '\n']).map(|word| {
         let number = word.trim_end().trim_end_matches("/step").trim_end_matches(['m', 'u', 's']);
@@ -67,7 +67,7 @@ fn what_it_prints_before_it_trains() {
     }
 }
 
-/// A minute on two cores, and so not among the tests that run unasked.
+/// Takes a minute on two cores, and is therefore ignored by default.
 #[test]
 #[ignore = "trains for a minute: cargo test --release --test tutorial -- --ignored"]
 fn what_it_prints_in_the_end() {

@@ -1,4 +1,4 @@
-//! Archives that are sound and unusual: what is sound in them loads, and what is not read here is told by its name.
+//! Valid but unusual archives: supported members load, and the message for an unsupported member names the reason.
 
 mod files;
 
@@ -186,7 +186,7 @@ fn archives_of_more_members_than_16_bits_count() {
         assert_eq!(Npz::open(&path).unwrap().names().len(), 66_002);
         assert_eq!(Dataset::from_npz(&path, "x", "y").unwrap().labels(), Some(&[5, 6][..]));
     }
-    // The record of 64 bits, its locator, and the one of 16 that sends there.
+    // The 64-bit record, its locator, and the 16-bit record that refers to them.
     let end = archive.len() - 22;
     for (at, what) in
         [(end - 20 + 8, "a locator"), (end - 76 + 40, "a size"), (end - 76 + 48, "a place"), (end - 76 + 4, "a length")]

@@ -1,4 +1,4 @@
-// The rounds: asks the page for one figure after the other.
+// Runs the rounds: asks the page for one measurement after the other.
 
 import { createReadStream } from 'node:fs';
 import http from 'node:http';
@@ -36,11 +36,11 @@ page.on('pageerror', error => console.error(error.message));
 await page.goto(`http://127.0.0.1:${server.address().port}/?${new URLSearchParams(options.isa ? { isa: options.isa } : {})}`);
 await page.waitForFunction(() => window.runs, null, { timeout: 600_000 });
 
-const figures = new Map();
+const measurements = new Map();
 for (const [name, { error }] of Object.entries(await page.evaluate(() => window.runs)))
-  figures.set(name, { error, all: [] });
+  measurements.set(name, { error, all: [] });
 for (let round = 0; round < +options.rounds; round++)
-  for (const [name, { error, all }] of figures)
+  for (const [name, { error, all }] of measurements)
     if (!error)
       all.push(await page.evaluate(name => window.run(name), name));
 
@@ -48,11 +48,11 @@ console.log(`${await browser.version()}, ${await page.evaluate(() => window.how)
 console.log('| milliseconds | libmnist | TensorFlow.js | times |\n|---|---|---|---|');
 const median = all => [...all].sort((a, b) => a - b)[all.length >> 1];
 const text = ({ error, all }) => error ?? `${median(all).toPrecision(3)} (${Math.min(...all).toPrecision(3)} to ${Math.max(...all).toPrecision(3)})`;
-for (const [name, own] of figures) {
+for (const [name, own] of measurements) {
   const [who, what] = name.split(': ');
   if (who !== 'libmnist')
     continue;
-  for (const [name, peer] of figures)
+  for (const [name, peer] of measurements)
     if (name !== `libmnist: ${what}` && name.endsWith(`: ${what}`)) {
       const times = peer.error ? '' : (median(peer.all) / median(own.all)).toPrecision(3);
       console.log(`| ${what}, ${name.split(': ')[0]} | ${text(own)} | ${text(peer)} | ${times} |`);

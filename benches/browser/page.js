@@ -1,11 +1,11 @@
-// Both libraries in one page, on the tutorial's network with the same weights. window.run(name) gives a figure, in milliseconds;
-// window.runs says which there are, and why one cannot be had.
+// Both libraries in one page, with the tutorial's network and the same weights. window.run(name) returns a measurement in milliseconds;
+// window.runs lists the measurements, and the reason if one is not possible.
 
 import { Library, moduleFile } from './mnist/mnist.js';
 import { Network, pixels, side } from './mnist/network.js';
 import { array } from './mnist/npz.js';
 
-const batch = 32, count = 512, warmth = 40; // steps before anything is timed
+const batch = 32, count = 512, warmth = 40; // untimed steps at the beginning
 const isa = new URLSearchParams(location.search).get('isa');
 const fetched = async file => (await fetch(`mnist/${file}`)).arrayBuffer();
 
@@ -43,7 +43,7 @@ function model() {
 
 const images = (first, count) => tf.tensor4d(Float32Array.from(some(first, count), byte => byte / 255), [count, side, side, 1]);
 
-/** A backend's model, and what it does; each on its own, since a tensor belongs to a backend. */
+/** A backend's model and its measured operations. Each backend has its own, because a tensor belongs to a backend. */
 async function peer(backend) {
   await tf.setBackend(backend);
   await tf.ready();
@@ -58,7 +58,7 @@ async function peer(backend) {
   };
 }
 
-/** Milliseconds of one of `times` calls. */
+/** Milliseconds per call, over `times` calls. */
 async function timed(times, call) {
   const began = performance.now();
   for (let i = 0; i < times; i++)

@@ -1,4 +1,4 @@
-//! Digits as a program meets them: on a larger canvas, aside, dark on light, drawn with another pen.
+//! Digits as a program may receive them: on a larger canvas, off centre, dark on light, drawn with another pen.
 
 use mnist::data::Dataset;
 
@@ -11,13 +11,13 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// A picture whose pixels `grey` says, given row and column.
+    /// A picture whose pixel at a row and column is the result of `grey`.
     pub fn new(height: usize, width: usize, grey: impl Fn(usize, usize) -> u8) -> Self {
         let pixels = (0..height * width).map(|i| grey(i / width, i % width)).collect();
         Picture { height, width, grey: pixels }
     }
 
-    /// The grey at a place, 0 outside.
+    /// The grey value at a position, 0 outside.
     fn at(&self, y: isize, x: isize) -> u8 {
         let inside = |at: isize, size: usize| usize::try_from(at).ok().filter(|&at| at < size);
         match (inside(y, self.height), inside(x, self.width)) {
@@ -26,7 +26,7 @@ impl Picture {
         }
     }
 
-    /// Drawn anew at another size, linear between the centres of the pixels: smooth, as a larger pen would.
+    /// Scaled to another size with linear interpolation between pixel centres.
     pub fn enlarged(&self, height: usize, width: usize) -> Self {
         // For each pixel the one before it, and how far it is from there to the next.
         let places = |to: usize, from: usize| -> Vec<(isize, f64)> {
@@ -43,7 +43,7 @@ impl Picture {
         })
     }
 
-    /// What a program does that knows no better: the average over the area that each of 28 x 28 pixels covers, over 255.
+    /// Plain scaling to 28 x 28 pixels: the average over the area that each pixel covers, divided by 255.
     pub fn squeezed(&self) -> Vec<f32> {
         // For each pixel of the result, where it begins and what part of it each pixel there covers.
         let spans = |from: usize| -> Vec<(usize, Vec<f64>)> {
@@ -70,7 +70,7 @@ impl Picture {
         self.each_of(radius, u8::max)
     }
 
-    /// Every pixel the darkest within `radius`: a thinner pen. The ground goes on outside.
+    /// Every pixel the darkest within `radius`: a thinner pen. The background continues outside.
     pub fn thinner(&self, radius: usize) -> Self {
         self.each_of(radius, u8::min)
     }
@@ -95,25 +95,25 @@ impl Picture {
         Picture::new(self.height, self.width, |y, x| 255 - self.grey[y * self.width + x])
     }
 
-    /// Only the greys from `ground` to `ink`: a pale pen on grey paper.
+    /// The grey values mapped to the range from `ground` to `ink`: a pale pen on grey paper.
     pub fn paler(&self, ground: u8, ink: u8) -> Self {
         let (ground, ink) = (i32::from(ground), i32::from(ink));
         let grey = |grey: u8| (ground + (ink - ground) * i32::from(grey) / 255) as u8;
         Picture::new(self.height, self.width, |y, x| grey(self.grey[y * self.width + x]))
     }
 
-    /// On an empty canvas, `top` and `left` pixels from its corner; what is outside is lost.
+    /// On an empty canvas, `top` and `left` pixels from its corner; pixels outside are lost.
     pub fn on_canvas(&self, height: usize, width: usize, top: isize, left: isize) -> Self {
         Picture::new(height, width, |y, x| self.at(y as isize - top, x as isize - left))
     }
 
-    /// Somewhere on an empty canvas that is large enough, for each digit elsewhere.
+    /// At a position on an empty canvas that is different for each digit; the canvas must be large enough.
     fn anywhere(&self, height: usize, width: usize, digit: usize) -> Self {
         let place = |of, room: usize| random(digit, of, room + 1) as isize;
         self.on_canvas(height, width, place(11, height - self.height), place(12, width - self.width))
     }
 
-    /// With noise of a bell's shape, `deviation` levels, the same for the same `seed`.
+    /// With nearly Gaussian noise of standard deviation `deviation`, the same for the same `seed`.
     pub fn noisy(&self, deviation: f64, seed: u64) -> Self {
         let mut state = seed;
         let mut uniform = || {
@@ -129,17 +129,17 @@ impl Picture {
     }
 }
 
-/// Image `i` of a dataset of 28 x 28 bytes that were not normalized.
+/// Image `i` of a dataset of 28 x 28 bytes that is not normalized.
 pub fn digit(data: &Dataset, i: usize) -> Picture {
     let mut pixels = [0.0; 28 * 28];
     data.image(i, &mut pixels).unwrap();
     Picture { height: 28, width: 28, grey: pixels.map(|pixel| pixel as u8).to_vec() }
 }
 
-/// What is done to digit `i`.
+/// Distorts digit `i`.
 pub type Distortion = fn(Picture, usize) -> Picture;
 
-/// What is done to digits, and what it is called. A pen is thicker or thinner by so much of the digit's own pixels.
+/// The distortions with their names. A pen's change of width is in the digit's own pixels.
 pub const DISTORTIONS: [(&str, Distortion); 12] = [
     ("untouched", |digit, _| digit),
     ("dark on light", |digit, _| digit.inverted()),
@@ -166,7 +166,7 @@ fn all_at_once(digit: Picture, i: usize) -> Picture {
     if random(i, 6, 2) == 0 { placed } else { placed.inverted().paler(40, 220) }
 }
 
-/// A number that looks random, from 0 to `below - 1`, the same for the same digit and use.
+/// A pseudo-random number from 0 to `below - 1`, the same for the same digit and use.
 fn random(digit: usize, of: u64, below: usize) -> usize {
     let mut x = (digit as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ of.wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 31)).wrapping_mul(0x94d0_49bb_1331_11eb);

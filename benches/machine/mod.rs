@@ -1,6 +1,6 @@
-//! What the benchmarks share: a clock, and what the machine can do at most.
+//! Shared by the benchmarks: timing, and the machine's peak and bandwidth.
 
-#![allow(dead_code)] // each benchmark uses a part of it
+#![allow(dead_code)] // each benchmark uses only a part of it
 
 use mnist::kernels::{Isa, peak};
 use std::hint::black_box;
@@ -19,7 +19,7 @@ pub fn time(mut task: impl FnMut()) -> f64 {
     }))
 }
 
-/// The middle one.
+/// The median.
 pub fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
@@ -38,8 +38,8 @@ pub fn numbers(n: usize) -> Floats {
     numbers
 }
 
-/// Floats from a cache line's start on, as the library's own buffers have them: loads that straddle two lines take twice
-/// the time.
+/// Floats aligned to a cache line, like the library's own buffers: a load that straddles two lines takes twice the
+/// time.
 pub struct Floats {
     storage: Vec<f32>,
     start: usize,
@@ -66,17 +66,17 @@ impl std::ops::DerefMut for Floats {
     }
 }
 
-/// One thread of it.
+/// The limits of one thread.
 pub struct Machine {
     pub isa: Isa,
-    /// Floating-point operations a second: independent fused multiply-adds that stay in registers.
+    /// Floating-point operations per second: independent fused multiply-adds that stay in registers.
     pub flops: f64,
-    /// Bytes read and written a second by a copy larger than any cache of the core's own.
+    /// Bytes read and written per second by a copy that is larger than the core's own caches.
     pub bandwidth: f64,
 }
 
 impl Machine {
-    /// Measures it, on the instruction set that `MNIST_ISA` picks.
+    /// Measures them with the instruction set that `MNIST_ISA` selects.
     pub fn measure() -> mnist::Result<Self> {
         let isa = Isa::choose()?;
         let mut flop = 0.0;

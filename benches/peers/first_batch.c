@@ -2,8 +2,8 @@
  *
  *     first_batch LIBRARY
  *
- * The images are in memory as bytes before the clock starts. It runs while the library is opened, the dataset and the
- * tutorial's network are made, and the model is compiled; it stops when a batch of 32 has been trained. */
+ * The images are in memory as bytes before the clock starts. The time includes opening the library, creating the dataset and the
+ * tutorial's network, compiling the model, and training one batch of 32. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,7 +17,7 @@
 
 enum { BATCH = 32, SIDE = 28 };
 
-/* Pointers with the names and types of the functions; opening the library fills them in. */
+/* Function pointers with the names and types of the functions, set when the library is opened. */
 #define FUNCTIONS(X) \
     X(mnist_version) X(mnist_error_new) X(mnist_error_free) X(mnist_error_message) X(mnist_dataset_from_u8) \
     X(mnist_dataset_normalize) X(mnist_dataset_free) X(mnist_graph_new) X(mnist_graph_free) X(mnist_input) \
@@ -54,7 +54,7 @@ static void open_library(const char *path)
     void *library = dlopen(path, RTLD_NOW), *symbol;
     if (!library)
         fail(dlerror());
-    /* Copied, as ISO C does not convert an object pointer to a function pointer; POSIX makes them the same. */
+    /* Copied, because ISO C has no conversion from object to function pointers; POSIX guarantees the same representation. */
 #define FIND(name) \
     if (!(symbol = dlsym(library, #name))) \
         fail("no " #name " in the library"); \
@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     if (argc != 2)
         fail("usage: first_batch LIBRARY");
     for (size_t i = 0; i < sizeof pixels; i++)
-        pixels[i] = (uint8_t)(i * 37 % 256); /* what they show does not change the work */
+        pixels[i] = (uint8_t)(i * 37 % 256); /* the content does not affect the time */
     for (size_t i = 0; i < BATCH; i++)
         labels[i] = (uint8_t)(i % 10);
 

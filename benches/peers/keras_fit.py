@@ -1,6 +1,6 @@
 #!/bin/sh
 ''''exec "${PEERS_ENV:-$HOME/.cache/mnist-peers}/bin/python" -B "$0" "$@" # '''
-"""Trains the tutorial's network, or one of other sizes, with Keras on TensorFlow or JAX; prints one line of JSON.
+"""Trains the tutorial's network, or one with other sizes, with Keras on TensorFlow or JAX; prints one line of JSON.
 
     keras_fit.py [--backend jax] [OPTIONS]        --help lists them"""
 import os
@@ -21,11 +21,11 @@ else:
     import jax as behind
 import_s = time.perf_counter() - started
 import numpy as np
-PREDICTIONS = 30  # fewer than the others make, as each takes some fifty times as long
+PREDICTIONS = 30  # fewer than in the other programs, because each takes some fifty times as long
 
 
 class Clock(keras.callbacks.Callback):
-    """Notes when the warm-up and the last step ended."""
+    """Records the end times of the warm-up and of the last step."""
 
     def on_train_batch_end(self, batch, logs=None):
         if batch == workload.WARM_UP - 1:
@@ -52,7 +52,7 @@ def compiled(model):
 
 
 def fit(model, x, y):
-    """Milliseconds a step."""
+    """Milliseconds per step."""
     clock = Clock()
     model.fit(x, y, batch_size=options.batch, epochs=1, steps_per_epoch=options.steps, verbose=0, callbacks=[clock])
     return (clock.end - clock.start) / (options.steps - workload.WARM_UP) * 1e3
@@ -63,7 +63,7 @@ def evaluate(model, x, y):
 
 
 def predict_ms(model, images, times):
-    """By the faster of Keras's two ways: predict(), or the model called on the images."""
+    """With the faster of Keras's two ways: predict(), or calling the model on the images."""
     ways = lambda: model.predict(images, batch_size=len(images), verbose=0), lambda: np.asarray(model(images, training=False))
     [way() for way in ways]
     return min(workload.timed(way, times) for way in ways)
@@ -76,15 +76,15 @@ def main():
     x, y = workload.load(options, "train")
     xt, yt = workload.load(options, "test")
     model = build()
-    figures = dict(import_s=import_s, ms_per_step=fit(model, x, y), peak_rss_mb=workload.peak_mb())
+    results = dict(import_s=import_s, ms_per_step=fit(model, x, y), peak_rss_mb=workload.peak_mb())
     if not options.fit_only:
-        figures["predict_one_ms"] = predict_ms(model, xt[:1], PREDICTIONS)
-        figures["predict_1000_ms"] = predict_ms(model, xt[:1000], workload.THOUSANDS)
+        results["predict_one_ms"] = predict_ms(model, xt[:1], PREDICTIONS)
+        results["predict_1000_ms"] = predict_ms(model, xt[:1000], workload.THOUSANDS)
         evaluate(model, xt[:512], yt[:512])
-        figures["evaluate_ms_per_1000"] = workload.timed(lambda: evaluate(model, xt, yt)) / len(xt) * 1e3
+        results["evaluate_ms_per_1000"] = workload.timed(lambda: evaluate(model, xt, yt)) / len(xt) * 1e3
     name = {"tensorflow": "TensorFlow", "jax": "JAX"}[options.backend]
     version = f"{keras.__version__} on {name} {behind.__version__}"
-    workload.report("Keras" + " on JAX" * (options.backend == "jax"), version, options, **figures)
+    workload.report("Keras" + " on JAX" * (options.backend == "jax"), version, options, **results)
 
 
 main()

@@ -1,9 +1,9 @@
-/* Trains the tutorial's network, or one of other sizes, with libmnist; prints one line of JSON, as its peers do.
+/* Trains the tutorial's network, or one with other sizes, with libmnist; prints one line of JSON, like its peers.
  *
  *     mnist_fit [--steps N] [--batch N] [--threads N] [--images N] [--fit-only] [--input H,W,C] [--filters A,B]
  *               [--kernel K] [--dense N] [--classes M] [--network FILE] [--data FILE]
  *
- * The options mean what they mean in workload.py, and the data are made by the same rules. */
+ * The options and the data are those of workload.py. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -29,7 +29,7 @@ static mnist_error *error;
 
 static void check(mnist_status status)
 {
-    if (status < 0) { /* being stopped after so many steps is fine */
+    if (status < 0) { /* the fit is cancelled after the given number of steps, which is positive */
         fprintf(stderr, "mnist_fit: %s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }
@@ -48,7 +48,7 @@ static double now_ms(void)
     return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
-/* `count` sizes with commas between them. */
+/* `count` sizes, separated by commas. */
 static void sizes(const char *text, size_t *out, size_t count)
 {
     char *end = NULL;
@@ -105,7 +105,7 @@ static void shape_image(const float *digit, const size_t *input, uint8_t *image)
             }
 }
 
-/* A dataset of other sizes than the tutorial's from the digits. */
+/* A dataset with other sizes than the tutorial's, made from the digits. */
 static mnist_dataset *shape_dataset(const mnist_dataset *digits, const struct options *o)
 {
     const size_t count = mnist_dataset_len(digits), size = o->input[0] * o->input[1] * o->input[2];
@@ -132,7 +132,7 @@ static int is_tutorial(const struct options *o)
     return o->input[0] == SIDE && o->input[1] == SIDE && o->input[2] == 1 && o->classes == 10;
 }
 
-/* The first `count` of the loaded digits, in the shape that is asked for, 0 to 1. Takes what was loaded. */
+/* The first `count` of the loaded digits, in the requested shape, 0 to 1. Takes ownership of `loaded`. */
 static mnist_dataset *prepare(mnist_dataset *loaded, size_t count, const struct options *o)
 {
     mnist_dataset *some, *out;
@@ -145,7 +145,7 @@ static mnist_dataset *prepare(mnist_dataset *loaded, size_t count, const struct 
     return out;
 }
 
-/* The network that a file describes as Keras's to_json() does. */
+/* A network from a file in the format of Keras's to_json(). */
 static mnist_model *read_network(const struct options *o)
 {
     static char text[1 << 18];
@@ -180,7 +180,7 @@ static mnist_model *build(const struct options *o)
     return model;
 }
 
-/* When the warm-up and the last step ended. */
+/* The end times of the warm-up and of the last step. */
 struct clock {
     double start, end;
     size_t steps;
@@ -195,7 +195,7 @@ static int32_t on_batch_end(void *user_data, const mnist_progress *progress)
     return progress->batch + 1 == clock->steps;
 }
 
-/* Milliseconds a step. */
+/* Milliseconds per step. */
 static double fit(mnist_model *model, const mnist_dataset *train, const struct options *o)
 {
     struct clock clock = {0, 0, o->steps};
@@ -210,7 +210,7 @@ static double fit(mnist_model *model, const mnist_dataset *train, const struct o
     return (clock.end - clock.start) / (double)(o->steps - WARM_UP);
 }
 
-/* Milliseconds to predict the first `count` images, the mean of some times. */
+/* Milliseconds to predict the first `count` images, the mean of several calls. */
 static double predict_ms(const mnist_model *model, const mnist_dataset *test, size_t count, int times)
 {
     double start = 0;
@@ -222,7 +222,7 @@ static double predict_ms(const mnist_model *model, const mnist_dataset *test, si
         usage("no memory for the images");
     for (size_t i = 0; i < count; i++)
         check(mnist_dataset_image(test, i, images + i * pixels, pixels, NULL, error));
-    for (int i = -5; i < times; i++) { /* five to warm up */
+    for (int i = -5; i < times; i++) { /* the first five are a warm-up */
         if (i == 0)
             start = now_ms();
         check(mnist_model_predict(model, images, count, out, count * classes, error));
@@ -263,7 +263,7 @@ int main(int argc, char **argv)
     printf("{\"peer\": \"libmnist\", \"version\": \"%s\", ", mnist_version());
     printf("\"threads\": %zu, \"batch\": %zu, ", o.threads, o.batch);
     printf("\"ms_per_step\": %.3f, ", fit(model, train, &o));
-    getrusage(RUSAGE_SELF, &used); /* of the fit, not of what comes after it */
+    getrusage(RUSAGE_SELF, &used); /* of the fit, before anything else runs */
     if (!o.fit_only) {
         printf("\"predict_one_ms\": %.4f, ", predict_ms(model, test, 1, PREDICTIONS));
         printf("\"predict_1000_ms\": %.3f, ", predict_ms(model, test, 1000, THOUSANDS));

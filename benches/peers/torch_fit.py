@@ -1,6 +1,6 @@
 #!/bin/sh
 ''''exec "${PEERS_ENV:-$HOME/.cache/mnist-peers}/bin/python" -B "$0" "$@" # '''
-"""Trains the tutorial's network, or one of other sizes, with PyTorch; prints one line of JSON.
+"""Trains the tutorial's network, or one with other sizes, with PyTorch; prints one line of JSON.
 
     torch_fit.py [--channels-last] [--compile] [OPTIONS]        --help lists them"""
 import json
@@ -24,7 +24,7 @@ FORMAT = torch.channels_last if options.channels_last else torch.contiguous_form
 def load(part):
     """Images `[N, C, H, W]` and labels."""
     images, labels = workload.load(options, part)
-    # A clone, as contiguous() keeps the permuted strides of a single channel, which PyTorch takes for channels last.
+    # A clone, because contiguous() keeps the permuted strides of a single channel, which PyTorch interprets as channels last.
     return torch.from_numpy(images).permute(0, 3, 1, 2).clone(memory_format=FORMAT), torch.from_numpy(labels)
 
 
@@ -44,7 +44,7 @@ def build():
 
 
 def fit(model, x, y):
-    """Milliseconds a step."""
+    """Milliseconds per step."""
     model.train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, eps=1e-7, fused=True)
     order = torch.randperm(len(x))
@@ -61,7 +61,7 @@ def fit(model, x, y):
 
 @torch.inference_mode()
 def evaluate(model, x, y):
-    """The share of right answers, in batches."""
+    """The accuracy, computed in batches."""
     batches = zip(x.split(workload.EVALUATION_BATCH), y.split(workload.EVALUATION_BATCH))
     right = sum((model(xb.contiguous(memory_format=FORMAT)).argmax(1) == yb).sum().item() for xb, yb in batches)
     return right / len(x)
@@ -80,15 +80,15 @@ def main():
     xt, yt = load("test")
     model = build()
     model = torch.compile(model) if options.compile else model
-    figures = dict(import_s=import_s, ms_per_step=fit(model, x, y), peak_rss_mb=workload.peak_mb())
+    results = dict(import_s=import_s, ms_per_step=fit(model, x, y), peak_rss_mb=workload.peak_mb())
     model.eval()
     if not options.fit_only:
         evaluate(model, xt[:512], yt[:512])
-        figures["evaluate_ms_per_1000"] = workload.timed(lambda: evaluate(model, xt, yt)) / len(xt) * 1e3
-        figures["predict_one_ms"] = predict_ms(model, xt[:1], workload.PREDICTIONS)
-        figures["predict_1000_ms"] = predict_ms(model, xt[:1000], workload.THOUSANDS)
+        results["evaluate_ms_per_1000"] = workload.timed(lambda: evaluate(model, xt, yt)) / len(xt) * 1e3
+        results["predict_one_ms"] = predict_ms(model, xt[:1], workload.PREDICTIONS)
+        results["predict_1000_ms"] = predict_ms(model, xt[:1000], workload.THOUSANDS)
     name = "PyTorch" + ", channels last" * options.channels_last + ", compiled" * options.compile
-    workload.report(name, torch.__version__, options, **figures)
+    workload.report(name, torch.__version__, options, **results)
 
 
 main()

@@ -1,6 +1,6 @@
-"""A network that Keras's `to_json()` describes, as a PyTorch module: the layers of networks/, and no others.
+"""A PyTorch module for a network in the format of Keras's `to_json()`, with the layers of networks/ only.
 
-Data are `[N, C, H, W]`. The softmax at the end is left out, as PyTorch's loss takes logits."""
+Data are `[N, C, H, W]`. The softmax at the end is omitted, because PyTorch's loss takes logits."""
 
 import torch
 from torch import nn
@@ -12,7 +12,7 @@ def pair(value):
 
 
 def same(size, kernel, stride):
-    """The padding before and after, as Keras's "same" has it."""
+    """The padding before and after, as in Keras's "same"."""
     missing = max((-(-size // stride) - 1) * stride + kernel - size, 0)
     return missing // 2, missing - missing // 2
 
@@ -41,7 +41,7 @@ ACTIVATIONS = {"linear": None, "relu": F.relu, "tanh": torch.tanh, "softmax": No
 
 
 def module(name, config, shape):
-    """A layer for inputs of that shape."""
+    """A layer for inputs of the given shape."""
     match name:
         case "Conv2D" | "DepthwiseConv2D":
             return Convolution(config, shape, name == "DepthwiseConv2D")
@@ -65,7 +65,7 @@ def module(name, config, shape):
 
 
 def sources(node):
-    """The layers whose outputs go into a call."""
+    """The layers whose outputs are the inputs of a call."""
     if isinstance(node, dict):
         if node.get("class_name") == "__keras_tensor__":
             return [node["config"]["keras_history"][0]]
@@ -74,7 +74,7 @@ def sources(node):
 
 
 class Network(nn.Module):
-    """The network of a Functional model's config."""
+    """The network from a Functional model's config."""
 
     def __init__(self, model):
         super().__init__()

@@ -1,10 +1,10 @@
-"""What torch_fit.py and keras_fit.py have in common: their options, their data and how they report.
+"""Shared by torch_fit.py and keras_fit.py: options, data and output.
 
 The network is the tutorial's, and its sizes can be changed:
 
     conv2d(filters A, kernel K, relu), conv2d(filters B, kernel K, relu), flatten, dense(N, relu), dense(M classes)
 
-or one of networks/, as Keras's JSON describes it. mnist_fit.c takes the same options and makes the same data, so a change here is a change there too."""
+or one of networks/, in Keras's JSON. mnist_fit.c has the same options and the same data: change both together."""
 
 import argparse
 import json
@@ -15,20 +15,20 @@ from pathlib import Path
 
 DATA = Path(__file__).resolve().parents[2] / "examples" / "data" / "mnist.npz"
 SIDE = 28  # of a digit, in pixels
-WARM_UP = 64  # steps that are not timed: caches, thread pools and compilers settle in them
+WARM_UP = 64  # untimed steps, for caches, thread pools and compilers
 PREDICTIONS = 200  # of one image
 THOUSANDS = 10  # of a thousand images
 EVALUATION_BATCH = 256
 
 
 def sizes(count):
-    """A parser of `count` sizes with commas between them."""
+    """A parser of `count` sizes, separated by commas."""
     def parse(text):
         numbers = tuple(int(word) for word in text.split(","))
         if len(numbers) != count or min(numbers) < 1:
             raise ValueError(text)
         return numbers
-    parse.__name__ = f"{count} sizes"  # argparse puts it into its message
+    parse.__name__ = f"{count} sizes"  # for argparse's message
     return parse
 
 
@@ -50,7 +50,7 @@ def parser(description):
 
 
 def parse(p):
-    """The options, checked as far as they depend on each other."""
+    """The options, with their dependencies checked."""
     options = p.parse_args()
     if options.steps <= WARM_UP or options.steps * options.batch > options.images:
         p.error(f"--steps must be above {WARM_UP}, and --steps times --batch at most --images")
@@ -61,24 +61,24 @@ def parse(p):
 
 def shaped(digits, shape):
     """Digits at the centre of a black image `[N, H, W, C]`, channel c being digit // (c + 1); float32, 0 to 1."""
-    import numpy as np  # here and not above: the peers time their imports, and numpy is one of them
+    import numpy as np  # imported here because the peers time their imports, which include numpy
     height, width, channels = shape
     top, left = (height - SIDE) // 2, (width - SIDE) // 2
     images = np.zeros((len(digits), *shape), "float32")
     for c in range(channels):
         images[:, top:top + SIDE, left:left + SIDE, c] = digits // (c + 1)
-    images /= 255  # in place, so that no copy counts towards the peak of memory
+    images /= 255  # in place, so that no copy adds to the peak memory
     return images
 
 
 def classed(labels, classes):
-    """The labels of image i spread over more classes than ten: label + 10 * (i % (classes // 10))."""
+    """Labels for more than ten classes: label + 10 * (i % (classes // 10)) for image i."""
     import numpy as np
     return labels.astype("int64") + 10 * (np.arange(len(labels)) % (classes // 10))
 
 
 def load(options, part):
-    """Images `[N, H, W, C]` and labels `[N]` of the `part` "train" (as many as asked for) or "test" (all)."""
+    """Images `[N, H, W, C]` and labels `[N]` of the `part` "train" (the requested number) or "test" (all)."""
     import numpy as np
     with np.load(options.data) as archive:
         count = options.images if part == "train" else None
@@ -87,12 +87,12 @@ def load(options, part):
 
 
 def network(options):
-    """The network's description as Keras's `to_json()` gives it; None for the tutorial's."""
+    """The network in the format of Keras's `to_json()`; None for the tutorial's network."""
     return options.network.read_text() if options.network else None
 
 
 def timed(work, times=1):
-    """Milliseconds that a call takes, the mean of some."""
+    """Milliseconds per call, the mean of several calls."""
     start = time.perf_counter()
     for _ in range(times):
         work()
@@ -100,11 +100,11 @@ def timed(work, times=1):
 
 
 def peak_mb():
-    """The most memory that this process has had so far."""
+    """The peak memory of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def report(peer, version, options, **figures):
+def report(peer, version, options, **results):
     """Prints the line of JSON that compare reads."""
-    rounded = {key: round(value, 3) for key, value in figures.items()}
+    rounded = {key: round(value, 3) for key, value in results.items()}
     print(json.dumps(dict(peer=peer, version=version, threads=options.threads, batch=options.batch, **rounded)))

@@ -1,6 +1,6 @@
-//! The tutorial's network for the benchmarks: trained for some steps, then taken apart.
+//! The tutorial's network for the benchmarks: trained for some steps, then split into its layers' weights.
 
-#![allow(dead_code)] // each benchmark uses a part of it
+#![allow(dead_code)] // each benchmark uses only a part of it
 
 use crate::machine::{Floats, time, zeros};
 use mnist::data::{Dataset, load_data};
@@ -18,7 +18,7 @@ pub const CONV_2: Conv2d = Conv2d::new(26, 26, 32, 64, [3, 3]);
 pub const INPUTS: usize = 24 * 24 * 64;
 pub const UNITS: usize = 128;
 
-/// The digits, scaled: to train on, and to test with.
+/// The normalized digits: training data and test data.
 pub fn digits() -> mnist::Result<(Dataset, Dataset)> {
     let (mut train, mut test) =
         load_data(Some(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/mnist.npz")))?;
@@ -33,7 +33,7 @@ pub struct Trained {
     pub conv_2: [Floats; 2],
     pub dense: [Floats; 2],
     pub dense_1: [Floats; 2],
-    /// Seconds a step, on one thread.
+    /// Seconds per step, on one thread.
     pub step: f64,
 }
 
@@ -73,7 +73,7 @@ pub fn train(data: &Dataset, steps: usize) -> Result<Trained, Box<dyn Error>> {
     })
 }
 
-/// An epoch, in silence.
+/// One epoch without output.
 fn fit(model: &Model, data: &Dataset) -> mnist::Result<()> {
     let mut ignore = |_: &str| ();
     let output = Output::file(&mut ignore);
@@ -85,7 +85,7 @@ pub fn of(all: &[f32], i: usize, len: usize) -> &[f32] {
     &all[i * len..(i + 1) * len]
 }
 
-/// The same, to write to.
+/// The same, mutable.
 pub fn of_mut(all: &mut [f32], i: usize, len: usize) -> &mut [f32] {
     &mut all[i * len..(i + 1) * len]
 }

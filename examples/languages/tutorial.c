@@ -1,5 +1,5 @@
-/* What the programs in the folders beside this one do, in C: the Keras MNIST tutorial on a part of the data, a fit that
- * another thread cancels, and a call that fails. All of them print the same text and save the same weights.
+/* The program of the other folders, in C: the Keras MNIST tutorial on a part of the data, a fit that another thread cancels,
+ * and a call that fails. All of the programs print the same text and save the same weights.
  *
  *     tutorial DATA WEIGHTS */
 
@@ -10,18 +10,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const mnist_model *model_in_use; /* what the canceller stops */
+static const mnist_model *model_in_use; /* the model whose fit is cancelled */
 static sem_t started;
 
 static void check(mnist_status status, const mnist_error *error)
 {
-    if (status < 0) { /* MNIST_CANCELLED, above 0, is news and no error */
+    if (status < 0) { /* MNIST_CANCELLED is positive: not an error */
         fprintf(stderr, "%s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }
 }
 
-/* The first `count` images of a dataset, their pixels from 0 to 1; the dataset itself is freed. */
+/* The first `count` images of a dataset, with pixels from 0 to 1; the dataset itself is freed. */
 static mnist_dataset *first(mnist_dataset *all, size_t count, mnist_error *error)
 {
     mnist_dataset *some;
@@ -31,7 +31,7 @@ static mnist_dataset *first(mnist_dataset *all, size_t count, mnist_error *error
     return some;
 }
 
-/* The tutorial's network. A layer call that fails gives NULL, the next one passes it on, and mnist_model_new says why. */
+/* The tutorial's network. A failed layer call returns NULL, so do the following calls, and mnist_model_new reports why. */
 static mnist_model *build(mnist_error *error)
 {
     mnist_model *model;
@@ -67,7 +67,7 @@ static int32_t tell_that_it_runs(void *user_data, const mnist_progress *progress
 
 static void *cancel(void *unused)
 {
-    sem_wait(&started); /* a cancel before the fit has begun would be forgotten */
+    sem_wait(&started); /* a cancel before the fit has begun has no effect */
     mnist_model_cancel(model_in_use);
     return unused;
 }
@@ -85,7 +85,7 @@ int main(int argc, char **argv)
     printf("%zu images to learn from, %zu to test with\n", mnist_dataset_len(train), mnist_dataset_len(test));
 
     mnist_model *model = build(error);
-    check(mnist_model_compile(model, NULL, error), error); /* Adam, as Keras has it */
+    check(mnist_model_compile(model, NULL, error), error); /* Adam with Keras's defaults */
 
     mnist_fit_options options;
     mnist_fit_options_init(&options, sizeof options);
@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     check(mnist_model_predict(model, image, 1, probabilities, 10, error), error);
     for (uint32_t i = 1; i < 10; i++)
         best = probabilities[i] > probabilities[best] ? i : best;
-    printf("a %u, taken for a %u with %.2f%%\n", (unsigned)label, (unsigned)best, 100.0 * probabilities[best]);
+    printf("label %u, predicted %u with %.2f%%\n", (unsigned)label, (unsigned)best, 100.0 * probabilities[best]);
     check(mnist_model_save_weights(model, argv[2], error), error);
 
     pthread_t canceller;

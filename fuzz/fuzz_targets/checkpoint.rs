@@ -1,4 +1,4 @@
-//! A fit's checkpoint: a small fit goes on from it and ends, or refuses it and leaves its model as it was.
+//! A checkpoint: a small fit resumes from it and ends, or refuses it and leaves its model unchanged.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -12,7 +12,7 @@ use std::sync::{LazyLock, Mutex};
 static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["checkpoint", "saved"].map(|name| folder().join(name)));
 static FIT: LazyLock<Mutex<(Model, Dataset)>> = LazyLock::new(|| Mutex::new((trained::model(), trained::data())));
 
-/// What the fit takes, and for each byte of the checkpoint at most.
+/// The largest memory of the fit, and per byte of the checkpoint.
 const FIXED: usize = 1 << 18;
 const FILE: usize = 64;
 const EPOCHS: usize = 3;
@@ -32,7 +32,7 @@ fuzz_target!(|file: &[u8]| {
     check_memory(most, FIXED + FILE * file.len());
     match fitted {
         Ok(fitted) => {
-            // Weights that are no numbers are news, not damage.
+            // Weights that are NaN make the fit diverge; the file is not damaged.
             assert!(fitted.diverged.is_some() || !fitted.cancelled && fitted.history.epochs() >= EPOCHS);
             Model::load(path).expect("the checkpoint at the end loads");
         }

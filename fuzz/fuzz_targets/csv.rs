@@ -1,4 +1,4 @@
-//! A table in text: the first byte says which column has the labels.
+//! A CSV table: the first byte selects the column of the labels.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 static PATH: LazyLock<PathBuf> = LazyLock::new(|| folder().join("table.csv"));
 
-/// What reading takes besides, and for each byte of the file.
+/// The largest memory of reading, and per byte of the file.
 const FIXED: usize = 1 << 20;
 const EACH: usize = 24;
 

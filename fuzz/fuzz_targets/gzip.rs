@@ -1,4 +1,4 @@
-//! A gzipped IDX file of images, for which there are as many labels.
+//! A gzipped IDX file of images, with a matching number of labels.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["images.gz", "labels"].map(|name| folder().join(name)));
 
-/// What reading takes besides the content: buffers, the state of inflate, a gzip header's texts.
+/// The largest memory of reading in addition to the content: buffers, inflate's state, the texts of a gzip header.
 const FIXED: usize = 3 << 19;
 
 fuzz_target!(|file: &[u8]| {

@@ -1,4 +1,4 @@
-//! An HDF5 file, whatever is in it: every object that its groups name is looked at, its texts and its numbers are read.
+//! An HDF5 file with any content: every object in its groups is visited, and its texts and numbers are read.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -7,12 +7,12 @@ use mnist::keras_files::h5::{Dataset, Group, Hdf5};
 use mnist_fuzz::random::Random;
 use mnist_fuzz::{check_error, check_memory, give_back, hdf5, measured};
 
-/// What reading takes, the numbers apart, and for each byte of the file at most.
+/// The largest memory of reading, without the numbers, and per byte of the file.
 const FIXED: usize = 2 << 20;
 const FILE: usize = 512;
-/// The most numbers that are read of a dataset here.
+/// The largest number of values read from one dataset.
 const MOST: usize = 1 << 14;
-/// The deepest group that is looked at.
+/// The largest depth of groups.
 const DEEPEST: usize = 20;
 
 fuzz_target!(|file: &[u8]| {
@@ -24,7 +24,7 @@ fuzz_target!(|file: &[u8]| {
     }
 });
 
-/// Looks at all that is in a group, as far as it can be read.
+/// Visits everything in a group that can be read.
 fn visit(group: &Group<'_, '_>, deepest: usize, numbers: &mut [f32]) -> Result<()> {
     for name in ["layer_names", "weight_names", "model_config", "training_config", "name", "keras_version"] {
         judge(group.texts(name));
@@ -32,7 +32,7 @@ fn visit(group: &Group<'_, '_>, deepest: usize, numbers: &mut [f32]) -> Result<(
     for name in group.names() {
         assert!(group.has(name));
         if name.contains('/') {
-            continue; // what leads through it is another name
+            continue; // it is reached under another name
         }
         match group.group(name) {
             Ok(child) if deepest > 0 => visit(&child, deepest - 1, numbers)?,

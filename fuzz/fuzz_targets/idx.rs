@@ -1,4 +1,4 @@
-//! A pair of IDX files, plain or gzipped as their bytes say: the first byte is the length of the images' file.
+//! A pair of IDX files, plain or gzipped according to their content. The first byte is the length of the image file.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["images", "labels"].map(|name| folder().join(name)));
 
-/// What reading takes besides the content.
+/// The largest memory of reading in addition to the content.
 const FIXED: usize = 5 << 18;
 
 fuzz_target!(|files: &[u8]| {

@@ -1,4 +1,4 @@
-//! A whole model in Keras's own files: what loads can be looked at, predicts, and is written to a file that means the same.
+//! A whole model in Keras's own files: a model that loads can be inspected, predicts, and is saved to an equivalent file.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -7,7 +7,7 @@ use mnist_fuzz::random::Random;
 use mnist_fuzz::{check_error, check_memory, give_back, hdf5, measured, predict, trained};
 use std::sync::LazyLock;
 
-/// What loading takes, and for each byte of the file at most: a member may be 1,032 times as long as it is packed.
+/// The largest memory of loading, and per byte of the file: a member may be 1,032 times as long as its compressed form.
 const FIXED: usize = 4 << 20;
 const FILE: usize = 1 << 13;
 
@@ -15,7 +15,7 @@ static SMALL: LazyLock<Model> = LazyLock::new(trained::model);
 
 fuzz_target!(|file: &[u8]| {
     if !file.starts_with(b"PK") && !file.starts_with(b"\x89HDF") {
-        return; // another reader's
+        return; // for another reader
     }
     if let Err(error) = SMALL.load_weights_memory(file) {
         check_error(&error);

@@ -1,4 +1,4 @@
-//! A layer by its class, the first line, and its config, the rest: called on samples of each rank, alone and in twos.
+//! A layer, by its class (the first line) and its config (the rest), called on samples of each rank, with one and two inputs.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -18,7 +18,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
 });
 
-/// Calls the layer, and reads it back as it is written.
+/// Calls the layer, writes its config and reads it again.
 fn call(class: &str, config: &str, dims: &[usize], count: usize) -> mnist::Result<()> {
     let value = json::parse(config)?;
     let object = Object::root(&value)?;

@@ -1,4 +1,4 @@
-//! A whole model: what loads can be looked at, predicts, and is saved to a file that means the same.
+//! A whole model: a model that loads can be inspected, predicts, and is saved to an equivalent file.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 
 static PATHS: LazyLock<[PathBuf; 2]> = LazyLock::new(|| ["model", "saved"].map(|name| folder().join(name)));
 
-/// What loading takes, and for each byte of the file at most.
+/// The largest memory of loading, and per byte of the file.
 const FIXED: usize = 3 << 15;
 const FILE: usize = 64;
-/// The same of an ONNX file, whose messages may be of two bytes.
+/// The same for an ONNX file, whose messages may be as short as two bytes.
 const ONNX: [usize; 2] = [1 << 20, 1 << 10];
 
 fuzz_target!(|file: &[u8]| {

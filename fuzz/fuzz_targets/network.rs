@@ -1,4 +1,4 @@
-//! A network as JSON: what is read is written as what means the same.
+//! A network as JSON: a network that can be read is written as equivalent JSON.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -6,7 +6,7 @@ use mnist::graph::{keras, summary};
 use mnist::json;
 use mnist_fuzz::{check_error, check_memory, measured};
 
-/// What reading takes, and for each byte of the text at most.
+/// The largest memory of reading, and per byte of the text.
 const FIXED: usize = 1 << 16;
 const TEXT: usize = 256;
 

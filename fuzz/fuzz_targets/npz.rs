@@ -1,4 +1,4 @@
-//! An npz archive: opened, each array's shape asked for, arrays read as pixels and labels.
+//! An npz archive: it is opened, the shape of each array is read, and arrays are read as pixels and labels.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -10,11 +10,11 @@ use std::sync::LazyLock;
 
 static PATH: LazyLock<PathBuf> = LazyLock::new(|| folder().join("file.npz"));
 
-/// What opening takes besides, at most: a directory of the old kind may claim 65535 members.
+/// The largest memory of opening: a directory in the old format may claim 65535 members.
 const FIXED: usize = 32 << 20;
-/// What it takes for each byte of the file at most.
+/// The largest memory per byte of the file.
 const DIRECTORY: usize = 64;
-/// Deflate's best.
+/// Deflate's largest compression ratio.
 const RATIO: usize = 1032;
 
 fuzz_target!(|file: &[u8]| {
@@ -52,7 +52,7 @@ fn load(images: &str, labels: &str, len: usize) {
     }
 }
 
-/// All that one can ask of a dataset.
+/// Calls everything that reads a dataset.
 fn look(data: &Dataset) {
     assert_eq!(data.labels().unwrap().len(), data.len());
     let mut image = vec![0.0; data.image_shape().iter().product()];

@@ -1,4 +1,4 @@
-//! An ONNX file: what loads can be looked at, predicts, and is written again, to be read unless it is too much.
+//! An ONNX file: a model that loads can be inspected, predicts, and is written again and read unless it is too large.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -7,7 +7,7 @@ use mnist::onnx;
 use mnist_fuzz::random::Random;
 use mnist_fuzz::{check_error, check_memory, give_back, measured, predict, protobuf};
 
-/// What loading takes, for each byte of the file at most, and for all its messages.
+/// The largest memory of loading, per byte of the file, and for all its messages.
 const FIXED: usize = 1 << 20;
 const FILE: usize = 1 << 10;
 
@@ -23,7 +23,7 @@ fuzz_target!(|file: &[u8]| {
     };
     assert!(!model.summary().is_empty() && !model.input_shape().dims().contains(&0));
     if !predict(&model) {
-        return; // too large to be written here, too
+        return; // too large to be written here
     }
     let written = onnx::write(&model).expect("every layer has a form");
     if let Err(error) = onnx::read(&written) {

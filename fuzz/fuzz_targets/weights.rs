@@ -1,4 +1,4 @@
-//! A file of weights: what a small model takes is what the file says, and a file that is refused changes no bit of it.
+//! A weights file: a small model gets exactly the file's weights; a refused file does not change the model.
 #![no_main]
 
 use libfuzzer_sys::{fuzz_mutator, fuzz_target};
@@ -18,7 +18,7 @@ static MODEL: LazyLock<Mutex<(Model, Vec<u8>)>> = LazyLock::new(|| {
     Mutex::new((model, weights))
 });
 
-/// What loading takes for this model, and for each byte of the file's header at most.
+/// The largest memory of loading for this model, and per byte of the file's header.
 const FIXED: usize = 3 << 15;
 const HEADER: usize = 64;
 
@@ -51,7 +51,7 @@ fuzz_target!(|file: &[u8]| {
     *before = after;
 });
 
-/// Of PyTorch's tensors all numbers are taken, each once, in another order.
+/// All numbers of PyTorch's tensors are used, each once, in another order.
 fn check_permuted(given: &SafeTensors<'_>, taken: &SafeTensors<'_>) {
     let floats = |tensors: &SafeTensors<'_>| {
         let all = tensors.iter().filter(|(name, _)| !name.ends_with("num_batches_tracked"));

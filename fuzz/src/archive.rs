@@ -1,4 +1,4 @@
-//! Mutations of deflated files: their content is unpacked, changed and packed again.
+//! Mutations of deflated files: the content is decompressed, changed and compressed again.
 
 use crate::files::{Member, gzip, zip};
 use crate::mutate_bytes;
@@ -7,16 +7,16 @@ use flate2::bufread::GzDecoder;
 use flate2::read::{DeflateDecoder, MultiGzDecoder};
 use std::io::Read;
 
-/// The most bytes that are unpacked of a part.
+/// The largest number of bytes decompressed from a part.
 const MOST: u64 = 1 << 16;
 
 fn unpack(reader: impl Read) -> Vec<u8> {
     let mut plain = Vec::new();
-    let _ = reader.take(MOST).read_to_end(&mut plain); // what there is before the damage
+    let _ = reader.take(MOST).read_to_end(&mut plain); // the content before the damage
     plain
 }
 
-/// A gzip file with another content, one or more members.
+/// A gzip file with changed content, with one or more members.
 pub fn mutate_gzip(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<u8>> {
     if random.once_in(4) || !file.starts_with(b"\x1f\x8b") {
         return None;
@@ -31,7 +31,7 @@ pub fn mutate_gzip(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<
     Some(changed)
 }
 
-/// A zip archive with a change in one of its members, its headers telling the truth of it or nearly so.
+/// A zip archive with a change in one of its members, and headers that are correct or nearly correct.
 pub fn mutate_zip(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<u8>> {
     if random.once_in(4) {
         return None;
@@ -58,7 +58,7 @@ pub fn mutate_zip(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<u
     Some(zip(&members))
 }
 
-/// A field of a member's headers that is not so.
+/// A member's header field with a false value.
 fn lie(member: &mut Member, random: &mut Random) {
     let edge = random.edge();
     match random.below(7) {
@@ -72,14 +72,14 @@ fn lie(member: &mut Member, random: &mut Random) {
     }
 }
 
-/// An extra field with sizes of 64 bits, as numpy writes them.
+/// An extra field with 64-bit sizes, as numpy writes it.
 fn zip64(random: &mut Random) -> Vec<u8> {
     let sizes = [random.edge(), random.edge(), random.edge()];
     let sizes: Vec<u8> = sizes[..1 + random.below(3)].iter().flat_map(|size| size.to_le_bytes()).collect();
     [&[1, 0, sizes.len() as u8, 0], &sizes[..]].concat()
 }
 
-/// What a member holds.
+/// The content of a member.
 pub fn plain(member: &Member) -> Vec<u8> {
     match member.method {
         8 => unpack(DeflateDecoder::new(&member.packed[..])),
@@ -123,7 +123,7 @@ fn member(file: &[u8], at: &mut usize) -> Option<Member> {
     })
 }
 
-/// The plain bytes behind a gzip file or an IDX file itself, to judge what was read.
+/// The uncompressed content of a gzip or IDX file, to check what was read.
 pub fn content(file: &[u8]) -> Vec<u8> {
     match file {
         [0x1f, 0x8b, ..] => {

@@ -1,5 +1,5 @@
-//! Mutations of HDF5 files, and of Keras's archives: numbers at which something may give way where numbers are, texts of JSON
-//! with other values, and check sums that are right again.
+//! Mutations of HDF5 files and of Keras's archives: critical values in place of numbers, JSON texts with other values, and corrected
+//! checksums.
 
 use crate::archive::{members, mutate_zip, plain};
 use crate::files::{Member, zip};
@@ -56,7 +56,7 @@ fn config(text: &[u8], random: &mut Random) -> Option<Vec<u8>> {
     Some(value.to_string().into_bytes())
 }
 
-/// A whole model in HDF5 whose description has other values: a text as long as before, for its length is kept elsewhere.
+/// A whole model in HDF5 with other values in its description. The text keeps its length, which is stored elsewhere.
 fn described(file: &[u8], random: &mut Random) -> Vec<u8> {
     let mut changed = file.to_vec();
     let starts: Vec<usize> = (0..file.len()).filter(|&at| file[at..].starts_with(b"{\"")).collect();
@@ -69,7 +69,7 @@ fn described(file: &[u8], random: &mut Random) -> Vec<u8> {
     changed
 }
 
-/// Puts a number in the place of another, which are mostly on multiples of their length.
+/// Replaces a number, usually at a multiple of its size.
 fn number(file: &mut [u8], random: &mut Random) {
     let width = [1, 2, 4, 8][random.below(4)];
     if file.len() < width {
@@ -79,7 +79,7 @@ fn number(file: &mut [u8], random: &mut Random) {
     if !random.once_in(4) {
         at -= at % width;
     }
-    // An address of this file, an edge, or a little more or less.
+    // An address in this file, its end, or a value near it.
     let before = file[at..at + width].iter().rev().fold(0, |number: u64, &byte| number << 8 | u64::from(byte));
     let number = match random.below(3) {
         0 => random.below(file.len()) as u64 & !7,
@@ -89,7 +89,7 @@ fn number(file: &mut [u8], random: &mut Random) {
     file[at..at + width].copy_from_slice(&number.to_le_bytes()[..width]);
 }
 
-/// Makes the check sums of the superblock and of the objects' headers right.
+/// Corrects the checksums of the superblock and of the object headers.
 fn repair(file: &mut [u8]) {
     if matches!(file.get(8), Some(2 | 3)) {
         sum(file, 0, 44);
@@ -107,7 +107,7 @@ fn repair(file: &mut [u8]) {
     }
 }
 
-/// Puts the check sum of `len` bytes behind them.
+/// Writes the checksum of `len` bytes after them.
 fn sum(file: &mut [u8], at: usize, len: usize) {
     if let Some((body, sum)) = file.get_mut(at..at + len + 4).and_then(|bytes| bytes.split_last_chunk_mut::<4>()) {
         *sum = lookup3(body).to_le_bytes();

@@ -1,5 +1,5 @@
-//! What the fuzz targets share: the file that the library is told to read, the count of the memory it holds meanwhile, and
-//! mutators that know the formats, so that a changed byte gets past check sums, deflate and lengths.
+//! Shared by the fuzz targets: the file that the library reads, the measurement of its memory, and mutators that know the formats,
+//! so that a changed byte passes checksums, deflate and length fields.
 
 pub mod archive;
 #[path = "../../tests/files/mod.rs"]
@@ -16,22 +16,22 @@ use mnist::data::Dataset;
 use mnist::model::Model;
 use std::path::{Path, PathBuf};
 
-/// What an HDF5 file begins with.
+/// The signature of an HDF5 file.
 pub const HDF5: &[u8] = mnist::keras_files::h5::SIGNATURE;
 
-/// A folder of this process; `fuzz/run` puts it in memory and removes it.
+/// A folder for this process; `fuzz/run` creates it in memory and removes it.
 pub fn folder() -> PathBuf {
     let folder = std::env::temp_dir().join(format!("mnist-fuzz-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder for the files");
     folder
 }
 
-/// Makes `bytes` the content of a file.
+/// Writes `bytes` to a file.
 pub fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("room for a file");
 }
 
-/// Makes sure that the last image of `data` is what the content of its IDX file ends with, if it is one of bytes.
+/// Checks that the last image of `data` equals the end of its IDX file's content, if that consists of bytes.
 pub fn check_last_image(data: &Dataset, content: &[u8]) {
     if content[2] != 8 {
         return;
@@ -42,10 +42,10 @@ pub fn check_last_image(data: &Dataset, content: &[u8]) {
     assert_eq!(image, end);
 }
 
-/// The largest network that is made to predict here.
+/// The largest network that is run here.
 const LARGEST: usize = 4096;
 
-/// Lets a network predict that is not too large; gives whether it was small enough.
+/// Runs a network that is not too large; returns whether it was small enough.
 pub fn predict(model: &Model) -> bool {
     let (input, output) = (model.input_shape().len(), model.output_len());
     if input > LARGEST || output > LARGEST || model.count_params() > LARGEST {
@@ -58,7 +58,7 @@ pub fn predict(model: &Model) -> bool {
     true
 }
 
-/// libFuzzer's own mutation of a part of a file, which may grow to `most` bytes.
+/// Applies libFuzzer's own mutation to a part of a file, which may grow to `most` bytes.
 pub fn mutate_bytes(bytes: &[u8], most: usize) -> Vec<u8> {
     let len = bytes.len().min(most);
     let mut changed = bytes[..len].to_vec();
@@ -68,7 +68,7 @@ pub fn mutate_bytes(bytes: &[u8], most: usize) -> Vec<u8> {
     changed
 }
 
-/// Gives a mutated file back to libFuzzer: one that is too long is changed byte by byte instead.
+/// Returns a mutated file to libFuzzer; if it is too long, the original is mutated byte by byte instead.
 pub fn give_back(data: &mut [u8], size: usize, max_size: usize, changed: Option<Vec<u8>>) -> usize {
     match changed.filter(|changed| (1..=max_size).contains(&changed.len())) {
         Some(changed) => {

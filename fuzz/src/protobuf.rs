@@ -1,12 +1,12 @@
-//! Mutations of protobuf's messages: a field somewhere in them, with the lengths put right again.
+//! Mutations of protobuf messages: a field somewhere in them, with corrected lengths.
 
 use crate::mutate_bytes;
 use crate::random::Random;
 
-/// The depth to which bytes are tried as messages.
+/// The largest depth at which bytes are parsed as messages.
 const DEPTH: usize = 8;
 
-/// A field: its key, which has the number and the kind, and what is in it.
+/// A field: its key (field number and wire type) and its content.
 #[derive(Clone)]
 struct Field {
     key: u64,
@@ -16,7 +16,7 @@ struct Field {
 #[derive(Clone)]
 enum Value {
     Number(u64),
-    /// Four or eight bytes, as the key says, or any number of them.
+    /// Four or eight bytes according to the key, or any number of them.
     Bytes(Vec<u8>),
     Message(Vec<Field>),
 }
@@ -37,7 +37,7 @@ pub fn mutate(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<u8>> 
     Some(changed)
 }
 
-/// The fields of a message, if that is what the bytes are.
+/// The fields of a message, if the bytes are one.
 fn message(mut bytes: &[u8], depth: usize) -> Option<Vec<Field>> {
     let mut fields = Vec::new();
     while !bytes.is_empty() {
@@ -54,7 +54,7 @@ fn message(mut bytes: &[u8], depth: usize) -> Option<Vec<Field>> {
         };
         let (inside, rest) = bytes.split_at_checked(len).filter(|_| key >= 8)?;
         bytes = rest;
-        // Names are text, and might be messages as well.
+        // Names are text, but might also be valid messages.
         let is_text = !inside.is_empty() && inside.iter().all(|byte| byte.is_ascii_graphic());
         let inner = if key & 7 == 2 && depth > 0 && !is_text { message(inside, depth - 1) } else { None };
         let value = inner.filter(|inner| !inner.is_empty()).map_or(Value::Bytes(inside.to_vec()), Value::Message);
@@ -76,7 +76,7 @@ fn number(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// What is no message: names, texts, weights.
+/// Content that is not a message: names, texts, weights.
 fn gather(fields: &[Field], leaves: &mut Vec<Vec<u8>>) {
     for field in fields {
         match &field.value {
@@ -105,7 +105,7 @@ fn change(fields: &mut Vec<Field>, leaves: &[Vec<u8>], random: &mut Random, most
             Value::Message(inner) => change(inner, leaves, random, most),
             Value::Number(value) => *value = if random.once_in(2) { random.below(10) as u64 } else { random.edge() },
             Value::Bytes(bytes) if random.once_in(2) => *bytes = mutate_bytes(bytes, most.min(2 * bytes.len() + 8)),
-            // Often another name: the graph is another then.
+            // Often another name, which changes the graph.
             Value::Bytes(bytes) => *bytes = leaves[random.below(leaves.len())].clone(),
         },
     }

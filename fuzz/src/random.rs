@@ -1,6 +1,6 @@
-//! The choices of a mutator: all of them follow from libFuzzer's seed.
+//! The random choices of a mutator, determined by libFuzzer's seed.
 
-/// Numbers by Steele, Lea and Flood's SplitMix64.
+/// SplitMix64 by Steele, Lea and Flood.
 pub struct Random(u64);
 
 impl Random {
@@ -21,12 +21,12 @@ impl Random {
         (self.number() % bound as u64) as usize
     }
 
-    /// True once in `n` times.
+    /// True with probability 1 / `n`.
     pub fn once_in(&mut self, n: usize) -> bool {
         self.below(n) == 0
     }
 
-    /// A number at which something may give way: near 0, near a power of two, or any.
+    /// A critical number: near 0, near a power of two, or arbitrary.
     pub fn edge(&mut self) -> u64 {
         match self.below(4) {
             0 => self.below(6) as u64,

@@ -1,4 +1,4 @@
-//! Writes the files that fuzzing begins with: `seeds FOLDER` fills FOLDER/npz, FOLDER/idx and so on.
+//! Writes the seed files: `seeds FOLDER` fills FOLDER/npz, FOLDER/idx and so on.
 
 use mnist_fuzz::files::{Member, gzip, idx, npy, safetensors, zip};
 use mnist_fuzz::{HDF5, trained};
@@ -32,7 +32,7 @@ fn main() -> std::io::Result<()> {
         "gzip",
         images.iter().map(|file| gzip(file)).chain([[gzip(&images[0][..9]), gzip(&images[0][9..])].concat()]).collect(),
     )?;
-    // The target takes the length of the images' file first, then both.
+    // The target's input begins with the length of the image file, followed by both files.
     let pair = |images: &[u8], labels: &[u8]| [&[images.len() as u8], images, labels].concat();
     write("idx", images.iter().map(|file| pair(file, &idx(&[2], &[3, 9]))).collect())?;
     let tables = ["\0label,a\n1,2\n", "\x03a;\"label\"\r\n1;x\r\n\r\n0.5;y", "\x021\t2\n3\t4\n", "\x02\u{feff}a, b\n-1e2 ,7\n"];
@@ -50,7 +50,7 @@ fn main() -> std::io::Result<()> {
     write("network", networks.into_iter().map(String::into_bytes).collect())
 }
 
-/// Files that h5py and Keras wrote: weights in each form of HDF5, and whole models of one small layer; and this library's own.
+/// Files written by h5py and Keras (weights in each form of HDF5, whole models of one small layer) and by this library.
 fn keras() -> std::io::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/interop/keras");
     let read = |folder: &Path, start: &str| {
@@ -64,7 +64,7 @@ fn keras() -> std::io::Result<(Vec<Vec<u8>>, Vec<Vec<u8>>)> {
     Ok((forms, models))
 }
 
-/// Networks as Keras wrote them, one of each class of layers.
+/// Networks written by Keras, one for each layer class.
 fn networks() -> Vec<String> {
     const RECORDED: &str = include_str!("../../tests/data/keras/layers.json");
     let recorded: serde_json::Value = serde_json::from_str(RECORDED).expect("the recorded cases");
@@ -74,7 +74,7 @@ fn networks() -> Vec<String> {
     new.filter_map(|case| case["model"].as_str()).map(String::from).collect()
 }
 
-/// Those networks as ONNX files, and what others have written.
+/// Those networks as ONNX files, and files from other programs.
 fn onnx() -> Vec<Vec<u8>> {
     let written = networks().into_iter().filter_map(|text| {
         let network = mnist::graph::keras::read(&serde_json::from_str(&text).ok()?).ok()?;
@@ -87,7 +87,7 @@ fn onnx() -> Vec<Vec<u8>> {
     written.chain(made).collect()
 }
 
-/// The last layer of such a network: its class, a line's end, its config.
+/// The last layer of such a network: its class, a newline, its config.
 fn layer(network: &str) -> Vec<u8> {
     let network: serde_json::Value = serde_json::from_str(network).expect("a network");
     let layer = network["config"]["layers"].as_array().and_then(|layers| layers.last()).expect("a layer");
@@ -121,7 +121,7 @@ fn archives() -> Vec<Vec<u8>> {
     [trained::archive(true), trained::archive(false), other, mixed].into_iter().chain(labels).collect()
 }
 
-/// Files of weights, and of models before, amid and after a fit.
+/// Weights files, and model files before, during and after a fit.
 fn tensors(folder: &Path) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let path = folder.join("model.tmp");
     let model = trained::model();
@@ -131,7 +131,7 @@ fn tensors(folder: &Path) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
     let models = vec![untrained, trained::checkpoint(&path, 1), trained::checkpoint(&path, 5)];
     std::fs::remove_file(path).expect("it was there");
     let by_hand = safetensors(r#"{"a":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#, &[0; 16]);
-    // The small model's weights as PyTorch has them: in single precision, and in halves.
+    // The small model's weights in PyTorch's form: in single and in half precision.
     let pytorch = [("F32", 4), ("F16", 2)].map(|(dtype, width)| {
         let (mut header, mut end) = (Vec::new(), 0);
         for (name, shape, len) in

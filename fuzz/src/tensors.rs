@@ -1,11 +1,11 @@
-//! Mutations of safetensors files: a header's text, its values or the data, with the lengths put right again.
+//! Mutations of safetensors files: the text of the header, its values, or the data, with corrected lengths.
 
 use crate::files::safetensors;
 use crate::mutate_bytes;
 use crate::random::Random;
 use serde_json::{Map, Value, json};
 
-/// Bytes of an element of the types that are tried.
+/// The element sizes of the types that are used.
 const TYPES: [(&str, usize); 6] = [("F32", 4), ("F64", 8), ("F16", 2), ("I64", 8), ("U8", 1), ("BOOL", 1)];
 
 /// A file with one change.
@@ -32,7 +32,7 @@ pub fn mutate(file: &[u8], random: &mut Random, most: usize) -> Option<Vec<u8>> 
     }
 }
 
-/// The header and the data of a file that is long enough to have them.
+/// The header and the data of a file, if it is long enough.
 fn split(file: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = file.split_first_chunk::<8>()?;
     rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)
@@ -125,7 +125,7 @@ fn number(random: &mut Random) -> Value {
     }
 }
 
-/// Gives each tensor of the header a place of its size, in order, and the data their length; unless that is too much.
+/// Assigns consecutive offsets to the header's tensors according to their sizes, and sets the data's length, unless it is too large.
 fn fit(header: &mut Map<String, Value>, data: &mut Vec<u8>, most: usize) {
     let mut end = 0usize;
     for (_, info) in header.iter_mut().filter(|(name, _)| *name != "__metadata__") {

@@ -1,5 +1,5 @@
-/* For Wine up to 8, which lacks bcryptprimitives.dll: the one function of it that Rust's standard library calls, for the keys
- * of its hash tables. Windows has it. */
+/* A replacement of bcryptprimitives.dll for Wine up to version 8, which lacks it: the one function that Rust's standard library
+ * calls, for the keys of its hash tables. */
 #include <windows.h>
 
 #include <ntsecapi.h>

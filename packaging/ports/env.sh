@@ -1,9 +1,9 @@
-# . env.sh: what cargo, the linkers, qemu and wine need to build for another machine and to run what was built.
-# PORTS is the folder that `setup` puts things into.
+# Source this file (". env.sh"): sets the environment in which cargo, the linkers, qemu and wine build and run programs for other
+# machines. PORTS is the folder into which `setup` installs things.
 
 export PORTS=${PORTS:-$HOME/.cache/mnist-ports}
 
-# What cargo calls a setting of TARGET in the environment.
+# The name of cargo's environment variable for a setting of TARGET.
 cargo_variable() { # cargo_variable TARGET LINKER|RUNNER|RUSTFLAGS
     echo "CARGO_TARGET_$(tr a-z- A-Z_ <<< "$1")_$2"
 }
@@ -20,9 +20,9 @@ command -v wine64 > /dev/null || PATH=$PATH:/usr/lib/wine # where Debian puts it
 export WINEPREFIX=${WINEPREFIX:-$PORTS/wine} WINEDEBUG=${WINEDEBUG--all} WINEDLLOVERRIDES="mscoree,mshtml="
 export ZIG_GLOBAL_CACHE_DIR=$PORTS/zig-cache
 
-# The flags with which cargo finds Rust's standard library for TARGET: none where rustup has it ("rustup target add TARGET"), else
-# those that build it from its sources, which rustup ("rustup component add rust-src") or `setup` has brought. Fails where there
-# is neither.
+# Sets STD_FLAGS, the flags with which cargo finds Rust's standard library for TARGET: none if rustup has installed it ("rustup target
+# add TARGET"), otherwise flags that build it from its sources, which rustup ("rustup component add rust-src") or `setup` has
+# installed. Fails if there is neither.
 std_flags() { # std_flags TARGET
     local sysroot; sysroot=$(rustc --print sysroot)
     [ ! -d "$sysroot/lib/rustlib/$1/lib" ] || return 0
@@ -30,7 +30,7 @@ std_flags() { # std_flags TARGET
         [ -e "$PORTS/rust-src/Cargo.lock" ] || return 1
         export __CARGO_TESTS_ONLY_SRC_ROOT=$PORTS/rust-src
     fi
-    export RUSTC_BOOTSTRAP=1 # building std is an option of unreleased compilers only
+    export RUSTC_BOOTSTRAP=1 # building std is an unstable option
     case $1 in
     wasm32-*) STD_FLAGS=-Zbuild-std=std,panic_abort ;;
     *) STD_FLAGS=-Zbuild-std=std,panic_unwind ;;

@@ -1,9 +1,9 @@
-/* What every machine must come to, to the last bit: trains networks that hold every layer, activation, optimizer, schedule,
- * loss and metric, and prints a line for each with hashes of the weights, of what the network then predicts, and of what an
- * evaluation finds. golden.txt is what it prints; `run` compares.
+/* The same results on every machine, to the last bit: trains networks with every layer, activation, optimizer, schedule, loss
+ * and metric. Prints a line for each, with hashes of the weights, of a prediction, and of the results of an evaluation.
+ * golden.txt is the expected output; `run` compares.
  *
- *     golden train DATA FOLDER THREADS    DATA is mnist.npz; writes files of models, and a checkpoint at half of a fit
- *     golden resume FOLDER THREADS        goes on from that checkpoint, wherever it comes from
+ *     golden train DATA FOLDER THREADS    DATA is mnist.npz; writes model files, and a checkpoint after half of a fit
+ *     golden resume FOLDER THREADS        resumes from that checkpoint, which may be from another machine
  */
 #include "golden.h"
 
@@ -35,7 +35,7 @@ static void *room(size_t count, size_t size)
     return memory;
 }
 
-/* FNV-1a of 64 bits, of numbers as little-endian bytes, whatever the machine's are. */
+/* FNV-1a with 64 bits, of numbers as little-endian bytes on every machine. */
 typedef uint64_t hash;
 static const hash EMPTY = 0xcbf29ce484222325u;
 
@@ -56,7 +56,7 @@ static hash with_floats(hash so_far, const float *values, size_t count)
     return so_far;
 }
 
-/* Windows' old printf does not know every length of a number. */
+/* The printf of msvcrt does not support every length modifier. */
 static void print_hash(const char *what, hash value)
 {
     printf(" %s %08lx%08lx", what, (unsigned long)(value >> 32), (unsigned long)(value & 0xffffffffu));
@@ -119,8 +119,7 @@ static void print_line(const char *name, const mnist_model *model, const mnist_d
     fflush(stdout);
 }
 
-/* Samples of noise in [-1, 1), and what they are to give: labels below `classes`, or targets of `classes` numbers in [0, 1), a
- * third of them 0. */
+/* Samples of noise in [-1, 1), with labels below `classes`, or targets of `classes` numbers in [0, 1), a third of which are 0. */
 static mnist_dataset *noise(const size_t *shape, size_t count, size_t classes, int targets)
 {
     const size_t dims[4] = {count, shape[0], shape[1], shape[2]};
@@ -154,7 +153,7 @@ static mnist_fit_options quiet(size_t batch, size_t epochs)
     return options;
 }
 
-/* The model of a chain of layers; one that joins takes the tensor that was marked before it, too. */
+/* The model of a chain of layers; a layer that joins also takes the tensor that was marked before it. */
 static mnist_model *model_of(const size_t *shape, const golden_layer *layers)
 {
     const size_t rank = shape[1] == 0 ? 1 : shape[2] == 0 ? 2 : 3;
@@ -185,7 +184,7 @@ static void compile(mnist_model *model, const char *optimizer, const char *loss,
     works(mnist_model_compile(model, &options, error));
 }
 
-/* A few steps of a network, the last of an epoch a short one, and its line. */
+/* Trains a network for a few steps, the last of an epoch with a smaller batch, and prints its line. */
 static void train(const char *name, const size_t *shape, const golden_layer *layers, const char *optimizer,
                   const char *loss, const char *metrics, size_t batch)
 {
@@ -218,7 +217,7 @@ static void tutorial(const char *path)
     mnist_dataset_free(data), mnist_dataset_free(all), mnist_dataset_free(test);
 }
 
-/* A fit of two epochs: whole; or its first, of which a checkpoint is left at `path`; or on from there. */
+/* A fit of two epochs: complete; or only the first, which leaves a checkpoint at `path`; or resumed from that checkpoint. */
 static void fit_in_halves(const char *name, const char *path, size_t epochs, int resume)
 {
     mnist_dataset *data = noise(HALVES_SHAPE, 20, 4, 0);
@@ -240,7 +239,7 @@ static const char *in(const char *folder, const char *file)
     return path;
 }
 
-/* A model's files of every format, which must be the same bytes everywhere, and its weights read back. */
+/* Writes a model in every format, which must give the same bytes everywhere, and reads its weights back. */
 static void save_and_load(const char *folder)
 {
     mnist_dataset *data = noise(HALVES_SHAPE, 20, 4, 0);

@@ -1,12 +1,12 @@
-/* The networks of golden.c: tables, in which every layer, activation, optimizer, schedule, loss and metric of the library
- * stands (a test of the library looks for them here). */
+/* The networks of golden.c. The tables must contain every layer, activation, optimizer, schedule, loss and metric of the library;
+ * a test of the library checks this. */
 #ifndef GOLDEN_H
 #define GOLDEN_H
 
 #include <stddef.h>
 
 typedef struct {
-    const char *class_name; /* "mark" is no layer: what it is put behind is what the next layer that joins takes, too */
+    const char *class_name; /* "mark" is not a layer: it marks the previous tensor as second input of the next layer with `joins` */
     const char *config;
     int joins;
 } golden_layer;
@@ -89,7 +89,7 @@ static const golden_network NETWORKS[] = {
       {"GlobalMaxPooling2D", NULL, 0},
       {"Dense", "{units: 4}", 0},
       {"Softmax", NULL, 0}}},
-    /* Channels and batches that are large enough for Winograd's tiles, both ways, and a residual block. */
+    /* Channels and batches that are large enough for Winograd's method, forward and backward, and a residual block. */
     {"wide convolutions", {14, 14, 3}, 16, "'Adam'",
      {{"Conv2D", "{filters: 32, kernel_size: 3, padding: 'same', activation: 'tanh'}", 0},
       {"Conv2D", "{filters: 32, kernel_size: 3, activation: 'tanh'}", 0},
@@ -118,7 +118,7 @@ static const golden_layer TUTORIAL[] = {
     {0},
 };
 
-/* What files are made of: layers that every format has. */
+/* The network for files: layers that every format supports. */
 static const size_t HALVES_SHAPE[3] = {9, 8, 2};
 static const golden_layer HALVES[] = {
     {"Conv2D", "{filters: 6, kernel_size: 3, activation: 'relu'}", 0},
@@ -156,7 +156,7 @@ static const char *const OPTIMIZERS[] = {
     SCHEDULE("PolynomialDecay", "initial_learning_rate: 0.1, decay_steps: 5, power: 0.6"),
     NULL};
 
-/* The loss of labels, every other network's; those of targets. */
+/* The loss for labels, used by every second network; the losses for targets. */
 #define LABEL_LOSS "'SparseCategoricalCrossentropy'"
 static const char *const LOSSES[] = {
     "'CategoricalCrossentropy'", "'BinaryCrossentropy'", "'BinaryFocalCrossentropy'", "'CategoricalFocalCrossentropy'",

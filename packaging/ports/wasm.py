@@ -1,4 +1,4 @@
-"""python wasm.py PROGRAM ARGUMENTS...: runs a WASI program, which sees this folder and nothing else, by wasmtime."""
+"""python wasm.py PROGRAM ARGUMENTS...: runs a WASI program with wasmtime; it has access only to the working folder."""
 
 import os
 import sys

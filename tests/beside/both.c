@@ -1,4 +1,4 @@
-/* A program that uses two static libraries written in Rust: this one, and another. */
+/* A program that uses two static libraries written in Rust: this library and another one. */
 
 #include "../c/expect.h"
 

@@ -1,8 +1,8 @@
-//! A static library of somebody else, with what Rust's runtime gives in it: memory, threads, and a panic that is caught.
+//! Another static library, which uses Rust's runtime: memory, threads, and a caught panic.
 
 use std::thread;
 
-/// The sum of 1 to `n`, by a thread, after another one has panicked.
+/// The sum of 1 to `n`, computed by a thread after another thread has panicked.
 #[unsafe(no_mangle)]
 pub extern "C" fn other_sum(n: u64) -> u64 {
     let panic = thread::spawn(|| panic!("one that is caught"));

@@ -1,11 +1,11 @@
-/* What becomes of a program when memory or threads run out: allocation FOLDER THREADS once|on [FIRST LAST]. One request in five
- * (in eleven with `on` or several threads) is tried, with MNIST_TEST_EACH_REQUEST in the environment each.
+/* Refuses memory or threads to a program: allocation FOLDER THREADS once|on [FIRST LAST]. By default one request in five is
+ * refused (one in eleven with `on` or several threads); with MNIST_TEST_EACH_REQUEST in the environment, each.
  *
- * The requests that the library makes are counted. For each number n a child of this process runs a whole program and is
- * refused request n ("once"), or that and all that follow until the call returns ("on"). The call must return
- * MNIST_ERROR_OUT_OF_MEMORY, its outputs untouched, or do its work without. Called again it must succeed, and the program
- * end as it always ends. An abort ends the child, and fails the test; but for the few requests, made in starting a thread,
- * for which Rust's std has neither a way to fail nor our allocator. */
+ * The library's allocation requests are counted. For each number n a child of this process runs a whole program in which
+ * request n is refused ("once"), or request n and all later ones until the call returns ("on"). The call must return
+ * MNIST_ERROR_OUT_OF_MEMORY with its outputs unchanged, or succeed without the memory. A second call must succeed, and the
+ * program must end as usual. An abort ends the child and fails the test, except for the few requests during the start of a
+ * thread for which Rust's std has no error path and does not use our allocator. */
 
 #define _GNU_SOURCE
 
@@ -25,7 +25,7 @@
 
 static size_t threads;
 
-/* Where a child is: seen by its parent. */
+/* The child's current position, in memory shared with its parent. */
 static volatile size_t *at_step;
 
 static int failures;
@@ -39,7 +39,7 @@ static void expect(int is, int line, const char *what, const char *step)
 }
 #define TRUE(condition, step) expect(condition, __LINE__, #condition, step)
 
-/* What calls write to: filled with a pattern before a step, and kept when it has succeeded. */
+/* The outputs of calls: filled with a pattern before a step, and kept if it succeeds. */
 static struct outputs {
     mnist_npz *npz;
     mnist_dataset *train, *test, *slice, *idx, *copy, *wide, *table, *source;
@@ -58,14 +58,14 @@ static struct outputs {
 static mnist_error *error;
 static mnist_graph *graph;
 static mnist_tensor *input, *output;
-static int batches; /* steps of training that were taken */
+static int batches; /* training steps that were executed */
 
 static void no_text(void *nothing, const char *text, size_t len)
 {
     (void)nothing, (void)text, (void)len;
 }
 
-/* The library's too: its many files need not survive a crash of the machine. */
+/* Also used by the library: its many files need not survive a crash of the machine. */
 int fsync(int file)
 {
     (void)file;
@@ -79,7 +79,7 @@ static int32_t count_batch(void *nothing, const mnist_progress *progress)
     return 0;
 }
 
-/* A call into the library: requests count. */
+/* A call of the library, whose requests are counted. */
 static mnist_status came_to;
 #define CALL(call) (let_in(1), came_to = (call), let_in(0), came_to)
 /* The same for a function that returns an object, or NULL when memory has run out. */
@@ -107,7 +107,7 @@ static mnist_status step_npz_shape(void)
     return CALL(mnist_npz_shape(kept.npz, "x_train", out.dims, 3, &out.rank, error));
 }
 
-/* An error's own message takes memory too. */
+/* An error's message needs memory, too. */
 static mnist_status step_npz_wrong(void)
 {
     if (CALL(mnist_npz_shape(kept.npz, "x_trian", out.dims, 3, &out.rank, error)) == MNIST_ERROR_NOT_FOUND)
@@ -240,7 +240,7 @@ static mnist_status step_image(void)
     return came_to;
 }
 
-/* A graph remembers a failure: what is left of it is freed, and another one begun. */
+/* A graph remembers a failure: it is freed, and a new one is begun. */
 static mnist_status step_graph(void)
 {
     mnist_graph_free(graph);
@@ -253,7 +253,7 @@ static mnist_status step_graph(void)
         && MAKE(x, mnist_flatten(x)) == MNIST_OK && MAKE(x, mnist_dense(x, 6, MNIST_ACTIVATION_TANH)) == MNIST_OK
         && MAKE(output, mnist_dense(x, 10, MNIST_ACTIVATION_SOFTMAX)) == MNIST_OK)
         return MNIST_OK;
-    return mnist_graph_check(graph, NULL); /* which says why */
+    return mnist_graph_check(graph, NULL); /* which returns the reason */
 }
 
 static mnist_status step_model(void)
@@ -347,7 +347,7 @@ static mnist_status step_fit(void)
     return came_to;
 }
 
-/* Goes on from where the first one has ended. */
+/* Continues where the first fit has ended. */
 static mnist_status step_resume(void)
 {
     mnist_fit_options options = fit_for(3);
@@ -452,7 +452,7 @@ static mnist_status step_load_weights(void)
     return CALL(mnist_model_load_weights(kept.loaded, in("weights"), error));
 }
 
-/* The same in memory. */
+/* The same with memory instead of files. */
 static unsigned char bytes[1 << 18];
 
 static mnist_status step_save_memory(void)
@@ -536,7 +536,7 @@ static uint64_t hash_of_file(uint64_t before, const char *path)
     return before;
 }
 
-/* Whether a step's failure has left what it writes to alone. */
+/* Whether a failed step has left its outputs unchanged. */
 static int untouched(void)
 {
     const unsigned char *bytes = (const unsigned char *)&out;
@@ -546,11 +546,11 @@ static int untouched(void)
     return 1;
 }
 
-/* How a program has ended. */
+/* The result of a program. */
 struct end {
     uint64_t bits;
-    int failed;    /* steps that have returned OUT_OF_MEMORY */
-    int disturbed; /* whether one of them was a fit that had begun to train */
+    int failed;    /* steps that returned OUT_OF_MEMORY */
+    int disturbed; /* whether one of them was a fit that had already begun to train */
 };
 
 static struct end run(void)
@@ -568,7 +568,7 @@ static struct end run(void)
             TRUE(error == NULL || mnist_error_status(error) == status || steps[i].take == step_graph, steps[i].name);
             end.failed++;
             end.disturbed |= batches > 0;
-            refuse_first = 0; /* memory is back */
+            refuse_first = 0; /* no more refusals */
             memset(&out, 0x5a, sizeof out);
             status = steps[i].take();
         }
@@ -587,7 +587,7 @@ static struct end run(void)
     return end;
 }
 
-/* How many entries a folder has whose names end in `end`. */
+/* The number of entries of a folder whose names end in `end`. */
 static int entries(const char *path, const char *end)
 {
     int number = 0;
@@ -601,13 +601,13 @@ static int entries(const char *path, const char *end)
     return number;
 }
 
-/* Nothing is left behind: no thread, no open file, no temporary one. */
+/* Nothing is left behind: no thread, no open file, no temporary file. */
 static void nothing_left(int files)
 {
     const struct timespec moment = {0, 1000000};
     for (int i = 0; i < 1000 && entries("/proc/self/task", "") > 3; i++)
-        nanosleep(&moment, NULL); /* a thread that was joined may still be there for a moment */
-    TRUE(entries("/proc/self/task", "") == 3, "end"); /* ., .. and this one */
+        nanosleep(&moment, NULL); /* a joined thread may still be listed for a moment */
+    TRUE(entries("/proc/self/task", "") == 3, "end"); /* ., .. and this thread */
     TRUE(entries("/proc/self/fd", "") == files, "end");
     TRUE(entries(folder, ".tmp") == 0, "end");
 }
@@ -617,7 +617,7 @@ enum { OUT_OF_MEMORY, DONE_WITHOUT, NOT_REACHED, WRONG };
 static int child(uint64_t expected)
 {
     const int files = entries("/proc/self/fd", "");
-    alarm(60); /* hanging is dying */
+    alarm(60); /* ends a child that hangs */
     const struct end end = run();
     if (refused == 0)
         return NOT_REACHED;
@@ -640,7 +640,7 @@ int main(int argc, char **argv)
     int came_to[4] = {0}, died = 0, died_starting = 0;
     at_step = mmap(NULL, sizeof *at_step, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    /* What it ends with when nothing is refused; in a child, for there must be no threads here. */
+    /* The result without refusals; in a child, because there must be no threads here. */
     int ends[2];
     uint64_t expected[2] = {0, 0};
     TRUE(pipe(ends) == 0, "main");
@@ -654,7 +654,7 @@ int main(int argc, char **argv)
     }
     TRUE(expected[0] == expected[1], "main");
 
-    /* Each of them takes long: some will do unless it is asked for. Those of the other variants are nearly the same. */
+    /* Trying each request takes long, so only some are tried by default. Those of the other variants are nearly the same. */
     const int some = threads > 1 || more ? 11 : 5;
     const int stride = getenv("MNIST_TEST_EACH_REQUEST") ? 1 : some;
     for (int n = first; n <= last && came_to[NOT_REACHED] == 0; n += stride) {
@@ -676,7 +676,7 @@ int main(int argc, char **argv)
                     WIFSIGNALED(status) ? "signal" : "exit", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
         }
     }
-    TRUE(died_starting <= (more ? 6 : 1) * (int)threads, "threads"); /* the thread's handle, and a few just before */
+    TRUE(died_starting <= (more ? 6 : 1) * (int)threads, "threads"); /* the thread's handle, and a few requests just before */
     printf("%zu threads, %s: %d out of memory, %d done without, %d wrong, %d died, %d in starting a thread\n", threads,
            argv[3], came_to[OUT_OF_MEMORY], came_to[DONE_WITHOUT], came_to[WRONG], died, died_starting);
     return died + came_to[WRONG] + failures > 0;

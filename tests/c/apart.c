@@ -1,4 +1,4 @@
-/* Models that train at once, each in a thread of its own, on the same data: each ends with the bits it has alone. */
+/* Models that train at the same time, each in its own thread, on the same data: each must end with the same bits as alone. */
 
 #include "asking.h"
 
@@ -13,7 +13,7 @@ struct work {
     size_t filters, threads, batch;
     uint64_t seed;
     mnist_model *model;
-    uint64_t weights, whole, predicted; /* what it came to */
+    uint64_t weights, whole, predicted; /* the results */
 };
 
 static void prepare(struct work *to, const struct work *from)
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         prepare(&alone[i], &works[i]);
         train(&alone[i]);
     }
-    TRUE(alone[0].weights != alone[1].weights); /* the seed alone makes them differ */
+    TRUE(alone[0].weights != alone[1].weights); /* only the seed makes them differ */
     for (int round = 0; round < atoi(argv[2]); round++) {
         pthread_t threads[MODELS];
         for (int i = 0; i < MODELS; i++)

@@ -1,4 +1,4 @@
-/* What can be asked of a model while it trains, each answer as a number made of all its bits. */
+/* Read-only calls on a model while it trains; each result is reduced to a hash of all its bits. */
 
 #ifndef ASKING_H
 #define ASKING_H
@@ -7,10 +7,10 @@
 
 enum question { PREDICT, PREDICT_DATASET, EVALUATE, SUMMARY, WEIGHTS, WHOLE, QUESTIONS };
 
-/* Images to ask about: more than the library takes through the network at once. */
+/* The number of images: more than the library runs through the network at once. */
 #define PROBES 40
 
-/* Files are many here, and need not survive a crash: the library's calls come here too. */
+/* Replaces fsync, also for the library: the many files here need not survive a crash. */
 int fsync(int file)
 {
     (void)file;
@@ -47,7 +47,7 @@ static void add_to_hash(void *sum, const char *text, size_t len)
     *(uint64_t *)sum = hash(*(uint64_t *)sum, text, len);
 }
 
-/* The answer to a question about `probes`, a dataset of PROBES images 8 x 8; `path` is a file to use. */
+/* The result of a call with `probes`, a dataset of PROBES images 8 x 8; `path` is a file to use. */
 static uint64_t ask(const mnist_model *model, enum question question, const mnist_dataset *probes, const char *path)
 {
     float images[PROBES * 64], p[PROBES * 10];

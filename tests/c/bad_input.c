@@ -1,6 +1,6 @@
-/* Bad input and what is said of it: bad_input FOLDER, which holds the damaged files. Each call must fail with its status
- * and a message that names the file, byte, tensor, argument or layer. (What every function makes of every kind of wrong
- * argument, NULL among them, is tried in hostile/.) */
+/* Invalid input and its error messages: bad_input FOLDER, which contains the damaged files. Each call must fail with the
+ * expected status and a message that names the file, byte, tensor, argument or layer. (hostile/ calls every function with
+ * every kind of wrong argument, including NULL.) */
 
 #include "expect.h"
 
@@ -60,7 +60,7 @@ static void files(const char *folder)
     a = NULL;
 }
 
-/* Images that are stored as rows, their labels in another archive, and the shape given after. */
+/* Images stored as rows, with labels in another archive, and the shape set afterwards. */
 static void rows(const char *folder)
 {
     mnist_dataset *data = NULL;
@@ -82,7 +82,7 @@ static void rows(const char *folder)
     mnist_dataset_free(data);
 }
 
-/* What a failing call was given to write to stays as it was. */
+/* A failed call leaves its outputs unchanged. */
 static void datasets(mnist_npz *npz)
 {
     mnist_dataset *data = noise(20, 5), *a = NULL;
@@ -162,7 +162,7 @@ static void networks(void)
     graph = mnist_graph_new();
     x = mnist_input(graph, 4, 4, 1);
     y = mnist_dense(mnist_dense(mnist_flatten(x), 5, MNIST_ACTIVATION_SOFTMAX), 10, MNIST_ACTIVATION_SOFTMAX);
-    WORKS(mnist_model_new(x, y, NULL, &model, error)); /* a softmax may stand anywhere */
+    WORKS(mnist_model_new(x, y, NULL, &model, error)); /* a softmax is allowed anywhere */
     mnist_model_free(model);
     model = NULL;
     mnist_graph_free(graph);
@@ -170,7 +170,7 @@ static void networks(void)
     graph = mnist_graph_new();
     x = mnist_input(graph, 4, 4, 1);
     TRUE(mnist_dense(mnist_flatten(x), 5, 77) == NULL);
-    TRUE(mnist_conv2d(x, 0, 3, 0) == NULL); /* the first failure is the one that is told */
+    TRUE(mnist_conv2d(x, 0, 3, 0) == NULL); /* the first failure is reported */
     FAILS(INVALID_ARGUMENT, "found 77", mnist_model_new(x, x, NULL, &model, error));
     mnist_graph_free(graph);
 
@@ -187,7 +187,7 @@ static void networks(void)
     mnist_graph_free(other);
 }
 
-/* Pixels that are numbers until they are divided. Frees the data. */
+/* Pixels that become infinite when they are divided. Frees the data. */
 static void made_infinite(mnist_model *model, mnist_dataset *data, const char *place)
 {
     mnist_metrics metrics = {7, 7};
@@ -226,7 +226,7 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     struct {
         mnist_compile_options known;
         uint64_t added;
-    } newer = {compile, 0}; /* as a later version's header may have it */
+    } newer = {compile, 0}; /* as in a later version of the header */
     newer.known.struct_size = sizeof newer;
     WORKS(mnist_model_compile(model, &newer.known, error));
     newer.added = 1;
@@ -276,7 +276,7 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     WORKS(mnist_dataset_from_u8(grey, dims, 3, labels, &bytes, error));
     WORKS(mnist_dataset_slice(bytes, 0, 1, &dark, error));
     made_infinite(model, bytes, "image 1: pixel [7, 7, 0]: ");
-    WORKS(mnist_dataset_normalize(dark, 1e-37f, error)); /* 255 would become infinite, of which there is none */
+    WORKS(mnist_dataset_normalize(dark, 1e-37f, error)); /* 255 would become infinite, but no pixel is 255 */
     WORKS(mnist_model_evaluate(model, dark, NULL, &metrics, error));
     mnist_dataset_free(dark);
     TRUE(history == NULL);
@@ -389,9 +389,9 @@ int main(int argc, char **argv)
     named_weights(model);
     models(argv[1], model);
     WORKS(mnist_model_predict_dataset(model, data, after, 640, error));
-    TRUE(memcmp(before, after, sizeof before) == 0); /* what failed has changed nothing */
+    TRUE(memcmp(before, after, sizeof before) == 0); /* failed calls have changed nothing */
 
-    /* And after all that, a fit. */
+    /* A fit still works after all that. */
     mnist_fit_options options = quiet();
     options.epochs = 20;
     WORKS(mnist_model_fit(model, data, &options, &history, error));

@@ -1,5 +1,5 @@
-/* Trains and saves: bits WEIGHTS THREADS SIZE STEPS, SIZE being "tutorial" or "small". The instruction set is what the
- * environment variable MNIST_ISA says. */
+/* Trains and saves: bits WEIGHTS THREADS SIZE STEPS, where SIZE is "tutorial" or "small". The environment variable
+ * MNIST_ISA selects the instruction set. */
 
 #include "expect.h"
 
@@ -10,7 +10,7 @@ int main(int argc, char **argv)
     const int tutorial = strcmp(argv[3], "tutorial") == 0;
     const size_t side = tutorial ? 28 : 11, steps = (size_t)atoi(argv[4]);
     error = mnist_error_new();
-    /* The last batch of an epoch is a short one. */
+    /* The last batch of an epoch is smaller. */
     mnist_dataset *data = noise(32 * steps - 13, side);
     mnist_model *model = tutorial ? network(28, 32, 128) : network(11, 5, 21);
     mnist_fit_options options = quiet();

@@ -1,5 +1,5 @@
-/* Batches that the machine, or the process, cannot hold: refused before the first of it is taken, with a message that says
- * how much each layer takes and which batch would fit; and that one does. */
+/* Batches that the machine or the process cannot hold: they must be refused before anything is allocated, with a message
+ * that lists the memory of each layer and a batch size that fits; and a batch of that size must fit. */
 
 #define _GNU_SOURCE
 
@@ -26,11 +26,11 @@ static void limit(rlim_t bytes)
     TRUE(setrlimit(RLIMIT_AS, &now) == 0);
 }
 
-/* The batch that the last message says would fit. */
+/* The batch size that fits according to the last message. */
 static size_t that_fits(void)
 {
     const char *found = strstr(mnist_error_message(error), "a batch of ");
-    found = found ? strstr(found + 1, "a batch of ") : NULL; /* the first is the one that does not */
+    found = found ? strstr(found + 1, "a batch of ") : NULL; /* the first one is the batch that does not fit */
     return found ? strtoull(found + strlen("a batch of "), NULL, 10) : 0;
 }
 
@@ -84,7 +84,7 @@ int main(void)
     TRUE(evaluate.batch_size > 1000);
     WORKS(mnist_model_evaluate(model, few, &evaluate, &metrics, error));
 
-    /* Not even one image. */
+    /* Not even one image fits. */
     options.batch_size = 32;
     limit(used() + 8 * 1000 * 1000);
     FAILS(OUT_OF_MEMORY, "which is too little for any batch", mnist_model_fit(model, data, &options, NULL, error));

@@ -1,14 +1,15 @@
-/* A host that has closed its standard descriptors, some or all of them, while every call that opens a path works, and other
- * threads print, the library's own progress too: closed FOLDER. Nothing may be written to or read from such a descriptor. */
+/* A host that has closed some or all of its standard descriptors, while every call that opens a path runs, and other
+ * threads print, including the library's own progress: closed FOLDER. Nothing may be written to or read from such a
+ * descriptor. */
 
 #include "paths.h"
 
 #include <fcntl.h>
 #include <pthread.h>
 
-static int closed, running, landed, ended; /* closed: a bit for each of 0, 1 and 2 */
+static int closed, running, landed, ended; /* closed: one bit for each of the descriptors 0, 1 and 2 */
 
-/* Whoever writes to such a descriptor, or reads from it, must find it closed. */
+/* Writing to or reading from such a descriptor must fail because it is closed. */
 static void *use_them(void *unused)
 {
     char byte = 'x';
@@ -21,7 +22,7 @@ static void *use_them(void *unused)
     return unused;
 }
 
-/* Another model's fit, which tells of its progress on stdout and writes checkpoints. */
+/* Another model's fit, which prints progress to stdout and writes checkpoints. */
 static void *fit_meanwhile(void *unused)
 {
     char path[1024];

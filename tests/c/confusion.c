@@ -1,4 +1,4 @@
-/* The confusion matrix: what it counts, that it agrees with the accuracy and with predict, and who fills it. */
+/* The confusion matrix: its counts, their agreement with the accuracy and with predict, and which calls fill it. */
 
 #include "expect.h"
 
@@ -13,7 +13,7 @@ static int argmax(const float *row)
     return best;
 }
 
-/* What the matrix must be, from the predictions. */
+/* The expected matrix, computed from the predictions. */
 static void count_all(const mnist_model *model, const mnist_dataset *data, uint64_t *counts)
 {
     static float p[SAMPLES * 10], pixels[64];
@@ -35,7 +35,7 @@ static void agrees(const mnist_model *model, const mnist_dataset *data, size_t b
     TRUE(options.confusion == NULL && options.confusion_capacity == 0);
     options.batch_size = batch_size;
     WORKS(mnist_model_evaluate(model, data, &options, &without, error));
-    memset(counts, 0xff, sizeof counts); /* neither added to nor overrun */
+    memset(counts, 0xff, sizeof counts); /* must be overwritten, without writing past the end */
     options.confusion = counts;
     options.confusion_capacity = 102;
     WORKS(mnist_model_evaluate(model, data, &options, &metrics, error));
@@ -50,14 +50,14 @@ static void agrees(const mnist_model *model, const mnist_dataset *data, size_t b
     TRUE(memcmp(&metrics, &without, sizeof metrics) == 0);
 }
 
-/* A program that was built when the options were shorter. */
+/* A program built with an older, shorter options struct. */
 static void older_options(const mnist_model *model, const mnist_dataset *data)
 {
     mnist_metrics metrics;
     mnist_evaluate_options options;
     mnist_evaluate_options_init(&options, sizeof options);
     options.struct_size = offsetof(mnist_evaluate_options, confusion);
-    options.confusion = (uint64_t *)data; /* not its field, and not looked at */
+    options.confusion = (uint64_t *)data; /* beyond its struct, and ignored */
     options.confusion_capacity = SIZE_MAX;
     WORKS(mnist_model_evaluate(model, data, &options, &metrics, error));
     TRUE(mnist_dataset_len(data) == SAMPLES);

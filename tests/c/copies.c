@@ -1,5 +1,5 @@
-/* Two copies of the library in one process, from two files: copies LIBRARY OTHER. An object of the one is none to the other:
- * an error, and no word of any allocator's. */
+/* Two copies of the library in one process, loaded from two files: copies LIBRARY OTHER. An object of one copy must be an
+ * error in the other, and no allocator may report anything. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -84,7 +84,7 @@ int main(int argc, char **argv)
     CALL(other, mnist_history_free)(history);
     CALL(ours, mnist_error_free)(error);
 
-    /* None was touched. */
+    /* No object was changed. */
     WORKS(CALL(ours, mnist_model_predict)(model, image, 1, p, 10, NULL));
     WORKS(CALL(ours, mnist_dataset_normalize)(data, 255, NULL));
     WORKS(CALL(ours, mnist_graph_check)(graph, NULL));

@@ -1,4 +1,4 @@
-/* Datasets: what they are made of, what belongs to each sample, what is done to them, and that a call that fails makes none. */
+/* Datasets: their sources, what belongs to each sample, the operations on them, and that a failed call creates none. */
 
 #define _GNU_SOURCE
 
@@ -18,7 +18,7 @@ static mnist_array array(const void *numbers, mnist_dtype dtype, size_t rank, co
     return (mnist_array){numbers, dtype, rank, sizes};
 }
 
-/* A dataset of the samples and what is given besides; NULL when it cannot be made. */
+/* A dataset of the samples with the other arguments; NULL if the call fails. */
 static mnist_dataset *made(int line, const mnist_array *y, const mnist_array *weight, mnist_status status, const char *needle)
 {
     const mnist_array x = array(samples, MNIST_DTYPE_F32, 2, flat);
@@ -118,7 +118,7 @@ static void labels_and_weights(void)
     mnist_dataset_free(data);
 }
 
-/* What needs labels says so; what needs none does its work. */
+/* Calls that need labels fail; the others work. */
 static void to_predict(void)
 {
     mnist_model *model = network(8, 2, 4);
@@ -143,7 +143,7 @@ static void to_predict(void)
     mnist_model_free(model);
 }
 
-/* What a model has become after two epochs of a fit of this dataset. */
+/* The model after a fit of two epochs with this dataset. */
 static mnist_status fitted(const mnist_dataset *data, const char *checkpoint, int resume, float *weights, size_t *len)
 {
     mnist_model *model = network(8, 2, 4);
@@ -165,12 +165,12 @@ static mnist_status fitted(const mnist_dataset *data, const char *checkpoint, in
 
 enum { SAMPLES = 40, PIXELS = 64 };
 
-/* What a source gives: an image of `noise`, by its number. */
+/* The source: an image of `noise`, by its index. */
 static struct {
     float pixels[SAMPLES][PIXELS];
     uint32_t labels[SAMPLES];
     int calls, bad, wrong_label;
-    int fork; /* whether to */
+    int fork; /* whether to fork */
 } kept;
 
 static int32_t fetch(void *user, const uint64_t *indices, size_t count, float *x, uint32_t *labels, float *targets)
@@ -178,7 +178,7 @@ static int32_t fetch(void *user, const uint64_t *indices, size_t count, float *x
     TRUE(user == &kept && count > 0 && targets == NULL);
     kept.calls++;
     if (kept.fork && fork() == 0)
-        return 0; /* the child: its call ends with an error */
+        return 0; /* the child: its call must end with an error */
     for (size_t i = 0; i < count; i++) {
         if ((int)indices[i] == kept.bad)
             return 5;
@@ -218,7 +218,7 @@ static void sources(void)
     WORKS(mnist_dataset_from_source(&source, &data, error));
     TRUE(kept.calls == 0 && mnist_dataset_len(data) == SAMPLES && mnist_dataset_dtype(data) == MNIST_DTYPE_F32);
 
-    /* The same bits, however the samples come. */
+    /* The same bits for every way to provide the samples. */
     for (int changed = 0; changed < 2; changed++) {
         WORKS(fitted(memory, NULL, 0, here, &len));
         WORKS(fitted(data, NULL, 0, there, &len));
@@ -247,7 +247,7 @@ static void sources(void)
     mnist_dataset_free(memory);
     mnist_dataset_free(data);
 
-    /* What goes wrong is told, and ends the call. */
+    /* An error of the source is reported and ends the call. */
     WORKS(mnist_dataset_from_source(&source, &data, error));
     kept.bad = 3;
     expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_IO, "of the source: the source gave no samples: expected 0, found 5");
@@ -259,7 +259,7 @@ static void sources(void)
     expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "sample 9 of the source: pixel [1, 3, 0]");
     kept.pixels[9][11] = 0;
 
-    /* Checkpoints know a source by its identity. */
+    /* Checkpoints recognize a source by its identity. */
     len = SAMPLES * 10;
     WORKS(fitted(data, "checkpoint", 0, here, &len));
     WORKS(fitted(data, "checkpoint", 1, there, &len));
@@ -273,12 +273,12 @@ static void sources(void)
     expect_status(__LINE__, "resume", fitted(nameless, "checkpoint", 1, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "without an identity");
     mnist_dataset_free(nameless);
 
-    /* A child that is forked off in it. */
+    /* A child that is forked in the source. */
     kept.fork = 1;
     const pid_t parent = getpid();
     const mnist_status status = fitted(data, NULL, 0, here, &len);
     if (getpid() != parent)
-        _exit(status != MNIST_ERROR_STATE && len != 0); /* the fit has failed there, or else the prediction */
+        _exit(status != MNIST_ERROR_STATE && len != 0); /* the fit has failed there, or the prediction */
     kept.fork = 0;
     TRUE(status == MNIST_OK);
     for (int ended; wait(&ended) > 0;)
@@ -331,7 +331,7 @@ static void tables(void)
     FAILS(FORMAT, "is empty", (write_text("empty.csv", ""), mnist_dataset_from_csv("empty.csv", NULL, &data, error)));
 }
 
-/* What is done to samples is refused where it has no meaning, and changes nothing then. */
+/* Operations that make no sense for a dataset are refused and change nothing. */
 static void transforms(void)
 {
     const mnist_array x = array(samples, MNIST_DTYPE_F32, 2, flat);

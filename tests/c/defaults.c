@@ -1,4 +1,4 @@
-/* Asks for the data without saying where, where there are none and no way to get them, and trains a model on others. */
+/* Loads data without a path where there are no data and no way to download them, and trains a model on other data. */
 
 #include "expect.h"
 
@@ -7,7 +7,7 @@ int main(void)
     mnist_dataset *train = NULL, *test = NULL;
     error = mnist_error_new();
     const mnist_status status = mnist_load_data(NULL, &train, &test, error);
-    TRUE(status == MNIST_ERROR_NETWORK || status == MNIST_ERROR_NOT_FOUND); /* the latter without the download */
+    TRUE(status == MNIST_ERROR_NETWORK || status == MNIST_ERROR_NOT_FOUND); /* NOT_FOUND in a build without the download */
     mnist_model *model = network(8, 2, 4);
     mnist_dataset *data = noise(40, 8);
     mnist_fit_options options = quiet();

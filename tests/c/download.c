@@ -1,6 +1,6 @@
-/* Loads MNIST from Keras's cache, on a thread with a small stack, and says what came of it: the sizes, or the status and
- * the message. With "closed" the standard descriptors are closed meanwhile, and another thread uses them all the same; with
- * "signals" a timer interrupts the thread all the time. */
+/* Loads MNIST from Keras's cache on a thread with a small stack, and prints the result: the sizes, or the status and the
+ * message. With "closed" the standard descriptors are closed during the call, and another thread uses them; with "signals"
+ * a timer interrupts the thread all the time. */
 
 #define _DEFAULT_SOURCE
 #include <mnist.h>
@@ -70,7 +70,7 @@ int main(int argc, char **argv)
         sigset_t alarms;
         sigemptyset(&alarms);
         sigaddset(&alarms, SIGALRM);
-        pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* the other thread gets them */
+        pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* the other thread receives them */
         setitimer(ITIMER_REAL, &often, NULL);
     }
     if (pthread_join(thread, NULL) != 0)

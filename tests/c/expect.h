@@ -1,4 +1,4 @@
-/* What the C tests share: a call must give a status, and its message must name the thing. */
+/* Shared by the C tests: checks that a call returns a given status, and that its message contains a given text. */
 
 #ifndef EXPECT_H
 #define EXPECT_H
@@ -14,7 +14,7 @@
 static mnist_error *error;
 static int checks, failures;
 
-/* Counters and flags that threads share. */
+/* Counters and flags shared by threads. */
 static inline int get(int *shared)
 {
     return __atomic_load_n(shared, __ATOMIC_SEQ_CST);
@@ -56,7 +56,7 @@ static void expect_true(int line, const char *what, int is)
 #define WORKS(call) expect_status(__LINE__, #call, call, MNIST_OK, "")
 #define TRUE(condition) expect_true(__LINE__, #condition, condition)
 
-/* The program's end: says how many checks there were, and fails if one did. */
+/* The end of a program: prints the number of checks, and fails if one has failed. */
 static inline int report(void)
 {
     mnist_error_free(error);
@@ -64,7 +64,7 @@ static inline int report(void)
     return failures != 0;
 }
 
-/* A dataset of `count` grey images that look like noise, side x side, labels 0 to 9. */
+/* A dataset of `count` grey images of noise, side x side, with labels 0 to 9. */
 static inline mnist_dataset *noise(size_t count, size_t side)
 {
     const size_t dims[3] = {count, side, side};

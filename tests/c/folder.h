@@ -1,4 +1,4 @@
-/* The folder that a test program is told, and the files in it. */
+/* The folder given to a test program, and the files in it. */
 
 #ifndef FOLDER_H
 #define FOLDER_H
@@ -7,7 +7,7 @@
 
 static const char *folder;
 
-/* The path of a file in the folder; good until the sixty-fourth call after this one. */
+/* The path of a file in the folder; valid until the sixty-fourth call after this one. */
 static const char *in(const char *name)
 {
     static char paths[64][1024];
@@ -17,7 +17,7 @@ static const char *in(const char *name)
     return path;
 }
 
-/* The bytes in a file; -1 if it is not there. */
+/* The size of a file in bytes; -1 if it does not exist. */
 static inline long file_size(const char *path)
 {
     FILE *file = fopen(path, "rb");

@@ -1,6 +1,5 @@
-/* Children forked off while another thread trains: they get an error for the parent's model, work with one of their own,
- * and never hang. That they are other processes is not told by their numbers: all have the same here, as they may have in
- * namespaces. */
+/* Children forked while another thread trains: they get an error for the parent's model, can use models of their own, and
+ * never hang. All have the same process number here, as is possible in namespaces, so the library cannot use that number. */
 
 #include "expect.h"
 
@@ -26,12 +25,12 @@ static void *train(void *model)
     return status == MNIST_CANCELLED ? NULL : model;
 }
 
-/* What a child does; the number of checks that failed. */
+/* The child's checks; returns the number of failed ones. */
 static int child(mnist_model *parents)
 {
     float image[64] = {0}, p[10];
     mnist_fit_options options = quiet();
-    alarm(60); /* hanging is dying */
+    alarm(60); /* ends a child that hangs */
     FAILS(STATE, "belongs to another process", mnist_model_predict(parents, image, 1, p, 10, error));
     FAILS(STATE, "belongs to another process", mnist_model_fit(parents, data, &options, NULL, error));
     FAILS(STATE, "belongs to another process", mnist_model_save_weights(parents, "w", error));

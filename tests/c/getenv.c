@@ -1,4 +1,4 @@
-/* To be loaded before the C library: says on the standard error which environment variables are asked for. */
+/* A library to be loaded before the C library: prints to stderr which environment variables are read. */
 
 #define _GNU_SOURCE
 

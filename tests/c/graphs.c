@@ -1,5 +1,5 @@
-/* Networks by Keras's configs: what is wrong is named and changes nothing; what is right comes back from a model's config,
- * from a file, from another model. */
+/* Networks by Keras's configs: errors are named and change nothing; valid networks are read back from a model's config,
+ * from a file, and from another model. */
 
 #include "expect.h"
 
@@ -12,7 +12,7 @@ static void layer_fails(int line, const char *class_name, const char *config, mn
     mnist_tensor *x = mnist_input(graph, 8, 8, 3);
     expect_true(line, config, mnist_layer(x, class_name, config) == NULL);
     expect_status(line, config, mnist_graph_check(graph, error), wanted, needle);
-    /* The graph remembers the failure, and is otherwise as it was. */
+    /* The graph remembers the failure and is otherwise unchanged. */
     expect_true(line, "the graph works on", mnist_conv2d(x, 2, 3, MNIST_ACTIVATION_RELU) != NULL);
     mnist_graph_free(graph);
 }
@@ -84,7 +84,7 @@ static void wrong_merges(void)
     mnist_graph_free(other);
 }
 
-/* A text that collects what is written. */
+/* Collects the written text. */
 struct text {
     char bytes[65536];
     size_t len;
@@ -164,7 +164,7 @@ static void there_and_back(const mnist_dataset *data)
     remove(path);
     WORKS(mnist_model_get_learning_rate(loaded, &rate, error));
     TRUE(rate == 0.05 && same_predictions(model, loaded, data));
-    /* Both go on from the same moments, the same step and the same statistics. */
+    /* Both continue from the same moments, step and statistics. */
     WORKS(mnist_model_fit(model, data, &fit, NULL, error));
     WORKS(mnist_model_fit(loaded, data, &fit, NULL, error));
     TRUE(same_predictions(model, loaded, data));
@@ -207,7 +207,7 @@ static void wrong_networks(void)
         expect_status(__LINE__, damages[i].to, mnist_graph_from_json(bad, &graph, &input, &output, error),
                       damages[i].status, damages[i].needle);
     }
-    for (size_t len = 0; len < text.len; len += 37) { /* it ends early */
+    for (size_t len = 0; len < text.len; len += 37) { /* truncated */
         char end = text.bytes[len];
         text.bytes[len] = '\0';
         FAILS(FORMAT, "argument `json`: ", mnist_graph_from_json(text.bytes, &graph, &input, &output, error));
@@ -216,7 +216,7 @@ static void wrong_networks(void)
     TRUE(graph == NULL && input == NULL && output == NULL);
 }
 
-/* What is frozen stays to the bit, also moving statistics; a layer's output can be seen; the rate can be set while it fits. */
+/* Frozen weights, including moving statistics, do not change; a layer's output can be read; the learning rate can be set during a fit. */
 struct slower {
     mnist_model *model;
     double seen;

@@ -1,8 +1,8 @@
-/* Objects of another type, objects that were freed, and pointers into the middle of nowhere, where they can be told. */
+/* Objects of another type, freed objects, and invalid pointers, as far as they can be detected. */
 
 #include "expect.h"
 
-/* What a confused program would do, out of the compiler's sight. */
+/* A wrong cast, hidden from the compiler. */
 static void *confused(void *volatile pointer)
 {
     return pointer;
@@ -24,9 +24,9 @@ static void another_type(mnist_model *model, mnist_dataset *data)
     TRUE(mnist_dataset_len(wrong_data) == 0);
     TRUE(mnist_model_count_params(wrong_model) == 0);
     mnist_model_cancel(wrong_model);
-    mnist_model_free(confused(data)); /* which is left alone */
+    mnist_model_free(confused(data)); /* which is not freed */
     TRUE(mnist_dataset_len(data) == 40);
-    /* No error to write to: the status comes all the same. */
+    /* Without an error object the status is still returned. */
     TRUE(mnist_model_save(wrong_model, "x", confused(data)) == MNIST_ERROR_INVALID_ARGUMENT);
     TRUE(mnist_error_status(confused(model)) == MNIST_OK);
 
@@ -35,13 +35,13 @@ static void another_type(mnist_model *model, mnist_dataset *data)
     mnist_model *made = NULL;
     FAILS(INVALID_ARGUMENT, "argument `input`", mnist_model_new(confused(model), confused(data), NULL, &made, error));
 
-    /* Bytes that are no object, and an address that no object has. */
+    /* Bytes that are not an object, and an address at which no object can be. */
     uint64_t bytes[8] = {1, 2, 3, 4, 5, 6, 7, 8};
     FAILS(INVALID_ARGUMENT, "argument `model`", mnist_model_save(confused(bytes), "x", error));
     FAILS(INVALID_ARGUMENT, "argument `model`", mnist_model_save(confused((char *)bytes + 3), "x", error));
 }
 
-/* The memory of what is freed here is not asked for again before it is looked at. */
+/* The memory of the freed object is not reused before it is checked. */
 static void freed(void)
 {
     float p[10] = {0};

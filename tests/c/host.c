@@ -1,5 +1,6 @@
-/* What the library leaves behind in its host: host DATA FOLDER. Signals, open files, threads and the environment must be
- * as they were once everything is freed; and while it computes, its threads are its own and block what the caller blocked. */
+/* What the library leaves behind in its host: host DATA FOLDER. After everything is freed, signals, open files, threads and
+ * the environment must be as before. While it computes, its threads must be its own and block the signals that the caller
+ * blocked. */
 
 #define _XOPEN_SOURCE 600 /* for sigaltstack */
 
@@ -58,7 +59,7 @@ static void same(const struct state *a, const struct state *b)
 
 static int fits;
 
-/* During a fit: two threads more, called mnist-0 and mnist-1, which block SIGUSR1 as the caller does. */
+/* During a fit: two additional threads, mnist-0 and mnist-1, which block SIGUSR1 as the caller does. */
 static int32_t during(void *before, const mnist_progress *progress)
 {
     int ours = 0;
@@ -134,7 +135,7 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &blocked, NULL);
     look(&before);
     use(argv[1], argv[2], &before);
-    /* A thread that has been joined takes a moment to leave the list. */
+    /* A joined thread may still be listed for a moment. */
     for (int i = 0; i < 100 && entries("/proc/self/task") != before.threads; i++)
         nanosleep(&moment, NULL);
     look(&after);

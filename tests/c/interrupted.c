@@ -1,6 +1,6 @@
-/* Calls of the system that a signal interrupts are taken up again: interrupted FOLDER. Each that can be is interrupted every
- * other time, here by functions that stand before the C library's; and interrupted FOLDER EPOCHS tells of a fit's progress
- * while a timer's signals, without SA_RESTART, come faster than anybody reads. */
+/* System calls that are interrupted by a signal are continued: interrupted FOLDER. Every second system call that can be
+ * interrupted is, by functions that replace the C library's. interrupted FOLDER EPOCHS: a fit prints progress while a timer
+ * sends signals, without SA_RESTART, faster than the output is read. */
 
 #define _GNU_SOURCE
 #include "paths.h"
@@ -16,7 +16,7 @@
 static __thread int interrupting, turn;
 static int interruptions;
 
-/* Whether this call is one that is interrupted. */
+/* Whether this call is interrupted. */
 static int now(void)
 {
     if (!interrupting || ++turn % 2 == 0)

@@ -1,13 +1,14 @@
-/* A fit that may be killed: killed CHECKPOINT BATCHES WEIGHTS [everything], CHECKPOINT being a file to write after so many batches
- * and to resume from, or "-". Says where it goes on, and at the end every bit of its history. "everything" is a fit with all that
- * must be remembered, or be the same again: random layers, moving statistics, a schedule, averaged weights, early stopping. */
+/* A fit that the test kills: killed CHECKPOINT BATCHES WEIGHTS [everything]. CHECKPOINT is a file that is written after the
+ * given number of batches and resumed from, or "-". Prints where it resumes, and at the end every bit of its history.
+ * "everything" is a fit with all kinds of state: random layers, moving statistics, a schedule, averaged weights, early
+ * stopping. */
 
 #include "expect.h"
 
 #include <time.h>
 #include <unistd.h>
 
-/* The library's too: as on a slow disk, it takes a while, so that kills fall into it. */
+/* Also used by the library: it takes as long as on a slow disk, so that some kills happen during it. */
 int fsync(int file)
 {
     const struct timespec while_it_takes = {0, 500000};
@@ -26,7 +27,7 @@ static int32_t say_where(void *user_data, const mnist_progress *progress)
     return 0;
 }
 
-/* A network with what is random, and what moves. */
+/* A network with random layers and moving statistics. */
 static mnist_model *network_of_everything(void)
 {
     mnist_graph *graph = mnist_graph_new();

@@ -1,6 +1,6 @@
-/* The tutorial's calls with little of the address space left: limit DATA FOLDER. For each of some amounts a child of this
- * process allows itself that much more than it has, and calls: each call works or returns MNIST_ERROR_OUT_OF_MEMORY. When
- * the limit is lifted they work. */
+/* The tutorial's calls with little address space left: limit DATA FOLDER. For each of several amounts a child of this
+ * process limits itself to that much more than it has, and makes the calls: each works or returns
+ * MNIST_ERROR_OUT_OF_MEMORY. After the limit is removed they work. */
 
 #define _GNU_SOURCE
 
@@ -12,7 +12,7 @@
 
 static const char *data, *folder;
 
-/* Bytes of address space that this process has. */
+/* The address space of this process in bytes. */
 static size_t used(void)
 {
     long pages = 0;
@@ -44,7 +44,7 @@ static int works(int line, mnist_status status)
 }
 #define TRY(call) works(__LINE__, call)
 
-/* All that the tutorial does, as far as there is memory for it. */
+/* Everything that the tutorial does, as far as memory allows. */
 static void tutorial(void)
 {
     mnist_dataset *train = NULL, *test = NULL, *few = NULL;
@@ -83,7 +83,7 @@ static void tutorial(void)
 
 static int child(size_t left)
 {
-    alarm(120); /* hanging is dying */
+    alarm(120); /* ends a child that hangs */
     limit(used() + left);
     tutorial();
     limit(RLIM_INFINITY);
@@ -116,7 +116,7 @@ int main(int argc, char **argv)
                : WEXITSTATUS(status) == 0 ? "enough"
                : WEXITSTATUS(status) == 1 ? "out of memory"
                                           : "wrong");
-        /* With next to nothing something is refused, with a gigabyte nothing. */
+        /* With almost no memory some calls are refused, with a gigabyte none. */
         TRUE(WEXITSTATUS(status) == (i < 6 ? 1 : i == amounts - 1 ? 0 : WEXITSTATUS(status) & 1));
     }
     mnist_dataset_free(noise(2, 2));

@@ -1,9 +1,9 @@
-/* Models and weights in memory: memory FOLDER. What is in memory is what a file would hold; it may lie anywhere, and is not
- * looked at after the call. */
+/* Models and weights in memory: memory FOLDER. The bytes equal those of a file. The buffer may have any address, and is not
+ * used after the call. */
 
 #include "models.h"
 
-/* The bytes at an odd address, alone in a block of their own, so that a checker of memory sees who reads past them. */
+/* The bytes at an odd address in a block of their own, so that a memory checker detects reads past the end. */
 typedef struct {
     unsigned char *block, *bytes;
     size_t len;
@@ -17,7 +17,7 @@ static copy copy_of(const void *from, size_t len)
     return made;
 }
 
-/* Nothing may be kept of it. */
+/* No reference to it may be kept. */
 static void spoil(copy *one)
 {
     memset(one->block, 0xa5, one->len + 1);
@@ -35,7 +35,7 @@ static char *contents(const char *path, size_t *len)
 
 typedef mnist_status save_fn(const mnist_model *, void *, size_t, size_t *, mnist_error *);
 
-/* Memory holds what the file does, of which there are as many bytes as said; what is too small is left as it was. */
+/* Memory gets the bytes of the file, in the returned number; a buffer that is too small is unchanged. */
 static void saves(const mnist_model *model, save_fn *save, const char *path)
 {
     size_t len, needed = 0;
@@ -53,7 +53,7 @@ static void saves(const mnist_model *model, save_fn *save, const char *path)
     for (size_t i = 0; i < len + 2; i++)
         if (room[i] != 0x5a)
             TRUE(!"what is too small was written to");
-    WORKS(save(model, room + 1, len, &needed, error)); /* on an odd address */
+    WORKS(save(model, room + 1, len, &needed, error)); /* at an odd address */
     TRUE(needed == len && memcmp(room + 1, file, len) == 0 && room[0] == 0x5a && room[len + 1] == 0x5a);
     needed = 0;
     WORKS(save(model, room, len + 2, &needed, error));
@@ -69,7 +69,7 @@ static mnist_status save_c_memory(const mnist_model *model, void *buffer, size_t
     return mnist_model_save_c_memory(model, "digits", NULL, buffer, capacity, needed, to);
 }
 
-/* A model from memory is the one from the file. */
+/* A model from memory equals the one from the file. */
 static void round_trip(void)
 {
     mnist_model *model = compiled(), *loaded = NULL;
@@ -97,7 +97,7 @@ static void round_trip(void)
     go_on_alike(model, loaded, "model", "again");
     mnist_model_free(loaded);
 
-    /* An ONNX file is told by what is in it. */
+    /* An ONNX file is recognized by its content. */
     size_t onnx_len;
     char *onnx = contents(in("onnx"), &onnx_len);
     one = copy_of(onnx, onnx_len);
@@ -112,7 +112,7 @@ static void round_trip(void)
     mnist_model_free(loaded);
     FAILS(UNSUPPORTED, "weights alone are not read from an ONNX file", mnist_model_load_weights(model, in("onnx"), error));
 
-    /* Weights of a file of weights, and of a whole model. */
+    /* Weights from a weights file, and from a whole model. */
     mnist_model *other = network(8, 4, 16);
     one = copy_of(file, len);
     WORKS(mnist_model_load_weights_memory(other, one.bytes, one.len, error));
@@ -124,7 +124,7 @@ static void round_trip(void)
     mnist_model_free(model);
 }
 
-/* A tiny file, cut wherever it can be: an error, and the model stays as it was. */
+/* A tiny file, truncated at every length: an error, and the model is unchanged. */
 static void truncated(void)
 {
     mnist_graph *graph = mnist_graph_new();

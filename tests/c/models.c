@@ -1,4 +1,4 @@
-/* Whole models in files, and fits that go on from them: models FOLDER. */
+/* Whole models in files, and fits that resume from them: models FOLDER. */
 
 #include "models.h"
 
@@ -13,7 +13,7 @@ static void collect(void *user_data, const char *piece, size_t len)
         strcat(to, piece);
 }
 
-/* A loaded model is the saved one. */
+/* A loaded model equals the saved one. */
 static void round_trip(void)
 {
     mnist_model *model = network(8, 4, 16), *loaded = NULL;
@@ -44,11 +44,11 @@ static void round_trip(void)
     WORKS(mnist_model_evaluate(model, data, NULL, &a, error));
     WORKS(mnist_model_evaluate(loaded, data, NULL, &b, error));
     TRUE(memcmp(&a, &b, sizeof a) == 0);
-    /* And so is what becomes of it. */
+    /* It also trains in the same way. */
     go_on_alike(model, loaded, "a", "b");
     mnist_model_free(loaded);
 
-    /* A whole model's weights will do for weights, but not the other way round. */
+    /* A model file can be loaded as weights, but not the other way round. */
     mnist_model *other = network(8, 4, 16);
     WORKS(mnist_model_load_weights(other, in("a"), error));
     WORKS(mnist_model_save_weights(model, in("a.weights"), error));
@@ -62,7 +62,7 @@ static void round_trip(void)
     mnist_model_free(model);
 }
 
-/* Saves from a callback: each file is of the step that just ended. */
+/* Saves from a callback: each file has the state of the step that just ended. */
 static int32_t save_each(void *user_data, const mnist_progress *progress)
 {
     char name[64];
@@ -88,7 +88,7 @@ static void from_a_callback(void)
     }
 }
 
-/* Other threads save while one trains: every file must be of one step. */
+/* Other threads save while one trains: every file must have the state of one step. */
 static mnist_model *trained;
 static int training, saved[3];
 
@@ -106,7 +106,7 @@ static void *save_often(void *which)
     return NULL;
 }
 
-/* Training does not run away from them. */
+/* Training waits for them. */
 static int32_t wait_for_savers(void *user_data, const mnist_progress *progress)
 {
     (void)user_data;
@@ -121,7 +121,7 @@ static void from_other_threads(void)
     pthread_t threads[3];
     mnist_fit_options options = three_epochs();
     trained = compiled();
-    /* Before a fit has begun there is nothing that could be resumed. */
+    /* Before a fit has begun there is nothing to resume. */
     options.epochs = 1;
     options.checkpoint_path = in("beside");
     WORKS(mnist_model_fit(trained, data, &options, NULL, error));
@@ -154,7 +154,7 @@ static void from_other_threads(void)
     TRUE(files == 24);
 }
 
-/* A file of another fit is refused, and the model stays as it was. */
+/* A file of another fit is refused, and the model is unchanged. */
 static void another_fit(void)
 {
     mnist_model *model = compiled(), *other = network(8, 5, 16);
@@ -205,7 +205,7 @@ static void another_fit(void)
     mnist_dataset_free(changed);
     mnist_model_free(other);
     mnist_model_free(model);
-    ends_the_same(in("step-9")); /* nor has the file suffered */
+    ends_the_same(in("step-9")); /* the file is unchanged, too */
 }
 
 int main(int argc, char **argv)

@@ -1,4 +1,4 @@
-/* What the tests of whole models share: a fit to interrupt, and files of it. */
+/* Shared by the tests of whole models: a fit to interrupt, and its files. */
 
 #ifndef MODELS_H
 #define MODELS_H
@@ -27,7 +27,7 @@ static mnist_fit_options three_epochs(void)
     return options;
 }
 
-/* Two models that are the same now stay so: they are trained on, and saved to `a` and `b`. */
+/* Two equal models remain equal: both are trained further and saved to `a` and `b`. */
 static inline void go_on_alike(mnist_model *one, mnist_model *other, const char *a, const char *b)
 {
     const mnist_fit_options options = three_epochs();
@@ -38,7 +38,7 @@ static inline void go_on_alike(mnist_model *one, mnist_model *other, const char 
     TRUE(same_files(in(a), in(b)));
 }
 
-/* What it comes to, when nothing happens: in the file "whole". */
+/* The result of the uninterrupted fit, in the file "whole". */
 static inline void uninterrupted(void)
 {
     mnist_model *model = compiled();
@@ -48,7 +48,7 @@ static inline void uninterrupted(void)
     mnist_model_free(model);
 }
 
-/* A fit that resumes from `path` must come to the same, weights, moments and history. */
+/* A fit that resumes from `path` must reach the same weights, moments and history. */
 static inline void ends_the_same(const char *path)
 {
     mnist_model *model = compiled();

@@ -1,4 +1,4 @@
-// The C++ layer over what programs around the library use: weights by name, the confusion matrix, pictures.
+// The C++ layer for the functions that programs around the library use: weights by name, the confusion matrix, pictures.
 
 #include <mnist.hpp>
 

@@ -1,4 +1,4 @@
-/* Weights by name: what they are called, read, set, and who may do so while another thread trains. */
+/* Weights by name: their names, reading and setting them, and which of this is possible while another thread trains. */
 
 #include "expect.h"
 
@@ -37,7 +37,7 @@ static void names_and_shapes(void)
     TRUE(total == mnist_model_count_params(model));
 }
 
-/* One model's weights, handed to another by name, make it predict the same; and nothing past them is written. */
+/* Copying one model's weights to another by name makes it predict the same; nothing is written past the end. */
 static void handed_over(void)
 {
     mnist_model *other = NULL;
@@ -88,7 +88,7 @@ static void *fit_for_long(void *unused)
     return unused;
 }
 
-/* Another thread reads while one trains, and sees the weights move. */
+/* Another thread reads while one trains, and sees the weights change. */
 static void beside_a_fit(void)
 {
     pthread_t trainer;

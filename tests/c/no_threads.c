@@ -1,5 +1,5 @@
-/* Where no thread can be started, as under a limit on processes or a filter of system calls: everything works on the
- * caller's, to the same bits, and threads come when they can. This program's pthread_create is before the C library's. */
+/* No thread can be started, as under a process limit or a system call filter: everything works on the calling thread, with
+ * the same bits, and threads are started as soon as possible. This program's pthread_create replaces the C library's. */
 
 #define _GNU_SOURCE
 
@@ -23,12 +23,12 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     return real(thread, attributes, run, argument);
 }
 
-/* What a fit, a validation, an evaluation and predictions give: the last are written to `p`. */
+/* The results of a fit, a validation, an evaluation and predictions; the last are written to `p`. */
 static double everything(size_t threads, float *p)
 {
     float one[10], image[256];
     mnist_metrics metrics;
-    mnist_model *model = network(16, 16, 16); /* convolutions of every kind */
+    mnist_model *model = network(16, 16, 16); /* uses every kind of convolution */
     mnist_dataset *data = noise(320, 16);
     mnist_fit_options options = quiet();
     options.validation_split = 0.25;
@@ -61,7 +61,7 @@ int main(void)
         TRUE(refused > 0 || started == allowed); /* on a machine with one core one thread is enough */
     }
 
-    /* Threads that were asked for are missed; afterwards they come. */
+    /* mnist_model_set_threads fails while threads are refused, and works afterwards. */
     mnist_model *model = network(8, 2, 4);
     float image[64] = {0}, p[10];
     allowed = started;

@@ -1,5 +1,5 @@
-/* Numbers that are none: a fit that diverges says where and keeps good weights; and the host's floating-point settings,
- * whatever they are, neither change a result nor are changed. The program is told a folder for its files. */
+/* NaN and infinity: a fit that diverges reports where and restores finite weights. The host's floating-point settings
+ * neither change a result nor are changed. The argument is a folder for files. */
 
 #include "expect.h"
 #include "folder.h"
@@ -17,7 +17,7 @@ static mnist_model *small(void)
     return model;
 }
 
-/* Whether the weights have the same bits, by way of files. */
+/* Whether the weights have the same bits, by comparing files. */
 static int same_weights(const mnist_model *a, const mnist_model *b)
 {
     WORKS(mnist_model_save_weights(a, in("a"), error));
@@ -58,7 +58,7 @@ static void a_learning_rate_that_is_too_large(void)
     WORKS(mnist_model_evaluate(model, data, NULL, &metrics, error));
     TRUE(isfinite(metrics.loss));
     mnist_history_free(history);
-    /* As Keras does it: on to the end, with weights that are lost. */
+    /* Like Keras: the fit continues to the end, and the weights are lost. */
     options.terminate_on_nan = 0;
     diverges("epoch 1: step 2: layer conv2d_1: output: ", mnist_model_fit(model, data, &options, &history, error));
     TRUE(mnist_history_epochs(history) == 3);
@@ -72,7 +72,7 @@ static void a_learning_rate_that_is_too_large(void)
     mnist_dataset_free(data);
 }
 
-/* One image a step, of which the last has a pixel that no sum survives. */
+/* One image per step; the last one has a pixel that makes every sum overflow. */
 static mnist_dataset *one_bad_image(void)
 {
     static float pixels[STEPS * PIXELS];
@@ -128,12 +128,12 @@ static void late_in_a_fit(void)
     compile(model, 0.001);
     diverges("epoch 1: step 300: layer conv2d: output: ", mnist_model_fit(model, data, &options, NULL, error));
     TRUE(seen.steps == STEPS - 1);
-    /* The model is that of one of the 128 steps before. */
+    /* The model has the weights of one of the 128 steps before. */
     WORKS(mnist_model_predict(model, seen.probe, 1, answer, 10, error));
     while (at < seen.steps && memcmp(answer, seen.answers[at], sizeof answer) != 0)
         at++;
     TRUE(at < seen.steps && seen.steps - at <= 128);
-    /* And the file is one from before. */
+    /* The file is from before, too. */
     WORKS(mnist_model_load(checkpoint, &loaded, error));
     WORKS(mnist_model_predict(loaded, seen.probe, 1, answer, 10, error));
     TRUE(memcmp(answer, seen.answers[249], sizeof answer) == 0);
@@ -174,7 +174,7 @@ static void weights_that_are_none(void)
 }
 
 #ifdef __x86_64__
-/* All of a fit under settings that would change every bit, and interrupt the program at the first rounding. */
+/* A whole fit under settings that would change every bit, and raise a signal at the first rounding. */
 static void settings_of_the_host(void)
 {
     enum { FLUSH = 0x8040, TOWARD_ZERO = 0x6000, FLAGS = 0x3f };
@@ -185,7 +185,7 @@ static void settings_of_the_host(void)
     mnist_fit_options options = quiet();
     for (int i = 0; i < 2; i++) {
         compile(models[i], 0.001);
-        _mm_setcsr(i == 0 ? standard : FLUSH | TOWARD_ZERO); /* nothing masked: every exception is a signal */
+        _mm_setcsr(i == 0 ? standard : FLUSH | TOWARD_ZERO); /* no exception is masked: each raises a signal */
         const unsigned before = _mm_getcsr();
         sets[i] = noise(64, SIDE);
         mnist_status status = mnist_model_set_threads(models[i], 2, error);

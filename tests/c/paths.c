@@ -1,4 +1,4 @@
-/* What a path can lead to, tried with every call that opens one: paths FOLDER [list | mounted]. */
+/* All kinds of paths, with every call that opens one: paths FOLDER [list | mounted]. */
 
 #include "paths.h"
 
@@ -24,7 +24,7 @@ static int exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* As a user for whom not everything is allowed; gives whether that can be. */
+/* Switches to an unprivileged user; returns whether that is possible. */
 static int become(uid_t user)
 {
     static int root = -1;
@@ -33,7 +33,7 @@ static int become(uid_t user)
     return root && (user == 0 ? seteuid(0) == 0 && setegid(0) == 0 : setegid(user) == 0 && seteuid(user) == 0);
 }
 
-/* A pipe without anybody at its other end, a socket, a device, a folder. */
+/* A pipe without a peer, a socket, a device, a folder. */
 static void no_files(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -57,7 +57,7 @@ static void no_files(void)
 
 static int swapping;
 
-/* Gives a name to a file and to a pipe in turn. */
+/* Alternately makes a name lead to a file and to a pipe. */
 static void *swap(void *unused)
 {
     while (get(&swapping)) {
@@ -69,7 +69,7 @@ static void *swap(void *unused)
     return unused;
 }
 
-/* However short the time is between a look and the opening. */
+/* A path may change between a check and the opening. */
 static void a_pipe_in_its_place_meanwhile(void)
 {
     pthread_t thread;
@@ -85,7 +85,7 @@ static void a_pipe_in_its_place_meanwhile(void)
     pthread_join(thread, NULL);
 }
 
-/* What is no name of a file, and what a terminal would obey. */
+/* Invalid file names, and names with terminal control characters. */
 static void names(void)
 {
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("new-folder/"));
@@ -114,7 +114,7 @@ static int32_t leave(void *unused, const mnist_progress *progress)
     return 0;
 }
 
-/* A relative path means the working folder at the time of the call. */
+/* A relative path is resolved against the working folder at the time of the call. */
 static void working_folders(void)
 {
     char start[1024];
@@ -136,7 +136,7 @@ static void working_folders(void)
     WRITES_FAIL(NOT_FOUND, "weights: the path is relative, and the working folder was deleted", "weights");
     ALL_WORK(); /* with absolute paths */
 
-    /* A folder to which this process would not find any more. */
+    /* A working folder whose path this process can no longer access. */
     TRUE(mkdir(in("closed"), 0700) == 0 && mkdir(in("closed/inside"), 0777) == 0 && chdir(in("closed/inside")) == 0);
     TRUE(chmod(in("closed/inside"), 0777) == 0);
     if (become(65534)) {
@@ -148,7 +148,7 @@ static void working_folders(void)
     TRUE(chdir(start) == 0);
 }
 
-/* Files that must not be replaced are found before a fit's first step, and stay as they are. */
+/* Files that must not be replaced are detected before a fit's first step, and are unchanged. */
 static void kept_from_writing(void)
 {
     put(in("read-only"), "mine", 0444);
@@ -172,10 +172,10 @@ static void kept_from_writing(void)
     WORKS(save_weights(in("sticky/ours")));
     TRUE(become(0));
     TRUE(file_size(in("shared/theirs")) == 6 && file_size(in("sticky/theirs")) == 6 && file_size(in("locked/theirs")) == 6);
-    WORKS(save_weights(in("sticky/theirs"))); /* who may do everything may do that */
+    WORKS(save_weights(in("sticky/theirs"))); /* allowed for a privileged user */
 }
 
-/* What the user has set stays: the mode, the owner, the group. */
+/* Mode, owner and group are kept. */
 static void kept(void)
 {
     static const mode_t modes[] = {0600, 0640, 0664, 0755, 0200};
@@ -198,7 +198,7 @@ static void kept(void)
     TRUE(chown(in("kept"), 1234, 5678) == 0);
     WORKS(save_model(in("kept")));
     TRUE(stat(in("kept"), &there) == 0 && there.st_uid == 1234 && there.st_gid == 5678 && mode_of(in("kept")) == 0640);
-    /* Where the group cannot stay, what it might do another one may not. */
+    /* If the group cannot be kept, the new group gets no more rights than others. */
     put(in("shared/open"), "old", 0676);
     TRUE(become(65534));
     WORKS(save_model(in("shared/open")));
@@ -206,7 +206,7 @@ static void kept(void)
     TRUE(stat(in("shared/open"), &there) == 0 && there.st_uid == 65534 && mode_of(in("shared/open")) == 0666);
 }
 
-/* A link stays, and what it leads to is replaced, or made. */
+/* A link is kept, and its target is replaced or created. */
 static void links(void)
 {
     struct stat there;

@@ -1,4 +1,4 @@
-/* Every call of the interface that opens a path, to be tried alike: tests/paths.rs compares this list with the header. */
+/* Every call of the interface that opens a path, in a common form. tests/paths.rs compares this list with the header. */
 
 #ifndef PATHS_H
 #define PATHS_H
@@ -7,8 +7,8 @@
 
 #include <unistd.h>
 
-static mnist_model *model; /* compiled, and of the good files' network */
-static int steps;          /* that fits have begun */
+static mnist_model *model; /* compiled, with the network of the valid files */
+static int steps;          /* of fits */
 
 static mnist_status open_npz(const char *path)
 {
@@ -90,7 +90,7 @@ static mnist_status load_mapped(const char *path)
         model, path, "{'0': 'conv2d', '1': 'conv2d_1', '2': 'dense', '3': 'dense_1'}", error);
 }
 
-/* The model's weights as PyTorch has them, all of them zero. */
+/* The model's weights in PyTorch's form, all zero. */
 static inline void write_state_dict(const char *path)
 {
     static const struct {
@@ -194,10 +194,10 @@ static mnist_status fit_from(const char *path)
 }
 
 static const struct call {
-    const char *place; /* in the header */
+    const char *place; /* function and parameter in the header */
     mnist_status (*run)(const char *path);
     int writes;
-    const char *good; /* a file in the folder that it takes */
+    const char *good; /* a valid file in the folder */
 } calls[] = {
     {"mnist_npz_open path", open_npz, 0, "arrays.npz"},
     {"mnist_load_data path", load_data, 0, "arrays.npz"},
@@ -222,7 +222,7 @@ static const struct call {
 };
 enum { CALLS = sizeof calls / sizeof *calls };
 
-/* The call must fail, and tell why. A fit must not have begun. */
+/* The call must fail with a message. A fit must not have begun. */
 static void fails(int line, const struct call *call, const char *path, mnist_status status, const char *needle)
 {
     steps = 0;
@@ -230,7 +230,7 @@ static void fails(int line, const struct call *call, const char *path, mnist_sta
     expect_true(line, call->place, steps == 0);
 }
 
-/* All of one kind must. */
+/* All calls of one kind must fail. */
 static inline void all_fail(int line, int writes, const char *path, mnist_status status, const char *needle)
 {
     for (int i = 0; i < CALLS; i++)
@@ -240,7 +240,7 @@ static inline void all_fail(int line, int writes, const char *path, mnist_status
 #define READS_FAIL(status, needle, path) all_fail(__LINE__, 0, path, MNIST_ERROR_##status, needle)
 #define WRITES_FAIL(status, needle, path) all_fail(__LINE__, 1, path, MNIST_ERROR_##status, needle)
 
-/* All must work with their good files. */
+/* All calls must work with their valid files. */
 static void all_work(int line)
 {
     for (int i = 0; i < CALLS; i++)

@@ -1,5 +1,5 @@
-/* A program with more rights than its user, as its auxiliary vector says, which is this function here; the environment asks
- * for an instruction set that there is not, and for a cache. */
+/* A program with more privileges than its user according to its auxiliary vector, which is replaced by a function here. The
+ * environment asks for an instruction set that does not exist, and for a cache. */
 
 #define _GNU_SOURCE
 

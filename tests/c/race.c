@@ -1,5 +1,5 @@
-/* A race, against what the header says: two threads have two models write to one array. That ThreadSanitizer tells of it shows
- * that it sees what the library does (tests/races). */
+/* A data race that the header forbids: two threads have two models write to the same array. ThreadSanitizer must report it,
+ * which shows that it sees the library's accesses (tests/races). */
 
 #include "expect.h"
 

@@ -1,6 +1,7 @@
-/* Eight threads ask a model while it trains: readers FOLDER EPOCHS. The same fit is run alone first, and what the model
- * answers after each step is noted. Whoever asks beside it must be given the answer of one whole step: none before the
- * last one that had ended when he asked, none after the one under way when he was answered, and none before his last. */
+/* Eight threads call a model while it trains: readers FOLDER EPOCHS. The same fit is first run alone, and the model's
+ * results after each step are recorded. A concurrent call must return the result of one complete step: not before the last
+ * step that had ended when the call began, not after the step that was running when it returned, and not before the
+ * thread's previous result. */
 
 #include "asking.h"
 
@@ -12,12 +13,12 @@
 static const char *folder;
 static mnist_dataset *data, *probes;
 
-/* What the model answered, alone, after each step and after each epoch's validation, which changes the position. */
+/* The model's results, without other threads, after each step and after each epoch's validation, which changes the position. */
 static uint64_t (*moments)[QUESTIONS];
 static int noted, room;
 
-/* The fit that is asked about: its last moment that has been reached, the answers each thread has been given, and how
- * many of all were given while a step ended. */
+/* The current fit: its latest state, the number of results of each thread, and how many of all results were returned while a
+ * step ended. */
 static mnist_model *model;
 static int now, ended, answered[READERS], crossed;
 
@@ -48,7 +49,7 @@ static int32_t note_the_first(void *alone, const mnist_progress *progress)
     return 0;
 }
 
-/* An epoch has eight batches, the last one short, and validation data. */
+/* An epoch has eight batches, the last one smaller, and validation data. */
 static mnist_fit_options epochs(const char *number)
 {
     mnist_fit_options options = quiet();
@@ -75,7 +76,7 @@ static void alone(const char *number)
     options.on_batch_end = note_it;
     options.on_epoch_end = note_it;
     options.user_data = made;
-    note(made); /* before it has a fit */
+    note(made); /* before the fit */
     WORKS(mnist_model_fit(made, data, &options, NULL, error));
     TRUE(noted == 2 + (int)options.epochs * 9);
     mnist_model_free(made);
@@ -93,7 +94,7 @@ static int32_t begin(void *unused, const mnist_progress *progress)
     return progress->epoch == 0 ? step_on(unused, progress) : 0;
 }
 
-/* After an epoch training waits until everybody has been answered as often as there were epochs. */
+/* After an epoch training waits until every thread has as many results as there were epochs. */
 static int32_t wait_for_readers(void *unused, const mnist_progress *progress)
 {
     for (int i = 0; i < READERS; i++)
@@ -102,7 +103,7 @@ static int32_t wait_for_readers(void *unused, const mnist_progress *progress)
     return step_on(unused, progress);
 }
 
-/* The first moment from `first` to `last` with that answer; -1 if there is none. */
+/* The first state from `first` to `last` with that result; -1 if there is none. */
 static int moment_of(int question, uint64_t answer, int first, int last)
 {
     for (int i = first; i <= last && i < noted; i++)
@@ -111,7 +112,7 @@ static int moment_of(int question, uint64_t answer, int first, int last)
     return -1;
 }
 
-/* A file that was saved beside the fit is a model, which is as that one was. */
+/* A file that was saved during the fit is a model, which equals the model at that time. */
 static void load(const char *path, int moment)
 {
     mnist_model *loaded = NULL;

@@ -1,5 +1,5 @@
-/* Memory and threads that can be refused: every request that is made while `inside` is set, on any thread, is counted, and
- * some are refused. The functions that the library asks are here, in front of those of the C library. */
+/* Refuses memory and threads: every request that is made while `inside` is set, on any thread, is counted, and some are
+ * refused. The allocation functions here replace those of the C library. */
 
 #ifndef REFUSING_H
 #define REFUSING_H
@@ -14,12 +14,12 @@
 
 static int inside, requests, refused;
 
-/* The request that is refused, counted from 1; 0: none. */
+/* The refused request, counted from 1; 0: none. */
 static int refuse_first;
-/* Whether those that follow are refused as well. */
+/* Whether later requests are refused, too. */
 static int refuse_more;
 
-/* Set on a thread while nothing is refused to it. */
+/* Set on a thread whose requests are not refused. */
 static __thread int granted;
 
 static int is_refused(void)
@@ -34,7 +34,7 @@ static int is_refused(void)
     return 1;
 }
 
-/* What the C library calls its own, which are hidden behind those below. */
+/* The C library's own functions, which the functions below replace. */
 void *__libc_malloc(size_t);
 void *__libc_calloc(size_t, size_t);
 void *__libc_realloc(void *, size_t);
@@ -79,7 +79,7 @@ void *mmap(void *address, size_t len, int protection, int flags, int file, off_t
     return mmap64(address, len, protection, flags, file, offset);
 }
 
-/* The C library notes what is to be done at a thread's end; refused the memory for it, it ends the process by itself. */
+/* The C library registers a destructor for the end of a thread; if it gets no memory for that, it ends the process itself. */
 int __cxa_thread_atexit_impl(void (*function)(void *), void *object, void *library)
 {
     static int (*note)(void (*)(void *), void *, void *);

@@ -1,4 +1,5 @@
-/* Loaded before a program's libraries: says when a file is about to get its name, and takes its time over it. */
+/* A library to be loaded before a program's libraries: prints when a file is about to be renamed to its final name, and
+ * delays the renaming. */
 
 #include <stdio.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-/* All that a program does, on a thread with a stack of 128 KiB: small_stack DATA FOLDER. */
+/* Everything that a program does, on a thread with a stack of 128 KiB: small_stack DATA FOLDER. */
 
 #include "expect.h"
 

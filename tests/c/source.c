@@ -1,8 +1,8 @@
-/* Samples that are made when they are asked for, more of them than memory may hold.
+/* Samples that are generated on request, more of them than memory can hold.
  *
  *     source memory COUNT WEIGHTS           trains on COUNT samples in memory, and saves the weights
- *     source PREFETCH COUNT WEIGHTS         the same of a source, in little address space
- *     source wrong                          sources that fail, give what is no number, and wait */
+ *     source PREFETCH COUNT WEIGHTS         the same with a source, in little address space
+ *     source wrong                          sources that fail, return NaN, and wait */
 
 #include "expect.h"
 
@@ -12,7 +12,7 @@
 
 enum { SIDE = 28, PIXELS = SIDE * SIDE, CLASSES = 10 };
 
-/* Pixel `i` of a sample: the number of both, mixed (the finalizer of MurmurHash3). */
+/* Pixel `i` of a sample: a hash of both indices (the finalizer of MurmurHash3). */
 static uint8_t pixel(uint64_t sample, uint64_t i)
 {
     uint64_t x = sample * PIXELS + i;
@@ -107,7 +107,7 @@ static int trains(const char *prefetch, size_t count, const char *weights)
     return failures;
 }
 
-/* What goes wrong with sample 70: an error, a NaN, a label past the classes, or a long wait. */
+/* The fault at sample 70: an error, a NaN, a label out of range, or a long wait. */
 enum { ERROR, NOT_A_NUMBER, LABEL, WAIT };
 
 static int waiting;
@@ -166,7 +166,7 @@ static void wrong(void)
             } else {
                 FAILS(INVALID_ARGUMENT, needles[how], mnist_model_fit(model, data, &options, NULL, error));
             }
-            /* The model is whole: it has learned from the batches before, and goes on. */
+            /* The model is intact: it has learned from the batches before, and can be trained further. */
             float kernel[PIXELS * 4];
             int finite = 1;
             WORKS(mnist_model_get_weight(model, "dense/kernel", kernel, PIXELS * 4, error));

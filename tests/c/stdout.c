@@ -1,5 +1,5 @@
-/* Text on C's own stdout: it stands where printf would have put it, a line is not redrawn in a file, and a thread that
- * waits for input is no reason to wait. The caller keeps standard input open and silent. */
+/* Text on C's own stdout: it appears where printf would put it, a line is not redrawn in a file, and a thread that waits
+ * for input does not block it. The caller keeps standard input open and silent. */
 
 #include "expect.h"
 
@@ -25,7 +25,7 @@ int main(void)
 
     alarm(60); /* ends a program that hangs */
     TRUE(pthread_create(&reader, NULL, wait_for_input, NULL) == 0);
-    nanosleep(&(struct timespec){0, 100000000}, NULL); /* until it waits, which nothing can tell */
+    nanosleep(&(struct timespec){0, 100000000}, NULL); /* until it waits, which cannot be detected */
     printf("before ");
     WORKS(mnist_model_summary(model, NULL, NULL, error));
     printf("between ");
@@ -34,5 +34,5 @@ int main(void)
     printf("after\n");
     const int failed = report();
     fflush(stdout);
-    _exit(failed); /* the reader still waits */
+    _exit(failed); /* the reading thread still waits */
 }

@@ -1,4 +1,4 @@
-/* Progress lines on stdout, slowly enough to be seen: a fit that validates, and an evaluation. terminal [VERBOSE] */
+/* Progress lines on stdout, slowly enough to be seen: a fit with validation, and an evaluation. terminal [VERBOSE] */
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
-/* Text on stdout while signals come all the time, whose handler does not have writes begun again (no SA_RESTART), and the
- * reader is slow: not a byte is lost. Then the same where stdout does not block. */
+/* Text on stdout while signals arrive all the time, whose handler has no SA_RESTART, and the reader is slow: no byte may be
+ * lost. Then the same with a non-blocking stdout. */
 
 #define _GNU_SOURCE
 
@@ -31,7 +31,7 @@ static void on_alarm(int number)
     signals++;
 }
 
-/* Reads slowly, and says whether it was all. */
+/* Reads slowly, and returns whether the text was complete. */
 static int reader(int from)
 {
     static char got[ROOM];
@@ -88,7 +88,7 @@ int main(void)
     write_slowly(model, O_NONBLOCK);
     TRUE(signals > 20);
 
-    /* A fit among them. */
+    /* Includes a fit. */
     const struct itimerval often = {{0, 500}, {0, 500}}, never = {{0, 0}, {0, 0}};
     mnist_dataset *data = noise(320, 8);
     mnist_fit_options options = quiet();

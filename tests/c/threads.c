@@ -1,4 +1,4 @@
-/* Who may do what while a model trains: callbacks, busy, and cancelling, which stops the fit within one batch. */
+/* Concurrent calls while a model trains: callbacks, MNIST_ERROR_BUSY, and cancelling, which stops the fit within one batch. */
 
 #include "expect.h"
 
@@ -10,7 +10,7 @@
 static mnist_model *model;
 static mnist_dataset *data;
 
-/* Writes go into a text. */
+/* Output is appended to a text. */
 static char text[1 << 16];
 static void collect(void *user_data, const char *piece, size_t len)
 {
@@ -37,7 +37,7 @@ static int32_t on_batch(void *user_data, const mnist_progress *progress)
     struct seen *seen = user_data;
     seen->batches++;
     TRUE(progress->batches == 3 && progress->epochs == 2 && progress->loss > 0 && isnan(progress->val_loss));
-    /* Const functions may be called from here, the others are told to wait. */
+    /* Const functions may be called from here; the others return MNIST_ERROR_BUSY. */
     mnist_error *mine = mnist_error_new();
     TRUE(mnist_model_predict(model, pixels, 1, p, 10, mine) == MNIST_OK);
     TRUE(mnist_model_compile(model, NULL, mine) == MNIST_ERROR_BUSY);
@@ -109,7 +109,7 @@ static void stopping(void)
 }
 
 /* A fit that ends only when it is cancelled. */
-static int batches, epochs_ended; /* what it has done, counted from its thread */
+static int batches, epochs_ended; /* its progress, counted on its thread */
 static int batches_when_cancelled;
 static mnist_status came_to;
 
@@ -151,7 +151,7 @@ static pthread_t start(mnist_dataset *validation, int wanted)
     return trainer;
 }
 
-/* Once the flag is up no more than the batch that was under way is done. */
+/* After the flag is set only the current batch is completed. */
 static void cancel(void)
 {
     mnist_model_cancel(model);
@@ -190,7 +190,7 @@ static void busy(void)
     ended(trainer);
 }
 
-/* From this thread, and by a signal that the training thread is interrupted by, or this one. */
+/* From this thread, and from a signal handler on the training thread or on this one. */
 static void cancelling(void)
 {
     for (int i = 0; i < 150; i++) {
@@ -212,7 +212,7 @@ static void cancelling(void)
     }
 }
 
-/* In the midst of a validation that takes hundreds of batches, too. */
+/* Also during a validation of hundreds of batches. */
 static void cancelling_a_validation(void)
 {
     mnist_dataset *validation = noise(20000, 8);
@@ -224,7 +224,7 @@ static void cancelling_a_validation(void)
     mnist_dataset_free(validation);
 }
 
-/* Without a fit it does nothing, the next fit is not its business. */
+/* Without a running fit it has no effect, also not on the next fit. */
 static void cancelling_nothing(void)
 {
     mnist_fit_options options = quiet();

@@ -1,4 +1,4 @@
-/* Compile and fit by Keras's names and configs: what is wrong is told before the first step, by its key; what is right does
+/* Compile and fit by Keras's names and configs: errors are reported by their key before the first step; valid settings do
  * what Keras does. */
 
 #include "expect.h"
@@ -8,7 +8,7 @@ enum { SAMPLES = 40, FEATURES = 6, CLASSES = 4 };
 static float samples[SAMPLES * FEATURES], numbers[SAMPLES], rows[SAMPLES * CLASSES];
 static uint8_t labels[SAMPLES];
 
-/* A network of two dense layers that ends so. */
+/* A network of two dense layers with the given number of outputs and activation. */
 static mnist_model *dense(size_t outputs, mnist_activation activation)
 {
     const size_t features = FEATURES;
@@ -42,7 +42,7 @@ static mnist_compile_options options(const char *optimizer, const char *loss, co
     return compile;
 }
 
-/* What compile refuses, by its key. */
+/* Errors of compile, reported by key. */
 static void what_is_wrong_is_told(void)
 {
     static const struct {
@@ -77,7 +77,7 @@ static void what_is_wrong_is_told(void)
     mnist_model_free(model);
 }
 
-/* What fit refuses before the first step. */
+/* Errors of fit, reported before the first step. */
 static void a_fit_that_cannot_be(void)
 {
     mnist_model *model = dense(CLASSES, MNIST_ACTIVATION_SOFTMAX), *two = dense(2, MNIST_ACTIVATION_SIGMOID);
@@ -184,7 +184,7 @@ static void metrics_by_name(void)
     mnist_model_free(model);
 }
 
-/* Early stopping is a success, and says why. */
+/* Early stopping is a success with a reason. */
 static void a_callback_that_ends_a_fit(void)
 {
     mnist_model *model = dense(CLASSES, MNIST_ACTIVATION_SOFTMAX);
@@ -209,7 +209,7 @@ static void a_callback_that_ends_a_fit(void)
     mnist_model_free(model);
 }
 
-/* A step alone is a fit of one batch. */
+/* A single training step equals a fit of one batch. */
 static void a_step_alone(void)
 {
     mnist_dataset *data = dataset(labels, MNIST_DTYPE_U8, 0, NULL);
@@ -241,7 +241,7 @@ static void a_step_alone(void)
     mnist_dataset_free(data);
 }
 
-/* Epochs of another length go through the same samples. */
+/* Epochs of another length use the same samples. */
 static void steps_that_are_no_pass(void)
 {
     mnist_dataset *data = dataset(labels, MNIST_DTYPE_U8, 0, NULL);
@@ -261,7 +261,7 @@ static void steps_that_are_no_pass(void)
     mnist_dataset_free(data);
 }
 
-/* A class that counts twice is a class whose samples weigh twice. */
+/* A class weight of 2 equals sample weights of 2 for its samples. */
 static void weights_of_classes_are_weights_of_samples(void)
 {
     static const float by_class[CLASSES] = {2, 1, 0.5f, 1};
@@ -283,7 +283,7 @@ static void weights_of_classes_are_weights_of_samples(void)
     TRUE(memcmp(kernels[0], kernels[1], sizeof kernels[0]) == 0);
 }
 
-/* A straight line is found, by three losses, and by labels that are numbers. */
+/* A linear function is learned with three losses, and with numeric labels. */
 static void numbers_are_learned(void)
 {
     static const char *const losses[] = {"'mse'", "'mae'", "{class_name: 'Huber', config: {delta: 0.5}}"};

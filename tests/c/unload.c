@@ -1,5 +1,6 @@
-/* Opens the library, trains with it, on a thread that then ends, and closes it, a thousand times: unload LIBRARY. Nothing may
- * grow, nothing crash, and the process has as many keys for thread-specific data as after the first time. */
+/* Opens the library, trains with it on a thread that then ends, and closes it, a thousand times: unload LIBRARY. Memory
+ * must not grow, nothing may crash, and the process must have as many free keys for thread-specific data as after the first
+ * time. */
 
 #define _POSIX_C_SOURCE 200809L
 
@@ -15,7 +16,7 @@
 
 static void *library;
 
-/* A function of the library, by its name. */
+/* A function of the library by its name. */
 #define CALL(name) (*(__typeof__(&name))symbol(#name))
 
 static void *symbol(const char *name)
@@ -60,7 +61,7 @@ static void *use(void *unused)
     return unused;
 }
 
-/* How many more keys this process could have. */
+/* The number of keys that this process can still create. */
 static int keys_left(void)
 {
     static pthread_key_t keys[PTHREAD_KEYS_MAX];

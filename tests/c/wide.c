@@ -1,5 +1,5 @@
-/* A stdout that was made wide takes no bytes. Text that is to go there is a status then, not silence; a call that writes
- * nothing, or elsewhere, does not care, and the library makes no stream anything. */
+/* A wide stdout takes no bytes. A call that should print there must return a status; a call that prints nothing, or
+ * elsewhere, must work; and the library must not change the orientation of a stream. */
 
 #include "expect.h"
 
@@ -34,7 +34,7 @@ int main(void)
     WORKS(mnist_model_summary(model, NULL, NULL, error));
     TRUE(fwide(stdout, 0) == 0);
 
-    /* In the midst of a fit, which ends where it has something to say. */
+    /* During a fit, which ends when it has to print. */
     options.verbose = 2;
     options.epochs = 3;
     options.on_epoch_begin = make_wide;
@@ -55,5 +55,5 @@ int main(void)
 
     mnist_model_free(model);
     mnist_dataset_free(data);
-    return report(); /* whose text has nowhere to go */
+    return report(); /* whose text is lost */
 }

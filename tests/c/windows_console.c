@@ -1,8 +1,8 @@
-/* Progress and text on stdout: windows_console [COLUMNS]. With COLUMNS in a console of that width, whose letters are looked at;
- * without them wherever stdout goes. */
+/* Progress and text on stdout: windows_console [COLUMNS]. With COLUMNS it runs in a console of that width, and the
+ * characters on the screen are checked; without, stdout may be anything. */
 
 #include <windows.h>
-#undef TRUE /* the checks are called so */
+#undef TRUE /* also the name of a check */
 
 #include "expect.h"
 
@@ -25,7 +25,7 @@ static const wchar_t *row(HANDLE console, SHORT y, SHORT columns)
     return text;
 }
 
-/* Whether a row of the screen begins like this. */
+/* Whether a row of the screen begins with this text. */
 static int shows(HANDLE console, SHORT columns, const wchar_t *start)
 {
     CONSOLE_SCREEN_BUFFER_INFO screen;
@@ -68,7 +68,7 @@ int main(int argc, char **argv)
     if (console) {
         TRUE(shows(console, columns, L"before Model: \"Z\u00fcrich-\u6570\u5b57\""));
         TRUE(shows(console, columns, L"16/16 [=="));
-        TRUE(!shows(console, columns, L" 8/16")); /* it was drawn over */
+        TRUE(!shows(console, columns, L" 8/16")); /* it was overwritten */
     }
     mnist_model_free(model);
     mnist_dataset_free(data);

@@ -1,7 +1,7 @@
-/* What a path can lead to on Windows, tried with every call that opens one: windows_paths FOLDER. */
+/* All kinds of paths on Windows, with every call that opens one: windows_paths FOLDER. */
 
 #include <windows.h>
-#undef TRUE /* the checks are called so */
+#undef TRUE /* also the name of a check */
 
 #include "paths.h"
 
@@ -10,7 +10,7 @@
 
 static const char OTHER[] = "Z\xc3\xbcrich-\xe6\x95\xb0\xe5\xad\x97"; /* Zürich-数字 */
 
-/* A path as the system takes it: UTF-16, absolute, and of any length. Good until the fourth call after this one. */
+/* A path in the system's form: UTF-16, absolute, of any length. Valid until the fourth call after this one. */
 static const wchar_t *wide(const char *path)
 {
     static wchar_t all[4][8192], given[8192], whole[8192];
@@ -32,7 +32,7 @@ static HANDLE opened(const char *path, DWORD access, DWORD share)
     return CreateFileW(wide(path), access, share, NULL, OPEN_EXISTING, 0, NULL);
 }
 
-/* Makes a file that holds `text`. */
+/* Creates a file with the content `text`. */
 static void put(const char *path, const char *text)
 {
     DWORD written;
@@ -40,7 +40,7 @@ static void put(const char *path, const char *text)
     TRUE(file != INVALID_HANDLE_VALUE && WriteFile(file, text, (DWORD)strlen(text), &written, NULL) && CloseHandle(file));
 }
 
-/* How many bytes a file has that two programs see as one. */
+/* Whether two paths lead to files with the same bytes. */
 static int same_bytes(const char *a, const char *b)
 {
     HANDLE files[2] = {opened(a, GENERIC_READ, 7), opened(b, GENERIC_READ, 7)};
@@ -55,7 +55,7 @@ static int same_bytes(const char *a, const char *b)
     return same;
 }
 
-/* No temporary file is left in the folder. */
+/* Checks that no temporary file is left in the folder. */
 static int nothing_left(const char *where)
 {
     char pattern[8192];
@@ -68,7 +68,7 @@ static int nothing_left(const char *where)
     return 0;
 }
 
-/* A path in the folder, which many calls later is still there. */
+/* A path in the folder, valid for many calls. */
 static const char *kept(const char *name)
 {
     const char *path = in(name);
@@ -84,7 +84,7 @@ static const char *kept(const char *name)
         WRITES_FAIL(status, needle, (paths)[i]);                                                                       \
     }
 
-/* What no path may lead to: told before anything is opened, or begun. */
+/* Paths to devices and pipes: errors before anything is opened or begun. */
 static void no_files(void)
 {
     const char *const devices[] = {
@@ -97,7 +97,7 @@ static void no_files(void)
     READS_FAIL(IO, "expected a file, found a directory", folder);
     WRITES_FAIL(IO, "expected a file, found a directory", folder);
 
-    /* A pipe that waits for somebody: nobody comes. */
+    /* A pipe without a peer. */
     const char *const pipe = "\\\\.\\pipe\\mnist-test";
     HANDLE server = CreateNamedPipeA(pipe, PIPE_ACCESS_DUPLEX, PIPE_NOWAIT, 1, 64, 64, 0, NULL);
     TRUE(server != INVALID_HANDLE_VALUE);
@@ -107,7 +107,7 @@ static void no_files(void)
     CloseHandle(server);
 }
 
-/* What would be another file than it says, or none. */
+/* Names that Windows would change or interpret differently. */
 static void names(void)
 {
     const char *const streams[] = {kept("arrays.npz:b"), kept("arrays.npz::$DATA"), "arrays.npz:b:$DATA", kept("a:b/w")};
@@ -130,7 +130,7 @@ static void names(void)
     TRUE(!exists(in("new-folder")) && nothing_left(folder));
 }
 
-/* Every call works with its file in that folder, told by `where`, which a bar may end. */
+/* Every call works with its file in the folder `where`, which may end with a separator. */
 static void work_in(const char *where, const char *separator)
 {
     char path[8192];
@@ -148,7 +148,7 @@ static void work_in(const char *where, const char *separator)
     TRUE(nothing_left(where));
 }
 
-/* Letters of every kind, and more than 260 of them. */
+/* Characters of every kind, and more than 260 of them. */
 static void long_and_other_names(void)
 {
     char path[8192], verbatim[8192];
@@ -159,7 +159,7 @@ static void long_and_other_names(void)
         snprintf(path + strlen(path), sizeof path - strlen(path), "\\%s and more", OTHER);
         TRUE(CreateDirectoryW(wide(path), NULL));
         if (strlen(path) > 200 && strlen(path) < 400)
-            work_in(path, "\\"); /* around the limit, in bytes and in letters */
+            work_in(path, "\\"); /* around the limit, in bytes and in characters */
     }
     work_in(path, "/");
     work_in(path, "\\..\\.\\");
@@ -170,7 +170,7 @@ static void long_and_other_names(void)
         *c = *c == '\\' ? '/' : *c;
     work_in(path, "/");
 
-    /* Relative to the working folder, and to the drive that it is on. */
+    /* Relative to the working folder, and to its drive. */
     wchar_t start[1024];
     TRUE(GetCurrentDirectoryW(1024, start) > 0 && SetCurrentDirectoryW(wide(folder) + 4));
     WORKS(save_weights("relative"));
@@ -186,7 +186,7 @@ static DWORD WINAPI close_soon(void *file)
     return 0;
 }
 
-/* A file that somebody has open is replaced if they share it, or are done soon; else it stays, and the message says so. */
+/* An open file is replaced if it is shared, or is closed soon; otherwise it remains, and the message says so. */
 static void replaced_while_open(int shared_too)
 {
     char first[16], again[16];
@@ -205,7 +205,7 @@ static void replaced_while_open(int shared_too)
     if (shared_too) {
         WORKS(save_weights(in("w")));
         TRUE(same_bytes(in("w"), in("weights")));
-    } else { /* Wine replaces no open file */
+    } else { /* Wine does not replace open files */
         FAILS(IO, "perhaps since a program has it open", save_weights(in("w")));
     }
     TRUE(ReadFile(reader, again, sizeof again, &read, NULL) && read == 11 && memcmp(again, "the old one", 11) == 0);
@@ -217,7 +217,7 @@ static void replaced_while_open(int shared_too)
     TRUE(SetFileAttributesW(wide(in("w")), FILE_ATTRIBUTE_NORMAL) && nothing_left(folder));
 }
 
-/* What a killed process has left is removed, what a living one writes is not. */
+/* A temporary file of a killed process is removed, that of a running one is not. */
 static void leftovers(void)
 {
     put(in(".mnist-0.tmp"), "stale");
@@ -240,14 +240,14 @@ static DWORD WINAPI write_to_nobody(void *handle)
     return 0;
 }
 
-/* A handle that was standard error's, and may come back as a file's, is none that the library writes to. */
+/* The library never writes to a handle value that standard error had, even if a file gets this value. */
 static void standard_handles(void)
 {
     HANDLE before = GetStdHandle(STD_ERROR_HANDLE);
     for (int i = 0; i < 40; i++) {
         HANDLE other = opened(in("arrays.npz"), GENERIC_READ, 7);
         SetStdHandle(STD_ERROR_HANDLE, other);
-        CloseHandle(other); /* the next one that is opened is likely to get the number */
+        CloseHandle(other); /* the next opened file is likely to get this value */
         set(&writing, 1);
         HANDLE thread = CreateThread(NULL, 0, write_to_nobody, other, 0, NULL);
         const mnist_status status = i % 2 ? save_weights(in("w")) : fit_to(in("w"));
@@ -260,7 +260,7 @@ static void standard_handles(void)
     }
 }
 
-/* A stdout that takes UTF-16 only takes none of the library's text. */
+/* A stdout in UTF-16 mode accepts none of the library's text. */
 static void wide_stdout(void)
 {
     fflush(stdout);

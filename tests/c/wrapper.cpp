@@ -1,4 +1,4 @@
-// The C++ layer: owners, exceptions, callbacks.
+// The C++ layer: owning objects, exceptions, callbacks.
 
 #include <mnist.hpp>
 
@@ -40,7 +40,7 @@ static mnist::model network()
     return mnist::model(input, input.conv2d(4, 3, mnist::relu).flatten().dense(3, mnist::softmax), "small");
 }
 
-// All of C's names stay what they are beside the layer's.
+// All names of the C interface keep their meaning beside the layer's.
 namespace everything {
 
 using namespace mnist;
@@ -56,7 +56,7 @@ static double both()
 
 } // namespace everything
 
-// Layers by Keras's names, a model's layers looked at, frozen and handed on, and what it learns by.
+// Layers by Keras's names; reading, freezing and copying a model's layers; its compile options.
 static void layers(mnist::model &model, const mnist::dataset &train)
 {
     mnist::graph graph;
@@ -77,7 +77,7 @@ static void layers(mnist::model &model, const mnist::dataset &train)
     mnist::model again(from, to);
     TRUE(again.config().find("\"body\"") != std::string::npos && again.layer_names() == body.layer_names());
     TRUE(again.copy_weights(body) == 4 && again.predict(one) == body.predict(one));
-    TRUE(body.copy_weights(model) == 2); // the dense layer's, whatever else there is
+    TRUE(body.copy_weights(model) == 2); // only those of the dense layer
 
     auto options = mnist::default_compile_options();
     options.optimizer_config = "{class_name: 'SGD', config: {learning_rate: 0.25, momentum: 0.5}}";
@@ -111,7 +111,7 @@ static void layers(mnist::model &model, const mnist::dataset &train)
     wide.check();
 }
 
-// Text with a NUL in it is refused wherever text is taken: C would cut it.
+// Text that contains a NUL is refused everywhere, because C would truncate it.
 static void texts(mnist::model &model, const mnist::dataset &train, const std::string &folder)
 {
     const std::string whole = folder + "/cut", cut = whole + std::string("\0.model", 7);
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
     TRUE(status_of([] { mnist::dataset::from_memory(std::vector<float>(5), {1, 2, 2}, {0}); }) == MNIST_ERROR_SHAPE);
     TRUE(status_of([&] { model.predict(std::vector<float>(65)); }) == MNIST_ERROR_SHAPE);
 
-    // A fit with everything.
+    // A fit with all options.
     model.compile();
     std::string text;
     int epochs = 0;
@@ -199,7 +199,7 @@ int main(int argc, char **argv)
         TRUE(std::string(e.what()) == "mine");
     }
 
-    // So does one of a writer, wherever it was called.
+    // So does an exception in a writer, in every call.
     int pieces = 0;
     options.on_batch_end = nullptr;
     options.write = [&](const std::string &) { pieces++; throw std::runtime_error("full"); };
@@ -218,7 +218,7 @@ int main(int argc, char **argv)
     TRUE(thrown_by([&] { model.fit(train, options); }) == "full" && pieces == 1 && epochs == 0);
     TRUE(thrown_by([&] { model.evaluate(train, evaluate); }) == "full" && pieces == 2);
 
-    // A whole model in a file, and a fit that goes on from one.
+    // A whole model in a file, and a fit that resumes from one.
     const std::string path = std::string(argc > 1 ? argv[1] : ".") + "/model";
     mnist::fit_options resumed;
     resumed.verbose = 0;

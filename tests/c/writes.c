@@ -1,4 +1,4 @@
-/* When models are written, and what becomes of a write that fails: writes FOLDER, or writes FOLDER full for a folder on a
+/* When models are written, and what happens when a write fails: writes FOLDER, or writes FOLDER full for a folder on a
  * small disk that may be filled. */
 
 #include "models.h"
@@ -14,7 +14,7 @@ static int exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* How many temporary files there are. */
+/* The number of temporary files. */
 static int leftovers(void)
 {
     int count = 0;
@@ -38,7 +38,7 @@ static void intervals(void)
     static const struct {
         size_t batches, epochs;
         double seconds;
-        int seen; /* whether the file is there at the end of batches 0 to 9, the tenth stopping the fit */
+        int seen; /* whether the file exists at the end of batches 0 to 9; the tenth stops the fit */
     } cases[] = {{3, 0, 0, 0x7f}, {0, 1, 0, 0x3}, {0, 0, 1e-9, 0x1ff}, {0, 0, 3600, 0}, {0, 0, 0, 0}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int seen = 0;
@@ -50,7 +50,7 @@ static void intervals(void)
         options.checkpoint_seconds = cases[i].seconds;
         options.on_batch_end = look;
         options.user_data = &seen;
-        options.resume = 1; /* there is none: it starts afresh */
+        options.resume = 1; /* there is no file: the fit starts from the beginning */
         TRUE(mnist_model_fit(model, data, &options, NULL, error) == MNIST_CANCELLED);
         TRUE(seen == cases[i].seen);
         if (seen != cases[i].seen)
@@ -61,7 +61,7 @@ static void intervals(void)
     }
 }
 
-/* No file may grow past `bytes`. */
+/* Limits the size of files to `bytes`. */
 static void limit(rlim_t bytes)
 {
     struct rlimit now;
@@ -91,7 +91,7 @@ static void failing_writes(void)
     limit(RLIM_INFINITY);
     TRUE(same_files(in("kept"), in("kept-copy")));
 
-    /* In the midst of a fit: the file is the one before, what was learned is not lost. */
+    /* During a fit: the previous file remains, and the model keeps its weights. */
     options.checkpoint_path = in("checkpoint");
     options.checkpoint_batches = 1;
     options.on_batch_end = no_room;
@@ -102,7 +102,7 @@ static void failing_writes(void)
     ends_the_same(in("checkpoint"));
     ends_the_same(in("elsewhere"));
 
-    /* A folder that cannot be written to, also for whom nothing is forbidden. */
+    /* A folder that is not writable, even for a privileged user. */
     const uid_t user = geteuid();
     TRUE(chmod(folder, 0555) == 0 && chmod(in("kept"), 0666) == 0 && (user != 0 || seteuid(65534) == 0));
     FAILS(IO, "kept: temporary file beside it", mnist_model_save(model, in("kept"), error));

@@ -1,5 +1,5 @@
 
-/* Numbers of any bits, and of bits that make a product and a sum nearly cancel, or lie near the middle between two floats. */
+/* Random bit patterns, and numbers for which a product and a sum nearly cancel, or whose result is near the midpoint of two floats. */
 static uint64_t state = 88172645463325252U;
 
 static uint32_t draw(void)
@@ -43,7 +43,7 @@ int main(void)
         float a = number(draw() % 4U), b = number(draw() % 4U), c = number(draw() % 4U);
         float expected, found;
         if (draw() % 4U == 0U)
-            c = -(a * b); /* what is left is the product's rounding */
+            c = -(a * b); /* the result is the product's rounding error */
         else if (draw() % 8U == 0U)
             c = number_of(bits_of(a * b) ^ (0x80000000U + (draw() % 4U)));
         expected = fmaf(a, b, c);

@@ -1,4 +1,4 @@
-//! Networks for the tests of C files: one for each thing that a layer can be told, those that people know, and random ones.
+//! Networks for the tests of C files: one for each setting of a layer, well-known ones, and random ones.
 
 use mnist::Result;
 use mnist::graph::{Graph, Tensor};
@@ -7,7 +7,7 @@ use mnist::layers;
 use mnist::model::Model;
 use serde_json::{Value, json};
 
-/// Numbers that look like noise, the same for the same seed (splitmix64).
+/// Pseudo-random numbers, the same for the same seed (splitmix64).
 pub struct Random(u64);
 
 impl Random {
@@ -43,7 +43,7 @@ fn layer(graph: &mut Graph, class: &str, config: &Value, inputs: &[Tensor]) -> R
     graph.add(layers::read(entry, &object)?, None, true, inputs)
 }
 
-/// A network under construction, which fails the test where it cannot be.
+/// A network under construction; an invalid layer fails the test.
 struct Net {
     graph: Graph,
     input: Tensor,
@@ -101,7 +101,7 @@ const ACTIVATIONS: [&str; 26] = [
     "tanh_shrink",
 ];
 
-/// A layer upon an input of a shape.
+/// A layer on an input of the given shape.
 fn alone() -> Vec<(&'static str, Vec<usize>, Value)> {
     vec![
         ("Dense", vec![7], json!({"units": 5})),
@@ -195,7 +195,7 @@ fn alone() -> Vec<(&'static str, Vec<usize>, Value)> {
     ]
 }
 
-/// A network for each layer and activation, and for what is between layers.
+/// A network for each layer and activation, and for combinations of layers.
 pub fn each_layer() -> Vec<(String, Model)> {
     let one = |(class, shape, config): (&str, Vec<usize>, Value)| {
         (format!("{class} {config}"), Net::new(&shape).then(class, config).model())
@@ -214,7 +214,7 @@ pub fn each_layer() -> Vec<(String, Model)> {
     all
 }
 
-/// Two branches of different shapes, and relu upon what comes of them.
+/// Two branches of different shapes, merged and followed by relu.
 fn merged(class: &str) -> (String, Model) {
     let mut net = Net::new(&[4, 5, 3]);
     let a = net.on("Conv2D", json!({"filters": 6, "kernel_size": 1}), &[net.input]);
@@ -225,7 +225,7 @@ fn merged(class: &str) -> (String, Model) {
     (class.to_string(), net.then("Activation", json!({"activation": "relu"})).model())
 }
 
-/// Normalizations that become part of what is below them.
+/// Normalizations that are folded into the layer before them.
 fn folded() -> Model {
     Net::new(&[10, 10, 2])
         .then("Conv2D", json!({"filters": 16, "kernel_size": 3, "use_bias": false}))
@@ -260,12 +260,12 @@ fn concatenated() -> Model {
     net.model()
 }
 
-/// Whether a network of [`each_layer`] has kernels, and nothing that would be folded into them.
+/// Whether a network of [`each_layer`] has kernels into which nothing is folded.
 pub fn has_only_own_weights(name: &str) -> bool {
     ["Dense", "Conv", "DepthwiseConv", "SeparableConv", "twice"].iter().any(|start| name.starts_with(start))
 }
 
-/// The axes of a kernel that count its output channels.
+/// The axes of a kernel that index its output channels.
 pub fn output_axis(network: &str, weight: &str, shape: &[usize]) -> std::ops::Range<usize> {
     let rank = shape.len();
     match network {
@@ -275,7 +275,7 @@ pub fn output_axis(network: &str, weight: &str, shape: &[usize]) -> std::ops::Ra
     }
 }
 
-/// Networks that people know, as small as they still are themselves.
+/// Small versions of well-known networks.
 pub fn known() -> Vec<(String, Model)> {
     vec![
         ("convnet".into(), convnet()),
@@ -376,7 +376,7 @@ fn autoencoder() -> Model {
         .model()
 }
 
-/// A random network: what fits of eight layers that are drawn, now and then with a branch that comes back.
+/// A random network: those of eight random layers that fit, occasionally with a residual branch.
 pub fn random(random: &mut Random) -> (String, Model) {
     let shape = match random.below(4) {
         0 => vec![1 + random.below(700)],

@@ -1,4 +1,4 @@
-//! A good file damaged in every way that is one change, and what comes of it.
+//! A valid file damaged by every single change, and the results of loading it.
 
 pub mod tensors;
 
@@ -8,8 +8,8 @@ use mnist::Result;
 use mnist::data::Dataset;
 use std::path::{Path, PathBuf};
 
-/// All files that come of `file` by one change: to each byte, to each field of two, four or eight bytes, a cut at each
-/// length, and of the parts that end at `ends` one left out, doubled, or in another's place.
+/// All files with one change to `file`: a changed byte, a changed field of two, four or eight bytes, truncation at each length, and
+/// of the parts that end at `ends` one removed, repeated, or swapped with another.
 pub fn of<'a>(file: &'a [u8], ends: &'a [usize]) -> impl Iterator<Item = Vec<u8>> + 'a {
     let bytes = (0..file.len()).flat_map(|at| {
         let byte = file[at];
@@ -47,16 +47,16 @@ fn moved(file: &[u8], ends: &[usize]) -> Vec<Vec<u8>> {
     all
 }
 
-/// A folder in memory, if there is such a place: thousands of files are written and synced to the disk.
+/// A folder in memory, if there is one, because thousands of files are written and synced.
 pub fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// Damaged files, each tried once.
+/// Damaged files, each loaded once.
 pub struct Trials {
     what: &'static str,
     folder: tempfile::TempDir,
-    /// What a load may take, and for each byte of the file.
+    /// The memory limit of a load, and per byte of the file.
     promised: (usize, usize),
     tried: usize,
     loaded: usize,
@@ -67,12 +67,12 @@ impl Trials {
         Trials { what, folder: folder(), promised: (fixed, per_byte), tried: 0, loaded: 0 }
     }
 
-    /// The place of another file in the folder of the damaged ones.
+    /// The path of another file in the folder of the damaged files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    /// Lets `task` load `file`: it gives what it found, or an error that is one.
+    /// Lets `task` load `file`; it returns the content or a valid error.
     pub fn load<R>(&mut self, file: &[u8], task: impl FnOnce(&Path) -> Result<R>) -> Result<R> {
         let path = self.path("damaged");
         std::fs::write(&path, file).unwrap();
@@ -83,7 +83,7 @@ impl Trials {
         result.inspect_err(check_error)
     }
 
-    /// Says how many there were, which have to be `least` or more, some refused and some not.
+    /// Prints the counts; there must be at least `least` files, of which some are refused and some load.
     pub fn report(&self, least: usize) {
         let Trials { what, tried, loaded, .. } = self;
         println!("{what}: {tried} damaged files tried, {} refused, {loaded} loaded as what they say", tried - loaded);
@@ -91,7 +91,7 @@ impl Trials {
     }
 }
 
-/// What a dataset holds.
+/// The content of a dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
     pub shape: Vec<usize>,

@@ -1,4 +1,4 @@
-//! Damage to files of weights, whole models and checkpoints: their bytes, and each value of their headers.
+//! Damage to weights files, whole models and checkpoints: their bytes, and each value of their headers.
 
 use super::{Trials, of};
 use crate::files::{safetensors, trained};
@@ -8,10 +8,10 @@ use safetensors::SafeTensors;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// What loading takes besides, and for each byte of such a file.
+/// The memory limit of loading, and per byte of the file.
 const PROMISED: (usize, usize) = (1 << 19, 64);
 
-/// Every file of weights that is taken has the bits that the model has then; one that is refused changes none.
+/// After a weights file has loaded, the model has the file's bits; a refused file changes nothing.
 pub fn weights() {
     let mut trials = Trials::new("weights", PROMISED.0, PROMISED.1);
     let (model, saved) = (trained::model(), trials.path("saved"));
@@ -28,8 +28,8 @@ pub fn weights() {
     trials.report(10_000);
 }
 
-/// Every model that loads is what its file says, as the file that it is saved to shows. Network, optimizer and loss may be said
-/// in several ways, as Keras does: what they are saved as is the one that stays.
+/// Every model that loads equals its file, as shown by saving it. Network, optimizer and loss have several forms, as in Keras; saving
+/// a second time must give the same form.
 pub fn models() {
     let mut trials = Trials::new("models", PROMISED.0, PROMISED.1);
     let saved = trials.path("saved");
@@ -48,7 +48,7 @@ pub fn models() {
     trials.report(10_000);
 }
 
-/// Every checkpoint is one that the fit ends from, or is refused, the model being what it was.
+/// Every checkpoint can be resumed, or is refused and leaves the model unchanged.
 pub fn checkpoints() {
     let mut trials = Trials::new("checkpoints", PROMISED.0, PROMISED.1);
     let (model, data, saved) = (trained::model(), trained::data(), trials.path("saved"));
@@ -61,7 +61,7 @@ pub fn checkpoints() {
         model.compile(&CompileOptions::default()).unwrap();
         let before = save(&model, &saved);
         match trials.load(&damaged, |path| trained::fit(&model, &data, 3, (path, true), usize::MAX)) {
-            // Weights that are no numbers are news, not damage.
+            // Weights that are NaN make the fit diverge; the file is not damaged.
             Ok(fitted) => assert!(fitted.diverged.is_some() || fitted.history.epochs() >= 3 && !fitted.cancelled),
             Err(error) => assert!(save(&model, &saved) == before, "changed by a file that was refused: {error}"),
         }
@@ -69,7 +69,7 @@ pub fn checkpoints() {
     trials.report(4_000);
 }
 
-/// One change to the bytes, of which one in `step` is tried, and to each value of the header and the description in it.
+/// Changes to the bytes, of which one in `step` is used, and to each value of the header and of the description in it.
 fn all(file: &[u8], step: usize) -> impl Iterator<Item = Vec<u8>> {
     let (header, data) = split(file);
     let text: Value = serde_json::from_slice(header).unwrap();
@@ -92,7 +92,7 @@ fn split(file: &[u8]) -> (&[u8], &[u8]) {
     rest.split_at(u64::from_le_bytes(*len) as usize)
 }
 
-/// `value` with each value in it left out, or another.
+/// `value` with each value in it removed or replaced.
 fn changes(value: &Value) -> Vec<Value> {
     let others = [
         json!(null),
@@ -141,7 +141,7 @@ fn changes(value: &Value) -> Vec<Value> {
     all
 }
 
-/// Every tensor of the file `taken` is in the file `given`, of the same shape and bits.
+/// Checks that every tensor of the file `taken` is in the file `given`, with the same shape and bits.
 fn same_tensors(given: &[u8], taken: &[u8]) {
     let (given, taken) = (SafeTensors::deserialize(given).unwrap(), SafeTensors::deserialize(taken).unwrap());
     for (name, tensor) in taken.iter() {
@@ -150,17 +150,17 @@ fn same_tensors(given: &[u8], taken: &[u8]) {
     }
 }
 
-/// What a file of a whole model says of it, apart from what can be said in several ways.
+/// The description in a model file, without the parts that have several forms.
 fn description(file: &[u8]) -> Value {
     let header: Value = serde_json::from_slice(split(file).0).unwrap();
     let mut said: Value = serde_json::from_str(header["__metadata__"]["model"].as_str().unwrap()).unwrap();
     let all = said.as_object_mut().unwrap();
     ["network", "compile"].iter().for_each(|key| drop(all.remove(*key)));
-    all.retain(|_, value| !value.is_null()); // which a key that is left out means
+    all.retain(|_, value| !value.is_null()); // null means the same as a missing key
     said
 }
 
-/// Whether two values say the same: 1 and 1.0 do.
+/// Whether two values are equal; 1 and 1.0 are.
 fn same(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),

@@ -1,5 +1,5 @@
-//! The files that the library reads, made by hand: every field can be made to say something else than it should.
-#![allow(dead_code)] // each program takes what it needs
+//! The files that the library reads, built by hand, so that every field can have a wrong value.
+#![allow(dead_code)] // each program uses only a part of it
 
 pub mod trained;
 pub mod verdict;
@@ -19,7 +19,7 @@ pub fn idx(dims: &[u32], data: &[u8]) -> Vec<u8> {
     head.flat_map(u32::to_be_bytes).chain(data.iter().copied()).collect()
 }
 
-/// A safetensors file with this header, whatever it says.
+/// A safetensors file with this header, which may be wrong.
 pub fn safetensors(header: &str, data: &[u8]) -> Vec<u8> {
     [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat()
 }
@@ -31,20 +31,20 @@ pub fn deflate(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("a vector takes all")
 }
 
-/// The check sum of zip and gzip.
+/// The checksum of zip and gzip.
 pub fn crc(bytes: &[u8]) -> u32 {
     let mut crc = Crc::new();
     crc.update(bytes);
     crc.sum()
 }
 
-/// A gzip member, without a name or a time.
+/// A gzip member without a name or a time.
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let end = [crc(bytes).to_le_bytes(), (bytes.len() as u32).to_le_bytes()].concat();
     [&b"\x1f\x8b\x08\0\0\0\0\0\0\xff"[..], &deflate(bytes), &end].concat()
 }
 
-/// A member of a zip archive, as its two headers tell of it.
+/// A member of a zip archive, as described by its two headers.
 #[derive(Clone, Debug)]
 pub struct Member {
     pub name: String,
@@ -53,17 +53,17 @@ pub struct Member {
     pub crc: u32,
     /// Its bytes in the file.
     pub packed: Vec<u8>,
-    /// How many these are, and how many come out of them.
+    /// The compressed and the uncompressed length.
     pub packed_len: u32,
     pub plain_len: u32,
-    /// What follows the names.
+    /// The extra fields.
     pub extra: Vec<u8>,
-    /// The directory's offset of the local header when it is that of another member; this one then has none.
+    /// The offset of another member's local header for the directory; this member then has no local header.
     pub place: Option<u32>,
 }
 
 impl Member {
-    /// A member that tells the truth.
+    /// A correct member.
     pub fn new(name: &str, deflated: bool, plain: &[u8]) -> Self {
         let packed = if deflated { deflate(plain) } else { plain.to_vec() };
         Member {
@@ -78,7 +78,7 @@ impl Member {
         }
     }
 
-    /// What the local header and the directory's entry have in common, from the version that is needed on.
+    /// The common part of the local header and the directory's entry, beginning with the required version.
     fn fields(&self) -> Vec<u8> {
         let (name, extra) = (self.name.len() as u16, self.extra.len() as u16);
         let mut fields = Vec::new();

@@ -1,4 +1,4 @@
-//! A small network and its data, and the files that they make.
+//! A small network, its data, and its files.
 
 use super::{Member, npy, zip};
 use mnist::data::Dataset;
@@ -9,7 +9,7 @@ use mnist::train::{Callbacks, CheckpointOptions, Control, FitOptions, Fitted, Ou
 use mnist::{Error, Result};
 use std::path::Path;
 
-/// A network of each kind of layer, on images of 5 x 4.
+/// A network with each kind of layer, for images of 5 x 4.
 pub fn model() -> Model {
     let mut graph = Graph::new();
     let model = (|| {
@@ -33,8 +33,8 @@ pub fn data() -> Dataset {
     data
 }
 
-/// Fits `epochs` of three batches, the state written to `checkpoint` at the end, where it begins if told to resume. It is
-/// stopped after `batches` steps.
+/// Fits `epochs` of three batches each, writes the state to `checkpoint` at the end, and resumes from there if `resume` is set. It
+/// stops after `batches` steps.
 pub fn fit(model: &Model, data: &Dataset, epochs: usize, checkpoint: (&Path, bool), batches: usize) -> Result<Fitted> {
     let (path, resume) = (checkpoint.0.to_path_buf(), checkpoint.1);
     let (mut stop, mut nowhere) = (Stop(batches), |_: &str| ());
@@ -59,7 +59,7 @@ impl Callbacks for Stop {
     }
 }
 
-/// The bits of a model's weights, as a file that [`Model::save_weights`] wrote has them.
+/// The bits of a model's weights, from a file written by [`Model::save_weights`].
 pub fn weights(model: &Model, path: &Path) -> Vec<u8> {
     model.save_weights(path).expect("room for the weights");
     std::fs::read(path).expect("what was written")
@@ -71,7 +71,7 @@ pub fn checkpoint(path: &Path, batches: usize) -> Vec<u8> {
     std::fs::read(path).expect("a checkpoint")
 }
 
-/// An image of the tutorial's kind in a small archive, labels beside it.
+/// A small archive with images of the tutorial's kind and labels.
 pub fn archive(deflated: bool) -> Vec<u8> {
     let member = |name: &str, array: Vec<u8>| Member::new(name, deflated, &array);
     zip(&[

@@ -1,14 +1,15 @@
-//! What a hostile file may do: be refused with a message, or load, and make its loader hold no more than is promised.
+//! What a malicious file may do: be refused with a message, or load, without making its loader use more memory than
+//! promised.
 
 #[cfg(not(feature = "reserve"))]
 mod counted {
     use peak_alloc::PeakAlloc;
 
-    /// Counts what is allocated, a block that is moved twice: the old place and the new.
+    /// Measures allocated memory. During a reallocation both the old and the new block count.
     #[global_allocator]
     static MEMORY: PeakAlloc = PeakAlloc;
 
-    /// What `task` gives, and the most bytes that were allocated at once during it besides those that were before.
+    /// The result of `task`, and the peak of the memory that it allocated.
     pub fn measured<R>(task: impl FnOnce() -> R) -> (R, usize) {
         let before = MEMORY.current_usage();
         MEMORY.reset_peak_usage();
@@ -17,25 +18,25 @@ mod counted {
     }
 }
 
-/// A program has one allocator. With the library's own, memory is not counted here, and everything else is looked at; it
-/// is counted by `cargo test --release --no-default-features --test hostile_files`.
+/// A program has one allocator. If it is the library's, memory is not measured here, and everything else is checked.
+/// `cargo test --release --no-default-features --test hostile_files` measures it.
 #[cfg(feature = "reserve")]
 mod counted {
-    /// What `task` gives.
+    /// The result of `task`.
     pub fn measured<R>(task: impl FnOnce() -> R) -> (R, usize) {
         (task(), 0)
     }
 }
 
-#[allow(unused_imports)] // each program takes what it needs
+#[allow(unused_imports)] // each program uses only a part of it
 pub use counted::measured;
 
-/// Makes sure that no more memory was taken than is promised.
+/// Checks that no more memory was used than promised.
 pub fn check_memory(most: usize, promised: usize) {
     assert!(most <= promised, "{most} bytes of memory, at most {promised} were promised");
 }
 
-/// Makes sure that a refusal is one: a kind that a file can deserve, and a message that can be shown.
+/// Checks a refusal: an error kind that a file can cause, and a printable message.
 pub fn check_error(error: &mnist::Error) {
     let text = error.to_string();
     assert!(error.kind() != mnist::ErrorKind::Internal, "{text}");

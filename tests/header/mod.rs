@@ -1,26 +1,26 @@
-//! What `include/mnist.h` declares, read from its text: for the tests that are about every function, constant and struct.
+//! The declarations of `include/mnist.h`, parsed from its text, for tests of every function, constant and struct.
 //!
-//! It reads what cbindgen writes and no more; a declaration of another form ends the test with a message.
-#![allow(dead_code)] // each test uses a part
+//! The parser accepts only the form that cbindgen writes; another form fails the test with a message.
+#![allow(dead_code)] // each test uses only a part
 
 use std::path::Path;
 
 /// A parameter of a function or a field of a struct.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Place {
-    /// The type, `const mnist_model *`: without the word `struct`, a star apart from what it follows.
+    /// The type, such as `const mnist_model *`: without the word `struct`, with a space before the star.
     pub kind: String,
     pub name: String,
 }
 
-/// A struct whose fields the header shows.
+/// A struct with its fields.
 #[derive(Debug)]
 pub struct Struct {
     pub name: String,
     pub fields: Vec<Place>,
 }
 
-/// A function, or the type of one.
+/// A function, or a function type.
 #[derive(Debug)]
 pub struct Function {
     pub name: String,
@@ -32,7 +32,7 @@ pub struct Function {
 #[derive(Debug, Default)]
 pub struct Header {
     pub constants: Vec<(String, i64)>,
-    /// Types whose inside is not shown.
+    /// Opaque types.
     pub opaque: Vec<String>,
     /// Other names of integer types: `mnist_status` is `int32_t`.
     pub integers: Vec<(String, String)>,
@@ -43,7 +43,7 @@ pub struct Header {
 }
 
 impl Function {
-    /// As C writes it, in one line.
+    /// In C syntax, on one line.
     pub fn prototype(&self) -> String {
         let parameters: Vec<_> = self.parameters.iter().map(Place::declaration).collect();
         let parameters = if parameters.is_empty() { "void".into() } else { parameters.join(", ") };
@@ -52,7 +52,7 @@ impl Function {
 }
 
 impl Place {
-    /// As C writes it.
+    /// In C syntax.
     pub fn declaration(&self) -> String {
         declare(&self.kind, &self.name)
     }
@@ -69,7 +69,7 @@ impl Header {
         Header::parse(&std::fs::read_to_string(path).unwrap())
     }
 
-    /// A header's text.
+    /// Parses the text of a header.
     pub fn parse(text: &str) -> Header {
         let mut header = Header::default();
         let (mut code, mut cpp) = (String::new(), false);
@@ -121,7 +121,7 @@ impl Header {
     }
 }
 
-/// What ends in a semicolon outside of braces.
+/// The declarations, which end with a semicolon outside of braces.
 fn statements(code: &str) -> Vec<&str> {
     let (mut depth, mut start, mut found) = (0, 0, Vec::new());
     for (i, c) in code.char_indices() {

@@ -1,5 +1,5 @@
-/* A program with nothing but the installed library: learns to tell four kinds of images apart, and says how well it does.
-   Its one argument is the version that the library should have. */
+/* A program that uses only the installed library: trains a classifier of four kinds of images and prints its accuracy.
+   Its argument is the expected version of the library. */
 
 #include <mnist.h>
 

@@ -1,4 +1,4 @@
-// What client.c does, in C++; it must print the same line.
+// The same as client.c, in C++; it must print the same line.
 
 #include <mnist.hpp>
 

@@ -1,4 +1,4 @@
-/* What both clients train on. */
+/* The training data of both clients. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -7,7 +7,7 @@ enum { COUNT = 512, SIDE = 8, CLASSES = 4 };
 
 static uint8_t pixels[COUNT * SIDE * SIDE], labels[COUNT];
 
-/* Noise, with two bright rows where the label says. */
+/* Noise with two bright rows, whose position depends on the label. */
 static void draw(void)
 {
     uint32_t state = 1;

@@ -1,14 +1,14 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Draws random networks for the other programs of this folder: draw_models.py FOLDER [--count 50] [--seed 0]
+"""Generates random networks for the other programs in this folder: draw_models.py FOLDER [--count 50] [--seed 0]
 
-Each becomes NUMBER.json, Keras's to_json(), and NUMBER.npz: its weights by name, and the samples `x`."""
+Each is written to NUMBER.json (Keras's to_json()) and NUMBER.npz (its weights by name, and the samples `x`)."""
 
 import argparse
 import sys
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1] / "keras")  # this folder has a file that is called keras
+sys.path[0] = str(Path(__file__).resolve().parents[1] / "keras")  # the default entry is this folder, which has a keras.py
 
 from draw import Drawn
 from keras_side import np

@@ -1,8 +1,8 @@
 #!/bin/sh
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
-"""Records tests/data/interop/keras/forms: the same weights of a dense layer, in each form that h5py gives datasets and groups.
+"""Records tests/data/interop/keras/forms: the weights of a dense layer in every form that h5py can write datasets and groups.
 
-A weight's i-th number is ((7 i) mod 33 - 16) / 8, which a float16 holds as well."""
+The i-th number of a weight is ((7 i) mod 33 - 16) / 8, which is exact in float16, too."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "data" / "interop" / "keras" / "forms"
 SHAPES = [(5, 7), (7,)]
-PARTS = {2: (3, 2), 1: (2,)}  # chunks that the edges cut
+PARTS = {2: (3, 2), 1: (2,)}  # chunks that extend beyond the edges
 
 
 def compact(group, name, values):
@@ -67,7 +67,7 @@ def main():
     with h5py.File(FOLDER / "latest-many.h5", "w", libver="latest") as file:
         for i in range(9):
             file.create_group(f"layers/dense_{i}/vars")
-    with h5py.File(FOLDER / "circle.h5", "w") as file:  # a group that is in itself, and names that lead around in it
+    with h5py.File(FOLDER / "circle.h5", "w") as file:  # a group that contains itself, and circular names in it
         file["a"] = file["/"]
         file.attrs["layer_names"] = [b"a"]
         file.attrs["weight_names"] = [b"a/" * 999 + b"a"] * 2

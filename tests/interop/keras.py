@@ -1,15 +1,15 @@
 #!/bin/sh
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
-"""Keras's files: does a model come in as Keras wrote it, go out as Keras reads it, and go on training in either?
+"""Tests Keras's files: models imported from Keras and exported to Keras must give the same predictions and continue training alike.
 
     keras.py [--count 50] [--seed 0] [--examples] [--library target/release/libmnist.so] [--folder target/interop]
 
-With --examples the networks are not drawn but those of examples/networks.c (benches/peers/networks) and of the tutorial.
+With --examples the networks are those of examples/networks.c (benches/peers/networks) and of the tutorial, instead of random ones.
 
-Each network is trained for some steps in Keras and written in each of Keras's forms. What the library reads must predict what
-Keras does (1e-5), and its next losses must be those of Keras going on (1e-4); what the library writes then, Keras must read:
-the same weights and optimizer's variables to the bit, and the same losses from there. A network that Keras itself trains to other
-losses when its weights differ in their last bits is drawn anew."""
+Each network is trained for some steps in Keras and written in each of Keras's formats. The imported model must give Keras's predictions
+(1e-5), and its next losses must be those of Keras's continued fit (1e-4). Keras must then read the library's export, with
+bit-identical weights and optimizer variables, and with the same losses from there. If Keras's own losses change when the last bits of the
+weights change, the network is replaced by another one."""
 
 import argparse
 import json
@@ -18,7 +18,7 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[0] = str(ROOT / "tests" / "keras")  # this folder has a file that is called keras
+sys.path[0] = str(ROOT / "tests" / "keras")  # the default entry is this folder, which has a keras.py
 
 from keras_side import keras, np, optimizer, output, set_values, values  # noqa: E402
 from libmnist import Library, Loaded, check, off  # noqa: E402
@@ -28,7 +28,7 @@ NEAR, SAME = 1e-5, 1e-4
 
 
 def steps(model, x, labels, batch):
-    """One pass over the samples in their order; the loss of each step, before its update."""
+    """One pass over the samples in order; returns the loss of each step, before its update."""
     losses = []
     for start in range(0, len(x), batch):
         model.reset_metrics()
@@ -41,7 +41,7 @@ def same_state(what, found, expected):
     for name, w in values(expected).items():
         check(f"{what}: {name}", values(found)[name], w, 0)
     a, b = found.optimizer.variables, expected.optimizer.variables
-    # Nadam's product has no name but `variable`, and a number.
+    # Nadam's product is only named `variable` and a number.
     kinds = lambda variables: [v.path.rpartition("/")[2] for v in variables if not v.path.rpartition("/")[2].startswith("variable")]
     if len(a) != len(b) or kinds(a) != kinds(b):
         raise AssertionError(f"{what}: the optimizer's variables are {[v.path for v in a]}, not {[v.path for v in b]}")
@@ -50,7 +50,7 @@ def same_state(what, found, expected):
 
 
 def stable(model, drawn, folder):
-    """Whether the losses are determined by more than the weights' last bits."""
+    """Whether the losses do not depend on the last bits of the weights."""
     model.save(folder / "nudged.keras")
     other = keras.models.load_model(folder / "nudged.keras")
     random = np.random.default_rng(0)
@@ -97,13 +97,13 @@ def go_round(drawn, library, folder):
 
 
 class Example:
-    """A network of examples/, and what it is trained with."""
+    """A network of examples/, with its training data and options."""
 
     def __init__(self, network):
         random = np.random.default_rng(0)
         self.network, self.classes, self.batch = network, 10, 8
         self.optimizer = {"class_name": "Adam", "config": {"learning_rate": 1e-3}}
-        self.x = random.random((20, 28, 28, 1), np.float32)  # three steps, the last of them short
+        self.x = random.random((20, 28, 28, 1), np.float32)  # three steps, the last with a smaller batch
         self.labels = random.integers(0, self.classes, len(self.x)).astype(np.uint8)
 
 
@@ -116,7 +116,7 @@ def tutorial():
 
 
 def deep():
-    """So many variables that the names of an .h5 are more than its numbers."""
+    """A model with so many variables that the names of an .h5 file take more space than the numbers."""
     start = keras.Input((28, 28, 1))
     x = keras.layers.Flatten()(start)
     for _ in range(300):
@@ -125,13 +125,13 @@ def deep():
 
 
 def example_networks():
-    """Their names, and what Keras's to_json says of them."""
+    """The layers' names and their configs in Keras's to_json."""
     networks = {file.stem: file.read_text() for file in sorted((ROOT / "benches" / "peers" / "networks").glob("*.json"))}
     return networks | {"tutorial": tutorial(), "deep": deep()}
 
 
 def without_dropout(text):
-    """Dropout draws numbers that no two programs share."""
+    """Without dropout, whose random numbers differ between programs."""
     network = json.loads(text)
     for layer in network["config"]["layers"]:
         layer["config"] |= {"rate": 0.0} if "rate" in layer["config"] else {}
@@ -139,7 +139,7 @@ def without_dropout(text):
 
 
 def same_there_and_back(text, library, folder):
-    """The network as it is, rates and all, which has not been trained."""
+    """The untrained network, including dropout rates."""
     example = Example(keras.models.model_from_json(text))
     example.network.save(folder / "a.keras")
     y = output(example.network, example.x)
@@ -161,7 +161,7 @@ def examples(library, folder):
         try:
             same_there_and_back(text, library, folder)
             done = go_round(Example(keras.models.model_from_json(without_dropout(text))), library, folder)
-            print(f"{name}: {'passed' if done else 'not to be compared: its losses hang on its last bits'}", flush=True)
+            print(f"{name}: {'passed' if done else 'not compared: its losses depend on the last bits of its weights'}", flush=True)
             failed += not done
         except Exception as error:
             failed += 1

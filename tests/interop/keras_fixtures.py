@@ -1,10 +1,10 @@
 #!/bin/sh
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
-"""Records tests/data/interop/keras: a small model in each of Keras's forms, half way through its training, what it predicts, and the
-losses of Keras going on.
+"""Records tests/data/interop/keras: a small model in each of Keras's formats, in the middle of its training, with its predictions and the
+losses of the continued training in Keras.
 
     keras_fixtures.py [FOLDER]             Keras 3
-    keras_fixtures.py --legacy [FOLDER]    tf_keras, which writes what Keras 2 did"""
+    keras_fixtures.py --legacy [FOLDER]    tf_keras, which writes Keras 2's formats"""
 
 import json
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "data" / "interop" / "keras"
-sys.path.pop(0)  # this folder has a file that is called keras
+sys.path.pop(0)  # the first entry is this folder, which has a keras.py
 os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", TF_ENABLE_ONEDNN_OPTS="0")
 import numpy as np  # noqa: E402
 
@@ -44,7 +44,7 @@ def sequential():
 
 
 def tiny():
-    """Of which every byte can be damaged in turn."""
+    """A file so small that a test can damage every byte, one at a time."""
     return chain([keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(4)])
 
 

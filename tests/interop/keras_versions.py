@@ -1,14 +1,14 @@
 #!/bin/sh
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
-"""Files of every version of Keras 3, and of tf_keras, which writes what Keras 2 did: small networks, each optimizer.
+"""Tests files of every version of Keras 3, and of tf_keras, which writes Keras 2's formats: small networks with each optimizer.
 
     keras_versions.py [--versions 3.0.5 ...] [--record] [--library target/release/libmnist.so] [--folder target/interop]
 
-With --record some of them become tests/data/interop/keras/versions, those whose form is another than the rest's.
+With --record the files whose form differs from the others' are written to tests/data/interop/keras/versions.
 
-Each version's wheel is unpacked to a folder of its own, which python looks at before the environment's packages. There it trains
-networks for some steps and writes them, reads them again, says what they predict and what its next losses are. What the library
-reads must predict the same (1e-5), and go on with the same losses (1e-4)."""
+Each version's wheel is unpacked to a folder of its own, which comes before the environment's packages in sys.path. Each version trains
+networks for some steps, writes and reads them, and records their predictions and the next losses. The library must read the files, predict
+the same (1e-5), and continue with the same losses (1e-4)."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 NEAR, SAME = 1e-5, 1e-4
-# 3.0.0 is left out: its batch normalization has another gradient, which 3.0.5 mended.
+# 3.0.0 is omitted: its batch normalization has another gradient, which 3.0.5 corrected.
 VERSIONS = ["keras==" + version for version in (
     "3.0.5", "3.1.1", "3.2.1", "3.3.3", "3.4.1", "3.5.0", "3.6.0", "3.7.0", "3.8.0", "3.9.2", "3.10.0", "3.11.3", "3.12.0",
     "3.13.2", "3.14.1", "3.15.1")] + ["tf_keras==2.21.0"]
@@ -30,8 +30,8 @@ RECORDED = {"keras==3.0.5": ["convolutions.keras"], "keras==3.9.2": ["nadam.kera
 
 
 def write(folder):
-    """In the version itself: the files, and what they are to do."""
-    sys.path.pop(0)  # this folder has a file that is called keras
+    """Runs with the tested version: writes the files and the expected results."""
+    sys.path.pop(0)  # the first entry is this folder, which has a keras.py
     os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="", TF_ENABLE_ONEDNN_OPTS="0",
                       OMP_NUM_THREADS="1")
     import numpy as np
@@ -69,9 +69,9 @@ def write(folder):
     schedule = O.schedules.CosineDecay(0.01, 50)
     made = all_of(O)
     made |= {"schedule": lambda: O.Nadam(schedule), "adamw": lambda: O.AdamW(0.01, weight_decay=0.1), "ema": lambda: O.Adam(0.01, use_ema=True)}
-    if not legacy and tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 5):  # before, Adam counted batches, not steps
+    if not legacy and tuple(map(int, keras.__version__.split(".")[:2])) >= (3, 5):  # earlier versions count batches in Adam, not steps
         made["gathered"] = lambda: O.Adam(0.01, use_ema=True, gradient_accumulation_steps=2)
-    if legacy:  # Nadam has another formula there, and is refused
+    if legacy:  # its Nadam has another formula and is refused
         made |= {f"legacy_{name}": make for name, make in all_of(O.legacy).items() if name != "nadam"}
         made["legacy_decay"] = lambda: O.legacy.Adam(0.01, decay=0.1)
         made["legacy_schedule"] = lambda: O.legacy.SGD(schedule, momentum=0.9)
@@ -92,17 +92,17 @@ def write(folder):
         said_by_name = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
         model.compile(optimizer=make(), **(said_by_name if name == "convolutions" else logits))
         steps(model)
-        # Legacy optimizers keep no variables in a .keras file; Keras 3 before 3.7 cannot train all that it reads of an .h5.
+        # A .keras file has no variables of legacy optimizers; Keras 3 before 3.7 cannot train all models that it reads from .h5.
         forms = [] if name.startswith("legacy_") else ["keras"]
         [model.save(folder / f"{name}.{form}") for form in forms]
         try:
             model.save(folder / f"{name}.h5")
             forms.append("h5")
         except ValueError:
-            pass  # Keras 3 before 3.3 gives several of an optimizer's variables one name
+            pass  # Keras 3 before 3.3 gives several optimizer variables the same name
         again = keras.models.load_model(folder / f"{name}.{forms[0]}")
         predictions = np.array(again(x, training=False)).ravel().tolist()
-        # tf_keras forgets the product of Nadam's momenta, which the library works out again.
+        # tf_keras loses the product of Nadam's momenta, which the library recomputes.
         expected = {"predictions": predictions, "losses": steps(model if legacy else again)}
         said["files"] |= {f"{name}.{form}": expected for form in forms}
     (folder / "said.json").write_text(json.dumps(said))
@@ -119,7 +119,7 @@ def unpacked(what, folder):
 
 
 def compare(what, folder, library):
-    """How many of its files are well, and how many there are."""
+    """The number of its files that pass, and the number of all its files."""
     import numpy as np
     from libmnist import Loaded, check
     said = json.loads((folder / "said.json").read_text())
@@ -137,7 +137,7 @@ def compare(what, folder, library):
 
 
 def record(folder):
-    """Files as they are, and what they are to do."""
+    """Copies the files and the expected results."""
     to = ROOT / "tests" / "data" / "interop" / "keras" / "versions"
     to.mkdir(parents=True, exist_ok=True)
     files = {}

@@ -1,10 +1,9 @@
 #!/bin/sh
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
-"""The tutorial's network and those of benches/peers to ONNX: onnx_examples.py [--data mnist.npz] [--library libmnist.so] [--images 10000]
+"""Exports the tutorial's network and those of benches/peers to ONNX: onnx_examples.py [--data mnist.npz] [--library libmnist.so] [--images 10000]
 
-Each is trained for some steps, so that its numbers are not those of noise, and written. Passes when onnx.checker takes the
-file and onnxruntime's probabilities are within 1e-5 of the library's on the test images, and so are those of the library when it
-has read the file again."""
+Each network is first trained for some steps. The test passes if onnx.checker accepts the file, and if on the test images the
+probabilities of onnxruntime, and of the library after it has read the file again, are within 1e-5 of the original ones."""
 
 import argparse
 import ctypes

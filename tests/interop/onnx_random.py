@@ -1,9 +1,9 @@
 #!/bin/sh
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
-"""Random networks of draw_models.py to ONNX, in onnxruntime, and back: onnx_random.py FOLDER [--library libmnist.so]
+"""Exports the random networks of draw_models.py to ONNX and imports them again: onnx_random.py FOLDER [--library libmnist.so]
 
-Passes when onnx.checker takes every file, onnxruntime's numbers are within 1e-5 of the library's, and the library reads what it
-wrote and computes the same again."""
+Passes if onnx.checker accepts every file, onnxruntime's results are within 1e-5 of the library's, and the library reads its own files
+and computes the same again."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""The library's ONNX files, and onnxruntime's answer to them."""
+"""Shared by the ONNX tests: the library's ONNX files, and onnxruntime's results for them."""
 
 import ctypes
 import shutil
@@ -20,7 +20,7 @@ from libmnist import Library, MnistError, Model, Owned, at  # noqa: E402
 
 
 class Loaded(Model):
-    """A model that the library has made, with the weights that it has."""
+    """A model of the library, with its weights."""
 
     def __init__(self, library, path):
         made = c_void_p()
@@ -37,7 +37,7 @@ class Loaded(Model):
 
     @classmethod
     def described(cls, library, json):
-        """The network of Keras's JSON, its weights as they are at first."""
+        """The network from Keras's JSON, with initial weights."""
         graph, source, end, made = c_void_p(), c_void_p(), c_void_p(), c_void_p()
         library.call("graph_from_json", json.encode(), ctypes.byref(graph), ctypes.byref(source), ctypes.byref(end))
         graph = Owned(graph, library.lib.mnist_graph_free)
@@ -53,14 +53,14 @@ class Loaded(Model):
 
 
 def save(model, path):
-    """Writes a model and has onnx look at the file."""
+    """Writes a model and checks the file with onnx."""
     model.library.call("model_save_onnx", model, str(path).encode())
     onnx.checker.check_model(str(path), full_check=True)
     return path
 
 
 def run(path, x):
-    """onnxruntime's answer."""
+    """onnxruntime's result."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -77,7 +77,7 @@ def last(x):
 
 
 def off(a, b):
-    """How far apart, as a share of the largest where that is above 1."""
+    """The largest difference, relative to the largest value if that is above 1."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.size != b.size or not np.isfinite(a).all():
         return np.inf
@@ -85,15 +85,15 @@ def off(a, b):
 
 
 def record(folder, path, x, y):
-    """A file, and beside it samples as the library takes them and onnxruntime's answers, float32 one behind the other."""
+    """Writes a file, and next to it the samples in the library's layout and onnxruntime's results, as consecutive float32."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copy(path, folder / path.name)
     (folder / f"{path.stem}.bin").write_bytes(np.ascontiguousarray(x).tobytes() + y.astype(np.float32).tobytes())
 
 
 def compared(library, path, shape, folder, x=None):
-    """How far the library is off: as it reads the file, and after 100 steps as it writes it and reads that again. The losses of
-    these steps, and onnxruntime's answer to the file."""
+    """The library's differences from onnxruntime: after reading the file, and after 100 training steps, writing and reading it. Also returns
+    the losses of these steps, and onnxruntime's result for the file."""
     random = np.random.default_rng(1)
     x = random.normal(0, 1, (12, *shape)).astype(np.float32) if x is None else x
     model = Loaded(library, path)
@@ -118,14 +118,14 @@ def compared(library, path, shape, folder, x=None):
 
 
 class Tried:
-    """What was tried, and how it went."""
+    """The cases that were run, and their results."""
 
     def __init__(self, library):
         self.library, self.folder = Library(library), Path(tempfile.mkdtemp(prefix="mnist-onnx-"))
         self.passed, self.failed, self.worst = 0, 0, 0.0
 
     def check(self, name, make, shape, x=None):
-        """Whether the file that `make` gives the path of is read, trains and is written. Gives path and onnxruntime's answer."""
+        """Checks that the file at the path returned by `make` can be read, trained and written. Returns path and onnxruntime's result."""
         try:
             path = make()
         except Exception as error:

@@ -2,9 +2,9 @@
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
 """Keras -> tf2onnx -> the library, which trains it -> ONNX -> onnxruntime: onnx_tf.py [--library libmnist.so] [--only NAME]
 
-Networks of Keras's layers as TensorFlow computes them, written by tf2onnx in several opsets. (Some it cannot write, or takes apart into operators that no layer is: gelu, ELU with an
-alpha, grouped convolutions, UpSampling2D, LayerNormalization.) Passes as onnx_torch.py does. With
---record F the smallest files and their numbers go to F, for `cargo test`."""
+Networks of Keras's layers on TensorFlow, written by tf2onnx in several opsets. (tf2onnx cannot write some layers, or writes them as
+several operators that are no layer here: gelu, ELU with an alpha, grouped convolutions, UpSampling2D, LayerNormalization.) The criteria are
+those of onnx_torch.py. --record F writes the smallest files and their results to F, for `cargo test`."""
 
 import argparse
 import os
@@ -13,7 +13,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
-sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent]  # a file there is called keras
+sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).resolve().parent]  # this folder has a keras.py
 
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
@@ -40,7 +40,7 @@ def gate(x):
 
 
 def network(shape, *steps):
-    """The network of these layers, or functions of a tensor, one after the other."""
+    """A network of these layers, or functions of a tensor, in sequence."""
     def make():
         x = start = L.Input(shape)
         for step in steps:
@@ -77,7 +77,7 @@ NETWORKS = {
 
 
 def awake(model):
-    """Statistics and slopes that are not what they are at first."""
+    """Sets moving statistics and slopes to values other than their initial ones."""
     random = np.random.default_rng(4)
     for variable in model.variables:
         name = variable.name

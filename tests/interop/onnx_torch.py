@@ -2,9 +2,9 @@
 ''''exec "${INTEROP_VENV:-$(dirname "$0")/../../target/interop-venv}/bin/python" "$0" "$@" # '''
 """PyTorch -> ONNX -> the library, which trains it -> ONNX -> onnxruntime: onnx_torch.py [--library libmnist.so] [--folder F]
 
-Networks within the library's layers, by both of PyTorch's exporters and many opsets; scikit-learn's MLP by skl2onnx; and ONNX's
-own version converter from opset 7 to 23. Passes when the library's predictions are within 1e-5 of onnxruntime's before and
-after 100 steps of training, which lower the loss. With --record F the smallest files and their numbers go to F, for
+Networks of supported layers, written by both of PyTorch's exporters in many opsets; scikit-learn's MLP, written by skl2onnx; and
+conversions by ONNX's own version converter from opset 7 to 23. Passes if the library's predictions are within 1e-5 of onnxruntime's
+before and after 100 training steps, and the training lowers the loss. --record F writes the smallest files and their results to F, for
 `cargo test`."""
 
 import argparse
@@ -24,7 +24,7 @@ F = nn.functional
 
 
 class View(nn.Module):
-    """A flatten as many write it: its shape is worked out in the graph."""
+    """A flatten in a common form, with the shape computed in the graph."""
 
     def forward(self, x):
         return x.view(x.size(0), -1)
@@ -42,7 +42,7 @@ class Residual(nn.Module):
 
 
 class Dense2(nn.Module):
-    """Features put beside each other, a gate on channels."""
+    """Concatenated features, and a gate on channels."""
 
     def __init__(self):
         super().__init__()
@@ -99,7 +99,7 @@ def export(network, shape, path, dynamo, opset):
 
 
 def awake(network):
-    """Statistics and slopes that are not what they are at first."""
+    """Sets moving statistics and slopes to values other than their initial ones."""
     for module in network.modules():
         if hasattr(module, "running_mean") and module.running_mean is not None:
             module.running_mean.uniform_(-0.5, 0.5)
@@ -145,7 +145,7 @@ def main():
 
 
 def external(check, folder):
-    """Weights in a file beside the network's, as PyTorch writes them, and onnx."""
+    """Weights in an external file, as PyTorch and onnx write them."""
     shape, make = NETWORKS["tutorial"]
     network = awake(make())
     path = folder / "external.onnx"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Networks of PyTorch's, their state_dicts as safetensors, and the same outputs from the library within 1e-5.
+"""Loads state_dicts of PyTorch networks, saved as safetensors; the library's outputs must agree within 1e-5.
 
     pytorch.py --library target/release/libmnist.so [--count 50] [--seed 0]
-    pytorch.py --record         writes tests/data/interop/pytorch*, which `cargo test --test pytorch` goes through without Python
+    pytorch.py --record         writes tests/data/interop/pytorch*, which `cargo test --test pytorch` reads without Python
 
-Each case is a random network, drawn twice: as modules here and as layers there. What differs between the two is in docs/interop.md.
+Each case is a random network in two forms: as PyTorch modules and as Keras layers. docs/interop.md describes the differences.
 """
 
 import argparse
@@ -31,13 +31,13 @@ TOLERANCE = 1e-5
 
 
 class Twin:
-    """A network as PyTorch's modules, by name, and as Keras's layers. `at` is the layer that the next one goes on from."""
+    """A network as PyTorch modules, by name, and as Keras layers. `at` is the layer to which the next one is connected."""
 
     def __init__(self, shape):
         self.modules, self.steps, self.layers, self.counts = nn.ModuleDict(), [], [], {}
-        self.map = {}  # of modules, or their tensors, to layers, or their weights
-        self.many_slopes = None  # PReLU's: one for each channel, or one for all; not both in one network
-        self.shape = shape  # of a sample, the channels first where there are any
+        self.map = {}  # from modules or tensors to layers or weights
+        self.many_slopes = None  # PReLU: one slope per channel, or one for all; not both in one network
+        self.shape = shape  # of a sample, with channels first if there are any
         dims = [*shape[1:], shape[0]] if len(shape) > 1 else list(shape)
         self.at = self.layer("InputLayer", {"batch_shape": [None, *dims]}, [])
 
@@ -56,7 +56,7 @@ class Twin:
         return name
 
     def add(self, made, kind, config, name=None):
-        """A module that is a layer: both go on from where they were."""
+        """A module that corresponds to a layer: both are added after the current position."""
         name, before = self.module(made, name), self.at
         layer = self.layer(kind, config, [before])
         if kind == "SeparableConv2D":
@@ -105,7 +105,7 @@ def conv(twin, draw, filters, kernel, groups=1, bias=True, stride=1, same=False)
 
 
 def norm(twin, draw):
-    """A normalization, its statistics and factors drawn."""
+    """A normalization with random statistics and factors."""
     channels, rank = twin.shape[0], len(twin.shape)
     which = draw.choice(["batch", "batch", "layer"] + ["group"] * (rank > 1))
     if which == "batch":
@@ -132,7 +132,7 @@ def activation(twin, draw):
 
 
 def head(twin, draw, classes):
-    """What comes after pictures or rows: features, and classes."""
+    """The end of the network, after images or rows: features, then classes."""
     rank = len(twin.shape)
     if rank > 1 and draw.random() < 0.25:
         average = {2: ("GlobalAveragePooling1D", nn.AdaptiveAvgPool1d), 3: ("GlobalAveragePooling2D", nn.AdaptiveAvgPool2d)}[rank]
@@ -189,7 +189,7 @@ def pictures(draw):
 
 
 def finish(twin, draw):
-    """What may come after a layer with weights: a normalization, an activation."""
+    """What may follow a layer with weights: a normalization, an activation."""
     if draw.random() < 0.4:
         norm(twin, draw)
     if draw.random() < 0.6:
@@ -212,7 +212,7 @@ def features(draw):
 
 
 def decoder(draw):
-    """Features that become a picture, which features are made of again."""
+    """Features that are reshaped to an image and flattened again."""
     twin = Twin((draw.randint(2, 6),))
     shape = (draw.randint(2, 4), draw.randint(2, 4), draw.randint(2, 4))
     twin.add(nn.Linear(twin.shape[0], int(np.prod(shape))), "Dense", {"units": int(np.prod(shape))})
@@ -227,7 +227,7 @@ def decoder(draw):
 
 
 def branches(draw):
-    """Two convolutions of one shape side by side: only a map can tell them apart."""
+    """Two parallel convolutions of the same shape, which only a map can distinguish."""
     twin = Twin((2, 6, 5))
     before = twin.at
     made = []
@@ -246,7 +246,7 @@ DTYPES = [torch.float32, torch.float32, torch.float32, torch.float64, torch.floa
 
 
 class Case:
-    """A random network, its weights as a file has them, samples as this library takes them, and what PyTorch makes of them."""
+    """A random network, its weights in the file's form, samples in the library's layout, and PyTorch's outputs."""
 
     def __init__(self, number, seed):
         draw = random.Random(f"{seed}/{number}")
@@ -269,7 +269,7 @@ class Case:
         with torch.no_grad():
             y = self.twin(x)
         self.x, self.y = channels_last(x), channels_last(y)
-        # Which shapes and numbers do not tell apart: modules of the same tensors whose names differ in more than their numbers.
+        # Modules with the same tensors whose names differ in more than their numbers cannot be distinguished by shapes and numbers.
         kinds = {}
         for name in {name.rpartition(".")[0] for name in self.state}:
             held = tuple(sorted((n.rpartition(".")[2], tuple(t.shape)) for n, t in self.state.items()

@@ -1,8 +1,8 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Records what Keras's augmentation makes of pictures, given the numbers that it drew: tests/data/keras/augmentation.safetensors and
-augmentation.json (README.md). Nobody else draws the same numbers, so either there is one only that can be drawn (a factor from f to f), or
-it is recorded or handed in, and the library's own test hands it in too."""
+"""Records Keras's augmented images, given the random numbers: tests/data/keras/augmentation.safetensors and augmentation.json (README.md).
+The library's random numbers differ from Keras's. A case therefore either has a range with one value (a factor from f to f), or its random
+numbers are recorded or passed in, and the library's test passes in the same ones."""
 
 import json
 import zlib
@@ -56,20 +56,20 @@ def table():
 
 
 def flips(layer, x, arrays):
-    """Every second picture."""
+    """Flips every second image."""
     flipped = np.arange(len(x)) % 2 == 1
     arrays["flips"] = flipped.astype(np.uint8)
     return layer.transform_images(x, {"flips": tf.constant(flipped[:, None, None, None]), "input_shape": x.shape})
 
 
 def contrasts(layer, x, arrays):
-    """By factors below and above 1."""
+    """Factors below and above 1."""
     arrays["factors"] = np.array([0.4, 1.7, 1], np.float32)
     return layer.transform_images(x, {"contrast_factor": tf.constant(arrays["factors"][:, None, None, None])})
 
 
 def erases(layer, x, arrays):
-    """Where Keras erased, [left, right, top, bottom] of each picture."""
+    """The rectangle that Keras erased in each image, [left, right, top, bottom]."""
     bounds, compute = [], layer._compute_crop_bounds
 
     def kept(*args):
@@ -86,7 +86,7 @@ def erases(layer, x, arrays):
 
 
 def distorts(layer, x, arrays):
-    """By fields that are handed in: Keras's own two are one."""
+    """Distorts with given fields. (Keras itself uses the same field for both directions.)"""
     draw = np.random.default_rng(7)
     arrays["fields"] = draw.standard_normal((2, *x.shape[:3])).astype(np.float32)
     fields, normal = [tf.constant(a) for a in arrays["fields"]], tf.random.stateless_normal
@@ -104,7 +104,7 @@ DRAWN = {L.RandomFlip: flips, L.RandomContrast: contrasts, L.RandomErasing: eras
 
 
 def record(name, shape, layer):
-    """One case's line of the table, and its arrays."""
+    """One case's entry in the JSON file, and its arrays."""
     drawn = DRAWN.get(type(layer))
     x = grid(np.random.default_rng(zlib.crc32(name.encode())).uniform(0, 1, (3 if drawn else 1, *shape)), 256)
     config = json.loads(keras.Sequential([keras.Input(shape), layer]).to_json())["config"]["layers"][1]["config"]

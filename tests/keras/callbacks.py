@@ -1,9 +1,9 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Records tests/data/keras/callbacks.json: what Keras's callbacks do when they are told of epochs that nobody has trained (README.md).
+"""Records tests/data/keras/callbacks.json: the actions of Keras's callbacks for scripted epochs, without training (README.md).
 
-A case is a list of callbacks and a list of epochs, each with the metrics of its batches and its own. The model is a small one whose
-weights are set to the number of the epoch, counted from 1, so that it shows which of them were put back."""
+A case is a list of callbacks and a list of epochs, each with its metrics and those of its batches. The weights of the small model are set
+to the number of the epoch, counted from 1, so that restored weights can be recognized."""
 
 import contextlib
 import io
@@ -20,12 +20,12 @@ RATE = 0.01
 
 
 def single(x):
-    """As Keras's own metrics are: of single precision."""
+    """A value in single precision, like Keras's own metrics."""
     return float(np.float32(x))
 
 
 def epochs(first=0, batches=0, **columns):
-    """Epochs of so many batches; a metric that is None is left out."""
+    """Epochs with the given number of batches; metrics that are None are omitted."""
     rows = zip(*columns.values())
     made = []
     for number, row in enumerate(rows, first):
@@ -126,7 +126,7 @@ CASES = {
     "all_of_them": ([plateau(patience=1), early(patience=3, restore_best_weights=True), save("{epoch}-{learning_rate:.4f}.keras", save_best_only=True),
                      csv(), ["TerminateOnNaN", {}]], epochs(batches=1, **FOUR)),
     "board": ([board()], epochs(batches=2, **few(3))),
-    # An epoch of another number of batches would have no curve of its epochs: Keras 3 asks the last batch whether to write those.
+    # With another number of batches there would be no epoch curve: Keras 3 writes it only if the last batch is one that is written.
     "board_batches": ([board(update_freq=2)], epochs(batches=4, **few(3))),
     "board_every_batch": ([board(update_freq="batch")], epochs(batches=2, **few(2, TWO))),
     "board_histograms": ([board(histogram_freq=2)], epochs(batches=1, **few(3))),
@@ -143,12 +143,12 @@ FORMATS += [(f"{{loss{spec}}}", x) for spec in ("", ":.2f", ":08.3f", ":+.1f", "
 
 
 def number(x):
-    """What JSON has no number for is a string."""
+    """Numbers that JSON cannot represent become strings."""
     return x if isinstance(x, int) or np.isfinite(x) else str(x)
 
 
 def built():
-    """A model that knows its metrics: those are there once it was fitted."""
+    """A model with its metrics, which Keras creates in the first fit."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((3,), name="input")
     model = keras.Model(inputs, keras.layers.Dense(2, "softmax", name="dense")(inputs))
@@ -159,12 +159,12 @@ def built():
 
 
 def weights(epoch):
-    """Those of an epoch: the bias is its number, the kernel that and what a histogram can tell apart."""
+    """The weights of an epoch: the bias is its number; the kernel has additional values for the histogram."""
     return [np.float32(epoch + 1) + np.float32([[0, 0.5], [0.25, 0.75], [0.3, -2.2]]), np.float32([epoch + 1, epoch + 1])]
 
 
 class Watched:
-    """A model whose saving is written down, and what is printed meanwhile."""
+    """Records the saves of a model, and the printed text."""
 
     def __init__(self, model):
         self.model, self.saved, self.rate = model, [], None
@@ -172,7 +172,7 @@ class Watched:
         object.__setattr__(model, "save_weights", lambda path, overwrite: self.saved.append([path, True]))
 
     def tell(self, step):
-        """What a step does: what it prints, what it saves, the learning rate after it if it is another, whether the fit is to stop."""
+        """The actions of a step: printed text, saves, a changed learning rate, whether the fit should stop."""
         self.saved.clear()
         with contextlib.redirect_stdout(io.StringIO()) as printed:
             step()
@@ -237,7 +237,7 @@ def record(model, callbacks, table, before=None):
 
 
 def events(folder):
-    """The records of the event files in a folder but the first, as Event messages without their time."""
+    """The records of the event files in a folder, except the first, as Event messages without their time."""
     found = []
     for path in sorted(Path(folder).glob("events.out.tfevents.*")):
         for raw in list(tf.compat.v1.io.tf_record_iterator(str(path)))[1:]:

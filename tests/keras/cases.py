@@ -1,4 +1,4 @@
-"""The table of what is recorded: each case is a small network, of one layer mostly, at one odd shape or setting of it."""
+"""The table of recorded cases: each is a small network, usually of one layer, with an odd shape or setting."""
 
 from dataclasses import dataclass, field
 from typing import Callable
@@ -15,14 +15,14 @@ KINKS = [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, -6.0]
 @dataclass
 class Case:
     name: str
-    about: str  # the class that it is about
+    about: str  # the tested class
     shape: tuple  # of the input, without N
-    build: Callable  # from the input's tensor to the output's, or to a whole model
+    build: Callable  # from the input tensor to the output tensor, or to a whole model
     batch: int = 2
-    x: object = None  # the input, where it is not drawn
+    x: object = None  # the input; None: random
     trained: bool = True  # whether gradients and a fit are recorded
     fitted: bool = True
-    optimizer: object = None  # one of the six in turn, where none is named
+    optimizer: object = None  # default: one of six, chosen by the case's name
     notes: dict = field(default_factory=dict)
 
 
@@ -218,7 +218,7 @@ def activations():
 
 
 def elementwise(name, about, *args, overflows=False, **config):
-    """The same at the ends of what numbers there are, and just where its slope changes."""
+    """The same with very large and very small numbers, and at the points where the slope changes."""
     extremes = np.array([v for v in EXTREMES if not overflows or v < 85], np.float32)[None]
     kinks = np.array(KINKS + [config[k] for k in ("max_value", "threshold") if k in config], np.float32)[None]
     for suffix, x in (("extremes", extremes), ("kinks", kinks)):
@@ -255,7 +255,7 @@ def normalizations():
 
 
 def randomness():
-    """What draws random numbers agrees with nobody's: its output in inference, and with a rate of 0 all of it."""
+    """Random layers, whose random numbers differ from the library's: only the output in inference; everything with a rate of 0."""
     for about, name, config in [("Dropout", "dropout", dict(rate=0.4)), ("SpatialDropout2D", "spatial_dropout2d", dict(rate=0.4)),
                                 ("GaussianNoise", "gaussian_noise", dict(stddev=0.4))]:
         yield one(f"{name}_inference", about, (3, 2, 2), case=dict(trained=False, fitted=False), **config)
@@ -270,7 +270,7 @@ def merges():
     def three(about, **config):
         return lambda x: getattr(L, about)(**config)([x, L.Conv2D(2, 3, padding="same")(x), L.Activation("sigmoid")(x)])
 
-    def gate(about):  # a value for each channel, as in squeeze and excitation
+    def gate(about):  # one factor per channel, as in squeeze-and-excitation
         return lambda x: getattr(L, about)()([x, L.GlobalAveragePooling2D(keepdims=True)(x)])
 
     for about in ("Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"):
@@ -351,7 +351,7 @@ def graphs():
 
 
 def optimizers():
-    """Each optimizer's settings, on a network that gives every one something to do."""
+    """Each optimizer's settings, on a network in which every setting has an effect."""
     o, s = keras.optimizers, keras.optimizers.schedules
 
     def network(x):

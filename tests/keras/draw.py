@@ -1,21 +1,21 @@
-"""Draws networks at random: chains, branches and merges of every layer, with odd parameters; an optimizer; and data."""
+"""Generates random networks (chains, branches and merges of every layer, with odd parameters), an optimizer, and data."""
 
 from keras_side import distinct, fill, keras, np, optimizer_config, set_values, values, variables
 
 L = keras.layers
-LARGEST = 300  # numbers in a sample, anywhere
+LARGEST = 300  # numbers per sample in any tensor
 ACTIVATIONS = ["linear", "relu", "relu6", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "sigmoid", "tanh", "softplus", "softsign",
                "squareplus", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "mish", "log_sigmoid",
                "sparse_plus", "sparse_sigmoid", "softmax", "log_softmax"]
 
 
 class Drawn:
-    """A network, and what it is trained with; all of it follows from the seed."""
+    """A network with its optimizer and data, determined by the seed."""
 
     def __init__(self, seed):
         self.draw = np.random.default_rng(seed)
-        self.inference = self.chance(0.1)  # dropout with a rate: nothing to train then
-        self.shared = []  # layers that may be used again, and for which shape
+        self.inference = self.chance(0.1)  # with dropout, only inference is compared
+        self.shared = []  # layers that may be called again, and their input shape
         keras.utils.clear_session()
         rank = self.pick([1, 2, 3, 3, 3])
         self.shape = tuple(self.size(3, 9) for _ in range(rank - 1)) + (self.size(1, 4 if rank > 1 else 12),)
@@ -30,7 +30,7 @@ class Drawn:
         self.weights = values(self.network)
         self.optimizer = optimizer_config(self.an_optimizer())
         self.batch = self.size(1, 4)
-        samples = 4 * self.batch + self.size(1, self.batch)  # five steps, the last of them short
+        samples = 4 * self.batch + self.size(1, self.batch)  # five steps, the last with a smaller batch
         self.x = distinct((samples, *self.shape), self.draw)
         self.labels = self.draw.integers(0, self.classes, samples).astype(np.uint8)
 
@@ -46,7 +46,7 @@ class Drawn:
     # The network
 
     def block(self, x):
-        """A layer, a pair of branches, or a layer that was there before."""
+        """A layer, a pair of branches, or a second call of an earlier layer."""
         again = [layer for layer, shape in self.shared if shape == x.shape]
         if again and self.chance(0.3):
             return self.pick(again)(x)
@@ -55,7 +55,7 @@ class Drawn:
         return self.layer(x)
 
     def layer(self, x):
-        """One of the layers for this rank that this shape fits."""
+        """A layer for this rank that accepts this shape."""
         for _ in range(50):
             make = getattr(self, self.pick(ANY + FOR_RANK[len(x.shape) - 1]))
             try:
@@ -70,7 +70,7 @@ class Drawn:
         return x
 
     def branch(self, x):
-        """x and something of its shape, or of nearly its shape, put together again."""
+        """Merges x with a tensor of the same or nearly the same shape."""
         if len(x.shape) == 4 and self.chance(0.3):
             gate = L.GlobalAveragePooling2D(keepdims=True)(x) if self.chance(0.5) else L.GlobalMaxPooling2D(keepdims=True)(x)
             return self.pick([L.Multiply, L.Add, L.Subtract])()([x, L.Dense(x.shape[-1], "sigmoid")(gate)])
@@ -87,7 +87,7 @@ class Drawn:
         return getattr(L, merge)()(branches[:2] if merge == "Subtract" else branches)
 
     def beside(self, x):
-        """A layer or two that keep the shape."""
+        """One or two layers that keep the shape."""
         same = L.Dense(x.shape[-1], self.activation())
         if len(x.shape) == 4 and self.chance(0.7):
             same = self.pick([
@@ -109,7 +109,7 @@ class Drawn:
             ends += [L.GlobalAveragePooling1D, L.GlobalMaxPooling1D]
         return self.pick(ends)()(x)
 
-    # Parameters that many layers have
+    # Parameters of many layers
 
     def activation(self):
         return self.pick(ACTIVATIONS) if self.chance(0.5) else "relu"

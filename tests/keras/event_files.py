@@ -1,11 +1,11 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Does TensorBoard read what the library writes for it?
+"""Tests that TensorBoard can read the library's event files.
 
     event_files.py [--library target/release/libmnist.so]
 
 A small network is fitted with the callbacks CSVLogger and TensorBoard. TensorBoard's own reader must then find the curves, with the
-numbers that the table has, and the histograms, as TensorFlow would have made them of the weights that the fit had."""
+numbers in the CSV file, and the histograms, equal to those that TensorFlow computes from the weights."""
 
 import argparse
 import csv
@@ -22,11 +22,11 @@ from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 from tensorboard.util.tensor_util import make_ndarray
 
 SAMPLES, BATCH, EPOCHS, EVERY = 40, 5, 4, 3
-TRAINED, STEPS = 30, 6  # of 40 samples, a quarter of them for validation
+TRAINED, STEPS = 30, 6  # of 40 samples, a quarter of which are for validation
 
 
 def fit(library, folder):
-    """Fits a network; the weights at the end of each epoch, by name."""
+    """Fits a network; returns the weights at the end of each epoch, by name."""
     keras.utils.set_random_seed(1)
     inputs = keras.Input((4, 4, 1), name="input")
     x = keras.layers.BatchNormalization(name="norm")(keras.layers.Conv2D(3, 3, activation="relu", name="conv")(inputs))
@@ -52,7 +52,7 @@ def fit(library, folder):
 
 
 class Side:
-    """What TensorBoard finds in a folder: by tag, the steps and the arrays."""
+    """What TensorBoard's reader finds in a folder: for each tag, the steps and the arrays."""
 
     def __init__(self, folder):
         events = EventAccumulator(str(folder), size_guidance={"tensors": 0})
@@ -63,7 +63,7 @@ class Side:
 
 
 def compare(side, expected, plugin):
-    """Complains of tags of a plugin that are others than expected, or have other steps or numbers."""
+    """Reports unexpected or missing tags of a plugin, and tags with unexpected steps or numbers."""
     tags = {tag for tag in side.tags if side.plugin[tag] == plugin}
     wrong = [f"{plugin}: tags {sorted(tags ^ set(expected))} are on one side only"] if tags != set(expected) else []
     for tag in tags & set(expected):
@@ -90,7 +90,7 @@ def main():
     curves = {f"epoch_{name}": column(name) for name in names}
     curves["epoch_learning_rate"] = [(epoch, np.float32(1e-3)) for epoch in range(EPOCHS)]
     wrong = []
-    # Of the batches' curves the last point of an epoch is the epoch's own.
+    # In the batch curves the last point of an epoch is the epoch's result.
     for name in names:
         points = dict(train.found.pop(f"batch_{name}"))
         train.tags.remove(f"batch_{name}")

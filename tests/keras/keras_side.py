@@ -1,4 +1,4 @@
-"""What record.py and random_models.py ask of Keras: a model's weights by name, its output, its gradients, its training."""
+"""The Keras side of record.py and random_models.py: a model's weights by name, its output, its gradients, its training."""
 
 import gc
 import json
@@ -13,14 +13,14 @@ import tensorflow as tf  # noqa: E402
 tf.config.threading.set_intra_op_parallelism_threads(1)
 tf.config.threading.set_inter_op_parallelism_threads(1)
 tf.get_logger().setLevel("ERROR")
-gc.freeze()  # clear_session collects garbage, and Keras itself is none
+gc.freeze()  # clear_session runs the garbage collector, which then skips Keras's own objects
 
 RANDOM = (keras.layers.Dropout, keras.layers.SpatialDropout1D, keras.layers.SpatialDropout2D, keras.layers.GaussianNoise)
-DIFFERS = (keras.layers.BatchNormalization, *RANDOM)  # the layers that do something else in training
+DIFFERS = (keras.layers.BatchNormalization, *RANDOM)  # layers that behave differently in training
 
 
 def variables(model):
-    """The model's variables by the names that the library gives them: `layer/variable`."""
+    """The model's variables by the library's names, `layer/variable`."""
     return {f"{layer.name}/{v.name}": v for layer in model.layers for v in layer.weights if v.name != "seed_generator_state"}
 
 
@@ -54,18 +54,18 @@ def gradients(model, x, c):
 
 
 def train(model, optimizer, x, labels, batch_size, steps=None):
-    """Trains on the batches in their order; the loss of each step, regularizers included, before its update."""
+    """Trains on the batches in order; returns the loss of each step before its update, including regularizers."""
     model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", run_eagerly=True)
     losses, batches = [], -(-len(x) // batch_size)
     for step in range(batches if steps is None else steps):
         at = slice(step % batches * batch_size, (step % batches + 1) * batch_size)
-        model.reset_metrics()  # what train_on_batch returns is a running mean otherwise
+        model.reset_metrics()  # otherwise train_on_batch returns a running mean
         losses.append(float(model.train_on_batch(x[at], labels[at])))
     return losses
 
 
 def optimizer_config(optimizer):
-    """What the library is told: the class and its config, without the counter that Keras puts into the name."""
+    """The class and its config for the library, without the counter that Keras puts into the name."""
     said = keras.optimizers.serialize(optimizer)
     said["config"]["name"] = said["class_name"].lower()
     return json.loads(json.dumps({"class_name": said["class_name"], "config": said["config"]}))
@@ -76,7 +76,7 @@ def optimizer(config):
 
 
 def fill(name, shape, draw):
-    """Initial values of a weight: no layer is left at the values at which half of it does nothing."""
+    """Initial values of a weight, none of which makes a part of the layer ineffective."""
     kind = name.rpartition("/")[2]
     if kind == "moving_variance":
         low, high = 0.5, 1.5
@@ -94,13 +94,13 @@ def fill(name, shape, draw):
 
 
 def grid(x, steps):
-    """On a grid, so that sums of products are nearly exact, whatever their order, and the file packs well."""
+    """Numbers on a grid, so that sums of products are nearly exact in any order, and the file compresses well."""
     return (np.round(np.asarray(x) * steps) / steps).astype(np.float32)
 
 
 def distinct(shape, draw):
-    """Numbers from -2 to 2 on a grid of 1/16, or a finer one, no two alike, so that the largest of any window is one element, and
-    half a step off, so that none is where a function's slope changes."""
+    """Distinct numbers from -2 to 2 on a grid of 1/16 or finer, so that every window has a unique maximum. They are offset by half a step, so
+    that none is at a point where a function's slope changes."""
     count = int(np.prod(shape))
     steps = 16
     while 4 * steps < count:

@@ -1,10 +1,10 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Records what Keras gives for each loss and each metric: tests/data/keras/losses.safetensors and losses.json (README.md).
+"""Records Keras's results for each loss and each metric: tests/data/keras/losses.safetensors and losses.json (README.md).
 
-    losses.py               all of them, written
-    losses.py NAME ...      only the cases whose names begin so, for a look: says what it found and writes nothing
-    losses.py --steady      complains of cases that single precision does not determine, and writes nothing"""
+    losses.py               records all cases
+    losses.py NAME ...      runs only the cases whose names begin with NAME and prints the results; writes nothing
+    losses.py --steady      reports cases that are not determined in single precision; writes nothing"""
 
 import json
 import sys
@@ -22,7 +22,7 @@ FEATURES, SAMPLES, BATCH, STEPS = 5, 10, 4, 5  # batches of 4, 4 and 2; five ste
 IMAGE = (3, 4, 2)
 
 
-# ---- what is drawn
+# ---- random data
 
 def one_hot(draw, n, k):
     return np.eye(k, dtype=np.float32)[draw.permutation(np.arange(n) % k)]
@@ -41,7 +41,7 @@ def signs(draw, n, k):
 
 
 def shares(draw, n, k):
-    """Probabilities on a grid of 1/64 that sum to 1, a zero among some."""
+    """Probabilities on a grid of 1/64 that sum to 1; some rows contain a zero."""
     cuts = np.sort(draw.integers(0, 65, (n, k - 1)), axis=1)
     return (np.diff(cuts, axis=1, prepend=0, append=64) / 64).astype(np.float32)
 
@@ -82,15 +82,15 @@ class Case:
     target: callable
     units: int = 4
     activation: str = "linear"
-    shape: tuple = None  # a Reshape at the end, which hides from the loss what activation was before it
-    scale: float = 1.0  # of the last kernel: large ones saturate
+    shape: tuple = None  # a Reshape at the end, which hides the activation from the loss
+    scale: float = 1.0  # of the last kernel: large values saturate
     bias: bool = True
     learning_rate: float = 0.1
-    weights: dict = field(default_factory=dict)  # values of weights, where it matters
+    weights: dict = field(default_factory=dict)  # given values of some weights
     zero_samples: bool = False  # whether some samples are all 0
     weighted: bool = False
     class_weight: list = None
-    config: dict = field(default_factory=dict)  # keys that get_config forgets
+    config: dict = field(default_factory=dict)  # keys that get_config omits
 
 
 def network(case):
@@ -103,7 +103,7 @@ def network(case):
 
 
 def loss_cases():
-    """The table: every class, the settings that change its formula, where it saturates, and where its slope changes."""
+    """The table: every class, the settings that change its formula, saturated inputs, and points where the slope changes."""
     soft, sig = {"activation": "softmax"}, {"activation": "sigmoid"}
     sparse, cat, binary = K.SparseCategoricalCrossentropy, K.CategoricalCrossentropy, K.BinaryCrossentropy
     yield Case("sparse", sparse(), labels, **soft)
@@ -149,7 +149,7 @@ def loss_cases():
     yield Case("categorical_focal_smoothing", K.CategoricalFocalCrossentropy(label_smoothing=0.1), one_hot, **soft)
     yield Case("categorical_focal_saturated", K.CategoricalFocalCrossentropy(), one_hot, scale=400, **soft)
 
-    still = {"dense_1/kernel": np.zeros((6, 4), np.float32)}  # the first step is taken just where the slope changes
+    still = {"dense_1/kernel": np.zeros((6, 4), np.float32)}  # the first step is at a point where the slope changes
     at = {**still, "dense_1/bias": np.array([0, 1, -1, 0.5], np.float32)}
     for k in 1, 4:
         yield Case(f"mean_squared_error_{k}", K.MeanSquaredError(), reals, k)
@@ -165,7 +165,7 @@ def loss_cases():
     yield Case("mean_absolute_percentage_error", K.MeanAbsolutePercentageError(), positives, learning_rate=0.001)
     yield Case("mean_absolute_percentage_error_zeros", K.MeanAbsolutePercentageError(), counts, learning_rate=1e-9)
     yield Case("mean_squared_logarithmic_error", K.MeanSquaredLogarithmicError(), positives)
-    yield Case("mean_squared_logarithmic_error_below", K.MeanSquaredLogarithmicError(), reals)  # below 0: nothing to learn there
+    yield Case("mean_squared_logarithmic_error_below", K.MeanSquaredLogarithmicError(), reals)  # below 0, where the gradient is zero
     yield Case("huber", K.Huber(), reals, config={"delta": 1.0})
     yield Case("huber_03", K.Huber(0.3), reals, config={"delta": 0.3})
     yield Case("huber_at", K.Huber(), signs, weights=at, config={"delta": 1.0})
@@ -187,7 +187,7 @@ def loss_cases():
 
 
 def regularize(model):
-    """The same network, with a penalty that no weight of a sample multiplies."""
+    """The same network with a penalty, which sample weights do not multiply."""
     text = json.loads(model.to_json())
     penalty = {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": 0.05}, "registered_name": None}
     text["config"]["layers"][-1]["config"]["kernel_regularizer"] = penalty
@@ -221,11 +221,11 @@ def record_loss(case):
 
 
 def run(text, loss, config, weights, x, y, sample_weight, class_weight, floats="float32"):
-    """What comes out before the training, what evaluate says of it, the loss of each of five steps, and the weights after."""
+    """The output and the result of evaluate before the training, the loss of each of five steps, and the weights after them."""
     keras.config.set_floatx(floats)
     model = keras.models.model_from_json(text.replace("float32", floats))
     set_values(model, weights)
-    if sample_weight is not None:  # a weight for each sample, whatever the rank of what the loss gives for one
+    if sample_weight is not None:  # one weight per sample, for any rank of the loss's output
         sample_weight = sample_weight.reshape(-1, *[1] * (len(model.output_shape) - 2))
     model.compile(optimizer(config), K.deserialize(json.loads(json.dumps(loss))), run_eagerly=True)
     found = {"predictions": output(model, x)}
@@ -242,8 +242,8 @@ def run(text, loss, config, weights, x, y, sample_weight, class_weight, floats="
 
 
 def steady(name, single, double):
-    """Complains of a case whose numbers single precision does not determine: nobody could agree with it. (Those that are clipped at
-    1 - 1e-7 are: single precision has 1 - 2^-23 for it.)"""
+    """Reports a case whose results are not determined in single precision, so that no other implementation could agree. (Results clipped at
+    1 - 1e-7 are determined: single precision has 1 - 2^-23 instead.)"""
     for what, a in double.items():
         off = np.abs(single[what] - a).max() / max(np.abs(a).max(), 1e-3)
         if off > 1e-5 and "unfused_saturated" not in name:
@@ -251,7 +251,7 @@ def steady(name, single, double):
 
 
 def described(config, more=None):
-    """A class and its config as JSON has it, with the keys that get_config forgets."""
+    """A class and its config as JSON, with the keys that get_config omits."""
     if isinstance(config, str):
         return config
     config["config"] |= more or {}
@@ -261,7 +261,7 @@ def described(config, more=None):
 # ---- metrics on given outputs
 
 def metric_cases():
-    """(name, metric or its name, targets, outputs): each on ten samples, which come in three pieces."""
+    """(name, metric or its name, targets, outputs), each with ten samples in three batches."""
     for name, metric, y, p, k in (
             ("accuracy_sparse", "accuracy", labels, shares, 4), ("accuracy_categorical", "accuracy", one_hot, shares, 4),
             ("accuracy_binary", "accuracy", zero_one, units, 1), ("accuracy_binary_labels", "acc", labels, units, 1),
@@ -324,7 +324,7 @@ def nothing(draw, n, k):
 
 
 def borders(draw, n, k):
-    """On thresholds of AUC, and just beside them."""
+    """Values at the thresholds of AUC, and next to them."""
     on = np.array([0, 1, 1 / 199, 7 / 199, 100 / 199, 101 / 199, 198 / 199, 1e-9], np.float32)
     beside = np.nextafter(on[4:6], np.float32(1))
     return draw.permutation(np.concatenate([on, beside])).reshape(n, k)
@@ -343,10 +343,10 @@ def record_metric(name, metric, target, outputs, k):
     return line, {f"{name}/y": y, f"{name}/outputs": p, f"{name}/result": np.atleast_1d(np.array(metric.result(), np.float32))}
 
 
-# ---- fits: what is in the history, and by which names
+# ---- fits: the content of the history, and its names
 
 def fit_cases():
-    """(case, metrics, what else fit is told)"""
+    """(case, metrics, other arguments of fit)"""
     soft, sig = {"activation": "softmax"}, {"activation": "sigmoid"}
     sparse = K.SparseCategoricalCrossentropy
     yield Case("fit_sparse", sparse(), labels, **soft), ["accuracy", "acc", M.SparseTopKCategoricalAccuracy(2), "sparse_categorical_crossentropy"], {}
@@ -367,7 +367,7 @@ def fit_cases():
 
 
 def record_fit(case, metrics, options):
-    """Two epochs in order, validated on the same data backwards, or on a part split off."""
+    """Two epochs in order, validated on the same data in reverse order, or on a validation split."""
     keras.utils.clear_session()
     draw = np.random.default_rng(zlib.crc32(case.name.encode()))
     metrics = [m if isinstance(m, str) else renamed(m) for m in metrics]
@@ -392,7 +392,7 @@ def record_fit(case, metrics, options):
 
 
 def renamed(metric):
-    """The metric as a fresh process would name it: AUC, Precision and Recall are counted."""
+    """The metric with the name that a fresh process would give it: Keras numbers AUC, Precision and Recall."""
     config = metric.get_config()
     if isinstance(metric, (M.AUC, M.Precision, M.Recall)) and config["name"].startswith(type(metric).__name__.lower()):
         config["name"] = type(metric).__name__.lower()

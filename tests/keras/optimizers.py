@@ -1,10 +1,10 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Records what Keras's optimizers and schedules do: tests/data/keras/optimizers.safetensors and optimizers.json (README.md).
+"""Records the results of Keras's optimizers and schedules: tests/data/keras/optimizers.safetensors and optimizers.json (README.md).
 
-    optimizers.py               all of them, written
-    optimizers.py NAME ...      only the cases whose names begin so, for a look: writes nothing
-    optimizers.py --steady      complains of cases that single precision does not determine, and writes nothing"""
+    optimizers.py               records all cases
+    optimizers.py NAME ...      runs only the cases whose names begin with NAME; writes nothing
+    optimizers.py --steady      reports cases that are not determined in single precision; writes nothing"""
 
 import json
 import sys
@@ -14,14 +14,14 @@ from keras_side import fill, keras, np, optimizer, optimizer_config, set_values,
 from safetensors.numpy import save_file
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "keras"
-FEATURES, CLASSES, SAMPLES, BATCH, EPOCHS = 6, 3, 11, 4, 3  # three batches an epoch, the last of three samples
+FEATURES, CLASSES, SAMPLES, BATCH, EPOCHS = 6, 3, 11, 4, 3  # three batches per epoch, the last of three samples
 
 O, S = keras.optimizers, keras.optimizers.schedules
-OF_STEPS = [*range(0, 32), 39, 40, 41, 69, 70, 71, 100, 150, 1000, 12345]  # at which schedules are asked
+OF_STEPS = [*range(0, 32), 39, 40, 41, 69, 70, 71, 100, 150, 1000, 12345]  # the steps at which schedules are evaluated
 
 
 def schedules():
-    """Each schedule at its settings; the steps asked for are around where it ends or begins anew."""
+    """Each schedule with its settings; the steps are near the points where it ends or restarts."""
     yield from {
         "exponential": S.ExponentialDecay(0.2, 10, 0.5), "exponential_staircase": S.ExponentialDecay(0.2, 10, 0.5, staircase=True),
         "exponential_odd": S.ExponentialDecay(0.013, 7.5, 0.93), "exponential_up": S.ExponentialDecay(1e-6, 1000, 2.0),
@@ -42,7 +42,7 @@ def schedules():
 
 
 def cases():
-    """The optimizers at their settings; the steps long enough to be seen."""
+    """The optimizers with their settings; the learning rates are large enough to have a visible effect."""
     own = {
         "adamax": O.Adamax(0.01), "adamax_all": O.Adamax(0.02, beta_1=0.8, beta_2=0.95, epsilon=1e-3, weight_decay=0.1),
         "nadam": O.Nadam(0.01, epsilon=1e-4), "nadam_all": O.Nadam(0.02, beta_1=0.8, beta_2=0.95, epsilon=1e-3, weight_decay=0.1),
@@ -91,7 +91,7 @@ def cases():
 
 
 class Steps(keras.callbacks.Callback):
-    """Keeps the weights after each batch."""
+    """Stores the weights after each batch."""
 
     def __init__(self):
         super().__init__()
@@ -122,7 +122,7 @@ def run(config, weights, x, labels):
 
 
 def steady(name, config, weights, x, labels, found):
-    """Complains of a case whose numbers single precision does not determine: nobody could agree with it."""
+    """Reports a case whose results are not determined in single precision, so that no other implementation could agree."""
     keras.config.set_floatx("float64")
     for what, a, b in zip(("after", "end"), found, run(config, weights, x.astype(np.float64), labels)):
         off = np.abs(a - b).max() / np.abs(b).max()

@@ -1,19 +1,19 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Random networks: does the library compute and learn what Keras does?
+"""Random networks: compares the library's predictions and training with Keras's.
 
     random_models.py [--count 200] [--seed 0] [--library target/release/libmnist.so]
-    random_models.py --dry-run          Keras's half alone
-    random_models.py --count 1 --seed N to see one again, with its JSON
+    random_models.py --dry-run          runs only the Keras half
+    random_models.py --count 1 --seed N repeats one network and prints its JSON
 
-How near is near? Each network runs in Keras three times: in single precision, in double, and in single with samples and weights
-that differ in their last bits. In each array the library may differ from Keras in single precision by the sum of
-- 1e-6, and 2e-5 of the array's largest number: what single precision is;
-- for weights, 1e-4 of the largest, and 1e-3 of the largest change that training made: what is compared is what was learned, and a step is short;
-- for predictions after training, 1e-4 of the largest;
-- 16 times what Keras differs by from itself. A bias below a batch normalization, say, has a gradient that is nothing but
-  rounding, of which Adam makes a whole step, and no two programs the same.
-A network of which single precision tells less than two digits is drawn anew."""
+Tolerances: each network runs in Keras three times: in single precision, in double precision, and in single precision with samples and
+weights that differ in their last bits. In each array the library may differ from Keras in single precision by the sum of
+- 1e-6, and 2e-5 of the array's largest number, for the rounding of single precision;
+- for weights, 1e-4 of the largest weight, and 1e-3 of the largest change in training;
+- for predictions after training, 1e-4 of the largest one;
+- 16 times the difference between Keras's own runs. For example, the gradient of a bias before a batch normalization consists only of
+  rounding errors, from which Adam makes a full step that differs between programs.
+A network that single precision determines to less than two digits is replaced by another one."""
 
 import argparse
 import collections
@@ -28,7 +28,7 @@ from draw import Drawn
 
 
 class Result:
-    """What a side found: predictions before, the losses of five steps, weights and predictions after."""
+    """The results of one side: predictions before training, the losses of five steps, weights and predictions after training."""
 
     def __init__(self, before, losses=(), weights=None, after=None):
         self.arrays = {"predictions before": before}
@@ -38,7 +38,7 @@ class Result:
 
 
 def of_keras(drawn, double, nudge=0.0):
-    """Keras's results, in single or in double precision, from numbers that are off by `nudge` of themselves, up or down."""
+    """Keras's results in single or double precision, from inputs changed by a relative `nudge`, up or down."""
     random = np.random.default_rng(0)
     nudged = lambda a: a * (1 + nudge * random.choice([-1, 1], a.shape)).astype(a.dtype)
     keras.config.set_floatx("float64" if double else "float32")
@@ -68,7 +68,7 @@ def largest(a):
 
 
 def allowed(drawn, single, double, other):
-    """How far off each array may be; None when Keras itself is so far off that nothing can be told."""
+    """The tolerance of each array; None if Keras's own runs differ too much for a comparison."""
     out = {}
     for name, d in double.arrays.items():
         single_, scale = single.arrays[name], largest(d)
@@ -84,7 +84,7 @@ def allowed(drawn, single, double, other):
 
 
 def draw(seed):
-    """The network of a seed, and what Keras makes of it: the first of its draws that single precision determines."""
+    """The network of a seed and Keras's results: the first generated network that single precision determines."""
     for attempt in range(50):
         drawn = Drawn([seed, attempt])
         drawn.json = drawn.network.to_json()
@@ -97,12 +97,12 @@ def draw(seed):
 
 
 def first_off(expected, found, limits):
-    """The first array that is too far off, in the order in which they came about; None when all agree."""
+    """The first array that exceeds its tolerance, in the order of their computation; None if all agree."""
     if len(found) != len(expected):
         return f"{len(found)} arrays, expected {len(expected)}"
     for name, e in expected.items():
         off = largest(np.asarray(found[name], np.float64) - e)
-        if not off <= limits[name]:  # NaN is too far
+        if not off <= limits[name]:  # NaN fails, too
             return f"{name} is off by {off:.2e} (allowed {limits[name]:.2e}); the largest of it is {largest(e):.3g}"
     return None
 

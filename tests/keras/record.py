@@ -1,10 +1,10 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Records what Keras gives for each case of cases.py: tests/data/keras/layers.safetensors and layers.json (README.md).
+"""Records Keras's results for each case of cases.py: tests/data/keras/layers.safetensors and layers.json (README.md).
 
-    record.py               all of them, written
-    record.py NAME ...      only the cases whose names begin so, for a look: says what it found and writes nothing
-    record.py --steady      complains of cases that single precision does not determine, and writes nothing"""
+    record.py               records all cases
+    record.py NAME ...      runs only the cases whose names begin with NAME and prints the results; writes nothing
+    record.py --steady      reports cases that are not determined in single precision; writes nothing"""
 
 import json
 import sys
@@ -22,8 +22,8 @@ CLASSES, SAMPLES, BATCH = 3, 8, 3  # of the fits: three steps, the last of two s
 
 
 def an_optimizer(name):
-    """One of six, by the case's name alone, so that no case depends on others. The steps are long enough to be seen; an epsilon well
-    above what is rounded off keeps gradients of next to nothing from steps that nobody else would take."""
+    """One of six optimizers, chosen only by the case's name, so that cases do not depend on each other. The learning rates are large enough
+    to have a visible effect; an epsilon well above the rounding errors keeps tiny gradients from making full steps."""
     o = keras.optimizers
     return [lambda: o.SGD(0.1), lambda: o.SGD(0.1, momentum=0.9), lambda: o.SGD(0.1, momentum=0.9, nesterov=True),
             lambda: o.RMSprop(0.01, epsilon=1e-4), lambda: o.Adam(0.01, epsilon=1e-4),
@@ -31,7 +31,7 @@ def an_optimizer(name):
 
 
 def record(case):
-    """One case's line of the table, and its arrays."""
+    """One case's entry in the JSON file, and its arrays."""
     keras.utils.clear_session()
     draw = np.random.default_rng(zlib.crc32(case.name.encode()))
     inputs = keras.Input(case.shape, name="input")
@@ -60,7 +60,7 @@ def record(case):
 
 
 def record_fit(case, body, weights, draw):
-    """Three steps of the same network with a head of classes upon it."""
+    """Three steps of the same network with a classification head."""
     start, end = body.inputs[0], body.outputs[0]
     end = end if len(end.shape) == 2 else L.Flatten(name="head_flatten")(end)
     model = keras.Model(start, L.Dense(CLASSES, "softmax", name="head")(end), name=case.name)
@@ -81,7 +81,7 @@ def record_fit(case, body, weights, draw):
 
 
 def steady(name, text, config, weights, x, labels, after):
-    """Complains of a case whose numbers single precision does not determine: nobody could agree with it."""
+    """Reports a case whose results are not determined in single precision, so that no other implementation could agree."""
     keras.config.set_floatx("float64")
     double = keras.models.model_from_json(text.replace("float32", "float64"))
     set_values(double, weights)

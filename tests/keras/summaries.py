@@ -1,8 +1,8 @@
 #!/bin/sh
 ''''exec "${KERAS_VENV:-$(dirname "$0")/../../target/keras-venv}/bin/python" "$0" "$@" # '''
-"""Records tests/data/keras/summaries.json: networks as Keras 3 writes them, and the table that Keras 2.6 prints of each.
+"""Records tests/data/keras/summaries.json: networks written by Keras 3, and the summary that Keras 2.6 prints of each.
 
-The tables come from Keras 2.6 itself, in a virtual environment of its own (setup makes it; Python 3.6 to 3.9)."""
+The summaries come from Keras 2.6 itself, in a separate virtual environment (created by setup; Python 3.6 to 3.9)."""
 
 import json
 import os
@@ -85,7 +85,7 @@ NETWORKS = [(chain_with_batch_normalization, (28, 28, 1)), (residual, (28, 28, 1
 
 
 def models(keras):
-    """Each of the networks, its input named as Keras 2 names it; and the first as a Sequential."""
+    """All networks, with inputs named as in Keras 2; and the first one as a Sequential."""
     for build, shape in NETWORKS:
         (getattr(keras.backend, "clear_session", None) or keras.utils.clear_session)()
         x = keras.layers.Input(shape, name="input_1")

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 /// The package's folder.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The folder that cargo has put the shared and static library in, beside this very program.
+/// The folder into which cargo has put the shared and static library, next to this program.
 pub fn libraries() -> PathBuf {
     std::env::current_exe().unwrap().parent().unwrap().to_path_buf()
 }
@@ -19,7 +19,7 @@ pub fn shared() -> PathBuf {
     libraries().join(if cfg!(target_os = "macos") { "libmnist.dylib" } else { "libmnist.so" })
 }
 
-/// What a command says; the test fails unless it succeeds.
+/// Runs a command and returns its output; the test fails unless it succeeds.
 pub fn run(command: &mut Command) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -27,12 +27,12 @@ pub fn run(command: &mut Command) -> Output {
     output
 }
 
-/// What it writes; the test fails unless it succeeds.
+/// Runs a command and returns its stdout; the test fails unless it succeeds.
 pub fn stdout(command: &mut Command) -> String {
     String::from_utf8(run(command).stdout).unwrap()
 }
 
-/// The compiler for a source, every warning an error.
+/// The compiler for a source file, with warnings as errors.
 pub fn compiler(source: &str) -> Command {
     let cpp = source.ends_with(".cpp") || source.ends_with(".hpp");
     let variable = if cpp { "CXX" } else { "CC" };
@@ -47,7 +47,7 @@ pub fn program(folder: &Path, source: &str) -> PathBuf {
     program_with(folder, source, &[])
 }
 
-/// The same, with more for the compiler to know.
+/// The same, with more compiler flags.
 pub fn program_with(folder: &Path, source: &str, arguments: &[&str]) -> PathBuf {
     let flags = [&["-D_POSIX_C_SOURCE=200809L"], arguments, &["-lm", "-lpthread"]].concat();
     link(folder, &Path::new(ROOT).join("tests/c").join(source), &flags)
@@ -56,7 +56,7 @@ pub fn program_with(folder: &Path, source: &str, arguments: &[&str]) -> PathBuf 
 /// Compiles a program against the shared library, into `folder`.
 pub fn link(folder: &Path, source: &Path, flags: &[&str]) -> PathBuf {
     let program = folder.join(source.file_name().unwrap()).with_extension("");
-    // The name that the program will ask for at run time.
+    // The soname, which the program needs at run time.
     let _ = std::os::unix::fs::symlink(shared(), folder.join("libmnist.so.0"));
     let mut command = compiler(source.to_str().unwrap());
     let more = std::env::var("MNIST_TEST_CFLAGS").unwrap_or_default();
@@ -68,7 +68,7 @@ pub fn link(folder: &Path, source: &Path, flags: &[&str]) -> PathBuf {
     program
 }
 
-/// Puts a script in the program's place that runs it by `runner`, valgrind, say.
+/// Replaces the program by a script that runs it with `runner`, for example valgrind.
 fn behind(runner: &str, program: &Path) {
     use std::os::unix::fs::PermissionsExt;
     let bare = program.with_extension("bare");
@@ -77,13 +77,13 @@ fn behind(runner: &str, program: &Path) {
     std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// Whether something watches over the programs' memory that takes a look at freed memory for a defect (`tests/memory`).
+/// Whether the programs run under a memory checker that reports accesses to freed memory (`tests/memory`).
 pub fn watched() -> bool {
     ["MNIST_TEST_CFLAGS", "MNIST_TEST_RUNNER"].iter().any(|name| std::env::var_os(name).is_some())
 }
 
-/// The linker's option for a program that looks for its libraries in `folder` first: before the folders that cargo names
-/// in the environment, where a library may lie that another build has left.
+/// The linker's option for a program that searches for its libraries in `folder` first: before the folders that cargo sets in the
+/// environment, which may contain a library from another build.
 pub fn look_in(folder: &Path) -> OsString {
     let mut option =
         OsString::from(if cfg!(target_os = "linux") { "-Wl,--disable-new-dtags,-rpath," } else { "-Wl,-rpath," });

@@ -1,4 +1,4 @@
-//! Servers on loopback for the tests: what answers a request, a proxy, and openssl's server.
+//! Servers on loopback for the tests: one that answers requests, a proxy, and openssl's server.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Lets `answer` talk to whoever asks, told the head of the request; each on a thread of its own.
+    /// Runs `answer` for each connection, on a thread of its own, with the head of the request.
     pub fn start(answer: impl Fn(&str, TcpStream) + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -33,12 +33,12 @@ impl Server {
         Server { address, heads }
     }
 
-    /// One that sends `bytes` whatever it is asked for.
+    /// A server that sends `bytes` for every request.
     pub fn bytes(bytes: Vec<u8>) -> Self {
         Server::start(move |_, mut stream| finish(&mut stream, &bytes))
     }
 
-    /// A proxy that connects to `target` whatever it is asked for; with a status that is not 200 it does not.
+    /// A proxy that connects every request to `target`; with a status other than 200 it does not connect.
     pub fn proxy(target: String, status: &'static str) -> Self {
         Server::start(move |_, mut stream| {
             let _ = stream.write_all(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes());
@@ -57,13 +57,13 @@ impl Server {
         self.heads().iter().map(|head| head.lines().next().unwrap_or_default().to_string()).collect()
     }
 
-    /// The requests so far, without what follows an empty line.
+    /// The heads of the requests so far.
     pub fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 }
 
-/// Reads byte by byte, so that nothing of what follows is taken.
+/// Reads byte by byte, so that nothing after the head is consumed.
 fn read_head(mut stream: &TcpStream) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n == 1) {
@@ -75,10 +75,10 @@ fn read_head(mut stream: &TcpStream) -> String {
 /// Sends `bytes` and ends the connection.
 pub fn finish(stream: &mut TcpStream, bytes: &[u8]) {
     let _ = stream.write_all(bytes).and_then(|()| stream.shutdown(Shutdown::Write));
-    let _ = stream.read_to_end(&mut Vec::new()); // the other side goes first, so that nothing is thrown away
+    let _ = stream.read_to_end(&mut Vec::new()); // the other side closes first, so that no data is lost
 }
 
-/// Passes on what the two sides say.
+/// Copies data in both directions.
 pub fn tunnel(client: TcpStream, target: &str) {
     let server = TcpStream::connect(target).unwrap();
     let (mut from, mut to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -92,7 +92,7 @@ pub fn tunnel(client: TcpStream, target: &str) {
     there.join().unwrap();
 }
 
-/// openssl's server, with a certificate that nobody trusts.
+/// openssl's server, with an untrusted certificate.
 pub struct Tls {
     server: Child,
     /// `127.0.0.1:1234`
@@ -100,7 +100,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// `None` where there is no openssl.
+    /// `None` if openssl is not installed.
     pub fn start(folder: &Path) -> Option<Self> {
         let openssl = |arguments: &str| {
             let mut command = Command::new("openssl");

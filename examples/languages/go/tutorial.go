@@ -1,4 +1,4 @@
-// The Keras MNIST tutorial from Go, with cgo: first what any program needs, then the tutorial.
+// The Keras MNIST tutorial from Go, with cgo: first the binding, which any program needs, then the tutorial.
 //
 //	LD_LIBRARY_PATH=../../build go run . [DATA WEIGHTS]
 package main
@@ -9,7 +9,7 @@ package main
 #include <mnist.h>
 #include <stdlib.h>
 
-// How C sees the Go function below. Go itself has no const: the pointer's type has to bring it along.
+// The C declaration of the Go function below. Go has no const, so the typedef provides the const pointer type.
 typedef const mnist_progress const_progress;
 int32_t onBatchEnd(void *user_data, const_progress *progress);
 */
@@ -24,20 +24,20 @@ import (
 	"unsafe"
 )
 
-// Error is what a call came to that did not plainly succeed: a failure, or, with News, something to know of a success.
+// Error is a status other than MNIST_OK: a failure, or a positive status, such as MNIST_CANCELLED, after a call that worked.
 type Error struct {
 	Status, Message string
-	News            bool
+	Positive        bool
 }
 
 func (e *Error) Error() string {
-	if e.News {
+	if e.Positive {
 		return e.Status
 	}
 	return e.Status + ": " + e.Message
 }
 
-// check makes an error of what a call returned, and of the text that it was given. Each goroutine has a text of its own.
+// check converts a status and its message to an error. Each goroutine has its own mnist_error.
 func check(status C.mnist_status, text *C.mnist_error) error {
 	if status == C.MNIST_OK {
 		return nil
@@ -48,7 +48,7 @@ func check(status C.mnist_status, text *C.mnist_error) error {
 // fit trains, with progress called after each step; when that returns true, the fit stops.
 func fit(model *C.mnist_model, data *C.mnist_dataset, options *C.mnist_fit_options, text *C.mnist_error,
 	progress func(*C.const_progress) bool) error {
-	// C may not hold on to a pointer of Go's, so it is given a handle, in memory of C's.
+	// C must not keep Go pointers, so it gets a handle in C memory.
 	handle := (*cgo.Handle)(C.malloc(C.sizeof_uintptr_t))
 	*handle = cgo.NewHandle(progress)
 	defer func() { handle.Delete(); C.free(unsafe.Pointer(handle)) }()
@@ -64,14 +64,14 @@ func onBatchEnd(userData unsafe.Pointer, progress *C.const_progress) C.int32_t {
 	return 0
 }
 
-// must ends the program unless all is well. A library's function would return the error instead.
+// must exits on an error. A function of a library would return the error instead.
 func must(err error) {
 	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// first gives the first images of a dataset, their pixels from 0 to 1, and frees the dataset.
+// first returns the first images of a dataset, with pixels from 0 to 1, and frees the dataset.
 func first(count C.size_t, all *C.mnist_dataset, text *C.mnist_error) (some *C.mnist_dataset) {
 	must(check(C.mnist_dataset_slice(all, 0, count, &some, text), text))
 	must(check(C.mnist_dataset_normalize(some, 255, text), text))
@@ -79,7 +79,7 @@ func first(count C.size_t, all *C.mnist_dataset, text *C.mnist_error) (some *C.m
 	return some
 }
 
-// build makes the network. A layer call that fails gives nil, the next one passes it on, and mnist_model_new says why.
+// build creates the network. A failed layer call returns nil, so do the following calls, and mnist_model_new reports why.
 func build(text *C.mnist_error) (model *C.mnist_model) {
 	graph := C.mnist_graph_new()
 	defer C.mnist_graph_free(graph)
@@ -90,7 +90,7 @@ func build(text *C.mnist_error) (model *C.mnist_model) {
 	x = C.mnist_dense(C.mnist_flatten(x), 128, C.MNIST_ACTIVATION_RELU)
 	x = C.mnist_dense(x, 10, C.MNIST_ACTIVATION_SOFTMAX)
 	must(check(C.mnist_model_new(input, x, nil, &model, text), text))
-	must(check(C.mnist_model_compile(model, nil, text), text)) // Adam, as Keras has it
+	must(check(C.mnist_model_compile(model, nil, text), text)) // Adam with Keras's defaults
 	return model
 }
 
@@ -129,10 +129,10 @@ func main() {
 			best = digit
 		}
 	}
-	fmt.Printf("a %d, taken for a %d with %.2f%%\n", label, best, 100*float64(probabilities[best]))
+	fmt.Printf("label %d, predicted %d with %.2f%%\n", label, best, 100*float64(probabilities[best]))
 	must(check(C.mnist_model_save_weights(model, weights, text), text))
 
-	// Another goroutine cancels this fit, once it has begun: before that, a cancel would be forgotten.
+	// Another goroutine cancels this fit after it has begun. A cancel before that has no effect.
 	begun, begin := context.WithCancel(context.Background())
 	cancelled := make(chan bool)
 	go func() { <-begun.Done(); C.mnist_model_cancel(model); close(cancelled) }()
@@ -141,7 +141,7 @@ func main() {
 		begin()
 		return false
 	}))
-	begin() // in case that it never did
+	begin() // in case it never did
 	<-cancelled
 
 	fmt.Println("an error:", check(C.mnist_load_data(nothing, &train, &test, text), text))

@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.concurrent.*;
 import java.util.function.Function;
 
-// The Keras MNIST tutorial from Java, with JNA: first what any program needs, then the tutorial.
+// The Keras MNIST tutorial from Java, with JNA: first the binding, which any program needs, then the tutorial.
 //
 //     LD_LIBRARY_PATH=../../build java -cp /usr/share/java/jna.jar Tutorial.java [DATA WEIGHTS]
 
@@ -12,7 +12,7 @@ public class Tutorial {
     static final int RELU = 1, SOFTMAX = 2;
     static final Mnist mnist = Native.load("libmnist.so.0", Mnist.class, Map.of(Library.OPTION_STRING_ENCODING, "UTF-8"));
 
-    // The header's functions. A size_t is a long here, as it is on 64-bit machines.
+    // The header's functions. A size_t is a long, as on 64-bit machines.
     interface Mnist extends Library {
         String mnist_version();
         String mnist_status_name(int status);
@@ -51,10 +51,10 @@ public class Tutorial {
         public Pointer metrics;
     }
 
-    // Sees each step, on the thread that called fit; non-zero stops it. What it throws is printed and lost.
+    // Called after each step, on the thread that called fit; non-zero stops the fit. An exception is printed and lost.
     interface OnBatchEnd extends Callback { int invoke(Pointer userData, Progress progress); }
 
-    // mnist_fit_options with all its fields, since the library fills in all of them. It keeps its callbacks alive.
+    // mnist_fit_options with all its fields, because the library fills in all of them. It keeps its callbacks alive.
     @Structure.FieldOrder({"struct_size", "batch_size", "epochs", "initial_epoch", "shuffle", "verbose", "seed",
         "validation_split", "validation_data", "write", "write_data", "on_batch_end", "on_epoch_begin", "on_epoch_end", "user_data",
         "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume", "terminate_on_nan",
@@ -71,7 +71,7 @@ public class Tutorial {
 
     static class MnistException extends RuntimeException { MnistException(String message) { super(message); } }
 
-    // Makes a call that takes an mnist_error last, and gives the name of its status unless that is a failure.
+    // Makes a call whose last argument is an mnist_error. Returns the name of its status, or throws if it failed.
     static String call(Function<Pointer, Integer> function) {
         Pointer error = mnist.mnist_error_new();
         int status = function.apply(error);
@@ -81,7 +81,7 @@ public class Tutorial {
         return name;
     }
 
-    // The first images of a dataset, their pixels from 0 to 1; the dataset itself is freed.
+    // The first images of a dataset, with pixels from 0 to 1; the dataset itself is freed.
     static Pointer first(long count, PointerByReference all) {
         var some = new PointerByReference();
         call(error -> mnist.mnist_dataset_slice(all.getValue(), 0, count, some, error));
@@ -90,7 +90,7 @@ public class Tutorial {
         return some.getValue();
     }
 
-    // The network. A layer call that fails gives null, the next one passes it on, and mnist_model_new says why.
+    // The network. A failed layer call returns null, so do the following calls, and mnist_model_new reports why.
     static Pointer build() {
         Pointer graph = mnist.mnist_graph_new();
         mnist.mnist_graph_set_seed(graph, 42);
@@ -100,7 +100,7 @@ public class Tutorial {
         var model = new PointerByReference();
         call(error -> mnist.mnist_model_new(input, output, null, model, error));
         mnist.mnist_graph_free(graph);
-        call(error -> mnist.mnist_model_compile(model.getValue(), null, error)); // Adam, as Keras has it
+        call(error -> mnist.mnist_model_compile(model.getValue(), null, error)); // Adam with Keras's defaults
         return model.getValue();
     }
 
@@ -135,10 +135,10 @@ public class Tutorial {
         call(error -> mnist.mnist_model_predict(model, image, 1, probabilities, probabilities.length, error));
         int best = 0;
         for (int i = 1; i < probabilities.length; i++) if (probabilities[i] > probabilities[best]) best = i;
-        System.out.printf("a %d, taken for a %d with %.2f%%%n", label.getValue(), best, 100.0 * probabilities[best]);
+        System.out.printf("label %d, predicted %d with %.2f%%%n", label.getValue(), best, 100.0 * probabilities[best]);
         call(error -> mnist.mnist_model_save_weights(model, files[1], error));
 
-        var begun = new Semaphore(0); // a cancel before the fit has begun would be forgotten
+        var begun = new Semaphore(0); // a cancel before the fit has begun has no effect
         var canceller = CompletableFuture.runAsync(() -> { begun.acquireUninterruptibly(); mnist.mnist_model_cancel(model); });
         options.epochs = 1000;
         options.on_batch_end = (userData, p) -> { begun.release(); return 0; };

@@ -1,10 +1,10 @@
--- The Keras MNIST tutorial from LuaJIT, which reads the header as it is: first what any program needs, then the tutorial.
+-- The Keras MNIST tutorial from LuaJIT, which reads the unchanged header: first the binding, then the tutorial.
 --
 --     LD_LIBRARY_PATH=../../build luajit tutorial.lua [DATA WEIGHTS]
 
 local ffi = require "ffi"
 
--- LuaJIT takes C's declarations, but has no preprocessor: what is for C++ goes, and then all lines with a #.
+-- LuaJIT parses C declarations but has no preprocessor: the C++ parts and then all lines with a # are removed.
 local folder = arg[0]:match "^(.*/)" or "./"
 local header = assert(io.open(folder .. "../../../include/mnist.h")):read "*a"
 ffi.cdef((header:gsub("#ifdef __cplusplus.-#endif", ""):gsub("#[^\n]*", "")))
@@ -14,10 +14,10 @@ local lib = ffi.load "libmnist.so.0"
 local MNIST = {}
 for name, value in header:gmatch "#define MNIST_(%S+) (%-?%d+)" do MNIST[name] = tonumber(value) end
 
--- The text of a call that failed. One will do: Lua has one thread.
+-- The message of a failed call. One object is enough, because Lua has one thread.
 local text = ffi.gc(lib.mnist_error_new(), lib.mnist_error_free)
 
--- Takes what a call returned and gives its name, or raises an error: a table of status and message that prints as both.
+-- Returns the name of a call's status, or raises an error: a table of status and message that prints as both.
 local failure = { __tostring = function(self) return self.status .. ": " .. self.message end }
 local function check(status)
   local name = ffi.string(lib.mnist_status_name(status))
@@ -28,7 +28,7 @@ local function check(status)
 end
 
 -- Trains, with `progress` called after each step; when it returns true, the fit stops. A Lua error must not pass through
--- the library: it stops the fit too, and is raised again here.
+-- the library: it stops the fit, too, and is raised again here.
 local function fit(model, data, progress, wanted)
   local options, raised = ffi.new "mnist_fit_options"
   lib.mnist_fit_options_init(options, ffi.sizeof(options))
@@ -40,18 +40,18 @@ local function fit(model, data, progress, wanted)
   end)
   options.on_batch_end = callback
   local status = lib.mnist_model_fit(model, data, options, nil, text)
-  callback:free() -- nothing else frees it, and there is room for a few hundred
+  callback:free() -- it is not freed automatically, and only a few hundred can exist
   if raised then error(raised, 0) end
   return check(status)
 end
-jit.off(fit) -- a call that comes back into Lua must not be compiled
+jit.off(fit) -- a call that calls back into Lua must not be compiled
 
--- The first `count` images of a dataset, their pixels from 0 to 1.
+-- The first `count` images of a dataset, with pixels from 0 to 1.
 local function first(count, all)
   local out = ffi.new "mnist_dataset *[1]"
   check(lib.mnist_dataset_slice(all, 0, count, out, text))
   check(lib.mnist_dataset_normalize(out[0], 255, text))
-  return ffi.gc(out[0], lib.mnist_dataset_free) -- now it is freed when Lua collects it
+  return ffi.gc(out[0], lib.mnist_dataset_free) -- it is freed when Lua collects it
 end
 
 local function load_data(path)
@@ -65,9 +65,9 @@ print("libmnist " .. ffi.string(lib.mnist_version()))
 local train, test = load_data(path)
 train, test = first(3200, train), first(1000, test)
 print(("%d images to learn from, %d to test with"):format(
-  tonumber(lib.mnist_dataset_len(train)), tonumber(lib.mnist_dataset_len(test)))) -- a size_t is no Lua number yet
+  tonumber(lib.mnist_dataset_len(train)), tonumber(lib.mnist_dataset_len(test)))) -- a size_t is not a Lua number
 
--- A layer call that fails gives NULL, the next one passes it on, and mnist_model_new says why.
+-- A failed layer call returns NULL, so do the following calls, and mnist_model_new reports why.
 local graph = ffi.gc(lib.mnist_graph_new(), lib.mnist_graph_free)
 lib.mnist_graph_set_seed(graph, 42)
 local input = lib.mnist_input(graph, 28, 28, 1)
@@ -79,7 +79,7 @@ x = lib.mnist_dense(x, 10, MNIST.ACTIVATION_SOFTMAX)
 local out = ffi.new "mnist_model *[1]"
 check(lib.mnist_model_new(input, x, "tutorial", out, text))
 local model = ffi.gc(out[0], lib.mnist_model_free)
-check(lib.mnist_model_compile(model, nil, text)) -- Adam, as Keras has it
+check(lib.mnist_model_compile(model, nil, text)) -- Adam with Keras's defaults
 
 fit(model, train, function(p)
   local batch = tonumber(p.batch) + 1
@@ -99,10 +99,10 @@ local best = 0
 for digit = 1, 9 do
   if probabilities[digit] > probabilities[best] then best = digit end
 end
-print(("a %d, taken for a %d with %.2f%%"):format(label[0], best, 100 * probabilities[best]))
+print(("label %d, predicted %d with %.2f%%"):format(label[0], best, 100 * probabilities[best]))
 check(lib.mnist_model_save_weights(model, weights, text))
 
--- There is no other thread to cancel from, but the callback may do that as well.
+-- There is no other thread to cancel from, so the callback cancels.
 print("a long fit: " .. fit(model, train, function(p)
   if p.batch == 2 then lib.mnist_model_cancel(model) end
 end, { verbose = 0, epochs = 1000 }))

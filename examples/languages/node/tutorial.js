@@ -1,4 +1,4 @@
-// The Keras MNIST tutorial from Node.js, with koffi: first what any program needs, then the tutorial.
+// The Keras MNIST tutorial from Node.js, with koffi: first the binding, which any program needs, then the tutorial.
 //
 //     npm install && LD_LIBRARY_PATH=../../build node tutorial.js [DATA WEIGHTS]
 
@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 const lib = koffi.load('libmnist.so.0');
 const RELU = 1, SOFTMAX = 2;
 
-// The header's types. Structs that the library fills in are there with all their fields.
+// The header's types. Structs that the library fills in are declared with all their fields.
 for (const name of ['error', 'dataset', 'graph', 'tensor', 'model']) koffi.opaque(`mnist_${name}`);
 koffi.alias('mnist_status', 'int32_t');
 const Progress = koffi.struct('mnist_progress', {
@@ -28,7 +28,7 @@ const FitOptions = koffi.struct('mnist_fit_options', {
 });
 koffi.struct('mnist_metrics', { loss: 'double', accuracy: 'double' });
 
-// The header's functions, with _Out_ before what the library writes to.
+// The header's functions, with _Out_ before the arguments that the library writes.
 const mnist = {};
 for (const [declaration, name] of `
   const char *mnist_version()
@@ -66,7 +66,7 @@ class MnistError extends Error {
   }
 }
 
-// Makes a call that takes an mnist_error last, on a worker thread: the program's own thread stays free for all else.
+// Makes a call whose last argument is an mnist_error, on a worker thread: the event loop stays free.
 async function call(f, ...args) {
   const error = mnist.error_new();
   try {
@@ -78,7 +78,7 @@ async function call(f, ...args) {
   }
 }
 
-// The first `count` images of a dataset, their pixels from 0 to 1; the dataset itself is freed.
+// The first `count` images of a dataset, with pixels from 0 to 1; the dataset itself is freed.
 async function first(count, all) {
   const some = [null];
   await call(mnist.dataset_slice, all, 0, count, some);
@@ -87,8 +87,8 @@ async function first(count, all) {
   return some[0];
 }
 
-// Trains. `onBatchEnd` sees each step, on the program's own thread, and returns true to stop. An exception cannot pass
-// through the library: it stops the fit too, and is thrown again here.
+// Trains. `onBatchEnd` is called after each step, on the event loop's thread, and returns true to stop. An exception cannot pass
+// through the library: it stops the fit, too, and is thrown again here.
 async function fit(model, data, onBatchEnd, wanted) {
   const options = {};
   mnist.fit_options_init(options, koffi.sizeof('mnist_fit_options'));
@@ -113,7 +113,7 @@ await call(mnist.load_data, path, trainAll, testAll);
 const train = await first(3200, trainAll[0]), test = await first(1000, testAll[0]);
 console.log(`${mnist.dataset_len(train)} images to learn from, ${mnist.dataset_len(test)} to test with`);
 
-// A layer call that fails gives null, the next one passes it on, and mnist_model_new says why.
+// A failed layer call returns null, so do the following calls, and mnist_model_new reports why.
 const graph = mnist.graph_new();
 mnist.graph_set_seed(graph, 42);
 const input = mnist.input(graph, 28, 28, 1);
@@ -125,7 +125,7 @@ x = mnist.dense(x, 10, SOFTMAX);
 await call(mnist.model_new, input, x, 'tutorial', made);
 mnist.graph_free(graph);
 const model = made[0];
-await call(mnist.model_compile, model, null); // Adam, as Keras has it
+await call(mnist.model_compile, model, null); // Adam with Keras's defaults
 
 await fit(model, train, ({ batch, batches, loss, accuracy }) => {
   if (++batch % 20 !== 0) return;
@@ -141,10 +141,10 @@ const image = new Float32Array(28 * 28), probabilities = new Float32Array(10), l
 await call(mnist.dataset_image, test, 0, image, image.length, label);
 await call(mnist.model_predict, model, image, 1, probabilities, probabilities.length);
 const best = probabilities.indexOf(Math.max(...probabilities));
-console.log(`a ${label[0]}, taken for a ${best} with ${(100 * probabilities[best]).toFixed(2)}%`);
+console.log(`label ${label[0]}, predicted ${best} with ${(100 * probabilities[best]).toFixed(2)}%`);
 await call(mnist.model_save_weights, model, weights);
 
-// A worker runs this fit, and meanwhile this thread cancels it. (Before it has begun, that would be forgotten.)
+// A worker runs this fit, and this thread cancels it after it has begun. (A cancel before that has no effect.)
 const cancelSoon = ({ batch }) => { if (batch === 2) setImmediate(mnist.model_cancel, model); };
 console.log(`a long fit: ${await fit(model, train, cancelSoon, { verbose: 0, epochs: 1000 })}`);
 

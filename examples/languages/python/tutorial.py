@@ -1,4 +1,4 @@
-"""The Keras MNIST tutorial from Python, with ctypes and numpy: first what any program needs, then the tutorial.
+"""The Keras MNIST tutorial from Python, with ctypes and numpy: first the binding, which any program needs, then the tutorial.
 
     LD_LIBRARY_PATH=../../build python3 tutorial.py [DATA WEIGHTS]"""
 
@@ -10,7 +10,7 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int32, c_size_
 
 import numpy as np
 
-lib = ctypes.CDLL("libmnist.so.0")  # during each call the interpreter's lock is free for other threads
+lib = ctypes.CDLL("libmnist.so.0")  # releases the interpreter lock during each call
 RELU, SOFTMAX = 1, 2
 Metrics = c_double * 2  # the loss and the accuracy
 Callback = ctypes.CFUNCTYPE(c_int32, c_void_p, c_void_p)
@@ -22,7 +22,7 @@ class Progress(ctypes.Structure):
                [("metrics", c_void_p)]
 
 
-class FitOptions(ctypes.Structure):  # all of it, since the library fills in all of it
+class FitOptions(ctypes.Structure):  # all fields, because the library fills in all of them
     _fields_ = [("struct_size", c_size_t), ("batch_size", c_size_t), ("epochs", c_size_t), ("initial_epoch", c_size_t),
                 ("shuffle", c_int32), ("verbose", c_int32), ("seed", c_uint64), ("validation_split", c_double),
                 ("validation_data", c_void_p), ("write", c_void_p), ("write_data", c_void_p),
@@ -34,7 +34,7 @@ class FitOptions(ctypes.Structure):  # all of it, since the library fills in all
                 ("prefetch", c_size_t)]
 
 
-# An ndpointer refuses an array of another type, or with gaps, and hands over where its numbers are: nothing is copied.
+# An ndpointer rejects an array of another type or with gaps, and passes the address of its data without a copy.
 u8s, floats, sizes = (np.ctypeslib.ndpointer(dtype, flags="C_CONTIGUOUS") for dtype in (np.uint8, np.float32, np.uintp))
 for name, result, *arguments in [
     ("version", c_char_p), ("status_name", c_char_p, c_int32), ("error_new", c_void_p), ("error_free", None, c_void_p),
@@ -56,18 +56,18 @@ for name, result, *arguments in [
 
 
 class Owned:
-    """An object of the library. It can be handed to any function, and is freed when nothing refers to it any more."""
+    """An object of the library. It can be passed to any function, and is freed when nothing refers to it any more."""
     def __init__(self, pointer, free):
         self._as_parameter_ = pointer
         weakref.finalize(self, free, pointer)
 
 
 class MnistError(Exception):
-    """A call that failed: its status, and what the library says of it."""
+    """A failed call: its status and the library's message."""
 
 
 def call(function, *arguments):
-    """Makes a call that takes an mnist_error last and returns its status, unless that is a failure."""
+    """Makes a call whose last argument is an mnist_error. Returns its status, or raises MnistError if it failed."""
     error = Owned(lib.mnist_error_new(), lib.mnist_error_free)
     status = function(*arguments, error)
     if status < 0:
@@ -76,7 +76,7 @@ def call(function, *arguments):
 
 
 def dataset(images, labels):
-    """The library's own copy of numpy arrays, uint8 [N, H, W] and [N]; the pixels will count from 0 to 1."""
+    """A dataset with a copy of numpy arrays, uint8 [N, H, W] and [N]; the pixels are scaled to 0 to 1."""
     made, dims = c_void_p(), np.array(images.shape, np.uintp)
     call(lib.mnist_dataset_from_u8, images, dims, dims.size, labels, byref(made))
     call(lib.mnist_dataset_normalize, made, 255.0)
@@ -84,8 +84,8 @@ def dataset(images, labels):
 
 
 def fit(model, data, progress, **wanted):
-    """Trains. `progress` sees every step and may return True to stop. What it raises stops the fit too, and is raised
-    again here: an exception cannot pass through the library."""
+    """Trains. `progress` is called after every step and may return True to stop. An exception in it stops the fit, too, and
+    is raised again here, because an exception cannot pass through the library."""
     options, raised = FitOptions(), []
     lib.mnist_fit_options_init(options, ctypes.sizeof(options))
     assert options.struct_size == ctypes.sizeof(options), "FitOptions is not what the library takes"
@@ -99,7 +99,7 @@ def fit(model, data, progress, **wanted):
             raised.append(exception)
             return True
 
-    options.on_batch_end = Callback(on_batch_end)  # `options` keeps the callback alive; somebody must
+    options.on_batch_end = Callback(on_batch_end)  # `options` must keep the callback alive
     status = call(lib.mnist_model_fit, model, data, options, None)
     if raised:
         raise raised[0]
@@ -118,7 +118,7 @@ train = dataset(arrays["x_train"][:3200], arrays["y_train"][:3200])
 test = dataset(arrays["x_test"][:1000], arrays["y_test"][:1000])
 print(f"{lib.mnist_dataset_len(train)} images to learn from, {lib.mnist_dataset_len(test)} to test with")
 
-# A layer call that fails gives None, the next one passes it on, and mnist_model_new says why.
+# A failed layer call returns None, so do the following calls, and mnist_model_new reports why.
 graph, made = Owned(lib.mnist_graph_new(), lib.mnist_graph_free), c_void_p()
 lib.mnist_graph_set_seed(graph, 42)
 image = lib.mnist_input(graph, 28, 28, 1)
@@ -128,19 +128,19 @@ x = lib.mnist_dense(lib.mnist_flatten(x), 128, RELU)
 x = lib.mnist_dense(x, 10, SOFTMAX)
 call(lib.mnist_model_new, image, x, b"tutorial", byref(made))
 model = Owned(made, lib.mnist_model_free)
-call(lib.mnist_model_compile, model, None)  # Adam, as Keras has it
+call(lib.mnist_model_compile, model, None)  # Adam with Keras's defaults
 fit(model, train, show, verbose=0, seed=7)
 
 call(lib.mnist_model_evaluate, model, test, None, metrics := Metrics())
 print("test: loss {:.4f}, accuracy {:.4f}".format(*metrics))
-images = arrays["x_test"][:1] / np.float32(255)  # in the scale that the model has learned from
+images = arrays["x_test"][:1] / np.float32(255)  # the scale of the training data
 probabilities = np.empty((len(images), 10), np.float32)
 call(lib.mnist_model_predict, model, images, len(images), probabilities, probabilities.size)
 best = probabilities[0].argmax()
-print(f"a {arrays['y_test'][0]}, taken for a {best} with {100 * float(probabilities[0, best]):.2f}%")
+print(f"label {arrays['y_test'][0]}, predicted {best} with {100 * float(probabilities[0, best]):.2f}%")
 call(lib.mnist_model_save_weights, model, weights.encode())
 
-started = threading.Event()  # a cancel before the fit has begun would be forgotten
+started = threading.Event()  # a cancel before the fit has begun has no effect
 canceller = threading.Thread(target=lambda: started.wait() and lib.mnist_model_cancel(model), daemon=True)
 canceller.start()
 print("a long fit:", fit(model, train, lambda p: started.set(), verbose=0, epochs=1000))

@@ -1,4 +1,4 @@
-/* Functions of the host that the library is given: what they may do, they do. */
+/* Callbacks that are passed to the library: they do everything that callbacks are allowed to do. */
 
 #ifndef CALLBACKS_H
 #define CALLBACKS_H
@@ -8,16 +8,16 @@
 #include <pthread.h>
 #include <unistd.h>
 
-/* Handed to them, and never looked into. */
+/* Their user data, which is never read. */
 static void *const user_data = (void *)16;
 
-/* How often a callback was called since the call began; a fit of many epochs or steps is stopped at the third, or another one. */
+/* The number of callbacks since the call began; a fit of many epochs or steps is stopped at the third one, or another one. */
 static size_t called, stop_at = 3;
 
-/* Whether they look if their thread is to be cancelled, as many of the C library's functions do. */
+/* Whether they call pthread_testcancel, as many functions of the C library do. */
 static int look_for_cancelling;
 
-/* Whether this is a child that was forked off inside a call, which must not call back any more. */
+/* Whether this is a child that was forked inside a call, in which there must be no more callbacks. */
 static int in_child;
 
 static void look(void)
@@ -37,7 +37,7 @@ static void collect(void *user_data, const char *text, size_t len)
     EXPECT(text[len] == '\0' && strlen(text) == len);
 }
 
-/* Writes again from inside a write. */
+/* A write inside a write. */
 static void look_around(void *user_data, const char *text, size_t len)
 {
     float probabilities[CLASSES];
@@ -61,7 +61,7 @@ static int32_t stop(void *user_data, const mnist_progress *progress)
     return INT32_MIN;
 }
 
-/* Calls what it may, on the model that is being trained too, and what it may not. */
+/* Makes allowed calls, also on the model that is being trained, and forbidden ones. */
 static int32_t call_back(void *user_data, const mnist_progress *progress)
 {
     float probabilities[CLASSES];
@@ -74,12 +74,12 @@ static int32_t call_back(void *user_data, const mnist_progress *progress)
     EXPECT(mnist_model_set_threads(good.model, 2, error) == MNIST_ERROR_BUSY);
     EXPECT(mnist_model_load_weights(good.model, in_folder("callback.model"), error) == MNIST_ERROR_BUSY);
     EXPECT(mnist_model_fit(good.model, good.dataset, NULL, NULL, error) == MNIST_ERROR_BUSY);
-    mnist_history_free(new_history()); /* another model may be trained */
+    mnist_history_free(new_history()); /* training another model is allowed */
     mnist_error_free(error);
     return go_on(user_data, progress);
 }
 
-/* Gives zeros, whatever is asked for. */
+/* A source that returns zeros for every request. */
 static int32_t fetch(void *user_data, const uint64_t *indices, size_t count, float *x, uint32_t *labels, float *targets)
 {
     (void)user_data, (void)indices;

@@ -1,5 +1,5 @@
-/* Every function on a thread that is cancelled: no call is a cancellation point, nor is it where the host's functions are
- * called from it, and none is cut short. The thread ends after the call, and everything can be used as before. */
+/* Every function on a thread that is cancelled. No call is a cancellation point, even if a callback is one, and no call is
+ * interrupted. The thread ends after the call, and everything can be used as before. */
 
 #ifndef CANCELLED_H
 #define CANCELLED_H
@@ -11,7 +11,7 @@ enum { ASYNCHRONOUS_ROUNDS = 12 };
 
 static size_t cancelled_threads;
 
-/* Whether the call has returned, and in which state it has left the thread. */
+/* Whether the call has returned, and the cancellation state and type of the thread after it. */
 static int returned, state_after;
 
 static void cancel_myself(void)
@@ -27,7 +27,7 @@ static void not_now(void)
     returned = 1;
 }
 
-/* Cancelled before the call begins, to end where a thread looks for it. */
+/* Cancelled before the call begins (deferred). */
 static void *deferred(void *unused)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
@@ -40,10 +40,10 @@ static void *deferred(void *unused)
     return unused;
 }
 
-/* Set while the thread is where it may end. */
+/* Set while the thread is at a point where it may end. */
 static int open_to_it;
 
-/* The type last, for the state before it may end the thread without its result. */
+/* The type is set last: with an asynchronous type, enabling the state may end the thread inside that call. */
 static void from_now(void)
 {
     __atomic_store_n(&open_to_it, 1, __ATOMIC_SEQ_CST);
@@ -57,13 +57,13 @@ static void no_longer(void)
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
 }
 
-/* Calls it again and again, to be cancelled at any instruction of it. */
+/* Repeats the call, so that it can be cancelled at any instruction. */
 static void *asynchronous(void *unused)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     just_before = from_now;
     just_after = no_longer;
-    while (just_before) { /* for ever: it is cancelled */
+    while (just_before) { /* endlessly, until it is cancelled */
         const value result = call(error);
         free_results(result);
         restore(result);
@@ -71,7 +71,7 @@ static void *asynchronous(void *unused)
     return unused;
 }
 
-/* Runs the function on a thread and joins it: it must have ended by being cancelled. */
+/* Runs the function on a thread and joins it; the thread must have ended by cancellation. */
 static void on_a_thread(void *(*run)(void *), long nanoseconds)
 {
     pthread_t thread;
@@ -104,7 +104,7 @@ static void try_cancelled(const struct function *f)
     for (int round = 0; round < ASYNCHRONOUS_ROUNDS; round++) {
         random = random * 1664525u + 1013904223u;
         on_a_thread(asynchronous, (long)(random >> 8) % 300000);
-        /* Whether an object was freed, or half of a test's list, is not known: another one is made. */
+        /* It is unknown whether an object was freed, so a new one is created. */
         for (size_t i = 0; i < f->count; i++)
             if ((f->places[i].kind == OBJECT && !f->places[i].constant && !is_text(f, i)) || f->places[i].kind == OBJECTS)
                 remake(f->places[i].type, 0);

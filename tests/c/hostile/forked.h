@@ -1,6 +1,5 @@
-/* Children that are forked off inside a function which the library calls. In a child the call from which that came fails
- * with MNIST_ERROR_STATE when it gets there, and nothing is written: no file, no text; in the parent it goes on. No process
- * is known by its number here: all have the same. */
+/* Children forked inside a callback. In the child the call that ran the callback fails with MNIST_ERROR_STATE, and nothing
+ * is written: no file, no text. In the parent the call continues. All processes have the same process number here. */
 
 #ifndef FORKED_H
 #define FORKED_H
@@ -14,10 +13,10 @@ enum { MOST_TIMES = 40 };
 
 static size_t children;
 
-/* Which call of the host's function forks, and how many there were. */
+/* Which call of the callback forks, and the number of calls so far. */
 static size_t fork_at, times;
 
-/* The file that a fit writes, as it was when the child was forked. */
+/* The state of the file that a fit writes, at the time of the fork. */
 static struct stat file_before;
 
 pid_t getpid(void)
@@ -33,7 +32,7 @@ static struct stat look_at_file(void)
     return found;
 }
 
-/* Forks when it is time; the parent waits for what becomes of its child. */
+/* Forks at the selected call; the parent waits for its child. */
 static void maybe_fork(void)
 {
     look();
@@ -44,7 +43,7 @@ static void maybe_fork(void)
     const pid_t child = fork();
     if (child == 0) {
         in_child = 1;
-        alarm(60); /* hanging is dying */
+        alarm(60); /* ends a child that hangs */
         return;
     }
     int status = -1;
@@ -70,7 +69,7 @@ static int32_t forking_callback(void *user_data, const mnist_progress *progress)
     return 0;
 }
 
-/* What the child's call has come to. */
+/* The checks after the child's call. */
 static void end_child(value result)
 {
     float probabilities[CLASSES];
@@ -83,12 +82,12 @@ static void end_child(value result)
         complain("the child has written a file", result, "");
     EXPECT(mnist_model_predict(good.model, first.pixels[0], 1, probabilities, CLASSES, error) == MNIST_ERROR_STATE);
     mnist_model_free(good.model);
-    good.model = new_model(); /* one of its own */
+    good.model = new_model(); /* a model of its own */
     EXPECT(mnist_model_predict(good.model, first.pixels[0], 1, probabilities, CLASSES, error) == MNIST_OK);
     _exit(failures != 0);
 }
 
-/* Numbers of options with which the host's functions are called, and files written. */
+/* The options with which callbacks are called and files are written. */
 static const struct {
     const char *name;
     uint64_t number;
@@ -137,7 +136,7 @@ static void try_forked(const struct function *f)
     for (size_t i = 0; i < f->count; i++)
         calls_back |= f->places[i].kind == FUNCTION || f->places[i].kind == OPTIONS;
     if (!calls_back || f->result != STATUS || strcmp(f->name, "mnist_dataset_from_source") == 0)
-        return; /* a source is asked later: tests/c/data.c */
+        return; /* a source is called later: see tests/c/data.c */
     find_good();
     for (size_t i = 0; i < f->count; i++) {
         if (f->places[i].kind == FUNCTION)

@@ -1,11 +1,11 @@
-/* Every function of the header, with every argument wrong in turn and every field of its options: hostile FOLDER, or
- * hostile FOLDER freed to try objects that were freed as well, which a checker of memory would take for a defect.
+/* Every function of the header, with every argument and every field of its options wrong, one at a time: hostile FOLDER.
+ * hostile FOLDER freed also passes freed objects, which a memory checker would report.
  *
- * hostile FOLDER cancelled: every function on a thread that is cancelled meanwhile (cancelled.h). hostile FOLDER forked:
- * every function that calls back, from where a child is forked off (forked.h).
+ * hostile FOLDER cancelled: every function on a thread that is cancelled during the call (cancelled.h). hostile FOLDER
+ * forked: every function with callbacks, with a child forked in the callback (forked.h).
  *
- * After each call: it failed if it had to, its text says something, it wrote nothing, every object is what it was, and the
- * same call with good arguments works. */
+ * After each call: it failed if it had to, it has a message, it wrote nothing, every object is unchanged, and the same call
+ * with valid arguments works. */
 
 #include "values.h"
 
@@ -16,26 +16,26 @@ enum { MOST_PLACES = 16 };
 static int freed_too;
 static size_t wrong_calls, good_calls, place_count;
 
-/* What calls say. */
+/* The error of the calls. */
 static mnist_error *error;
 
-/* Where outputs go, and the options. */
+/* Memory for outputs, and the options. */
 static uint64_t outputs[MOST_PLACES][ROOM / 8], options_bytes[1024];
 
-/* The library's too: thousands of files are written, and none needs to survive the machine. */
+/* Also used by the library: thousands of files are written, and none needs to survive a crash of the machine. */
 int fsync(int file)
 {
     (void)file;
     return 0;
 }
 
-/* What is called at the moment. */
+/* The current call. */
 static struct {
     const struct function *function;
-    size_t chosen[MOST_PLACES]; /* which candidates are good */
-    const struct place *place;  /* what is wrong: a parameter, */
-    const struct place *field;  /* or a field of it */
-    const struct wrong *wrong;  /* NULL: nothing */
+    size_t chosen[MOST_PLACES]; /* the valid candidates */
+    const struct place *place;  /* what is wrong: a parameter */
+    const struct place *field;  /* or one of its fields */
+    const struct wrong *wrong;  /* NULL: nothing is wrong */
 } now;
 
 static void complain(const char *what, value result, const char *message)
@@ -53,7 +53,7 @@ static int ends_in(const char *text, const char *end)
     return length >= tail && strcmp(text + length - tail, end) == 0;
 }
 
-/* The last argument of a call that says what went wrong. */
+/* The last argument of a call that reports errors. */
 static int is_text(const struct function *f, size_t i)
 {
     return f->result == STATUS && i == f->count - 1;
@@ -75,7 +75,7 @@ static const struct options *find_options(const char *name)
     return NULL;
 }
 
-/* Called right before the library is, and right after. */
+/* Called immediately before and after a call of the library. */
 static void (*just_before)(void), (*just_after)(void);
 
 /* Puts a value into a field. */
@@ -96,7 +96,7 @@ static void put(const struct place *field, value v)
 /* Sets more of the options. */
 static void (*fill_in_more)(const struct options *options);
 
-/* Options that ask for all there is: callbacks, files, objects. */
+/* Options that use everything: callbacks, files, objects. */
 static void fill_in(const struct options *options)
 {
     memset(options_bytes, 0, sizeof options_bytes);
@@ -104,20 +104,20 @@ static void fill_in(const struct options *options)
     for (size_t i = 0; i < options->count; i++) {
         const struct place *field = &options->fields[i];
         if (good_text("", field))
-            continue; /* it would take precedence over others */
+            continue; /* it would override others */
         if (field->kind == OBJECT || field->kind == TEXT || field->kind == FUNCTION || field->kind == USER_DATA)
             put(field, candidate("", field, 0, NULL, NULL));
         else if (strcmp(options->name, "mnist_source") == 0 && strcmp(field->name, "target_len") != 0
                  && (field->kind == NUMBER || field->kind == IN)) /* a source has no defaults */
             put(field, candidate("", field, field->kind == IN, NULL, NULL));
         else if (field->kind == OUT || is_room(field))
-            put(field, candidate("", field, 0, outputs[MOST_PLACES - 1], NULL)); /* which no argument has */
+            put(field, candidate("", field, 0, outputs[MOST_PLACES - 1], NULL)); /* an output that no argument uses */
     }
     if (fill_in_more)
         fill_in_more(options);
 }
 
-/* The wrong value; an object to be freed is made, and its owner freed at the last moment. */
+/* The wrong value. For a freed object a new one is created, and its owner is freed just before the call. */
 static value resolve(const struct wrong *wrong, void **to_free, const struct type **owner)
 {
     mnist_graph *graph = NULL;
@@ -133,7 +133,7 @@ static value resolve(const struct wrong *wrong, void **to_free, const struct typ
     return v;
 }
 
-/* Calls the function as `now` says; `text` is its error, or NULL. */
+/* Calls the function according to `now`; `text` is its error, or NULL. */
 static value call(mnist_error *text)
 {
     const struct function *f = now.function;
@@ -145,7 +145,7 @@ static value call(mnist_error *text)
     for (size_t i = 0; i < f->count; i++)
         files |= !now.field && is_path(&f->places[i]);
     if (files)
-        make_files(); /* before any path is made: these are good for eight more */
+        make_files(); /* before any path is created: these are valid for eight more */
     for (size_t i = 0; i < f->count; i++) {
         if (f->places[i].kind == OPTIONS)
             fill_in(find_options(f->places[i].type));
@@ -191,7 +191,7 @@ static int failed(value result)
     return 0;
 }
 
-/* Text for people: one line of UTF-8 (of which only what no line of it has is looked for). */
+/* A readable message: one line of UTF-8 (checks only for bytes that it must not contain). */
 static int is_line(const char *text)
 {
     for (const char *c = text; *c; c++)
@@ -207,8 +207,8 @@ static void check_text(value result, mnist_error *text)
     if (mnist_error_status(text) != (mnist_status)result.u)
         complain("the error has another status", result, message);
     if (!failed(result)) {
-        if ((result.u > 0) != (*message != '\0')) /* news has one */
-            complain(result.u > 0 ? "news without a message" : "a message after success", result, message);
+        if ((result.u > 0) != (*message != '\0')) /* a positive status has a message, too */
+            complain(result.u > 0 ? "a positive status without a message" : "a message after success", result, message);
         return;
     }
     if (!is_line(message))
@@ -218,7 +218,7 @@ static void check_text(value result, mnist_error *text)
         complain("the message does not say where", result, message);
 }
 
-/* Nothing is written after a failure, and never past an array's end. */
+/* A failed call writes nothing, and no call writes past the end of an array. */
 static void check_outputs(value result)
 {
     const struct function *f = now.function;
@@ -228,7 +228,7 @@ static void check_outputs(value result)
         size_t from = ROOM / 2;
         if (now.wrong && i + 1 < f->count && now.place == &f->places[i + 1] && is_room(now.place))
             from = now.wrong->value.u < ROOM / 32 ? now.wrong->value.u * f->places[i].size : from;
-        const int tells = i < f->count && strcmp(f->places[i].name, "needed") == 0; /* how much room it would have taken */
+        const int tells = i < f->count && strcmp(f->places[i].name, "needed") == 0; /* the required capacity */
         for (size_t at = nothing && !tells ? 0 : from; at < ROOM; at++) {
             if (bytes[at] != 0xa5) {
                 complain(nothing ? "an output was written" : "more was written than there is room", result, "");
@@ -238,7 +238,7 @@ static void check_outputs(value result)
     }
 }
 
-/* Whether the call was given a graph that can tell of its failure. */
+/* Whether the call has a graph that remembers its failure. */
 static int has_graph(void)
 {
     int from_many = 0;
@@ -247,7 +247,7 @@ static int has_graph(void)
     return from_many ? now.place && now.place->kind == TEXT : !now.place || now.place->kind != OBJECT;
 }
 
-/* A tensor is good for a model or for an error, and so is none. */
+/* A tensor gives a model or an error, and so does NULL. */
 static void check_tensor(value result)
 {
     mnist_model *model = NULL;
@@ -264,7 +264,7 @@ static void check_tensor(value result)
     mnist_error_free(text);
 }
 
-/* Frees what the call has given. */
+/* Frees the call's results. */
 static void free_results(value result)
 {
     const struct function *f = now.function;
@@ -280,7 +280,7 @@ static void free_results(value result)
         find_type(f->returned)->free(result.p);
 }
 
-/* The objects that the call may have changed are as they were, or are made again. */
+/* Objects that the call may have changed are checked to be unchanged, or created again. */
 static void restore(value result)
 {
     const struct function *f = now.function;
@@ -306,7 +306,7 @@ static void restore(value result)
     }
 }
 
-/* One call, and what must hold after it. */
+/* One call, and the checks after it. */
 static value call_and_check(mnist_error *text, enum must must)
 {
     const struct function *f = now.function;
@@ -332,7 +332,7 @@ static value call_and_check(mnist_error *text, enum must must)
     return result;
 }
 
-/* Finds good arguments for a function: the first of all combinations of candidates that work. */
+/* Finds valid arguments for a function: the first combination of candidates that works. */
 static void find_good(void)
 {
     const struct function *f = now.function;
@@ -361,12 +361,12 @@ static void try_wrong(const struct wrong *wrong)
         return;
     now.wrong = wrong;
     if (is_text(f, (size_t)(now.place - f->places)))
-        must = MUST_WORK; /* no text is wanted, or can be had: the call is the same */
+        must = MUST_WORK; /* no message is requested; the call is otherwise the same */
     for (size_t i = 0; null && i < sizeof may_be_null / sizeof *may_be_null; i++)
         if (strcmp(may_be_null[i][0], f->name) == 0 && strcmp(may_be_null[i][1], now.place->name) == 0)
             must = MUST_WORK;
     if (must == MUST_FAIL && f->result != STATUS && (null ? now.place->kind != OBJECT : now.place->kind == NUMBER))
-        must = MAY_WORK; /* a function that gives a number writes what it can */
+        must = MAY_WORK; /* a function that returns a number writes as much as fits */
     const value result = call_and_check(error, must);
     const value again = call_and_check(NULL, must);
     if (f->result == STATUS && (mnist_status)result.u != (mnist_status)again.u)
@@ -418,7 +418,7 @@ int main(int argc, char **argv)
     freed_too = strcmp(how, "freed") == 0;
     if (strcmp(how, "forked") == 0)
         threads = argc > 3 ? (size_t)atoi(argv[3]) : 1;
-    setenv("KERAS_HOME", in_folder("keras"), 1); /* where mnist.npz lies: nothing is downloaded */
+    setenv("KERAS_HOME", in_folder("keras"), 1); /* contains mnist.npz, so nothing is downloaded */
     error = mnist_error_new();
     make_objects();
     make_arrays();

@@ -1,4 +1,4 @@
-/* What the tables of the header's functions are made of; tests/hostile.rs writes them. */
+/* The types of the tables of functions that tests/hostile.rs generates. */
 
 #ifndef KINDS_H
 #define KINDS_H
@@ -30,9 +30,9 @@ enum kind {
     PROGRESS,    /* const mnist_progress * */
     TEXT,        /* const char * */
     OPTIONS,     /* a struct that begins with struct_size */
-    STRUCT_SIZE, /* that field */
+    STRUCT_SIZE, /* the field struct_size */
     NUMBER,      /* an integer */
-    CONSTANT,    /* an integer with names */
+    CONSTANT,    /* an integer with named values */
     REAL,        /* float or double */
     FUNCTION,    /* a pointer to a function */
     USER_DATA    /* void * */
@@ -40,18 +40,18 @@ enum kind {
 
 /* A parameter of a function, or a field of a struct. */
 struct place {
-    const char *name, *type; /* the type that a pointer leads to, or that of a number */
+    const char *name, *type; /* the pointed-to type, or the type of a number */
     enum kind kind;
     int constant;
-    size_t size;            /* of a number, or of what a pointer leads to */
+    size_t size;            /* of a number, or of the pointed-to object */
     size_t offset;          /* in the struct */
-    const int64_t *members; /* the constants that there are */
+    const int64_t *members; /* the constants */
     size_t count;
 };
 
 struct type {
     const char *name;
-    void (*free)(void *object); /* NULL: it belongs to another one */
+    void (*free)(void *object); /* NULL: it belongs to another object */
 };
 
 struct options {
@@ -69,7 +69,7 @@ struct function {
     const char *name;
     value (*call)(const value *arguments);
     enum result result;
-    const char *returned; /* the type that a pointer leads to */
+    const char *returned; /* the pointed-to type */
     const struct place *places;
     size_t count;
 };
@@ -85,7 +85,7 @@ static void expect(int holds, const char *what)
 }
 #define EXPECT(condition) expect(condition, #condition)
 
-/* Something does not hold: the test cannot say anything sensible any more. */
+/* A check has failed, and the test cannot continue. */
 static void give_up(const char *what, const char *name, const char *advice)
 {
     fprintf(stderr, "%s %s: %s\n", what, name, advice);

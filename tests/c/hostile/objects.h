@@ -1,11 +1,11 @@
-/* A good object of each type, made again whenever a call may have changed it, and whether it still is what it was. */
+/* A valid object of each type, created again whenever a call may have changed it, and checks that an object is unchanged. */
 
 #ifndef OBJECTS_H
 #define OBJECTS_H
 
 #include "kinds.h"
 
-/* KERNEL: how many numbers the last layer's has. */
+/* KERNEL: the number of elements of the last layer's kernel. */
 enum { IMAGES = 12, PIXELS = 64, CLASSES = 10, KERNEL = 72 * CLASSES, VARIANTS = 3 };
 
 static const char *folder;
@@ -24,10 +24,10 @@ static struct {
 /* The model as mnist_model_config writes it. */
 static char network[4096];
 
-/* How many threads a model has. */
+/* The number of threads of a model. */
 static size_t threads = 1;
 
-/* What they were like at first. */
+/* Their initial state. */
 static struct {
     float probabilities[CLASSES], pixels[IMAGES][PIXELS];
     char *saved; /* the model's file */
@@ -40,7 +40,7 @@ static void must(mnist_status status, const char *what)
         give_up("cannot make", what, mnist_status_name(status));
 }
 
-/* The path of a file in the folder; good until the eighth call after this one. */
+/* The path of a file in the folder; valid until the eighth call after this one. */
 static char *in_folder(const char *name)
 {
     static char paths[8][1024];
@@ -50,7 +50,7 @@ static char *in_folder(const char *name)
     return path;
 }
 
-/* A file's bytes, to be freed; NULL when there is none. */
+/* A file's bytes, which the caller frees; NULL if the file does not exist. */
 static char *read_file(const char *path, size_t *size)
 {
     FILE *file = fopen(path, "rb");
@@ -137,7 +137,7 @@ static mnist_history *new_history(void)
     mnist_model *model = new_model();
     mnist_dataset *data = new_dataset();
     mnist_fit_options_init(&options, sizeof options);
-    options.epochs = 3; /* early stopping leaves one out, and says why */
+    options.epochs = 3; /* early stopping skips the last one and gives a reason */
     options.callbacks_config = "[{class_name: 'EarlyStopping', config: {monitor: 'loss', min_delta: 100}}]";
     options.verbose = 0;
     must(mnist_model_fit(model, data, &options, &history, NULL), "a history");
@@ -146,7 +146,7 @@ static mnist_history *new_history(void)
     return history;
 }
 
-/* One that says something. */
+/* An error with a message. */
 static mnist_error *new_error(void)
 {
     mnist_error *error = mnist_error_new();
@@ -185,7 +185,7 @@ static void *new_object(const char *type, mnist_graph **graph)
     return NULL;
 }
 
-/* The good object of that type. */
+/* The valid object of that type. */
 static void *object(const char *type, int variant)
 {
     if (strcmp(type, "mnist_tensor") == 0)
@@ -199,7 +199,7 @@ static void *object(const char *type, int variant)
                                                 : new_object(type, NULL);
 }
 
-/* A test has freed that one of the datasets that are not the first. */
+/* Forgets one of the other datasets, which a test has freed. */
 static void forget_dataset(int variant)
 {
     if (variant == 1)
@@ -208,11 +208,11 @@ static void forget_dataset(int variant)
         good.table = NULL;
 }
 
-/* Makes the good object of that type again; `alive` says whether the old one is to be freed. */
+/* Creates the valid object of that type again; `alive`: the old one must be freed. */
 static void remake(const char *type, int alive)
 {
     if (strcmp(type, "mnist_dataset") == 0) {
-        mnist_dataset_free(good.targets); /* NULL at first, and when a test has freed it */
+        mnist_dataset_free(good.targets); /* NULL initially, and after a test has freed it */
         mnist_dataset_free(good.table);
         good.targets = new_targets();
         good.table = new_table();
@@ -235,7 +235,7 @@ static void remake(const char *type, int alive)
     good.graph = new_graph(good.tensors);
 }
 
-/* Whether the model is the first one to the last bit: its file is. */
+/* Whether the model equals the first one, to the last bit, by comparing their files. */
 static int model_is_as_saved(void)
 {
     size_t size;
@@ -247,7 +247,7 @@ static int model_is_as_saved(void)
     return same;
 }
 
-/* Whether good calls give what they gave at first. */
+/* Whether valid calls return their initial results. */
 static int all_is_well(void)
 {
     float probabilities[CLASSES], pixels[PIXELS];

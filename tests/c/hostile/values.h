@@ -1,4 +1,4 @@
-/* What is good and what is wrong of each kind of argument, and what must come of it. */
+/* Valid and wrong values for each kind of argument, and the required results. */
 
 #ifndef VALUES_H
 #define VALUES_H
@@ -6,19 +6,19 @@
 #include "callbacks.h"
 #include "objects.h"
 
-/* NULL is a value of these, as the header says of each. NULL options are the defaults everywhere. */
+/* Parameters for which the header allows NULL. NULL options are the defaults everywhere. */
 static const char *const may_be_null[][2] = {
     {"mnist_load_data", "path"},      /* Keras's cache */
     {"mnist_model_new", "name"},      /* "model" */
-    {"mnist_model_fit", "out"},       /* no history wanted */
-    {"mnist_dataset_image", "label"}, /* no label wanted */
+    {"mnist_model_fit", "out"},       /* no history requested */
+    {"mnist_dataset_image", "label"}, /* no label requested */
     {"mnist_layer", "config"},        /* {} */
     {"mnist_merge", "config"},
-    {"mnist_model_set_trainable", "layer"}, /* all of them */
-    {"mnist_model_copy_weights", "copied"}, /* no number wanted */
+    {"mnist_model_set_trainable", "layer"}, /* all layers */
+    {"mnist_model_copy_weights", "copied"}, /* no number requested */
     {"mnist_dataset_from_csv", "label_column"}, /* samples to predict */
-    {"mnist_dataset_new", "y"},             /* nothing is known of it */
-    {"mnist_dataset_new", "sample_weight"}, /* all weigh the same */
+    {"mnist_dataset_new", "y"},             /* no labels or targets */
+    {"mnist_dataset_new", "sample_weight"}, /* all weights equal */
     {"mnist_model_save_memory", "buffer"},  /* for a capacity of 0 */
     {"mnist_model_save_onnx_memory", "buffer"},
     {"mnist_model_save_weights_memory", "buffer"},
@@ -26,9 +26,9 @@ static const char *const may_be_null[][2] = {
     {"mnist_model_save_c_memory", "buffer"},
 };
 
-/* Text that is good where only few are. */
+/* Valid text for parameters that accept only certain texts. */
 static const struct {
-    const char *function; /* of which function, NULL: any */
+    const char *function; /* NULL: any function */
     const char *name, *text;
 } good_texts[] = {
     {"mnist_merge", "class_name", "Add"},
@@ -57,23 +57,23 @@ static const char *good_text(const char *function, const struct place *place)
     return NULL;
 }
 
-/* What must come of a call. */
+/* The required result of a call. */
 enum must { MAY_WORK, MUST_WORK, MUST_FAIL };
 
-/* A wrong value, or one that is right in an unusual way. */
+/* A wrong value, or an unusual valid one. */
 struct wrong {
     const char *what;
     enum must must;
-    int named;         /* the message names the place */
+    int named;         /* the message names the parameter or field */
     value value;       /* unless it is an object: */
-    const char *type;  /* the good object of this type, looked up at the last moment */
+    const char *type;  /* the valid object of this type, looked up just before the call */
     int variant, freed;
-    int tail;          /* of a struct: a byte behind what the library knows */
+    int tail;          /* of a struct: a byte after the fields that the library knows */
 };
 
 enum { MOST_WRONG = 512, ROOM = 16 << 10, INPUT = 1 << 20, MOST_OBJECTS = 1024, MOST_ARRAYS = 32 };
 
-/* Arrays that are read, larger than any good call says they are. */
+/* Input arrays, larger than any valid call requires. */
 static union {
     size_t sizes[INPUT / sizeof(size_t)];
     float floats[INPUT / sizeof(float)];
@@ -91,14 +91,14 @@ static void make_arrays(void)
         input_floats.floats[i] = (float)(i % 17) / 16;
     for (size_t i = 0; i < INPUT; i++)
         input_bytes.bytes[i] = (uint8_t)(i % CLASSES);
-    for (size_t i = 0; i < 64; i++) /* a light figure on a dark ground, 32 x 32 */
+    for (size_t i = 0; i < 64; i++) /* a light digit on a dark background, 32 x 32 */
         input_figure.bytes[32 * (12 + i / 8) + 12 + i % 8] = 255;
     long_text = malloc(8000);
     memset(long_text, 'x', 7999);
     long_text[7999] = '\0';
 }
 
-/* The files that are no good are what they are, and the one to be written is not there. */
+/* The invalid files are unchanged, and the file to be written does not exist. */
 static void make_files(void)
 {
     size_t size;
@@ -127,13 +127,13 @@ static int is_path(const struct place *place)
     return strstr(place->name, "path") != NULL;
 }
 
-/* Whether it says how much may be written. */
+/* Whether it is the capacity of an output. */
 static int is_room(const struct place *place)
 {
     return strstr(place->name, "capacity") != NULL;
 }
 
-/* How many candidates there are for a good value, the likely ones first. */
+/* The number of candidates for a valid value, with likely ones first. */
 static size_t candidates(const struct place *place)
 {
     switch (place->kind) {
@@ -153,7 +153,7 @@ static size_t candidates(const struct place *place)
     }
 }
 
-/* As many objects as any good call says there are, all the same. */
+/* An array of objects, long enough for any valid call, all the same. */
 static void *many_objects(const char *type, int variant)
 {
     static void *objects[MOST_OBJECTS];
@@ -171,10 +171,10 @@ static mnist_array *good_array(const struct place *place)
     return strcmp(place->name, "x") == 0 ? &samples : &labels;
 }
 
-/* One that no callback was given; one whose metrics are none of the library's. */
+/* A progress that was not passed to a callback; one whose metrics are not the library's. */
 static mnist_progress some_progress, wrong_progress;
 
-/* One of them for a function; `output` is where an output may be written, `options` a struct that is filled in. */
+/* A candidate for a function; `output`: memory for an output, `options`: an initialized struct. */
 static value candidate(const char *function, const struct place *place, size_t i, void *output, void *options)
 {
     static char *const paths[] = {"new", "arrays.npz", "images.idx", "labels.idx", "whole.model", "table.csv"};
@@ -194,7 +194,7 @@ static value candidate(const char *function, const struct place *place, size_t i
         return (value){.p = output};
     case IN:
         if (strcmp(place->type, "size_t") == 0)
-            return (value){.p = input_sizes.sizes + i}; /* of a dataset, and of one of its images */
+            return (value){.p = input_sizes.sizes + i}; /* the size of a dataset, and of one of its images */
         if (strcmp(place->type, "float") == 0)
             return (value){.p = input_floats.floats};
         if (strcmp(place->name, "data") == 0 && strstr(function, "_memory"))
@@ -232,7 +232,7 @@ static value candidate(const char *function, const struct place *place, size_t i
     return (value){.u = numbers[is_room(place) ? 5 - i : i]};
 }
 
-/* Adds to the list: what it is, what must come of it, whether the message names the place, the value, and more. */
+/* Adds to the list: a description, the required result, whether the message names the parameter, the value, and more. */
 #define ADD(text, outcome, ...) (list[n++] = (struct wrong){.what = text, .must = outcome, __VA_ARGS__})
 
 static size_t wrong_objects(const struct place *place, int argument, struct wrong *list)
@@ -267,7 +267,7 @@ static size_t wrong_many_objects(struct wrong *list)
     return n;
 }
 
-/* Each field of it wrong in turn, and every type there is. */
+/* Each of its fields wrong, one at a time, and every type. */
 static size_t wrong_array(const struct place *place, struct wrong *list)
 {
     static size_t sizes[3][4] = {{0, 0, 0, 0}, {SIZE_MAX, SIZE_MAX, SIZE_MAX, SIZE_MAX}, {4, SIZE_MAX / 2 + 1, 8, 1}};
@@ -301,7 +301,7 @@ static size_t wrong_array(const struct place *place, struct wrong *list)
     return n;
 }
 
-/* `reads`: a path leads to a file that is read, not written. */
+/* `reads`: the path is of a file that is read, not written. */
 static size_t wrong_texts(const struct place *place, int argument, int reads, struct wrong *list)
 {
     const enum must path = is_path(place) ? MUST_FAIL : MAY_WORK, read = is_path(place) && reads ? MUST_FAIL : MAY_WORK;
@@ -349,14 +349,14 @@ static size_t wrong_sizes(const struct options *options, struct wrong *list)
 static size_t wrong_numbers(const struct place *place, struct wrong *list)
 {
     const uint64_t all = place->size == 8 ? UINT64_MAX : UINT32_MAX;
-    /* No array has room for one element when more is to be written, or for this many. */
+    /* Too small capacities (one element when more are written), and huge ones. */
     const enum must room = is_room(place) ? MUST_FAIL : MAY_WORK;
     size_t n = 0;
     ADD("0", MAY_WORK, 0, {.u = 0});
     ADD("1", room, 1, {.u = 1});
     ADD("the largest one, or -1", room, 0, {.u = all});
     ADD("the largest one / 2 + 1, or the smallest one", room, 0, {.u = all / 2 + 1});
-    if (place->size == 4) /* of size_t this is an array shorter than said, which nobody can catch */
+    if (place->size == 4) /* for a size_t this would be an array shorter than declared, which cannot be detected */
         ADD("the largest one / 2", MAY_WORK, 0, {.u = all / 2});
     return n;
 }
@@ -392,7 +392,7 @@ static size_t wrong_reals(const struct place *place, struct wrong *list)
 
 static size_t wrong_arrays(const struct place *place, int argument, struct wrong *list)
 {
-    const int unwanted = strcmp(place->name, "class_weight") == 0; /* when it is NULL */
+    const int unwanted = strcmp(place->name, "class_weight") == 0; /* if it is NULL */
     size_t n = 0;
     ADD("NULL", unwanted ? MUST_WORK : MUST_FAIL, 1, {.p = NULL});
     if (place->size > 1)
@@ -416,7 +416,7 @@ static size_t wrong_arrays(const struct place *place, int argument, struct wrong
     return n;
 }
 
-/* What there is that is wrong of a place; `options` is the struct of a field, NULL for a function's parameter. */
+/* All wrong values of a parameter or field; `options`: the struct of a field, NULL for a parameter. */
 static size_t wrong_values(const struct place *place, const struct options *options, int reads, struct wrong *list)
 {
     const int argument = options == NULL;
@@ -436,7 +436,7 @@ static size_t wrong_values(const struct place *place, const struct options *opti
         return n;
     case OUT_OBJECT:
     case OUT:
-        ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* of an option it is unwanted then */
+        ADD("NULL", argument ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* NULL turns an option off */
         return n;
     case IN:
         return wrong_arrays(place, argument, list);

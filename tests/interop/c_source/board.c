@@ -1,5 +1,5 @@
-/* The program on the board: predicts each image and says how many of the output's numbers have the expected bits, and how long
- * a prediction takes where that can be told. MODEL and EXPECTED are the files of `train`. */
+/* The program on the board: predicts each image and prints how many of the outputs have the expected bits, and, if it can be measured,
+ * the time of a prediction. MODEL and EXPECTED are files written by `train`. */
 
 #if defined(__AVR__)
 
@@ -33,7 +33,7 @@ static void stop(void)
     put('\n');
     cli();
     sleep_enable();
-    sleep_cpu(); /* with interrupts off it ends the simulation */
+    sleep_cpu(); /* with interrupts off, this ends the simulation */
     for (;;) {
     }
 }
@@ -51,7 +51,7 @@ extern uint32_t bss_start, bss_end;
 int main(void);
 static void reset(void);
 
-/* The processor's first words: the stack, and where it begins. */
+/* The start of the vector table: the initial stack pointer and the entry point. */
 __attribute__((section(".vectors"), used)) static const void *const vectors[2] = {&stack_top, (const void *)reset};
 
 static void call(int operation, const void *argument)
@@ -64,7 +64,7 @@ static void call(int operation, const void *argument)
 static void reset(void)
 {
 #if defined(__ARM_FP)
-    *(volatile uint32_t *)0xE000ED88U |= 0xFU << 20; /* the floating-point unit */
+    *(volatile uint32_t *)0xE000ED88U |= 0xFU << 20; /* enables the floating-point unit */
     __asm__ volatile("dsb\nisb");
 #endif
     for (uint32_t *word = &bss_start; word < &bss_end; word++)
@@ -89,7 +89,7 @@ static unsigned long ticks(void)
 static void stop(void)
 {
     put('\n');
-    call(0x18, (const void *)0x20026); /* SYS_EXIT: the application is done */
+    call(0x18, (const void *)0x20026); /* SYS_EXIT: application exit */
     for (;;) {
     }
 }

@@ -1,9 +1,9 @@
-/* Trains small networks on MNIST and writes them as C files, as floats and as bytes, with some test images and what
- * mnist_model_predict gives for them:
+/* Trains small networks on MNIST and writes them as C files, with float and with 8-bit weights, and some test images with the results
+ * of mnist_model_predict:
  *
  *     train MNIST.npz FOLDER
  *
- * Says of each how many of the 10,000 test images it knows. */
+ * Prints the accuracy of each on the 10,000 test images. */
 
 #include <mnist.h>
 
@@ -27,14 +27,14 @@ static void check(mnist_status status)
     }
 }
 
-/* 7 x 7 means, 16 units: for 8 KB of memory. */
+/* 7 x 7 averages, 16 units: for 8 KB of memory. */
 static mnist_tensor *tiny(mnist_tensor *x)
 {
     x = mnist_flatten(mnist_average_pooling2d(x, 4));
     return mnist_dense(mnist_dense(x, 16, RELU), CLASSES, SOFTMAX);
 }
 
-/* Two strided convolutions upon 14 x 14 means. */
+/* Two strided convolutions on 14 x 14 averages. */
 static mnist_tensor *small(mnist_tensor *x)
 {
     x = mnist_average_pooling2d(x, 2);
@@ -43,13 +43,13 @@ static mnist_tensor *small(mnist_tensor *x)
     return mnist_dense(mnist_flatten(x), CLASSES, SOFTMAX);
 }
 
-/* A hidden layer upon all pixels. */
+/* A hidden layer on all pixels. */
 static mnist_tensor *dense(mnist_tensor *x)
 {
     return mnist_dense(mnist_dense(mnist_flatten(x), 64, RELU), CLASSES, SOFTMAX);
 }
 
-/* 16 channels and filters: by Winograd's filtering. */
+/* 16 channels and filters, which use Winograd's method. */
 static mnist_tensor *conv(mnist_tensor *x)
 {
     x = mnist_max_pooling2d(mnist_conv2d(x, 16, 3, RELU), 2);
@@ -62,7 +62,7 @@ static const struct network {
     mnist_tensor *(*build)(mnist_tensor *x);
 } networks[] = {{"tiny", tiny}, {"small", small}, {"dense", dense}, {"conv", conv}};
 
-/* Kernels as the file with bytes has them: whole steps of an output channel's greatest weight over 127. */
+/* Rounds kernels as the file with 8-bit weights does: multiples of an output channel's largest weight divided by 127. */
 static void round_weights(mnist_model *model)
 {
     for (size_t i = 0; i < mnist_model_weights_len(model); i++) {
@@ -91,7 +91,7 @@ static void round_weights(mnist_model *model)
     }
 }
 
-/* The images as bytes, and what comes of them as bits. */
+/* The images as bytes, and the predictions as bits. */
 static void write_expected(const mnist_model *model, const uint8_t *pixels, const char *folder, const char *name)
 {
     char path[4096];
