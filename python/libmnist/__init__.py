@@ -1,4 +1,4 @@
-"""Small networks, trained as Keras trains them: numpy's arrays in and out, Keras's names. README.md of the package tells more."""
+"""Trains small networks like Keras, with numpy arrays and Keras's names. The package's README.md documents it."""
 
 from . import callbacks, layers, losses, metrics, optimizers
 from ._library import (BusyError, ChecksumError, FormatError, InternalError, InvalidArgumentError, IoError, MnistError,

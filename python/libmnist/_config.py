@@ -1,4 +1,4 @@
-"""What Keras serialises as a class and its config."""
+"""Classes that consist of a name and a config, serialized as in Keras."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 
 class Config:
-    """A class of Keras's and its config, with Keras's keys and defaults. The library checks it where it is used."""
-    takes: ClassVar[tuple[str, ...]] = ()  # what may be given by position
+    """An object with Keras's class name, keys and defaults. The library checks the config when the object is used."""
+    positional: ClassVar[tuple[str, ...]] = ()  # names of positional arguments
 
     def __init__(self, *by_position: Any, **config: Any) -> None:
-        self.config = {**dict(zip(self.takes, by_position)), **config}
+        self.config = {**dict(zip(self.positional, by_position)), **config}
         if len(self.config) < len(by_position) + len(config):
-            takes = ", ".join(self.takes) or "nothing"
-            raise TypeError(f"{type(self).__name__} takes {takes} by position, all else by name, and nothing twice")
+            positional = ", ".join(self.positional) or "none"
+            raise TypeError(f"{type(self).__name__}: expected each argument once; positional arguments: {positional}")
 
     def get_config(self) -> dict[str, Any]:
         return dict(self.config)
@@ -30,10 +30,10 @@ Made = TypeVar("Made", bound=Config)
 
 
 def classes(module: dict[str, Any], base: type[Made], table: dict[str, str]) -> Callable[[str], type[Made]]:
-    """Puts Keras's classes into a module, by what they take by position; gives the module's __getattr__, for other names."""
-    for takes, names in table.items():
+    """Adds Keras's classes to a module, from a table of positional arguments and class names; returns the module's __getattr__."""
+    for positional, names in table.items():
         for name in names.split():
-            module[name] = type(name, (base,), {"takes": tuple(takes.split()), "__module__": base.__module__})
+            module[name] = type(name, (base,), {"positional": tuple(positional.split()), "__module__": base.__module__})
 
     def missing(name: str) -> type[Made]:
         raise AttributeError(f"{module['__name__']} has no {name}")
@@ -42,7 +42,7 @@ def classes(module: dict[str, Any], base: type[Made], table: dict[str, str]) -> 
 
 
 def to_json(value: Any) -> bytes:
-    """A name, a dict, or an object with get_config(), Keras's own included, or a list of these, as Keras's JSON."""
+    """Keras's JSON of a name, a dict, an object with get_config() (also Keras's own), or a list of these."""
 
     def plain(part: Any) -> Any:
         if hasattr(part, "get_config") and not isinstance(part, type):

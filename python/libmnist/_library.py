@@ -1,4 +1,4 @@
-"""The shared library, called as the header beside it says, and its errors."""
+"""The shared library, declared by the header in the same folder, and its errors."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _FOLDER = Path(__file__).parent
 ffi: Any = cffi.FFI()
 _header = (_FOLDER / "mnist.h").read_text("utf-8")
 ffi.cdef(re.sub(r'^#(?!define MNIST_\w+ -?\d).*|^extern "C" \{|^\} +// extern.*', "", _header, flags=re.M))
-lib: Any = ffi.dlopen(str(_FOLDER / "libmnist.so.0"))  # other threads of Python run while the library works
+lib: Any = ffi.dlopen(str(_FOLDER / "libmnist.so.0"))  # calls release the GIL
 
 
 class MnistError(Exception):
-    """A call of the library that failed: what is wrong, where, what was expected and what was found."""
+    """A failed call of the library: what is wrong, where, what was expected and what was found."""
     status: ClassVar[int] = 0  # MNIST_ERROR_... of mnist.h
 
 
@@ -44,7 +44,7 @@ def string(value: Any) -> str:
 
 
 def call(name: str, *arguments: Any) -> tuple[int, str]:
-    """Makes a call that takes an mnist_error last: its status, and what there is to say of it. Raises when it failed."""
+    """Calls a function whose last parameter is an mnist_error; returns its status and message. Raises an MnistError on failure."""
     error = ffi.gc(lib.mnist_error_new(), lib.mnist_error_free)
     status = getattr(lib, f"mnist_{name}")(*arguments, error)
     if status < 0:
@@ -53,17 +53,17 @@ def call(name: str, *arguments: Any) -> tuple[int, str]:
 
 
 def new(kind: str, name: str, *arguments: Any) -> Any:
-    """The object that a call gives by its last argument but the error; freed when nothing refers to it any more."""
+    """The object that a function returns through its last output parameter; freed with the last reference to it."""
     made = ffi.new(f"mnist_{kind} **")
     call(name, *arguments, made)
     return ffi.gc(made[0], getattr(lib, f"mnist_{kind}_free"))
 
 
-_held: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # what structs point to, as long as they live
+_held: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()  # keeps alive what a struct points to
 
 
 def options(kind: str, **fields: Any) -> Any:
-    """A struct with the library's defaults, but for the fields that are given and not None."""
+    """An options struct with the library's defaults, and the given fields unless they are None."""
     made = ffi.new(f"mnist_{kind} *")
     getattr(lib, f"mnist_{kind}_init")(made, ffi.sizeof(f"mnist_{kind}"))
     given = {name: ffi.new("char[]", value) if isinstance(value, bytes) else value for name, value in fields.items()}
@@ -78,13 +78,13 @@ def options(kind: str, **fields: Any) -> Any:
 
 
 def shape(function: Any, owner: Any) -> tuple[int, ...]:
-    """A shape, from a function that writes it to its last two arguments and gives its rank."""
+    """The shape that a function such as mnist_tensor_shape returns."""
     dims = ffi.new("size_t[8]")
     return tuple(dims[0:function(owner, dims, 8)])
 
 
 def text(value: str | bytes | os.PathLike[str]) -> bytes:
-    """A name or a path. (C would take a NUL for its end.)"""
+    """A name or a path in UTF-8, without NUL characters."""
     plain = os.fspath(value)
     encoded = plain if isinstance(plain, bytes) else plain.encode("utf-8", "surrogateescape")
     if b"\0" in encoded:

@@ -1,4 +1,4 @@
-"""What looks on while a model is fitted, and may change the fit's course."""
+"""Callbacks: the library's own, which have Keras's names, and the base class of callbacks in Python."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Logs = dict[str, float]
 
 
 class LibraryCallback(Config):
-    """A callback of the library's own: docs/callbacks.md of the library has its keys."""
+    """A callback that is part of the library: docs/callbacks.md of the library lists its keys."""
 
 
 __getattr__: Callable[[str], type[LibraryCallback]] = classes(vars(), LibraryCallback, {
@@ -19,8 +19,8 @@ __getattr__: Callable[[str], type[LibraryCallback]] = classes(vars(), LibraryCal
 
 
 class Callback:
-    """The base of callbacks in Python. They are called on the thread that called fit, between two steps; `logs` are the
-    metrics of the epoch so far. `self.model.stop_training = True` ends the fit; so does an exception, which fit raises."""
+    """Base class of callbacks in Python. The methods are called between two steps, on the thread that called fit; `logs` contains
+    the metrics of the epoch so far. `self.model.stop_training = True` stops the fit, and so does an exception, which fit raises."""
     model: Any = None
     params: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""Keras's layers, called on tensors: mnist_layer in the library's header has their classes."""
+"""Keras's layers and the functional API. The documentation of mnist_layer in mnist.h lists the classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._library import call, ffi, lib, shape as shape_of
 
 
 class Tensor:
-    """What a layer gives, in a network that is being described. `shape` is as Keras has it, with None for the batch."""
+    """The symbolic output of a layer. `shape` begins with None for the batch, as in Keras."""
     numbers = itertools.count()
 
     def __init__(self, layer: Layer | None, inputs: Sequence[Tensor], dims: Sequence[int] = ()) -> None:
@@ -25,7 +25,7 @@ class Tensor:
 
 
 class Layer(Config):
-    """A layer: called on a tensor, or on a list of tensors, it gives a tensor."""
+    """A layer: call it on a tensor, or on a list of tensors."""
 
     def __call__(self, inputs: Tensor | Sequence[Tensor]) -> Tensor:
         tensors = [inputs] if isinstance(inputs, Tensor) else list(inputs)
@@ -35,12 +35,12 @@ class Layer(Config):
 
 
 def Input(shape: Sequence[int]) -> Tensor:
-    """Where samples come in: their shape without the batch, of 1 to 3 sizes, (28, 28, 1), say."""
+    """The input of a network: the shape of a sample, without the batch, 1 to 3 sizes, for example (28, 28, 1)."""
     return Tensor(None, [], tuple(shape))
 
 
 def network(output: Tensor) -> tuple[Any, dict[int, Any]]:
-    """The library's graph of all that a tensor is made of, and its tensors by their numbers."""
+    """The library's graph of a tensor and everything that it depends on, and the graph's tensors by their numbers."""
     found: dict[int, Tensor] = {}
     waiting = [output]
     while waiting:
@@ -50,7 +50,7 @@ def network(output: Tensor) -> tuple[Any, dict[int, Any]]:
             waiting.extend(tensor.inputs)
     graph, layers = ffi.gc(lib.mnist_graph_new(), lib.mnist_graph_free), set[Layer]()
     made: dict[int, Any] = {}
-    for number, tensor in sorted(found.items()):  # each after those that it is made of
+    for number, tensor in sorted(found.items()):  # in the order of creation
         inputs = [made[each.number] for each in tensor.inputs]
         if tensor.layer is None:
             made[number] = lib.mnist_input_shape(graph, ffi.new("size_t[]", tensor.dims), len(tensor.dims))

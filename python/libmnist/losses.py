@@ -1,4 +1,4 @@
-"""Keras's losses and metrics, which every loss is too: docs/losses.md of the library has their keys."""
+"""Keras's losses: docs/losses.md of the library lists their keys."""
 
 from typing import Callable
 

@@ -1,4 +1,4 @@
-"""Keras's metrics, which every loss is too: docs/losses.md of the library has their keys."""
+"""Keras's metrics, among them all losses: docs/losses.md of the library lists their keys."""
 
 from typing import Callable
 

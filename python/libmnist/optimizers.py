@@ -1,4 +1,4 @@
-"""Keras's optimizers and, as their learning_rate, its schedules: docs/optimizers.md of the library has their keys."""
+"""Keras's optimizers and learning-rate schedules: docs/optimizers.md of the library lists their keys."""
 
 import sys
 from typing import Callable
@@ -7,7 +7,7 @@ from ._config import Config, classes
 
 
 class Optimizer(Config):
-    """An optimizer, or a schedule."""
+    """An optimizer or a learning-rate schedule."""
 
 
 __getattr__: Callable[[str], type[Optimizer]] = classes(vars(), Optimizer, {
@@ -15,4 +15,4 @@ __getattr__: Callable[[str], type[Optimizer]] = classes(vars(), Optimizer, {
     "initial_learning_rate decay_steps": "CosineDecay PolynomialDecay", "boundaries values": "PiecewiseConstantDecay",
     "initial_learning_rate first_decay_steps": "CosineDecayRestarts",
     "initial_learning_rate decay_steps decay_rate": "ExponentialDecay InverseTimeDecay"})
-schedules = sys.modules[__name__]  # Keras's name for where these are
+schedules = sys.modules[__name__]  # keras.optimizers.schedules

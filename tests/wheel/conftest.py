@@ -1,4 +1,4 @@
-"""What the tests share: some of MNIST, and a network that learns it in a second."""
+"""Fixtures: a part of MNIST, and a network that learns it in a second."""
 
 import signal
 
@@ -23,7 +23,7 @@ def network(seed=1):
 
 @pytest.fixture(autouse=True)
 def ctrl_c():
-    """As where a program is started by hand: a shell has those in the background ignore it."""
+    """Python's handler of SIGINT, also if the tests are run in the background, where a shell disables SIGINT."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

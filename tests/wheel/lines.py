@@ -1,4 +1,4 @@
-"""How many lines of code there are in Python files: without blank ones, comments and texts that document."""
+"""Counts the lines of code in Python files, without blank lines, comments and docstrings."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""A notebook, run by Jupyter's own kernel: does it show the progress as it goes, and what went wrong?"""
+"""Executes a notebook with a Jupyter kernel and looks at what it shows: the progress line and an error."""
 
 import nbformat
 from nbclient import NotebookClient

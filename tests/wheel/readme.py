@@ -1,4 +1,4 @@
-"""Runs the Python of a page, block by block, as one session:  readme.py README.md"""
+"""Runs the Python blocks of a page as one program:  readme.py README.md"""
 
 import re
 import sys

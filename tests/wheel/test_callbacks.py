@@ -1,4 +1,4 @@
-"""Callbacks, and every way in which a fit may be ended from Python."""
+"""Callbacks, and all ways to stop a fit."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""Samples that are asked for when they are needed, and everything that is no such thing."""
+"""Datasets that are loaded on request, and invalid arguments of every kind."""
 
 import libmnist as lm
 import numpy as np

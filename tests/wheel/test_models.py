@@ -1,8 +1,9 @@
-"""Models: described, trained, asked, saved."""
+"""Models: construction, training, prediction, files."""
 
 import copy
 import json
 import pickle
+import re
 
 import libmnist as lm
 import numpy as np
@@ -100,8 +101,32 @@ def test_metrics_have_kerass_names(model, digits):
     assert list(model.evaluate(x_test, y_test, verbose=0, return_dict=True)) == names
 
 
-def test_classes_are_the_librarys():
-    """Every class of the package is one that the library knows."""
+def named_in(call):
+    """The class names that the message for an unknown name lists."""
+    with pytest.raises(lm.UnsupportedError) as raised:
+        call()
+    return {name for name in re.findall(r"\w+", str(raised.value).partition("expected")[2].partition(", found")[0]) if name[0].isupper()}
+
+
+def names_of(module, base):
+    return {name for name, kind in vars(module).items() if isinstance(kind, type) and issubclass(kind, base) and kind is not base}
+
+
+def test_the_package_has_every_class_of_the_library(model, digits):
+    x, y, _, _ = digits
+    unknown = {"class_name": "Xyz", "config": {}}
+    xyz = lambda base: type("Xyz", (base,), {})()  # noqa: E731
+    layers = named_in(lambda: xyz(lm.layers.Layer)(lm.Input((2,)))) - {"InputLayer"}  # the message is cut off after 40 names
+    assert len(layers) > 30 and layers <= names_of(lm.layers, lm.layers.Layer)
+    schedules = named_in(lambda: model.compile(lm.optimizers.SGD(unknown)))
+    assert named_in(lambda: model.compile(unknown)) | schedules == names_of(lm.optimizers, lm.optimizers.Optimizer)
+    assert named_in(lambda: model.compile(loss=unknown)) == names_of(lm.losses, lm.losses.Loss)
+    assert named_in(lambda: model.compile(metrics=[unknown])) == names_of(lm.metrics, lm.losses.Loss)
+    callbacks = named_in(lambda: model.fit(x, y, callbacks=[xyz(lm.callbacks.LibraryCallback)]))
+    assert callbacks == names_of(lm.callbacks, lm.callbacks.LibraryCallback)
+
+
+def test_the_library_has_every_class_of_the_package():
     x = {1: lm.Input((6,)), 2: lm.Input((8, 6)), 3: lm.Input((8, 8, 6))}
     needs = {"Cropping2D": (1,), "Dense": (3,), "DepthwiseConv2D": (3,), "Dropout": (0.5,), "SpatialDropout2D": (0.5,), "GaussianNoise": (0.1,),
              "GroupNormalization": (2,), "Permute": ((2, 1, 3),), "Reshape": ((64, 6),), "Activation": ("relu",), "Rescaling": (0.5,),
@@ -112,14 +137,14 @@ def test_classes_are_the_librarys():
             if kind.__name__ in ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"):
                 tensor = kind()([x[3], x[3]])
             else:
-                given = needs.get(name, (2, 3) if name.startswith(("Conv", "Separable")) else (0.1,) if kind.takes == ("factor",) else ())
+                given = needs.get(name, (2, 3) if name.startswith(("Conv", "Separable")) else (0.1,) if kind.positional == ("factor",) else ())
                 extra = {"mean": 0.5, "variance": 2.0} if name == "Normalization" else {}
                 tensor = kind(*given, **extra)(x[2 if "1D" in name else 3])
             assert kind.__name__ == name and tensor.shape[0] is None and len(tensor.shape) >= 2
             tried += 1
     assert tried == 49, tried
     model = lm.Sequential([lm.Input((6,)), lm.layers.Dense(8, "softmax")])
-    optimizers = [kind for kind in vars(lm.optimizers).values() if isinstance(kind, type) and kind.takes == ("learning_rate",)]
+    optimizers = [kind for kind in vars(lm.optimizers).values() if isinstance(kind, type) and kind.positional == ("learning_rate",)]
     for kind in optimizers:
         model.compile(kind(0.01))
         assert model.learning_rate == pytest.approx(0.01)

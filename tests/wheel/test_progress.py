@@ -1,4 +1,4 @@
-"""Where the progress goes: a file, a terminal (a notebook: notebook.py)."""
+"""The progress line in a file and in a terminal (notebook.py: in a notebook)."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""A user's program, for mypy --strict."""
+"""A program for mypy --strict."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""Beside real Keras: the same program in both, with the same weights, gives the same numbers; each reads the other's files; what
-may be given by position is what Keras takes there; and Keras's own objects are taken.  with_keras.py [NETWORKS]"""
+"""Compares the package with Keras: the same program with the same weights gives the same numbers; both read the other's files;
+positional arguments are the same; Keras's own objects are accepted.  with_keras.py [NETWORKS]"""
 
 import inspect
 import sys
@@ -29,7 +29,7 @@ def same_weights(what, model, keras_model):
 
 
 class Losses(lm.callbacks.Callback):
-    """The loss of each batch, from the epoch's mean so far."""
+    """The loss of each batch, computed from the running mean."""
 
     def __init__(self, batch, samples):
         self.batch, self.samples, self.sums, self.losses = batch, samples, [0.0], []
@@ -41,7 +41,7 @@ class Losses(lm.callbacks.Callback):
 
 
 def program(k):
-    """The same text in both: `k` is keras or libmnist."""
+    """`k` is keras or libmnist."""
     inputs = k.Input((12, 12, 1))
     x = k.layers.Conv2D(6, 3, padding="same", activation="relu", kernel_initializer="he_normal", kernel_regularizer="l2")(inputs)
     x = k.layers.BatchNormalization(momentum=0.9)(x)
@@ -107,7 +107,6 @@ def random_networks(count):
         near(f"seed {seed}: predictions", model.predict(drawn.x), drawn.network.predict(drawn.x, verbose=0))
         if drawn.inference:
             continue
-        # As random_models.py has it: a network whose first step Keras itself takes differently in other last bits tells nothing.
         losses, log = train(drawn.network, optimizer(drawn.optimizer), drawn.x, drawn.labels, drawn.batch, steps=2), Losses(drawn.batch, len(drawn.x))
         model.compile(keras.optimizers.deserialize(drawn.optimizer))
         model.fit(drawn.x, drawn.labels, drawn.batch, shuffle=False, verbose=0, steps_per_epoch=2, callbacks=[log])
@@ -118,26 +117,26 @@ def random_networks(count):
 
 
 def positions():
-    """What a class of the package takes by position is what Keras's takes there."""
+    """Positional arguments are those of Keras."""
     tried = 0
     homes = [(lm.layers, keras.layers), (lm.losses, keras.losses), (lm.metrics, keras.metrics), (lm.callbacks, keras.callbacks),
              (lm.optimizers, keras.optimizers), (lm.optimizers, keras.optimizers.schedules)]
     for ours, theirs in homes:
         for name, kind in vars(ours).items():
-            if isinstance(kind, type) and hasattr(kind, "takes") and hasattr(theirs, name):
+            if isinstance(kind, type) and hasattr(kind, "positional") and hasattr(theirs, name):
                 expected = [each.name for each in inspect.signature(getattr(theirs, name)).parameters.values()]
-                assert list(kind.takes) == expected[:len(kind.takes)], f"{name}: {kind.takes}, {expected}"
+                assert list(kind.positional) == expected[:len(kind.positional)], f"{name}: {kind.positional}, {expected}"
                 tried += 1
     for name in ("fit", "evaluate", "predict", "compile", "save", "save_weights", "load_weights", "set_weights", "summary"):
         ours, theirs = (list(inspect.signature(getattr(kind, name)).parameters.items())[1:] for kind in (lm.Model, keras.Model))
         by_position = [own for own, each in ours if each.kind == each.POSITIONAL_OR_KEYWORD]
         assert by_position == [other for other, _ in theirs][:len(by_position)], f"{name}: {by_position}"
     assert tried > 100, tried
-    print(f"{tried} classes, and the methods, take by position what Keras's take")
+    print(f"{tried} classes and the methods have Keras's positional arguments")
 
 
 def keras_objects():
-    """Keras's own optimizer, loss, metric and callback."""
+    """Keras's own optimizer, schedule, loss, metric, initializer, regularizer and callback."""
     random = np.random.default_rng(0)
     x, y = random.normal(size=(64, 4)), random.integers(0, 2, 64)
     seen = []
