@@ -95,8 +95,9 @@ def load_data(path: str | None = None) -> tuple[Arrays, Arrays]:
         x = np.empty(dims, np.uint8 if lib.mnist_dataset_dtype(data) == lib.MNIST_DTYPE_U8 else np.float32)
         y, image = np.empty(dims[0], np.uint32), np.empty(dims[1:], np.float32)
         call("dataset_labels", data, pointer(y, "uint32_t *"), y.size)
+        place = pointer(image)
         for i in range(dims[0]):
-            call("dataset_image", data, i, pointer(image), image.size, ffi.NULL)
+            call("dataset_image", data, i, place, image.size, ffi.NULL)
             x[i] = image
         found.append((x, y.astype(np.min_scalar_type(y.max()))))
     return found[0], found[1]
