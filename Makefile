@@ -5,6 +5,7 @@
 #     make install PREFIX=/usr DESTDIR=/tmp/root    for a package
 #     make uninstall PREFIX=...                     removes the installed files
 #     make dist                                     an archive of the same files, which may be unpacked anywhere
+#     make wheel                                    a Python package for pip (python/README.md)
 #     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    cross-compiles the library for Windows (docs/windows.md)
 #
 # Needs Rust, a C compiler and make. packaging/place lists the installed files. The version is that of Cargo.toml, and the compiler
@@ -66,8 +67,11 @@ uninstall: all
 dist: all
 	packaging/dist
 
+wheel: all
+	packaging/wheel
+
 clean:
 	rm -rf $(BUILT)
 
 FORCE:
-.PHONY: all install uninstall dist clean FORCE
+.PHONY: all install uninstall dist wheel clean FORCE
