@@ -7,6 +7,7 @@
 #     make dist                                     an archive of the same files, which may be unpacked anywhere
 #     make deb                                      Debian packages (docs/packages.md; needs debhelper)
 #     make check                                    all checks, about an hour (tests/all)
+#     make wheel                                    a Python package for pip (python/README.md)
 #     make install TARGET=x86_64-pc-windows-gnu PREFIX=...    cross-compiles the library for Windows (docs/windows.md)
 #
 # Needs Rust, a C compiler and make. packaging/place lists the installed files. The version is that of Cargo.toml, and the compiler
@@ -86,8 +87,11 @@ check:
 deb: all
 	packaging/deb
 
+wheel: all
+	packaging/wheel
+
 clean:
 	rm -rf $(BUILT)
 
 FORCE:
-.PHONY: all library install uninstall dist deb check clean FORCE
+.PHONY: all library install uninstall dist deb wheel check clean FORCE

@@ -7,7 +7,7 @@
 //! or Winograd's method save. `MNIST_ISA` selects the instruction set.
 
 use mnist::kernels::conv2d::winograd::Winograd;
-use mnist::kernels::conv2d::{Conv2d, Finish};
+use mnist::kernels::conv2d::{ConvShape, Finish};
 use mnist::kernels::dense::{self, Backward, Part, Scratch};
 use mnist::kernels::depthwise::Depthwise;
 use mnist::kernels::window::{Axis, Padding, Window};
@@ -56,7 +56,7 @@ impl Report for Machine {
 
 /// The passes of a convolution, one image at a time. Winograd's rate counts the products of the direct sum, so it can
 /// exceed the peak.
-fn convolution(machine: &Machine, name: &str, size: Conv2d) {
+fn convolution(machine: &Machine, name: &str, size: ConvShape) {
     let isa = machine.isa;
     let (image, kernel, bias) = (numbers(size.input_len()), numbers(size.kernel_len()), numbers(size.filters));
     let flop = 2.0 * (size.out_height() * size.out_width() * size.kernel_len()) as f64;
@@ -79,7 +79,7 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
         turned.forward(isa, &halo, &packed, Finish::Gate(Some(&image)), &mut to_input);
     });
 
-    if Winograd::pays(&size) {
+    if Winograd::is_worthwhile(&size) {
         let pass = Winograd::forward_of(&size);
         let (mut transformed, mut scratch) = (zeros(pass.transformed_len(isa)), zeros(pass.scratch_len(isa)));
         pass.transform_kernel(isa, &kernel, &mut transformed);
@@ -100,7 +100,7 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     machine.compute(&format!("{name} to the kernel"), flop, || {
         size.kernel_gradient(isa, &image, &padded, stride, &mut sum)
     });
-    if Winograd::pays_to_kernel(&size, 1) {
+    if Winograd::kernel_gradient_is_worthwhile(&size, 1) {
         let pass = Winograd::kernel_gradient_of(&size);
         let mut scratch = zeros(pass.kernel_gradient_scratch(isa));
         machine.compute(&format!("{name} to the kernel, Winograd"), flop, || {
@@ -109,7 +109,7 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
     }
     let Ok(mut scratch) = size.zeros_scratch() else { return };
     for density in [0.15, 0.5, 1.0] {
-        if !size.may_leave_zeros_out() {
+        if !size.can_skip_zeros() {
             break;
         }
         let gradient = thinned(gradient.len(), density);
@@ -125,7 +125,7 @@ fn convolution(machine: &Machine, name: &str, size: Conv2d) {
 /// The pass to the input of a 3 x 3 convolution with strides of 2 and padding, one image at a time.
 fn strided(machine: &Machine, name: &str, side: usize, channels: usize, filters: usize) {
     let axis = Axis::new(side, 3, 2, 1, Padding::Same).expect("a window that fits");
-    let (size, isa) = (Conv2d::of(Window { rows: axis, columns: axis }, channels, filters, 1), machine.isa);
+    let (size, isa) = (ConvShape::of(Window { rows: axis, columns: axis }, channels, filters, 1), machine.isa);
     let (gradient, kernel) = (numbers(size.output_len()), numbers(size.kernel_len()));
     let (mut turned, mut packed) = (zeros(kernel.len()), zeros(size.turned().packed_len(isa)));
     size.turn(isa, &kernel, &mut turned);
@@ -198,7 +198,7 @@ fn depthwise(machine: &Machine, name: &str, side: usize, channels: usize, stride
 fn main() -> mnist::Result<()> {
     let machine = Machine::measure()?;
     println!("{machine}\n");
-    let conv = |height, channels, filters, kernel| Conv2d::new(height, height, channels, filters, [kernel; 2]);
+    let conv = |height, channels, filters, kernel| ConvShape::new(height, height, channels, filters, [kernel; 2]);
     convolution(&machine, "conv 28x28x1, 3x3, 32", conv(28, 1, 32, 3));
     convolution(&machine, "conv 26x26x32, 3x3, 64", conv(26, 32, 64, 3));
     convolution(&machine, "conv 32x32x3, 5x5, 16", conv(32, 3, 16, 5));

@@ -135,7 +135,7 @@ fn profile(machine: &Machine, data: &Dataset, net: &mut Trained) -> mnist::Resul
     });
     line("conv2d_1 to the kernel, zeros skipped", times, (work, 0.0));
     let mut sum = zeros(CONV_2.kernel_len());
-    let times = tasks(18, |i| rows::add_rows(isa, &shares, CONV_2.kernel_len(), i * 1024, of_mut(&mut sum, i, 1024)));
+    let times = tasks(18, |i| rows::sum_rows(isa, &shares, CONV_2.kernel_len(), i * 1024, of_mut(&mut sum, i, 1024)));
     line("conv2d_1 sums of the shares", times, (0.0, 0.0));
 
     let mut share = zeros(CONV_1.kernel_len());

@@ -233,16 +233,16 @@ static void draw_files(const char *folder)
     char path[4096];
     mkdir(folder, 0777);
     for (size_t i = 0; i < 200; i++) {
-        const size_t lying = i % 2, side = 50 + i / 2;
+        const size_t horizontal = i % 2, side = 50 + i / 2;
         const double waves = 3 + (double)(i * 7 % 11), phase = (double)(i * 13 % 17);
         for (size_t p = 0; p < side * side * COLOURS; p++) {
             const size_t x = p / COLOURS % side, y = p / COLOURS / side;
-            const double wave = sin(6.283185307179586 * waves * (double)(lying ? y : x) / (double)side + phase);
+            const double wave = sin(6.283185307179586 * waves * (double)(horizontal ? y : x) / (double)side + phase);
             pixels[p] = (uint8_t)(100 + 60 * wave + (double)((p * 7919 + i * 104729) % 61));
         }
-        snprintf(path, sizeof path, "%s/%s", folder, lying ? "lying" : "upright");
+        snprintf(path, sizeof path, "%s/%s", folder, horizontal ? "horizontal" : "vertical");
         mkdir(path, 0777);
-        snprintf(path, sizeof path, "%s/%s/%03zu.%s", folder, lying ? "lying" : "upright", i, i / 2 % 2 ? "png" : "jpg");
+        snprintf(path, sizeof path, "%s/%s/%03zu.%s", folder, horizontal ? "horizontal" : "vertical", i, i / 2 % 2 ? "png" : "jpg");
         png_image image = {.version = PNG_IMAGE_VERSION, .format = PNG_FORMAT_RGB};
         image.width = image.height = (png_uint_32)side;
         if (i / 2 % 2 == 0)

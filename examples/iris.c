@@ -60,7 +60,7 @@ int main(void)
         mnist_dataset_free(train);
         mnist_dataset_free(test);
     }
-    printf("right: %.0f of %d flowers by the network, %.0f by logistic regression\n", network, FLOWERS, regression);
+    printf("correct: %.0f of %d flowers by the network, %.0f by logistic regression\n", network, FLOWERS, regression);
     mnist_dataset_free(all);
     mnist_dataset_free(twice);
     mnist_error_free(error);

@@ -124,7 +124,7 @@ int main(int argc, char **argv)
 
     mnist_model *scratch = build("{name: 'ten', units: 10, activation: 'softmax'}", 0.001, error);
     learn(scratch, few, 40, error);
-    printf("from nothing: %.1f %% of the digits 0 to 8, %.1f %% of the 9s\n", accuracy(scratch, old, error),
+    printf("from scratch: %.1f %% of the digits 0 to 8, %.1f %% of the 9s\n", accuracy(scratch, old, error),
            accuracy(scratch, new, error));
 
     mnist_model_free(nine);

@@ -168,10 +168,10 @@ void draw_confusion(FILE *file, const char *title, const uint64_t *counts, size_
 {
     const int size = 50, left = 80, top = 100, all = size * (int)classes;
     begin(file, left + all + 80, top + all + 30, title);
-    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"64\" text-anchor=\"middle\">taken for</text>\n", left + all / 2);
-    fprintf(file, "<text class=\"pale\" transform=\"translate(30 %d) rotate(-90)\" text-anchor=\"middle\">label</text>\n",
+    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"64\" text-anchor=\"middle\">predicted</text>\n", left + all / 2);
+    fprintf(file, "<text class=\"pale\" transform=\"translate(30 %d) rotate(-90)\" text-anchor=\"middle\">true</text>\n",
             top + all / 2);
-    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">right</text>\n", left + all + 36, top - 12);
+    fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"%d\" text-anchor=\"middle\">correct</text>\n", left + all + 36, top - 12);
     for (size_t row = 0; row < classes; row++) {
         const int y = top + size * (int)row, middle = size / 2 - 1;
         uint64_t sum = 0;
@@ -220,12 +220,12 @@ void draw_misread(FILE *file, const char *title, const misread *digits, size_t c
     for (size_t i = 0; i < count; i++) {
         const misread *d = &digits[i];
         const int x = 20 + (int)(i % 10) * width, y = 50 + (int)(i / 10) * height;
-        fprintf(file, "<g transform=\"translate(%d %d)\"><title>test image %zu: a %u, taken for a %u (%.1f %%)</title>", x, y,
-                d->index, d->label, d->taken_for, 100.0 * (double)d->probability);
+        fprintf(file, "<g transform=\"translate(%d %d)\"><title>test image %zu: true %u, predicted %u (%.1f %%)</title>", x, y,
+                d->index, d->label, d->predicted, 100.0 * (double)d->probability);
         fprintf(file, "<rect class=\"tile\" width=\"%d\" height=\"%d\"/>", SIDE * scale, SIDE * scale);
         fprintf(file, "<g class=\"ink\" transform=\"scale(%d)\" shape-rendering=\"crispEdges\">", scale);
         draw_digit(file, d->pixels);
-        fprintf(file, "</g><text x=\"0\" y=\"%d\">%u &#8594; %u</text>", SIDE * scale + 16, d->label, d->taken_for);
+        fprintf(file, "</g><text x=\"0\" y=\"%d\">%u &#8594; %u</text>", SIDE * scale + 16, d->label, d->predicted);
         fprintf(file, "<text class=\"pale\" x=\"%d\" y=\"%d\" text-anchor=\"end\">%.0f %%</text></g>\n", SIDE * scale,
                 SIDE * scale + 16, 100.0 * (double)d->probability);
     }

@@ -27,7 +27,7 @@ typedef struct chart {
 typedef struct misread {
     float pixels[SIDE * SIDE]; /* 0 to 1 */
     size_t index;              /* among the test images */
-    unsigned label, taken_for;
+    unsigned label, predicted;
     float probability; /* of the predicted class */
 } misread;
 

@@ -36,7 +36,7 @@ static void *allocate(size_t count, size_t size)
 {
     void *memory = calloc(count, size);
     if (memory == NULL) {
-        fprintf(stderr, "report: no memory for %zu things of %zu bytes\n", count, size);
+        fprintf(stderr, "report: no memory for %zu elements of %zu bytes\n", count, size);
         exit(EXIT_FAILURE);
     }
     return memory;
@@ -154,7 +154,7 @@ static void write_confusion(const mnist_model *model, const mnist_dataset *test,
     options.confusion = counts;
     options.confusion_capacity = CLASSES * CLASSES;
     check(mnist_model_evaluate(model, test, &options, &metrics, error), error);
-    snprintf(title, sizeof title, "%zu test digits, %.2f %% of them read right", mnist_dataset_len(test),
+    snprintf(title, sizeof title, "%zu test digits, %.2f %% correct", mnist_dataset_len(test),
              100.0 * metrics.accuracy);
     FILE *file = create("confusion.svg");
     draw_confusion(file, title, counts, CLASSES);
@@ -187,7 +187,7 @@ static misread *find_misread(const mnist_model *model, const mnist_dataset *test
             continue;
         next->index = i;
         next->label = label;
-        next->taken_for = best;
+        next->predicted = best;
         next->probability = p[best];
         ++*count;
     }
@@ -202,7 +202,7 @@ static void write_misread(const mnist_model *model, const mnist_dataset *test, m
     char title[100];
     misread *found = find_misread(model, test, &count, error);
     const size_t shown = count < SHOWN ? count : SHOWN;
-    snprintf(title, sizeof title, "%zu of the %zu test digits that were misread, the surest first", shown, count);
+    snprintf(title, sizeof title, "%zu of the %zu misclassified test digits, the most confident first", shown, count);
     FILE *file = create("misread.svg");
     draw_misread(file, title, found, shown);
     finish(file, "misread.svg");

@@ -163,7 +163,7 @@ static int train_model(mnist_model *model, const mnist_dataset *train, size_t ep
     fit.epochs = epochs;
     const mnist_status status = fit_until_interrupt(model, train, &fit, &history, error);
     if (status == MNIST_CANCELLED) {
-        puts("\nstopped; what was done until then:");
+        puts("\nstopped; progress so far:");
         show_history(history, error);
     } else {
         check(status, error);

@@ -146,7 +146,7 @@ int run(const std::string &path, std::size_t limit, std::size_t epochs)
 
     std::cout << std::endl;
     if (fitted.cancelled) {
-        std::puts("stopped; what was done until then:");
+        std::puts("stopped; progress so far:");
         show_history(fitted.history);
         std::puts("");
     } else {

@@ -1,8 +1,8 @@
-// libmnist for C++17: the C interface with owners and exceptions. Header-only; link with libmnist.
+// libmnist for C++17: the C interface with RAII objects and exceptions. Header-only; link with libmnist.
 //
-// Every object owns its C object and ends with it; they move, and do not copy. A call that fails throws mnist::error,
+// Every object owns its C object and frees it; objects are movable and not copyable. A call that fails throws mnist::error,
 // whose what() is the library's message. Callbacks and writers are std::function; an exception thrown in one stops the
-// fit and comes out of fit(). What a function does, takes and throws is told by the C function of its name in mnist.h.
+// fit and is rethrown by fit(). The comment of the C function of the same name in mnist.h describes each function.
 
 #ifndef MNIST_HPP
 #define MNIST_HPP
@@ -42,8 +42,8 @@ template <auto Free> struct deleter {
 
 template <typename T, auto Free> using owner = std::unique_ptr<T, deleter<Free>>;
 
-/// Makes a call whose last argument is an mnist_error*, and throws unless it went well. Returns its status, and in `news`
-/// what it had to say all the same.
+/// Makes a call whose last argument is an mnist_error*, and throws if it fails. Returns its status, and in `news` the message
+/// of a call that succeeded with a notice.
 template <typename Call> mnist_status check(Call &&call, std::string *news = nullptr)
 {
     const owner<mnist_error, mnist_error_free> text(mnist_error_new());
@@ -55,8 +55,8 @@ template <typename Call> mnist_status check(Call &&call, std::string *news = nul
     return status;
 }
 
-/// Stands between the library and a function that takes text: an exception must not pass through the library, so the
-/// first one is kept, and nothing more is written.
+/// Passes text from the library to a function: an exception must not pass through the library, so the
+/// first one is stored, and nothing more is written.
 struct sink {
     const std::function<void(const std::string &)> &write;
     std::exception_ptr thrown = nullptr;
@@ -80,7 +80,7 @@ struct sink {
     }
 };
 
-/// Text for C, which would take a NUL in it for its end and, say, write another file than was said.
+/// Text for C, where a NUL inside would end it and so name another file, for example.
 inline const char *text(const std::string &given, const char *argument)
 {
     const std::size_t nul = given.find('\0');
@@ -110,7 +110,7 @@ constexpr activation gelu = MNIST_ACTIVATION_GELU;
 constexpr activation swish = MNIST_ACTIVATION_SWISH;
 } // namespace activations
 
-// Without tanh, which is also a function of C's library: with `using namespace mnist` no name must mean two things.
+// Without tanh, which is also a function of the C library: with `using namespace mnist` no name may be ambiguous.
 using activations::elu;
 using activations::gelu;
 using activations::linear;
@@ -123,7 +123,7 @@ using progress = mnist_progress;
 using metrics = mnist_metrics;
 using compile_options = mnist_compile_options;
 
-/// A metric of a fit's progress, in the callback that was given it.
+/// A metric of a fit's progress, inside the callback that received it.
 inline double get(const progress &of, const std::string &metric)
 {
     double value = 0;
@@ -131,12 +131,12 @@ inline double get(const progress &of, const std::string &metric)
     return value;
 }
 
-/// Takes text as it is written.
+/// Receives text as it is written.
 using writer = std::function<void(const std::string &)>;
 
 inline std::string version() { return mnist_version(); }
 
-/// A numpy archive.
+/// A NumPy archive.
 class npz {
 public:
     explicit npz(const std::string &path)
@@ -172,10 +172,10 @@ private:
     detail::owner<mnist_npz, mnist_npz_free> npz_;
 };
 
-/// Images, and labels or targets.
+/// Samples with their labels or targets.
 class dataset {
 public:
-    /// Takes over a C dataset.
+    /// Takes ownership of a C dataset.
     explicit dataset(mnist_dataset *taken) : dataset_(taken) {}
 
     static dataset from_npz(const std::string &path, const std::string &images, const std::string &labels)
@@ -197,13 +197,13 @@ public:
         });
     }
 
-    /// Samples of any type, and what they are to give: labels or targets; copied.
+    /// Samples of any type with their labels or targets; copied.
     static dataset from_arrays(const mnist_array &x, const mnist_array &y)
     {
         return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, &y, nullptr, out, e); });
     }
 
-    /// With weights: how much each sample counts in the loss.
+    /// The same with weights: how much each sample counts in the loss.
     static dataset from_arrays(const mnist_array &x, const mnist_array &y, const mnist_array &sample_weight)
     {
         return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, &y, &sample_weight, out, e); });
@@ -215,7 +215,7 @@ public:
         return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_new(&x, nullptr, nullptr, out, e); });
     }
 
-    /// A table in text, its labels in the column of that name or number; without one they are samples to predict.
+    /// A text table (CSV) with labels in the column of that name or number; without one, samples to predict.
     static dataset from_csv(const std::string &path, const std::optional<std::string> &label_column)
     {
         return make([&](mnist_dataset **out, mnist_error *e) {
@@ -223,7 +223,7 @@ public:
         });
     }
 
-    /// Samples that a C function gives when they are needed; no exception may leave it.
+    /// Samples that a C function provides when they are needed; it must not throw.
     static dataset from_source(const mnist_source &source)
     {
         return make([&](mnist_dataset **out, mnist_error *e) { return mnist_dataset_from_source(&source, out, e); });
@@ -237,7 +237,7 @@ public:
         });
     }
 
-    /// Copies `pixels`, which are as many as the product of `dims` ([N, H, W] or [N, H, W, C]), and N labels.
+    /// Copies `pixels`, as many as the product of `dims` ([N, H, W] or [N, H, W, C]), and N labels.
     static dataset from_memory(const std::vector<std::uint8_t> &pixels, const std::vector<std::size_t> &dims,
                                const std::vector<std::uint8_t> &labels)
     {
@@ -284,14 +284,14 @@ public:
         return *this;
     }
 
-    /// Gives each image another shape of as many numbers: {28, 28}.
+    /// Gives each sample another shape with the same number of values: {28, 28}.
     dataset &reshape(const std::vector<std::size_t> &dims)
     {
         detail::check([&](mnist_error *e) { return mnist_dataset_reshape(get(), dims.data(), dims.size(), e); });
         return *this;
     }
 
-    /// Height and width change places.
+    /// Swaps height and width.
     dataset &transpose()
     {
         detail::check([&](mnist_error *e) { return mnist_dataset_transpose(get(), e); });
@@ -311,7 +311,7 @@ public:
         return *this;
     }
 
-    /// Means and standard deviations: `len` of each, 1, the channels or a sample's pixels.
+    /// Means and standard deviations, `len` of each: 1, the number of channels, or of a sample's pixels.
     std::pair<std::vector<float>, std::vector<float>> statistics(std::size_t len = 1) const
     {
         std::pair<std::vector<float>, std::vector<float>> found{std::vector<float>(len), std::vector<float>(len)};
@@ -321,7 +321,7 @@ public:
         return found;
     }
 
-    /// With what statistics() gave, of the training data, say.
+    /// With the result of statistics(), usually of the training data.
     dataset &standardize(const std::pair<std::vector<float>, std::vector<float>> &statistics)
     {
         const auto &[mean, deviation] = statistics;
@@ -333,7 +333,7 @@ public:
         return *this;
     }
 
-    /// The name of a class, where they have names.
+    /// The name of a class, if classes have names.
     std::optional<std::string> class_name(std::uint32_t label) const
     {
         const char *name = mnist_dataset_class_name(get(), label);
@@ -358,7 +358,7 @@ public:
         return all;
     }
 
-    /// The shape of one sample's targets; empty when there are none.
+    /// The shape of one sample's target; empty if there are no targets.
     std::vector<std::size_t> target_shape() const
     {
         std::vector<std::size_t> dims(3);
@@ -385,7 +385,7 @@ public:
         return all;
     }
 
-    /// Image `i`, [H, W, C] as it is scaled, and its label.
+    /// Sample `i`, [H, W, C] with its scaling applied, and its label.
     std::pair<std::vector<float>, std::uint32_t> image(std::size_t i) const
     {
         const auto dims = shape();
@@ -424,7 +424,7 @@ private:
     detail::owner<mnist_dataset, mnist_dataset_free> dataset_;
 };
 
-/// The figure in a picture, grey levels [height, width], in the form of MNIST's digits: [28, 28], 0 to 255 / divisor.
+/// Converts the digit in a picture, grey levels [height, width], to the form of MNIST's images: [28, 28], 0 to 255 / divisor.
 inline std::vector<float> prepare_image(const std::vector<std::uint8_t> &grey, std::size_t height, std::size_t width,
                                         float divisor = 255)
 {
@@ -437,7 +437,7 @@ inline std::vector<float> prepare_image(const std::vector<std::uint8_t> &grey, s
     return pixels;
 }
 
-/// MNIST's training and test data; without a path, from Keras's cache, downloaded when they are not there.
+/// MNIST's training and test data; without a path, from Keras's cache, downloaded if they are not there.
 inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &path = std::nullopt)
 {
     mnist_dataset *train = nullptr, *test = nullptr;
@@ -445,10 +445,10 @@ inline std::pair<dataset, dataset> load_data(const std::optional<std::string> &p
     return {dataset(train), dataset(test)};
 }
 
-/// The output of a layer; belongs to its graph. A failed call gives an empty one, and model's constructor throws.
+/// The output of a layer; belongs to its graph. A failed call returns an empty tensor, and model's constructor throws.
 class tensor {
 public:
-    /// Without a tensor an empty one, for graph::from_json to fill in.
+    /// An empty tensor, for graph::from_json to fill in.
     explicit tensor(mnist_tensor *borrowed = nullptr) : tensor_(borrowed) {}
 
     tensor conv2d(std::size_t filters, std::size_t kernel_size, activation a = linear) const
@@ -496,7 +496,7 @@ private:
     mnist_tensor *tensor_;
 };
 
-/// Any layer that takes several tensors: merge({a, b, c}, "Average").
+/// Any layer with several input tensors: merge({a, b, c}, "Average").
 inline tensor merge(const std::vector<tensor> &inputs, const std::string &class_name, const std::string &config = "{}")
 {
     std::vector<mnist_tensor *> tensors;
@@ -526,19 +526,19 @@ public:
         return tensor(mnist_input(graph_.get(), height, width, channels));
     }
 
-    /// Samples of 1 to 3 sizes, without the batch.
+    /// An input of 1 to 3 sizes, without the batch.
     tensor input(const std::vector<std::size_t> &dims)
     {
         return tensor(mnist_input_shape(graph_.get(), dims.data(), dims.size()));
     }
 
-    /// The first failure of a layer call throws.
+    /// Throws the first error of a layer call.
     void check() const
     {
         detail::check([&](mnist_error *e) { return mnist_graph_check(graph_.get(), e); });
     }
 
-    /// A network as Keras's model.to_json() says it; `input` and `output` become its ends.
+    /// A network as Keras's model.to_json() writes it; sets `input` and `output`.
     static graph from_json(const std::string &json, tensor &input, tensor &output)
     {
         mnist_graph *made = nullptr;
@@ -582,7 +582,7 @@ public:
         return names;
     }
 
-    /// Why a callback of callbacks_config ended the fit; nothing when none did.
+    /// The reason why a callback of callbacks_config ended the fit; empty if none did.
     std::optional<std::string> stop_reason() const
     {
         const char *reason = mnist_history_stop_reason(history_.get());
@@ -601,9 +601,8 @@ inline compile_options default_compile_options()
     return options;
 }
 
-/// How to fit: the C options, the callbacks as functions that return whether to go on.
+/// Options of fit(): the C options, with callbacks as functions that return whether to continue.
 struct fit_options {
-    /// Returns whether to go on.
     using callback = std::function<bool(const progress &)>;
 
     std::size_t batch_size = 32;
@@ -616,49 +615,49 @@ struct fit_options {
     const dataset *validation_data = nullptr;
     writer write; // empty: stdout
     callback on_batch_end, on_epoch_begin, on_epoch_end;
-    std::optional<std::string> checkpoint_path; // where the fit's state is written: after each interval that is not 0,
-    std::size_t checkpoint_batches = 0;         // and at the end
+    std::optional<std::string> checkpoint_path; // the file of the fit's state, written after each interval that is
+    std::size_t checkpoint_batches = 0;         // not 0, and at the end
     std::size_t checkpoint_epochs = 0;
     double checkpoint_seconds = 0;
-    bool resume = false; // go on from the file, if there is one
+    bool resume = false; // resume from the file, if it exists
     bool terminate_on_nan = true;
     std::optional<std::string> callbacks_config; // "[{class_name: 'EarlyStopping', config: {patience: 3}}]"
-    std::vector<float> class_weight;             // empty: all classes count alike
+    std::vector<float> class_weight;             // empty: all classes count the same
     std::size_t validation_freq = 1;
-    std::size_t steps_per_epoch = 0; // 0: once through the samples
-    std::size_t prefetch = 0;        // batches of a source that are asked for ahead
+    std::size_t steps_per_epoch = 0; // 0: one pass over the samples
+    std::size_t prefetch = 0;        // batches of a source that are requested ahead
 };
 
 struct evaluate_options {
     std::size_t batch_size = 32;
     int verbose = 0;
     writer write; // empty: stdout
-    std::optional<history> *results = nullptr;       // becomes everything that was measured, as one epoch
-    std::vector<std::uint64_t> *confusion = nullptr; // becomes [classes, classes], row = label, column = what it was taken for
+    std::optional<history> *results = nullptr;       // receives all metrics, as one epoch
+    std::vector<std::uint64_t> *confusion = nullptr; // receives [classes, classes], row = label, column = predicted class
 };
 
-/// How a model becomes a file of C.
+/// Options of save_c().
 struct c_options {
     std::uint32_t weights = MNIST_WEIGHT_FLOAT;
     bool caller_scratch = false; // the memory between the layers is a third argument
-    std::string placement;       // attributes of the weights' arrays
+    std::string placement;       // attributes of the weight arrays
     std::string qualifier;       // of the weights' type, for an address space
 };
 
-/// What a fit has done.
+/// The result of a fit.
 struct fitted {
     mnist::history history;
-    bool cancelled; // by a callback or cancel()
-    std::string diverged; // where a loss or a weight became NaN or infinite; empty when none did
+    bool cancelled;
+    std::string diverged; // where a loss or a weight became NaN or infinite; empty if none did
 };
 
-/// What a single step has done.
+/// The result of a single step.
 struct trained {
-    mnist::metrics metrics; // measured before it
-    std::string diverged;   // where a number became NaN or infinite, the step not being taken; empty when none did
+    mnist::metrics metrics; // measured before the step
+    std::string diverged;   // where a value was NaN or infinite, so that the step was not taken; empty if none was
 };
 
-/// A network with weights.
+/// A network with its weights and training state.
 class model {
 public:
     model(const tensor &input, const tensor &output, const std::optional<std::string> &name = std::nullopt)
@@ -670,10 +669,10 @@ public:
         model_.reset(made);
     }
 
-    /// Takes over a C model.
+    /// Takes ownership of a C model.
     explicit model(mnist_model *taken) : model_(taken) {}
 
-    /// The model in a file that save(), or a fit's checkpoint, wrote.
+    /// Loads the model from a file of save() or a fit's checkpoint.
     static model load(const std::string &path)
     {
         mnist_model *made = nullptr;
@@ -681,7 +680,7 @@ public:
         return model(made);
     }
 
-    /// The model in memory: the bytes of such a file, of which nothing is kept.
+    /// Loads the model from the bytes of such a file, which are not needed afterwards.
     static model load_memory(const void *data, std::size_t len)
     {
         mnist_model *made = nullptr;
@@ -689,19 +688,19 @@ public:
         return model(made);
     }
 
-    /// The bytes of the file that save() writes.
+    /// The bytes that save() would write to a file.
     std::vector<unsigned char> save_memory() const
     {
         return saved(mnist_model_save_memory);
     }
 
-    /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state, how far the fit is.
+    /// Writes the whole model: network, weights, compile options, optimizer state and the position of the fit.
     void save(const std::string &path) const
     {
         detail::check([&](mnist_error *e) { return mnist_model_save(get(), detail::text(path, "path"), e); });
     }
 
-    /// The model in an ONNX file; images whose channels come first in it have them last here.
+    /// Loads the model from an ONNX file; images with channels first become images with channels last.
     static model load_onnx(const std::string &path)
     {
         mnist_model *made = nullptr;
@@ -715,7 +714,7 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save_onnx(get(), detail::text(path, "path"), e); });
     }
 
-    /// The bytes of the file that save_onnx() writes.
+    /// The bytes that save_onnx() would write to a file.
     std::vector<unsigned char> save_onnx_memory() const
     {
         return saved(mnist_model_save_onnx_memory);
@@ -734,7 +733,7 @@ public:
 
     std::size_t count_params() const noexcept { return mnist_model_count_params(get()); }
 
-    /// The network as Keras's to_json() would say it.
+    /// The network as Keras's to_json() writes it.
     std::string config() const
     {
         std::string text;
@@ -761,7 +760,7 @@ public:
         return name ? name : "";
     }
 
-    /// The shape of what a layer gives, without the batch.
+    /// The output shape of a layer, without the batch.
     std::vector<std::size_t> layer_shape(const std::string &layer) const
     {
         std::size_t rank = 0;
@@ -775,7 +774,7 @@ public:
         return dims;
     }
 
-    /// What a layer gives for samples, one behind the other.
+    /// The output of a layer for samples, concatenated.
     std::vector<float> predict_layer(const std::string &layer, const std::vector<float> &images) const
     {
         const std::size_t count = count_of(images);
@@ -789,7 +788,7 @@ public:
         return values;
     }
 
-    /// Freezes a layer, or lets it learn again; without a layer, all of them.
+    /// Freezes or unfreezes a layer; without a layer, all of them.
     void set_trainable(bool trainable, const std::optional<std::string> &layer = std::nullopt)
     {
         detail::check([&](mnist_error *e) {
@@ -797,7 +796,7 @@ public:
         });
     }
 
-    /// Takes over those weights of another model whose names and shapes agree; gives how many.
+    /// Copies the weights of another model that have the same name and shape; returns their number.
     std::size_t copy_weights(const model &from)
     {
         std::size_t copied = 0;
@@ -869,7 +868,7 @@ public:
         return {std::move(done), status == MNIST_CANCELLED, status == MNIST_DIVERGED ? std::move(news) : std::string()};
     }
 
-    /// One step of the optimizer on all of the data, as one batch.
+    /// Takes one optimizer step on all of the data as one batch.
     trained train_on_batch(const dataset &data)
     {
         trained done{};
@@ -913,10 +912,10 @@ public:
         return dims;
     }
 
-    /// How many floats the model gives for an image, the classes.
+    /// The number of floats that the model gives for a sample: the classes.
     std::size_t output_len() const noexcept { return mnist_model_output_len(get()); }
 
-    /// The output for images [count, H, W, C], one behind the other: [count, classes].
+    /// The output for images [count, H, W, C]: [count, classes].
     std::vector<float> predict(const std::vector<float> &images) const
     {
         const std::size_t count = count_of(images);
@@ -928,7 +927,7 @@ public:
         return out;
     }
 
-    /// The output for all images of a dataset: [N, classes].
+    /// The output for all samples of a dataset: [N, classes].
     std::vector<float> predict(const dataset &data) const
     {
         std::vector<float> out(data.size() * output_len());
@@ -940,7 +939,7 @@ public:
 
     void cancel() const noexcept { mnist_model_cancel(get()); }
 
-    /// The weights' names, as in a file of weights: "conv2d/kernel".
+    /// The names of the weight arrays, as in a weights file: "conv2d/kernel".
     std::vector<std::string> weight_names() const
     {
         std::vector<std::string> names;
@@ -962,7 +961,7 @@ public:
         return dims;
     }
 
-    /// A weight's values, row-major as its shape says.
+    /// The values of a weight array, row-major.
     std::vector<float> get_weight(const std::string &name) const
     {
         std::size_t len = 1;
@@ -987,13 +986,13 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_save_weights(get(), detail::text(path, "path"), e); });
     }
 
-    /// The whole model as a `.keras` file, which Keras 3 loads and goes on training.
+    /// Writes the whole model as a `.keras` file, which Keras 3 loads and continues to train.
     void save_keras(const std::string &path) const
     {
         detail::check([&](mnist_error *e) { return mnist_model_save_keras(get(), detail::text(path, "path"), e); });
     }
 
-    /// The bytes of the file that save_keras() writes.
+    /// The bytes that save_keras() would write to a file.
     std::vector<unsigned char> save_keras_memory() const
     {
         return saved(mnist_model_save_keras_memory);
@@ -1004,7 +1003,7 @@ public:
         detail::check([&](mnist_error *e) { return mnist_model_load_weights(get(), detail::text(path, "path"), e); });
     }
 
-    /// Weights of a PyTorch state_dict, whose names `map` explains, in JSON5.
+    /// Loads the weights of a PyTorch state_dict, with names assigned by `map`, in JSON5.
     void load_weights_mapped(const std::string &path, const std::string &map)
     {
         detail::check([&](mnist_error *e) {
@@ -1012,19 +1011,19 @@ public:
         });
     }
 
-    /// The bytes of a file that load_weights() takes, of which nothing is kept.
+    /// Loads weights from the bytes of a file for load_weights(), which are not needed afterwards.
     void load_weights_memory(const void *data, std::size_t len)
     {
         detail::check([&](mnist_error *e) { return mnist_model_load_weights_memory(get(), data, len, e); });
     }
 
-    /// The bytes of the file that save_weights() writes.
+    /// The bytes that save_weights() would write to a file.
     std::vector<unsigned char> save_weights_memory() const
     {
         return saved(mnist_model_save_weights_memory);
     }
 
-    /// Writes the model as one file of C that predicts, its names beginning with `prefix`.
+    /// Writes the model as one C file that predicts; its names begin with `prefix`.
     void save_c(const std::string &path, const std::string &prefix, const c_options &options = {}) const
     {
         const mnist_c_options c = converted(options);
@@ -1033,7 +1032,7 @@ public:
         });
     }
 
-    /// The bytes of the file that save_c() writes.
+    /// The bytes that save_c() would write to a file.
     std::vector<unsigned char> save_c_memory(const std::string &prefix, const c_options &options = {}) const
     {
         const mnist_c_options c = converted(options);
@@ -1045,7 +1044,7 @@ public:
     mnist_model *get() const noexcept { return model_.get(); }
 
 private:
-    /// The texts are those of `options`, and live as long.
+    /// The strings belong to `options` and live as long.
     static mnist_c_options converted(const c_options &options)
     {
         mnist_c_options c;
@@ -1057,7 +1056,7 @@ private:
         return c;
     }
 
-    /// All that one of the functions writes to memory; of a model that is being trained it may grow between two calls.
+    /// Everything that one of the functions writes to memory; during a fit it may grow between two calls.
     template <typename Write>
     std::vector<unsigned char> saved(const Write &write) const
     {
@@ -1076,7 +1075,7 @@ private:
         return bytes;
     }
 
-    /// How many samples these are.
+    /// The number of samples in these values.
     std::size_t count_of(const std::vector<float> &images) const
     {
         std::size_t len = 1;
@@ -1088,7 +1087,7 @@ private:
         return count;
     }
 
-    /// A fit under way: its functions, and the first exception that one of them threw.
+    /// A running fit: its functions, and the first exception that one of them threw.
     struct run {
         const fit_options &options;
         detail::sink text;

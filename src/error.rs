@@ -1,6 +1,6 @@
 //! The one error type: what failed, where, what was expected there and what was found.
 //!
-//! An error is made where the fact is known. Callers further out add where that was (`at`), never rewrite it:
+//! An error is made where the fact is known. Outer callers add their location (`at`) and never rewrite the rest:
 //!
 //! ```text
 //! weights.safetensors: tensor conv2d/kernel: wrong shape: expected [3, 3, 1, 32], found [5, 5, 1, 32]
@@ -14,34 +14,33 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum ErrorKind {
-    /// An argument has a value the function does not take (NULL, zero, an unknown constant, NaN).
+    /// An argument has a value that the function does not accept (NULL, zero, an unknown constant, NaN).
     InvalidArgument = -1,
     /// Sizes do not fit each other: data and network, kernel and input, file and model.
     Shape = -2,
-    /// The call comes at the wrong time: fit before compile, say.
+    /// The object is not in the right state for the call: fit before compile, for example.
     State = -3,
     /// The object is inside another exclusive call.
     Busy = -4,
-    /// The operating system refused to read or write.
+    /// The operating system could not read or write.
     Io = -5,
-    /// A file's content is not what its format says.
+    /// A file's content does not follow its format.
     Format = -6,
     /// A file, a member, a tensor or a metric of that name does not exist.
     NotFound = -7,
     /// A download failed.
     Network = -8,
-    /// A file is whole but is not the one that was asked for.
+    /// A download is complete, but not the expected file.
     Checksum = -9,
-    /// There is not the memory for it.
+    /// Not enough memory.
     OutOfMemory = -10,
-    /// Well-formed, but beyond what this library does.
+    /// Valid input that this library does not support.
     Unsupported = -11,
-    /// A defect of the library, caught at its boundary.
+    /// A bug in the library, caught at the C boundary.
     Internal = -12,
 }
 
-/// What failed, and where. It is a pointer wide, so that the results that may hold one are no larger than they need be, and
-/// neither is the code that hands them on.
+/// What failed, and where. It is one pointer wide, which keeps `Result`s and the code that passes them small.
 #[derive(Clone, Debug)]
 pub struct Error(Box<Parts>);
 
@@ -106,12 +105,12 @@ impl Error {
         self.add(Part::Found, &found)
     }
 
-    /// Something that this crate's own parts owe each other and did not keep.
+    /// The error for a broken invariant inside this crate.
     pub(crate) fn internal(what: &'static str) -> Self {
         Error::new(ErrorKind::Internal, what)
     }
 
-    /// The same of a text that is an argument: a wrong format is then a wrong argument.
+    /// Turns `Format` into `InvalidArgument`, for text that is an argument.
     #[must_use]
     pub fn as_argument(mut self) -> Self {
         if self.0.kind == ErrorKind::Format {
@@ -125,7 +124,7 @@ impl Error {
         self.0.kind
     }
 
-    /// An operating system's error, with its own words.
+    /// An operating system's error, with its own message.
     pub fn io(error: std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -138,7 +137,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whatever a message is made of, it is one line that a terminal can show.
+        // A message is always one line that is safe on a terminal.
         for place in self.0.places.iter().rev() {
             write!(f, "{}: ", escaped(place))?;
         }
@@ -155,9 +154,9 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Adds a place to whatever error comes out of a step.
+/// Adds a location to the error of a result.
 pub trait At<T> {
-    /// `self`, its error told to have happened at `place`.
+    /// `self`, with `place` added to its error.
     fn at(self, place: impl fmt::Display) -> Result<T>;
 }
 
@@ -167,7 +166,7 @@ impl<T, E: Into<Error>> At<T> for Result<T, E> {
     }
 }
 
-/// Text out of a file, fit for a message: of bounded length and without control characters.
+/// Text from a file made safe for a message: bounded length, no control characters.
 pub fn printable(text: &str) -> String {
     text.chars().take(100).flat_map(char::escape_debug).collect()
 }
@@ -195,16 +194,16 @@ pub fn listed(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     }
 }
 
-/// What would have been right where a name is asked for: `one of a, b`, and words of their own where there is no name.
+/// The expected names as text: `one of a, b`, or another text if there are none.
 pub fn one_of(names: impl IntoIterator<Item = impl AsRef<str>>) -> String {
     let mut names = names.into_iter().peekable();
     match names.peek() {
-        None => "no name at all, for there is none".to_string(),
+        None => "no name: there are none".to_string(),
         Some(_) => format!("one of {}", listed(names)),
     }
 }
 
-/// Text with what a terminal would obey, or would show in another order, escaped: `\u{1b}`. The rest is as it was.
+/// Text with control and bidirectional characters escaped: `\u{1b}`. The rest does not change.
 pub fn escaped(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -259,7 +258,7 @@ mod tests {
     #[test]
     fn a_list_of_names_is_bounded_and_never_blank() {
         let none: [&str; 0] = [];
-        assert_eq!((one_of(none), listed(none)), ("no name at all, for there is none".into(), "nothing".into()));
+        assert_eq!((one_of(none), listed(none)), ("no name: there are none".into(), "nothing".into()));
         assert_eq!(one_of(["a", "b\n"]), "one of a, b\\n");
         let long = "\u{1}".repeat(10_000);
         for names in [vec![long.as_str(); 50], vec!["x"; 100_000]] {

@@ -1,4 +1,5 @@
-//! What is trained on other processors and systems (`packaging/ports`): the test of each table here looks for its lines there.
+//! Names trained on other processors and systems (`packaging/ports`); the test of each registry checks that its entries
+//! are among them.
 
 const TABLES: &str = include_str!("../packaging/ports/golden.h");
 

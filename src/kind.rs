@@ -1,4 +1,4 @@
-//! What kind of file it is, by its first bytes: so that who gives the wrong one is told which it is.
+//! Recognizes the kind of a file by its first bytes, so that the error for a wrong file names its kind.
 
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::memory;
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// The kind of a file that begins with `start`, if it is one of these.
+    /// The kind of a file that begins with `start`; `None` for any other.
     pub fn of(start: &[u8]) -> Option<Kind> {
         match recognise(start)? {
             Found::Ours(kind) => Some(kind),
@@ -45,8 +45,8 @@ impl Kind {
         }
     }
 
-    /// An error for a file that begins with `start` when that is known to be of another kind; one that is of this kind, if
-    /// a damaged one, or of none that is known, is for its reader to judge.
+    /// An error if a file that begins with `start` is known to be of another kind. A file of this kind (even if
+    /// damaged) or of an unknown kind is left to its reader.
     pub fn other(self, start: &[u8]) -> Option<Error> {
         if start.is_empty() {
             return Some(Error::new(ErrorKind::Format, "the file is empty").expected(self.name()));
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// Bytes that tell: a file's first ones, and of a zip archive its last ones besides, where its directory is.
+/// The bytes that decide: a file's first ones, and for a zip archive also its last ones, which hold its directory.
 pub fn start(file: &mut (impl Read + Seek)) -> Result<Vec<u8>> {
     const FIRST: u64 = 4096;
     const LAST: u64 = 1 << 14;
@@ -85,9 +85,9 @@ enum Found {
     Other(String),
 }
 
-/// Where in a file which bytes stand, and what it is then.
+/// An offset in a file, the bytes there, and the kind they mean.
 const MARKS: [(usize, &[u8], &str); 30] = [
-    (0, b"\x93NUMPY", "one array of numpy's (.npy)"),
+    (0, b"\x93NUMPY", "a single NumPy array (.npy)"),
     (
         0,
         b"version https://git-lfs.github.com",
@@ -145,11 +145,13 @@ fn recognise(start: &[u8]) -> Option<Found> {
         [0x80, 2..=5, b'(' | b')' | b'A'..=b'Z' | b']' | b'c' | b'}' | 0x88..=0x8f | 0x95, ..] => {
             other("a Python pickle")
         }
-        [0x78, 0x01 | 0x9c | 0xda, ..] => other("data of zlib"),
+        [0x78, 0x01 | 0x9c | 0xda, ..] => other("zlib data"),
         // The version of the format, and the tag of what comes next.
         [8, 3..=20, 0x12 | 0x1a | 0x22 | 0x28 | 0x32 | 0x3a | 0x42, ..] => Some(Found::Ours(Kind::Onnx)),
         [8, 1, 0x12, ..] => other("a TensorFlow model"),
-        [0, ..] if start.len() >= 4 && start.iter().all(|&byte| byte == 0) => other("zeros: what was never written"),
+        [0, ..] if start.len() >= 4 && start.iter().all(|&byte| byte == 0) => {
+            other("only zeros, as in a file that was never written")
+        }
         _ => text(start),
     }
 }
@@ -187,7 +189,7 @@ fn gzip(start: &[u8]) -> String {
     inside.map_or("a gzip file".to_string(), |inside| format!("a gzip file of {inside}"))
 }
 
-/// What a text is: it may begin with a mark of its encoding and with blanks.
+/// The kind of a text, which may begin with a byte order mark and blanks.
 fn text(start: &[u8]) -> Option<Found> {
     let start = &start[..start.len().min(1024)];
     let narrow: Vec<u8> = match start {

@@ -1,6 +1,6 @@
 //! An embeddable library that trains feed-forward networks inside somebody else's program.
 //!
-//! Data flows one way, and every folder is one station on its road:
+//! Data flows one way, and every folder is one stage:
 //!
 //! ```text
 //! data  ->  train   ->  model     ->  layers  ->  kernels
@@ -10,13 +10,13 @@
 //!
 //! graph     what a network is: layers and their calls, names, Keras's JSON, the summary
 //! optimizers  what turns gradients into steps
-//! losses    what is made small                metrics   what is measured beside it
-//! callbacks what looks on while a model is fitted
-//! image     a picture of any size in the form of MNIST's digits
-//! c_source  a model as a file of C that predicts
-//! keras_files  models in Keras's own files
+//! losses    what training minimizes           metrics   what is measured besides
+//! callbacks what runs during a fit: early stopping, files
+//! image     converts a picture to the form of MNIST's digits
+//! c_source  exports a model as C source that predicts
+//! keras_files  models in Keras files
 //! weights   tensors in safetensors files      json   configs and descriptions, read key by key
-//! onnx      models in ONNX's files, out and in
+//! onnx      models in ONNX files, written and read
 //! files     every path that is opened, read or written
 //! capi      the C ABI over all of it; nothing depends on it
 //! ```

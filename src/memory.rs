@@ -1,4 +1,4 @@
-//! Memory that is asked for politely: a request the machine cannot meet is an error, never an abort.
+//! Fallible allocation: a request that the machine cannot meet is an error, never an abort.
 
 mod available;
 #[cfg(feature = "keras")]
@@ -50,7 +50,7 @@ pub fn grow<T>(vec: &mut Vec<T>, more: usize) -> Result<()> {
 fn granted<T, R>(len: usize, allocate: impl FnOnce() -> Option<R>) -> Result<R> {
     check::<T>(len)?;
     let before = shortages();
-    // What was granted while the system refused has come from a reserve that is not meant for what can be done without.
+    // Memory granted while the system refused came from the reserve, which is kept for infallible allocations.
     allocate().filter(|_| shortages() == before).ok_or_else(|| cannot_allocate(len.saturating_mul(size_of::<T>())))
 }
 
@@ -70,8 +70,8 @@ pub fn collect<T>(items: impl ExactSizeIterator<Item = T>) -> Result<Vec<T>> {
     Ok(vec)
 }
 
-/// An error unless the system has `bytes` to spare just now: for what is about to ask for as much in small pieces, which
-/// it cannot do politely.
+/// An error unless the system has `bytes` free now: for code that is about to allocate as much in small infallible
+/// pieces.
 pub fn spare(bytes: usize) -> Result<()> {
     black_box(reserve::<u8>(bytes)?);
     Ok(())
@@ -86,12 +86,12 @@ pub fn note_shortage() {
     SHORTAGES.fetch_add(1, Ordering::Relaxed);
 }
 
-/// How often that has happened so far; it never does without an allocator that tells.
+/// How often that has happened so far; always 0 without an allocator that calls [`note_shortage`].
 pub fn shortages() -> usize {
     SHORTAGES.load(Ordering::Relaxed)
 }
 
-/// The error for `bytes` that are not to be had.
+/// The error for `bytes` that cannot be allocated.
 pub fn cannot_allocate(bytes: usize) -> Error {
     Error::new(ErrorKind::OutOfMemory, format!("cannot allocate {bytes} bytes"))
 }
@@ -136,7 +136,7 @@ pub struct Buffer {
 
 #[derive(Debug)]
 enum Storage {
-    /// From the allocator, from `start` on.
+    /// Memory of the allocator, used from `start` on.
     Heap { elements: Vec<f32>, start: usize },
     /// Pages of its own, large ones where the system has them: the memory of the tutorial's fit is touched for the first
     /// time in two thirds of the time that small pages take.
@@ -149,7 +149,7 @@ impl Default for Storage {
     }
 }
 
-/// Bytes from which on a buffer gets pages of its own: two large ones. WebAssembly knows no pages to be asked for.
+/// Buffers of this many bytes or more get pages of their own: two large ones. WebAssembly has no such pages.
 const PAGES_FROM: usize = if cfg!(target_family = "wasm") { usize::MAX } else { 4 << 20 };
 
 impl Buffer {
@@ -162,7 +162,7 @@ impl Buffer {
         let storage = if (PAGES_FROM..=machine_memory()).contains(&bytes) {
             let pages = MmapMut::map_anon(bytes).map_err(|_| cannot_allocate(bytes))?;
             #[cfg(target_os = "linux")]
-            let _ = pages.advise(memmap2::Advice::HugePage); // a wish: small pages do as well
+            let _ = pages.advise(memmap2::Advice::HugePage); // only a hint: small pages work as well
             Storage::Pages(pages)
         } else {
             let (elements, start) = aligned_zeros(len)?;
@@ -186,7 +186,7 @@ impl Buffer {
 ///
 /// New pages are zero already, so nothing is written here: each page is touched first by the thread that uses it.
 pub fn aligned_zeros(len: usize) -> Result<(Vec<f32>, usize)> {
-    let room = len.checked_add(LINE - 1).ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "size past the limit"))?;
+    let room = len.checked_add(LINE - 1).ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "size above the limit"))?;
     if is_only_counted(room.saturating_mul(size_of::<f32>())) {
         return Ok((Vec::new(), 0));
     }

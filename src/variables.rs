@@ -5,8 +5,8 @@ use crate::kernels::process::is_privileged;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// A variable that is set to something. Whoever starts a program with more rights than their own (set-user-ID, say) must not
-/// choose which files it reads and whom it calls: there none is set.
+/// A variable that is set to something. A user who starts a program with elevated privileges (set-user-ID) must not
+/// choose which files it reads and which hosts it calls: in such a program no variable counts as set.
 pub fn get(name: &str) -> Option<OsString> {
     (!is_privileged()).then(|| std::env::var_os(name))?.filter(|value| !value.is_empty())
 }

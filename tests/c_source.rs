@@ -223,7 +223,7 @@ fn what_cannot_be_is_refused() {
     let (_, model) = each_layer().remove(0);
     for prefix in ["", "1a", "_a", "a-b", "a b", "é", &"x".repeat(33)] {
         let error = model.save_c(&path, prefix, &PLAIN).unwrap_err().to_string();
-        assert!(error.starts_with("argument `prefix`: not the beginning of a name in C"), "{error}");
+        assert!(error.starts_with("argument `prefix`: not a valid prefix for names in C"), "{error}");
     }
     let error = model.save_c(&path, "m", &Options { placement: "a\nb", ..PLAIN }).unwrap_err().to_string();
     assert!(error.starts_with("option `placement`"), "{error}");

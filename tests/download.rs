@@ -249,7 +249,7 @@ fn an_address_that_is_none_is_named() {
         ("http://", "`http://`"),
         ("http://me:secret@ho st/", "`http://***@ho st/`"),
     ] {
-        let expected = "environment variable MNIST_DATA_URL: not the address of a file on the web: \
+        let expected = "environment variable MNIST_DATA_URL: not the URL of a file: \
                         expected https://... or http://..., found";
         assert_eq!(user.load(url), format!("MNIST_ERROR_INVALID_ARGUMENT: {expected} {shown}\n"));
     }
@@ -502,7 +502,7 @@ fn a_damaged_file_in_the_cache_is_downloaded_again_or_named() {
         let before = user.listing();
         let text = user.load(&bad.url());
         assert!(text.starts_with(&format!("MNIST_ERROR_NETWORK: {}: ", path.display())), "{name}: {text}");
-        let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
+        let what = "the damaged file in Keras's cache was kept: delete it, or replace it by an undamaged mnist.npz";
         assert!(text.contains(what) && text.contains("404") && text.lines().count() == 1, "{name}: {text}");
         assert!(std::fs::read(&path).unwrap() == bytes && user.listing() == before, "{name}: it stays");
         assert_eq!(user.load(&good.url()), LOADED, "{name}");

@@ -29,7 +29,7 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
         ("a web page (HTML)", b"<?xml version=\"1.0\"?>\n<html xmlns=\"\"></html>".to_vec()),
         ("an XML document", b"<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>".to_vec()),
         ("a Git LFS pointer", lfs.into()),
-        ("one array of numpy's (.npy)", npy("|u1", "(2, 2, 2)", &[1; 8])),
+        ("a single NumPy array (.npy)", npy("|u1", "(2, 2, 2)", &[1; 8])),
         ("an HDF5 file (.h5", b"\x89HDF\r\n\x1a\n\0\0\0\0\0\x08\x08\0\x04\0\x10\0".to_vec()),
         ("a Keras model (.keras)", zip(&[member("metadata.json"), member("config.json"), member("model.weights.h5")])),
         ("a PyTorch file", zip(&[member("archive/data.pkl"), member("archive/data/0"), member("archive/version")])),
@@ -40,11 +40,11 @@ fn kinds() -> Vec<(&'static str, Vec<u8>)> {
         ("a Python pickle", b"(dp0\nVa\np1\nI1\ns.".to_vec()),
         ("a Python pickle", b"((cnumpy.core.multiarray\n_reconstruct\np1\n".to_vec()),
         ("a Python pickle", gzip(b"\x80\x02((cnumpy.core.multiarray\n_reconstruct\nq\x01")),
-        ("data of zlib", b"\x78\x9c\x4b\x4c\x4a\x06\0".to_vec()),
+        ("zlib data", b"\x78\x9c\x4b\x4c\x4a\x06\0".to_vec()),
         ("a gzip file", gzip(&gzip(&idx(&[2, 1, 1], &[1, 2])))),
         ("a web page (HTML)", gzip(html.as_bytes())),
         ("a tar archive", gzip(&tar)),
-        ("one array of numpy's (.npy)", gzip(&npy("|u1", "(2, 2, 2)", &[1; 8]))),
+        ("a single NumPy array (.npy)", gzip(&npy("|u1", "(2, 2, 2)", &[1; 8]))),
         ("a tar archive", tar),
         ("an xz file", b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46".to_vec()),
         ("a bzip2 file", b"BZh91AY&SY\0\x01\x02".to_vec()),
@@ -213,7 +213,7 @@ fn a_name_that_is_not_there_is_answered_with_those_that_are() {
     let four = text(&trained::archive(true), &arrays);
     assert!(four.ends_with("no such array: expected one of x_train, y_train, x_test, y_test, found `x`"), "{four}");
     let none = text(&zip(&[]), &arrays);
-    assert!(none.ends_with("no such array: expected no name at all, for there is none, found `x`"), "{none}");
+    assert!(none.ends_with("no such array: expected no name: there are none, found `x`"), "{none}");
     let names: Vec<_> = (0..1000).map(|i| format!("{i}\u{7}{}", "n".repeat(99))).collect();
     let members: Vec<_> = names.iter().map(|name| Member::new(&format!("{name}.npy"), true, b"")).collect();
     let many = text(&zip(&members), &arrays);

@@ -119,7 +119,9 @@ fn a_compression_or_an_encryption_that_is_not_there_is_told_by_its_name() {
         let error = Dataset::from_npz(&path, "x", "y").unwrap_err();
         let text = error.to_string();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{text}");
-        let end = format!("a member packed in a way that is not there: expected stored or deflated, found {name}");
+        let end = format!(
+            "a member with an unsupported compression or encryption: expected stored or deflated, found {name}"
+        );
         assert!(text.contains("file.npz: member ") && text.ends_with(&end), "{text}");
         assert_eq!(Npz::open(&path).unwrap().names().collect::<Vec<_>>(), ["x", "y"]);
     }

@@ -15,7 +15,8 @@ const some = (first, count) => pictures.subarray(first * pixels, (first + count)
 
 const file = moduleFile();
 const library = await Library.of(await WebAssembly.compile(await fetched(file)), isa ? { MNIST_ISA: isa } : {});
-const network = new Network(library, 0);
+const { tutorial } = await (await fetch('mnist/networks.json')).json();
+const network = new Network(library, tutorial, 0);
 let step = 0;
 const learn = () => network.learn(some(step * batch, batch), labels.subarray(step * batch, ++step * batch));
 for (let i = 0; i < warmth; i++)

@@ -5,7 +5,7 @@
 use crate::machine::{Floats, time, zeros};
 use mnist::data::{Dataset, load_data};
 use mnist::graph::Graph;
-use mnist::kernels::conv2d::Conv2d;
+use mnist::kernels::conv2d::ConvShape;
 use mnist::layers::Activation;
 use mnist::model::{CompileOptions, Model};
 use mnist::train::{FitOptions, Output, Verbose};
@@ -13,8 +13,8 @@ use std::error::Error;
 use std::path::Path;
 
 pub const BATCH: usize = 32;
-pub const CONV_1: Conv2d = Conv2d::new(28, 28, 1, 32, [3, 3]);
-pub const CONV_2: Conv2d = Conv2d::new(26, 26, 32, 64, [3, 3]);
+pub const CONV_1: ConvShape = ConvShape::new(28, 28, 1, 32, [3, 3]);
+pub const CONV_2: ConvShape = ConvShape::new(26, 26, 32, 64, [3, 3]);
 pub const INPUTS: usize = 24 * 24 * 64;
 pub const UNITS: usize = 128;
 

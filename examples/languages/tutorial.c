@@ -104,7 +104,7 @@ int main(int argc, char **argv)
     check(mnist_model_predict(model, image, 1, probabilities, 10, error), error);
     for (uint32_t i = 1; i < 10; i++)
         best = probabilities[i] > probabilities[best] ? i : best;
-    printf("a %u, taken for a %u with %.2f%%\n", (unsigned)label, (unsigned)best, 100.0 * probabilities[best]);
+    printf("label %u, predicted %u with %.2f%%\n", (unsigned)label, (unsigned)best, 100.0 * probabilities[best]);
     check(mnist_model_save_weights(model, argv[2], error), error);
 
     pthread_t canceller;

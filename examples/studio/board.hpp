@@ -51,7 +51,7 @@ public:
         });
     }
 
-    /// No more news: readers are let go.
+    /// There will be no more events: readers are let go.
     void close()
     {
         change([&] { closed_ = true; });
@@ -64,10 +64,10 @@ public:
     }
 
     /// What is new since the bookmark, which moves on; waits for it up to `patience`. Empty when there is nothing.
-    std::vector<event> news(bookmark &seen, std::chrono::milliseconds patience) const
+    std::vector<event> events(bookmark &seen, std::chrono::milliseconds patience) const
     {
         std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait_for(lock, patience, [&] { return closed_ || is_news(seen); });
+        changed_.wait_for(lock, patience, [&] { return closed_ || has_events(seen); });
         std::vector<event> found;
         if (seen.curve != curve_ || seen.points < points_.size()) {
             if (seen.curve != curve_)
@@ -99,7 +99,7 @@ private:
         changed_.notify_all();
     }
 
-    bool is_news(const bookmark &seen) const
+    bool has_events(const bookmark &seen) const
     {
         if (seen.curve != curve_ || seen.points < points_.size())
             return true;
@@ -113,7 +113,7 @@ private:
 
     std::string curve_json(std::size_t from) const
     {
-        std::string text = "{\"from\":" + std::to_string(from) + ",\"points\":[";
+        std::string text = "{\"curve\":" + std::to_string(curve_) + ",\"from\":" + std::to_string(from) + ",\"points\":[";
         for (std::size_t i = from; i < points_.size(); i++)
             text += (i > from ? "," : "") + points_[i];
         return text + "]}";

@@ -51,13 +51,19 @@ inline mnist::dataset dataset_of(const std::vector<std::uint8_t> &pixels, const 
     return made;
 }
 
+/// A picture as the network takes it.
+inline std::vector<float> pixels_of(const picture &of)
+{
+    std::vector<float> pixels(of.begin(), of.end());
+    for (float &pixel : pixels)
+        pixel /= 255.0f;
+    return pixels;
+}
+
 /// What the model says of a picture, at this moment; any thread may ask.
 inline answer ask(const mnist::model &model, const picture &about)
 {
-    std::vector<float> pixels(about.begin(), about.end());
-    for (float &pixel : pixels)
-        pixel /= 255.0f;
-    const std::vector<float> said = model.predict(pixels);
+    const std::vector<float> said = model.predict(pixels_of(about));
     answer found{};
     std::copy_n(said.begin(), std::min(said.size(), found.size()), found.begin());
     return found;

@@ -1,9 +1,10 @@
 // A page where a network learns while you watch.
 //
-//     studio [--port N] [--images N] [--epochs N] [--test-images N] [--data FILE] [--weights FILE]
+//     studio [--port N] [--network NAME] [--images N] [--epochs N] [--test-images N] [--data FILE] [--weights FILE]
 //
-// It trains the Keras tutorial's network on MNIST and serves one page, on this machine only, that shows how: curves,
-// filters, mistakes; a pad to draw digits on; and "no, that was a 7". Ctrl-C ends it and saves the weights.
+// It trains a network on MNIST, the Keras tutorial's at first, and serves one page, on this machine only, that shows how:
+// curves, filters, mistakes; a pad to draw digits on, and "no, that was a 7"; the network's layers and its optimizer, to be
+// changed and trained anew. Ctrl-C ends it and saves the weights.
 
 #include "server.hpp"
 
@@ -17,11 +18,14 @@ namespace {
 
 struct arguments {
     studio::settings settings;
+    std::string network = "tutorial";
     int port = 8128;
 };
 
-const char usage[] = "usage: studio [--port N] [--images N] [--epochs N] [--test-images N] [--data FILE] [--weights FILE]\n"
+const char usage[] = "usage: studio [--port N] [--network NAME] [--images N] [--epochs N] [--test-images N] [--data FILE] "
+                     "[--weights FILE]\n"
                      "  --port         on 127.0.0.1, 0 for any that is free (8128)\n"
+                     "  --network      trained first: tutorial, convnet, lenet, dense, resnet or mobilenet (tutorial)\n"
                      "  --images       to train on, 1 to 60000 (60000)\n"
                      "  --epochs       1 to 1000 (5)\n"
                      "  --test-images  to test on after each epoch, 1 to 10000 (10000)\n"
@@ -55,6 +59,8 @@ arguments parse(int argc, char **argv)
             parsed.settings.epochs = number(option, value, 1, 1000);
         else if (option == "--test-images")
             parsed.settings.test_images = number(option, value, 1, 10000);
+        else if (option == "--network")
+            parsed.network = value;
         else if (option == "--data")
             parsed.settings.data = value;
         else if (option == "--weights")
@@ -62,6 +68,9 @@ arguments parse(int argc, char **argv)
         else
             throw std::invalid_argument("unknown option " + option);
     }
+    if (studio::example_networks().count(parsed.network) == 0)
+        throw std::invalid_argument("--network: expected tutorial, convnet, lenet, dense, resnet or mobilenet, found \"" +
+                                    parsed.network + '"');
     return parsed;
 }
 
@@ -87,7 +96,8 @@ void run(const arguments &wanted)
 
     studio::board board;
     auto [train, test] = load(wanted.settings);
-    studio::trainer trainer(wanted.settings, std::move(train), std::move(test), board);
+    studio::trainer trainer(wanted.settings, studio::example_networks().at(wanted.network), std::move(train), std::move(test),
+                            board);
     studio::server server(trainer, board);
     const int port = server.bind(wanted.port);
     trainer.start();

@@ -25,8 +25,8 @@ template <typename Values> json rounded_all(const Values &values)
     return list;
 }
 
-/// 28 x 28 bytes as 1,568 hexadecimal digits.
-std::string hex(const picture &bytes)
+/// Two hexadecimal digits a byte.
+template <typename Bytes> std::string hex(const Bytes &bytes)
 {
     constexpr char digits[] = "0123456789abcdef";
     std::string text;
@@ -36,6 +36,24 @@ std::string hex(const picture &bytes)
         text += digits[byte % 16];
     }
     return text;
+}
+
+json tests_of(const std::vector<exam> &results)
+{
+    json tests = json::array();
+    for (const exam &one : results)
+        tests.push_back({one.step, rounded(one.metrics.loss), one.metrics.accuracy});
+    return tests;
+}
+
+/// Maps as bytes: 255 for the largest number in them, 0 for what is not above 0.
+json maps_of(const feature_maps &found)
+{
+    const float largest = std::max(1e-6f, *std::max_element(found.values.begin(), found.values.end()));
+    std::vector<std::uint8_t> bytes;
+    for (const float value : found.values)
+        bytes.push_back(static_cast<std::uint8_t>(std::lround(255 * std::max(0.0f, value) / largest)));
+    return {{"height", found.height}, {"width", found.width}, {"values", hex(bytes)}};
 }
 
 } // namespace
@@ -48,6 +66,7 @@ std::string point_json(std::size_t step, const point &made)
 std::string state_json(const progress_notice &state)
 {
     return text_of({{"phase", state.phase},
+                    {"why", state.why},
                     {"epoch", state.epoch},
                     {"epochs", state.epochs},
                     {"done", rounded(state.done)},
@@ -56,28 +75,42 @@ std::string state_json(const progress_notice &state)
                     {"testDigits", state.test_digits}});
 }
 
-std::string filters_json(const mnist::model &model)
+std::string network_json(const built &model)
 {
-    const std::vector<float> kernel = model.get_weight("conv2d/kernel"); // [3, 3, 1, filters]
-    const std::size_t filters = model.weight_shape("conv2d/kernel").back(), taps = kernel.size() / filters;
-    json list = json::array();
-    for (std::size_t f = 0; f < filters; f++)
-        for (std::size_t tap = 0; tap < taps; tap++)
-            list.push_back(rounded(kernel[tap * filters + f]));
-    return text_of({{"kernel", list}, {"bias", rounded_all(model.get_weight("conv2d/bias"))}});
+    return text_of({{"network", json::parse(model.network.json)},
+                    {"shapes", model.shapes},
+                    {"parameters", model.model.count_params()}});
+}
+
+std::string bad_network_json(const bad_network &bad) { return text_of({{"error", bad.what()}, {"layer", bad.layer}}); }
+
+std::string run_json(const run &over)
+{
+    json points = json::array();
+    for (const auto &[step, made] : over.curve)
+        points.push_back({step, rounded(made.loss), rounded(made.accuracy)});
+    return text_of({{"network", json::parse(over.network.json)}, {"points", points}, {"tests", tests_of(over.exams)}});
+}
+
+std::string filters_json(const std::optional<filters> &shown)
+{
+    if (!shown)
+        return text_of({{"count", 0}});
+    return text_of({{"height", shown->height},
+                    {"width", shown->width},
+                    {"count", shown->count},
+                    {"values", rounded_all(shown->values)}});
 }
 
 std::string exams_json(const std::vector<exam> &results)
 {
     const exam &last = results.back();
-    json rows = json::array(), tests = json::array();
+    json rows = json::array();
     for (std::size_t label = 0; label < classes; label++) {
         const auto row = last.confusion.begin() + static_cast<std::ptrdiff_t>(label * classes);
         rows.push_back(std::vector<std::uint64_t>(row, row + classes));
     }
-    for (const exam &one : results)
-        tests.push_back({one.step, rounded(one.metrics.loss), one.metrics.accuracy});
-    return text_of({{"tests", tests}, {"confusion", rows}});
+    return text_of({{"tests", tests_of(results)}, {"confusion", rows}});
 }
 
 std::string mistakes_json(std::size_t epoch, const mnist::dataset &test, const std::vector<mistake> &mistakes)
@@ -92,9 +125,11 @@ std::string mistakes_json(std::size_t epoch, const mnist::dataset &test, const s
     return text_of({{"epoch", epoch}, {"mistakes", list}});
 }
 
-std::string answer_json(const answer &said, const picture &about)
+std::string answer_json(const answer &said, const picture &about, const std::optional<feature_maps> &maps)
 {
-    return text_of({{"probabilities", rounded_all(said)}, {"picture", hex(about)}});
+    return text_of({{"probabilities", rounded_all(said)},
+                    {"picture", hex(about)},
+                    {"maps", maps ? maps_of(*maps) : json()}});
 }
 
 std::string digit_json(std::size_t image, const digit &found)

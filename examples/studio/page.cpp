@@ -15,6 +15,30 @@ const std::vector<page_file> &page_files()
         {"/studio.js", "text/javascript; charset=utf-8",
 #include "studio.js.inc"
         },
+        {"/networks.json", "application/json",
+#include "networks.json.inc"
+        },
+        {"/editor.js", "text/javascript; charset=utf-8",
+#include "editor.js.inc"
+        },
+        {"/row.js", "text/javascript; charset=utf-8",
+#include "row.js.inc"
+        },
+        {"/fields.js", "text/javascript; charset=utf-8",
+#include "fields.js.inc"
+        },
+        {"/settings.js", "text/javascript; charset=utf-8",
+#include "settings.js.inc"
+        },
+        {"/elements.js", "text/javascript; charset=utf-8",
+#include "elements.js.inc"
+        },
+        {"/runs.js", "text/javascript; charset=utf-8",
+#include "runs.js.inc"
+        },
+        {"/exports.js", "text/javascript; charset=utf-8",
+#include "exports.js.inc"
+        },
         {"/pad.js", "text/javascript; charset=utf-8",
 #include "pad.js.inc"
         },

@@ -1,4 +1,5 @@
 #include "server.hpp"
+#include "formats.hpp"
 #include "guard.hpp"
 #include "notices.hpp"
 #include "page.hpp"
@@ -34,6 +35,8 @@ template <typename Handler> void answer_with(httplib::Response &response, Handle
         handler();
     } catch (const bad_request &bad) {
         fail(response, 400, bad.what());
+    } catch (const bad_network &bad) {
+        fail(response, 400, (bad.layer ? "layer " + std::to_string(bad.layer) + ": " : "") + bad.what());
     } catch (const refused &no) {
         fail(response, 409, no.what());
     } catch (const mnist::error &wrong) {
@@ -108,16 +111,19 @@ server::server(trainer &trainer, const board &board) : trainer_(trainer), board_
     };
     get("/events", call(&server::events));
     get("/digit", call(&server::digit));
+    get("/export", call(&server::export_model));
+    post("/check", call(&server::check));
+    post("/train", call(&server::train));
     post("/ask", call(&server::ask));
     post("/teach", call(&server::teach));
-    const std::pair<const char *, void (trainer::*)()> wishes[] = {{"/pause", &trainer::pause},
+    const std::pair<const char *, void (trainer::*)()> commands[] = {{"/pause", &trainer::pause},
                                                                    {"/resume", &trainer::resume},
                                                                    {"/stop", &trainer::stop},
                                                                    {"/train-on", &trainer::train_on},
                                                                    {"/start-over", &trainer::start_over}};
-    for (const auto &[path, wish] : wishes)
-        post(path, [this, wish = wish](const httplib::Request &, const std::string &, httplib::Response &response) {
-            (trainer_.*wish)();
+    for (const auto &[path, command] : commands)
+        post(path, [this, command = command](const httplib::Request &, const std::string &, httplib::Response &response) {
+            (trainer_.*command)();
             response.status = 204;
         });
 }
@@ -179,7 +185,7 @@ void server::events(const httplib::Request &, const std::string &, httplib::Resp
         "text/event-stream",
         [this, seen](std::size_t, httplib::DataSink &sink) {
             std::string text;
-            for (const auto &[name, json] : board_.news(*seen, heartbeat))
+            for (const auto &[name, json] : board_.events(*seen, heartbeat))
                 text += "event: " + name + "\ndata: " + json + "\n\n";
             if (text.empty())
                 text = ":\n\n"; // tells whether the page is still there
@@ -197,10 +203,41 @@ void server::digit(const httplib::Request &request, const std::string &, httplib
     response.set_content(digit_json(image, digit_of(trainer_.test_images(), image)), json_type);
 }
 
+void server::export_model(const httplib::Request &request, const std::string &, httplib::Response &response)
+{
+    const std::string format = request.get_param_value("format");
+    const auto found = formats().find(format);
+    if (found == formats().end())
+        throw bad_request("format: expected c, onnx, keras, weights or model, found \"" + format + '"');
+    const file_bytes bytes = found->second(*trainer_.model());
+    response.set_content(reinterpret_cast<const char *>(bytes.data()), bytes.size(), "application/octet-stream");
+}
+
+/// A network that makes no sense is no failure of the request.
+void server::check(const httplib::Request &, const std::string &body, httplib::Response &response)
+{
+    try {
+        response.set_content(network_json(build(network_of(body), 0)), json_type);
+    } catch (const bad_network &bad) {
+        response.set_content(bad_network_json(bad), json_type);
+    }
+}
+
+void server::train(const httplib::Request &, const std::string &body, httplib::Response &response)
+{
+    trainer_.begin(network_of(body));
+    response.status = 204;
+}
+
 void server::ask(const httplib::Request &, const std::string &body, httplib::Response &response)
 {
     const std::optional<picture> about = picture_of(body);
-    response.set_content(about ? answer_json(trainer_.ask(*about), *about) : "null", json_type);
+    if (!about)
+        return response.set_content("null", json_type);
+    const auto model = trainer_.model();
+    const auto shown = first_filters(*model);
+    const auto maps = shown ? maps_of(*model, *shown, *about) : std::nullopt;
+    response.set_content(answer_json(studio::ask(*model, *about), *about, maps), json_type);
 }
 
 void server::teach(const httplib::Request &request, const std::string &body, httplib::Response &response)

@@ -3,8 +3,11 @@
 //     GET  /                 the page and its files
 //     GET  /events           what goes on, as server-sent events
 //     GET  /digit?image=N    a test digit
+//     GET  /export?format=F  the model as a file: c, onnx, keras, weights or model
 //     POST /ask              a picture: what the weights of this moment say of it; null without ink
 //     POST /teach?label=N    a picture, and what it was
+//     POST /check            a network (network.hpp): its shapes and parameters, or what is wrong with it
+//     POST /train            a network, which is trained from now on
 //     POST /pause /resume /stop /train-on /start-over
 //
 // A picture is 28 x 28 bytes, as the network sees it, or a drawing of 140 x 140 bytes, black on white or white on black.
@@ -45,6 +48,9 @@ private:
 
     void events(const httplib::Request &request, const std::string &body, httplib::Response &response);
     void digit(const httplib::Request &request, const std::string &body, httplib::Response &response);
+    void export_model(const httplib::Request &request, const std::string &body, httplib::Response &response);
+    void check(const httplib::Request &request, const std::string &body, httplib::Response &response);
+    void train(const httplib::Request &request, const std::string &body, httplib::Response &response);
     void ask(const httplib::Request &request, const std::string &body, httplib::Response &response);
     void teach(const httplib::Request &request, const std::string &body, httplib::Response &response);
 

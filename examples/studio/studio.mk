@@ -21,7 +21,7 @@ $(BUILD)/studio: $(STUDIO_OBJECTS) $(BUILD)/$(SHARED)
 $(BUILD)/studio_objects/%.o: studio/%.cpp $(wildcard studio/*.hpp) $(HEADERS) | studio-needs
 	$(CXX) $(CXX_FLAGS) -pthread $(shell pkg-config --cflags cpp-httplib) -I$(BUILD)/studio_objects -c -o $@ $<
 
-$(BUILD)/studio_objects/page.o: $(STUDIO_INC)
+$(BUILD)/studio_objects/page.o $(BUILD)/studio_objects/network.o: $(STUDIO_INC)
 
 # A file of the page as a string of C++.
 $(BUILD)/studio_objects/%.inc: studio/page/%

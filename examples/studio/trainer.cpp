@@ -5,36 +5,22 @@ namespace studio {
 
 namespace {
 
-constexpr std::size_t batch_size = 32, lessons_waiting = 4, copies_kept = 8, mistakes_shown = 12, quick_test_images = 1000;
+constexpr std::size_t lessons_waiting = 4, copies_kept = 8, mistakes_shown = 12, quick_test_images = 1000;
 constexpr std::chrono::milliseconds filters_pause{100};
-
-mnist::model build(std::uint64_t seed)
-{
-    mnist::graph graph;
-    graph.seed(seed);
-    const auto input = graph.input(side, side, 1);
-    const auto output = input.conv2d(32, 3, mnist::relu)
-                            .conv2d(64, 3, mnist::relu)
-                            .flatten()
-                            .dense(128, mnist::relu)
-                            .dense(classes, mnist::softmax);
-    mnist::model model(input, output, "studio");
-    model.compile();
-    return model;
-}
 
 } // namespace
 
-trainer::trainer(const settings &wanted, deck train, mnist::dataset test, board &board)
+trainer::trainer(const settings &wanted, const network &first, deck train, mnist::dataset test, board &board)
     : settings_(wanted), test_(std::move(test)), quick_test_(test_.slice(0, std::min(test_.size(), quick_test_images))),
       board_(board), deck_(std::move(train)), seed_(wanted.seed), goal_(wanted.epochs)
 {
-    fresh_model();
+    next_ = fresh(first);
+    begin_next();
 }
 
 trainer::~trainer() { quit(); }
 
-// Wishes.
+// Commands.
 
 template <typename Change> void trainer::want(const char *refusal, Change &&change)
 {
@@ -49,9 +35,9 @@ template <typename Change> void trainer::want(const char *refusal, Change &&chan
 void trainer::pause()
 {
     want("there is no training to pause", [&] {
-        const bool can = wish_ == wish::run && epoch_ < goal_;
+        const bool can = command_ == command::run && epoch_ < goal_;
         if (can)
-            wish_ = wish::pause;
+            command_ = command::pause;
         return can;
     });
 }
@@ -59,9 +45,9 @@ void trainer::pause()
 void trainer::resume()
 {
     want("training is not paused", [&] {
-        const bool can = wish_ == wish::pause;
+        const bool can = command_ == command::pause;
         if (can)
-            wish_ = wish::run;
+            command_ = command::run;
         return can;
     });
 }
@@ -69,9 +55,9 @@ void trainer::resume()
 void trainer::stop()
 {
     want("there is no training to stop", [&] {
-        const bool can = wish_ != wish::stop && epoch_ < goal_;
+        const bool can = command_ != command::stop && epoch_ < goal_;
         if (can)
-            wish_ = wish::stop;
+            command_ = command::stop;
         return can;
     });
 }
@@ -79,10 +65,10 @@ void trainer::stop()
 void trainer::train_on()
 {
     want("training has not ended", [&] {
-        const bool can = wish_ == wish::stop || epoch_ >= goal_;
+        const bool can = command_ == command::stop || epoch_ >= goal_;
         if (can) {
             goal_ = epoch_ + 1;
-            wish_ = wish::run;
+            command_ = command::run;
         }
         return can;
     });
@@ -90,13 +76,25 @@ void trainer::train_on()
 
 void trainer::start_over()
 {
+    std::shared_ptr<built> again;
     want("training has not ended", [&] {
-        const bool can = wish_ == wish::stop || epoch_ >= goal_;
-        if (can) {
-            start_over_ = true;
-            wish_ = wish::run;
-        }
+        const bool can = command_ == command::stop || epoch_ >= goal_;
+        if (can)
+            again = now_;
         return can;
+    });
+    begin(again->network);
+}
+
+void trainer::begin(const network &wanted)
+{
+    auto made = fresh(wanted); // here, so that who asks hears what is wrong
+    want("training has come to its end", [&] {
+        if (!quit_) {
+            next_ = std::move(made);
+            command_ = command::run;
+        }
+        return !quit_;
     });
 }
 
@@ -135,8 +133,8 @@ void trainer::work()
                 train();
             else if (next == task::teach)
                 give_lesson();
-            else if (next == task::start_over)
-                fresh_model();
+            else if (next == task::begin)
+                begin_next();
             else
                 save();
         }
@@ -159,10 +157,10 @@ trainer::task trainer::next_task()
             return task::quit;
         if (!lessons_.empty())
             return task::teach;
-        if (start_over_)
-            return task::start_over;
-        const bool ended = wish_ == wish::stop || epoch_ >= goal_;
-        if (!ended && wish_ == wish::run)
+        if (next_)
+            return task::begin;
+        const bool ended = command_ == command::stop || epoch_ >= goal_;
+        if (!ended && command_ == command::run)
             return task::train;
         show_phase(!ended ? "paused" : epoch_ >= goal_ ? "finished" : "stopped");
         if (ended && unsaved_)
@@ -170,11 +168,26 @@ trainer::task trainer::next_task()
     }
 }
 
-/// A fit on what this epoch has left.
+/// A fit on what this epoch has left, and the test after it. What goes wrong stops the training and no more.
 void trainer::train()
 {
+    try {
+        const mnist::fitted done = fit();
+        if (!done.diverged.empty())
+            return halt(done.diverged);
+        if (deck_.left() == 0)
+            finish_epoch();
+    } catch (const mnist::error &error) { // the memory does not suffice for a batch, say
+        halt(error.what());
+    }
+}
+
+mnist::fitted trainer::fit()
+{
     const mnist::dataset images = deck_.rest();
+    const std::size_t batch_size = now_->network.batch_size;
     unsaved_ = true;
+    why_.clear();
     mnist::fit_options options;
     options.batch_size = batch_size;
     options.shuffle = false; // the deck is
@@ -187,26 +200,26 @@ void trainer::train()
     options.on_batch_end = [&](const mnist::progress &progress) {
         const std::size_t step_images = std::min(batch_size, deck_.left());
         deck_.deal(step_images);
-        if (const auto point = meter_.step(progress, step_images))
+        if (const auto point = meter_.step(progress, step_images)) {
+            run_.curve.emplace_back(meter_.steps(), *point);
             board_.add(point_json(meter_.steps(), *point));
+        }
         show_state();
-        if (meter::clock::now() - filters_shown_ >= filters_pause)
+        if (meter::clock::now() >= filters_due_)
             show_filters();
         return go_on();
     };
-    model_->fit(images, options);
-    if (deck_.left() == 0)
-        finish_epoch();
+    return now_->model.fit(images, options);
 }
 
 /// Between two steps: waits while training is paused; whether the fit is to go on.
 bool trainer::go_on()
 {
     std::unique_lock<std::mutex> lock(mutex_);
-    if (wish_ == wish::pause && !must_leave()) {
+    if (command_ == command::pause && !must_leave()) {
         show_filters();
         show_phase("paused");
-        changed_.wait(lock, [&] { return wish_ != wish::pause || must_leave(); });
+        changed_.wait(lock, [&] { return command_ != command::pause || must_leave(); });
         meter_.start();
         if (!must_leave())
             show_phase("training");
@@ -214,7 +227,7 @@ bool trainer::go_on()
     return !must_leave();
 }
 
-bool trainer::must_leave() const { return quit_ || wish_ == wish::stop || !lessons_.empty(); }
+bool trainer::must_leave() const { return quit_ || command_ == command::stop || next_ || !lessons_.empty(); }
 
 /// Tests the weights, shows what came of it, and shuffles for the next epoch.
 void trainer::finish_epoch()
@@ -222,12 +235,19 @@ void trainer::finish_epoch()
     show_filters();
     show_phase("testing");
     const std::size_t epoch = epoch_ + 1;
-    exams_.push_back(examine(*model_, test_, meter_.steps()));
-    board_.pin("exam", exams_json(exams_));
-    board_.pin("mistakes", mistakes_json(epoch, test_, worst_mistakes(*model_, test_, mistakes_shown)));
+    run_.exams.push_back(examine(now_->model, test_, meter_.steps()));
+    board_.pin("exam", exams_json(run_.exams));
+    board_.pin("mistakes", mistakes_json(epoch, test_, worst_mistakes(now_->model, test_, mistakes_shown)));
     deck_.shuffle();
     const std::lock_guard<std::mutex> lock(mutex_);
     epoch_ = epoch;
+}
+
+void trainer::halt(const std::string &why)
+{
+    why_ = why;
+    const std::lock_guard<std::mutex> lock(mutex_);
+    command_ = command::stop;
 }
 
 void trainer::give_lesson()
@@ -240,26 +260,44 @@ void trainer::give_lesson()
         return first;
     }();
     unsaved_ = true;
-    const lesson_report report = studio::teach(*model_, now.taught, deck_, quick_test_);
-    deck_.add(now.taught, copies_kept);
-    show_filters();
-    now.done.set_value(report);
+    try {
+        const lesson_report report = studio::teach(now_->model, now.taught, deck_, quick_test_);
+        deck_.add(now.taught, copies_kept);
+        show_filters();
+        now.done.set_value(report);
+    } catch (const mnist::error &) {
+        now.done.set_exception(std::current_exception());
+    }
 }
 
-void trainer::fresh_model()
+std::shared_ptr<built> trainer::fresh(const network &wanted)
 {
-    auto made = std::make_shared<mnist::model>(build(seed_++));
-    board_.clear();
-    deck_.forget();
-    meter_ = {};
-    exams_.clear();
+    const std::uint64_t seed = [&] {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return seed_++;
+    }();
+    return std::make_shared<built>(build(wanted, seed));
+}
+
+void trainer::begin_next()
+{
+    if (!run_.curve.empty())
+        before_ = std::move(run_);
     {
         const std::lock_guard<std::mutex> lock(mutex_);
-        model_ = std::move(made);
-        start_over_ = false;
+        now_ = std::move(next_);
+        next_ = nullptr;
         epoch_ = 0;
         goal_ = settings_.epochs;
     }
+    run_ = {now_->network, {}, {}};
+    why_.clear();
+    deck_.forget();
+    meter_ = {};
+    board_.clear();
+    board_.pin("network", network_json(*now_));
+    if (before_)
+        board_.pin("before", run_json(*before_));
     show_filters();
     show_phase("training");
 }
@@ -267,7 +305,7 @@ void trainer::fresh_model()
 void trainer::save()
 {
     if (unsaved_)
-        model_->save_weights(settings_.weights);
+        now_->model.save_weights(settings_.weights);
     unsaved_ = false;
 }
 
@@ -280,20 +318,21 @@ void trainer::show_phase(const std::string &phase)
 void trainer::show_state()
 {
     const double done = 1 - static_cast<double>(deck_.left()) / static_cast<double>(deck_.size());
-    board_.pin("state", state_json({phase_, epoch_, goal_, done, meter_.steps(), meter_.speed(), test_.size()}));
+    board_.pin("state", state_json({phase_, why_, epoch_, goal_, done, meter_.steps(), meter_.speed(), test_.size()}));
 }
 
 void trainer::show_filters()
 {
-    filters_shown_ = meter::clock::now();
-    board_.pin("filters", filters_json(*model_));
+    const auto shown = first_filters(now_->model);
+    const std::size_t numbers = shown ? shown->values.size() : 0;
+    filters_due_ = meter::clock::now() + filters_pause * (1 + numbers / 2000); // large ones less often
+    board_.pin("filters", filters_json(shown));
 }
 
-/// The model of this moment, for the other threads; the working thread alone changes which it is.
-std::shared_ptr<mnist::model> trainer::model() const
+std::shared_ptr<const mnist::model> trainer::model() const
 {
     const std::lock_guard<std::mutex> lock(mutex_);
-    return model_;
+    return {now_, &now_->model};
 }
 
 } // namespace studio

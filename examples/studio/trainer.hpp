@@ -1,6 +1,6 @@
 // The thread that trains, and the only one that changes the model.
 //
-// What the user wants arrives as wishes, from any thread. A wish is granted between two steps: to pause, the fit's
+// The user's commands come from any thread, and are carried out between two steps: to pause, the fit's
 // callback waits; to stop or to teach, the callback ends the fit, and a later fit goes on with the images that are left.
 // Meanwhile every thread may ask the model: it answers from the weights between two steps.
 
@@ -12,6 +12,7 @@
 #include "exam.hpp"
 #include "lesson.hpp"
 #include "meter.hpp"
+#include "run.hpp"
 
 #include <atomic>
 #include <deque>
@@ -31,15 +32,15 @@ struct settings {
     std::uint64_t seed = 0;
 };
 
-/// A wish that cannot be granted now.
+/// A command that makes no sense now.
 struct refused : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
 class trainer {
 public:
-    /// Builds the network. The board must live longer.
-    trainer(const settings &wanted, deck train, mnist::dataset test, board &board);
+    /// Builds the network that is trained first. The board must live longer.
+    trainer(const settings &wanted, const network &first, deck train, mnist::dataset test, board &board);
 
     /// Ends as quit() does.
     ~trainer();
@@ -50,18 +51,22 @@ public:
     /// Begins to train.
     void start() { thread_ = std::thread([this] { work(); }); }
 
-    // Wishes; they throw `refused` when there is nothing to pause, and so on.
+    // Commands; they throw `refused` when there is nothing to pause, and so on.
     void pause();
     void resume();
     void stop();
     void train_on();   // once training has ended: another epoch
     void start_over(); // once training has ended: from fresh weights
 
+    /// Trains another network, at any time; the training so far becomes the one that this one is compared with. Throws
+    /// bad_network.
+    void begin(const network &wanted);
+
     /// Teaches a digit, waiting for its turn; returns when it is done.
     lesson_report teach(const digit &taught);
 
-    /// What the weights of this moment say of a picture.
-    answer ask(const studio::picture &about) const { return studio::ask(*model(), about); }
+    /// The model that is being trained; the working thread alone changes which it is.
+    std::shared_ptr<const mnist::model> model() const;
 
     const mnist::dataset &test_images() const noexcept { return test_; }
 
@@ -72,8 +77,8 @@ public:
     const std::string &failure() const noexcept { return failure_; }
 
 private:
-    enum class wish { run, pause, stop };
-    enum class task { train, teach, start_over, save, quit };
+    enum class command { run, pause, stop };
+    enum class task { train, teach, begin, save, quit };
 
     struct lesson {
         digit taught;
@@ -83,16 +88,18 @@ private:
     void work();
     task next_task();
     void train();
+    mnist::fitted fit();
     bool go_on();
     bool must_leave() const;
     void finish_epoch();
+    void halt(const std::string &why);
     void give_lesson();
-    void fresh_model();
+    std::shared_ptr<built> fresh(const network &wanted);
+    void begin_next();
     void save();
     void show_phase(const std::string &phase);
     void show_state();
     void show_filters();
-    std::shared_ptr<mnist::model> model() const;
 
     template <typename Change> void want(const char *refusal, Change &&change);
 
@@ -103,21 +110,23 @@ private:
     // Of the working thread.
     deck deck_;
     meter meter_;
-    std::vector<exam> exams_; // one an epoch
-    std::uint64_t seed_;
+    run run_;                   // the one under way
+    std::optional<run> before_; // the one before
+    std::string why_;           // it has stopped by itself
     std::string phase_ = "training";
     bool unsaved_ = false;
     std::string failure_;
-    meter::clock::time_point filters_shown_{};
+    meter::clock::time_point filters_due_{};
 
-    // Shared: wishes come in, the thread grants them.
+    // Shared: commands come in, the thread carries them out.
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    std::shared_ptr<mnist::model> model_;
-    wish wish_ = wish::run;
+    std::shared_ptr<built> now_, next_; // what is being trained; what is to be trained instead
+    std::uint64_t seed_;                // of the next model's weights
+    command command_ = command::run;
     std::size_t epoch_ = 0;
     std::atomic<std::size_t> goal_; // epochs
-    bool start_over_ = false, quit_ = false;
+    bool quit_ = false;
     std::deque<lesson> lessons_;
 
     std::thread thread_; // last: it uses all of the above

@@ -1,9 +1,9 @@
-//! `Dense` and the convolutions: what has a kernel.
+//! `Dense` and the convolutions: layers with a kernel.
 
 use super::source::{Source, of};
 use super::{Call, Result};
 use crate::error::Error;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::window::{Axis, Padding, Window};
 
@@ -24,18 +24,18 @@ pub fn convolution(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let groups = call.config.sizes_or("groups", Some([1]))?[0];
     let (window, filters) = (window(call, "kernel_size")?, last(call.output));
     let kernel = columns(call.kernel()?, "kernel", filters, call, source)?;
-    let size = Size::of(window, last(call.inputs[0]), filters, groups);
+    let size = ConvShape::of(window, last(call.inputs[0]), filters, groups);
     let bias = bias(call, 1, source)?;
     direct(size, [of(window.rows), of(window.columns)], [&kernel, &bias], call, source);
     Ok(())
 }
 
-/// A convolution of which the zeros around the image are a part: `size` says which road it takes, `axes` where windows lie.
-fn direct(size: Size, axes: [[usize; 6]; 2], [kernel, bias]: [&str; 2], call: &Call<'_>, source: &mut Source) {
+/// A convolution including the zeros around the image: `size` selects the algorithm, `axes` has the windows.
+fn direct(size: ConvShape, axes: [[usize; 6]; 2], [kernel, bias]: [&str; 2], call: &Call<'_>, source: &mut Source) {
     let (channels, filters) = (last(call.inputs[0]), last(call.output));
     let window = source.window_of(axes, channels, filters, size.groups);
     let (x, y, relu) = (&call.x[0], call.y, call.relu);
-    match Winograd::pays(&size) {
+    match Winograd::is_worthwhile(&size) {
         true => {
             let tiles = source.beside(TILES * channels);
             source.call("winograd", "prefix_winograd", &[&window, &kernel, &bias, &relu, x, &tiles, &y]);
@@ -50,15 +50,15 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
         true => call.config.integers("output_padding", "two numbers")?.iter().map(|&n| n as usize).collect(),
         false => Vec::new(),
     };
-    let (sliding, dims) = (Sliding::<2>::read(call, "kernel_size")?, call.inputs[0].dims());
+    let (windows, dims) = (WindowOptions::<2>::read(call, "kernel_size")?, call.inputs[0].dims());
     let axis = |i: usize| {
-        let [size, stride, dilation] = sliding.along(i);
-        let axis = Axis::transposed(dims[i], size, stride, dilation, sliding.padding, more.get(i).copied());
+        let [size, stride, dilation] = windows.along(i);
+        let axis = Axis::transposed(dims[i], size, stride, dilation, windows.padding, more.get(i).copied());
         axis.ok_or_else(|| Error::internal("a window that does not fit"))
     };
     let window = Window { rows: axis(0)?, columns: axis(1)? };
-    // The convolution that it is the way back of, and its kernel turned: the last place first.
-    let size = Size::of(window, filters, channels, 1);
+    // The convolution whose input gradient it is, with its kernel rotated by 180 degrees.
+    let size = ConvShape::of(window, filters, channels, 1);
     let (weights, places) = (call.kernel()?, window.places());
     let kernel = source.kernel(&call.what("kernel"), filters, places * channels, |filter, i| {
         weights[((places - 1 - i / channels) * filters + filter) * channels + i % channels]
@@ -77,11 +77,11 @@ pub fn transposed(call: &Call<'_>, source: &mut Source) -> Result<()> {
 
 pub fn depthwise(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let bias = bias(call, 1, source)?;
-    slices(call, "kernel", &bias, call.relu, call.y, source)
+    write_depthwise(call, "kernel", &bias, call.relu, call.y, source)
 }
 
-/// Every channel by kernels of its own; padding is not in the sums.
-fn slices(call: &Call<'_>, name: &str, bias: &str, relu: bool, y: &str, source: &mut Source) -> Result<()> {
+/// Each channel has its own kernels; padding is not part of the sums.
+fn write_depthwise(call: &Call<'_>, name: &str, bias: &str, relu: bool, y: &str, source: &mut Source) -> Result<()> {
     let (window, channels) = (window(call, "kernel_size")?, last(call.inputs[0]));
     let filters = call.kernel()?.len() / window.places();
     let kernel = columns(call.kernel()?, name, filters, call, source)?;
@@ -94,7 +94,7 @@ pub fn separable(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let window = window(call, "kernel_size")?;
     let channels = call.kernel()?.len() / window.places();
     let middle = source.beside(window.outputs() * channels);
-    slices(call, "depthwise_kernel", "NULL", false, &middle, source)?;
+    write_depthwise(call, "depthwise_kernel", "NULL", false, &middle, source)?;
     let [_, pointwise, ..] = call.weights else { return Err(Error::internal("a layer without its kernels")) };
     let filters = last(call.output);
     let kernel = columns(pointwise, "pointwise_kernel", filters, call, source)?;
@@ -107,7 +107,7 @@ pub fn separable(call: &Call<'_>, source: &mut Source) -> Result<()> {
     Ok(())
 }
 
-/// A kernel that is a matrix of one column an output channel.
+/// A kernel as a matrix with one column per output channel.
 fn columns(matrix: &[f32], name: &str, channels: usize, call: &Call<'_>, source: &mut Source) -> Result<String> {
     source.kernel(&call.what(name), channels, matrix.len() / channels, |channel, i| matrix[i * channels + channel])
 }
@@ -120,15 +120,15 @@ fn last(shape: &crate::graph::Shape) -> usize {
     shape.dims().last().copied().unwrap_or(1)
 }
 
-/// How windows slide along `N` axes.
-struct Sliding<const N: usize> {
+/// The window options along `N` axes.
+struct WindowOptions<const N: usize> {
     size: [usize; N],
     strides: [usize; N],
     dilation: [usize; N],
     padding: Padding,
 }
 
-impl<const N: usize> Sliding<N> {
+impl<const N: usize> WindowOptions<N> {
     fn read(call: &Call<'_>, size: &str) -> Result<Self> {
         let config = &call.config;
         let padding = match config.str("padding")? {
@@ -136,7 +136,7 @@ impl<const N: usize> Sliding<N> {
             "causal" => Padding::Causal,
             _ => Padding::Valid,
         };
-        Ok(Sliding {
+        Ok(WindowOptions {
             size: config.sizes_or(size, None)?,
             strides: config.sizes_or("strides", Some([1; N]))?,
             dilation: config.sizes_or("dilation_rate", Some([1; N]))?,
@@ -144,7 +144,7 @@ impl<const N: usize> Sliding<N> {
         })
     }
 
-    /// Size, stride and dilation; a window of one place has no next.
+    /// Size, stride and dilation; a window of one element has dilation 1.
     fn along(&self, axis: usize) -> [usize; 3] {
         let size = self.size[axis];
         [size, self.strides[axis], if size == 1 { 1 } else { self.dilation[axis] }]
@@ -163,11 +163,11 @@ pub fn window(call: &Call<'_>, size: &str) -> Result<Window> {
     match *call.inputs[0].dims() {
         [steps, _] => {
             let rows = Axis { input: 1, size: 1, stride: 1, dilation: 1, before: 0, after: 0 };
-            Ok(Window { rows, columns: Sliding::<1>::read(call, size)?.axis(0, steps)? })
+            Ok(Window { rows, columns: WindowOptions::<1>::read(call, size)?.axis(0, steps)? })
         }
         [height, width, _] => {
-            let sliding = Sliding::<2>::read(call, size)?;
-            Ok(Window { rows: sliding.axis(0, height)?, columns: sliding.axis(1, width)? })
+            let windows = WindowOptions::<2>::read(call, size)?;
+            Ok(Window { rows: windows.axis(0, height)?, columns: windows.axis(1, width)? })
         }
         _ => Err(Error::internal("windows over neither images nor rows")),
     }

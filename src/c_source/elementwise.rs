@@ -1,4 +1,4 @@
-//! Activations, and layers that look at each element alone.
+//! Activations and elementwise layers.
 
 use super::shapes::view;
 use super::source::{Source, float};
@@ -53,7 +53,7 @@ pub fn elu(call: &Call<'_>, source: &mut Source) -> Result<()> {
     scaled(call, "alpha", "scaled_elu", source)
 }
 
-/// A function of the number under `key` and each element.
+/// A function of each element and the number under `key`.
 fn scaled(call: &Call<'_>, key: &str, piece: &str, source: &mut Source) -> Result<()> {
     let number = float(call.config.f64(key)? as f32);
     source.call(piece, &format!("prefix_{piece}"), &[&number, &call.output.len(), &call.x[0], &call.y]);

@@ -1,4 +1,4 @@
-//! Several inputs to one, element by element.
+//! Elementwise layers with several inputs.
 
 use super::shapes::{copy, gather, view};
 use super::source::{Source, float};
@@ -28,7 +28,7 @@ pub fn minimum(call: &Call<'_>, source: &mut Source) -> Result<()> {
     merge(call, "minimum", false, source)
 }
 
-/// The first input, then what becomes of it with each of the others; a size of 1 stands for any.
+/// The first input, combined with each of the others; sizes of 1 are broadcast.
 fn merge(call: &Call<'_>, piece: &str, mean: bool, source: &mut Source) -> Result<()> {
     let (count, dims, y) = (call.output.len(), call.output.dims(), call.y);
     match call.inputs[0].dims() == dims {

@@ -1,16 +1,16 @@
-//! A model as one file of C99 that predicts: its weights, and the loops that its network takes, of nothing but plain C.
+//! Exports a model as one C99 file that predicts: its weights and the loops of its network, in plain C.
 //!
 //! ```text
-//! plan      the network's steps when it predicts, as the library itself computes them
-//! LAYERS    a line for each class of layers: what it says of a step (its numbers, its call)
-//! pieces/   the functions that such calls name, in C; a file has those that it needs
-//! source    both together, as text
+//! plan      the network's steps in prediction, as the library itself computes them
+//! LAYERS    a line for each layer class: the numbers and the call of its step
+//! pieces/   the C functions that are called; a file has those that it needs
+//! source    combines both as text
 //! ```
 //!
-//! **The numbers are the library's, to the bit.** Every sum of the file is the chain that the kernels compute
-//! ([`kernels`](crate::kernels)): the same order, the same fused multiply-adds, the same cuts of long sums, zeros left out
-//! where the library leaves them out. What is fused in the library is fused here, for both follow one plan. Functions are
-//! those of [`smooth`](crate::kernels::smooth) and of the crate `libm`, operation for operation.
+//! **The numbers are the library's, to the bit.** Every sum in the file is the same chain as in the kernels
+//! ([`kernels`](crate::kernels)): the same order, the same fused multiply-adds, the same parts of long sums, zeros
+//! skipped where the library skips them. Fusion is the same as in the library, since both follow the same plan.
+//! Functions are those of [`smooth`](crate::kernels::smooth) and of the crate `libm`, operation for operation.
 
 mod convolution;
 mod elementwise;
@@ -22,40 +22,40 @@ mod shapes;
 mod source;
 
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::graph::Shape;
 use crate::json::Object;
 use crate::layers::Activation;
 use crate::model::Model;
 use crate::model::network::folded::Folded;
-use crate::model::plan::{Life, Op, Plan, Purpose, slots};
+use crate::model::plan::{Lifetime, Op, Plan, Purpose, slots};
 use serde_json::Value;
 use source::Source;
 use std::io::Write;
 use std::path::Path;
 
-/// How weights are written.
+/// How weights are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Weights {
-    /// As they are, four bytes each.
+    /// As float, four bytes each.
     #[default]
     Float,
-    /// The kernels' as whole numbers from -127 to 127, a byte each, times a scale for each output channel, which is its
-    /// greatest weight over 127. What is computed from there on is float: the file gives what the library would with these
-    /// weights. Biases and normalizations stay floats.
+    /// Kernel weights as integers from -127 to 127, one byte each, times a scale for each output channel: its largest
+    /// absolute weight over 127. The file computes in float and gives the library's result for these rounded weights.
+    /// Biases and normalizations stay float.
     Int8,
 }
 
-/// How a C file is written.
+/// Options of a C file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options<'a> {
-    /// How weights are written.
+    /// How weights are stored.
     pub weights: Weights,
-    /// Attributes that arrays of weights get, `__attribute__((section(".model")))`, say.
+    /// Attributes of the weight arrays, for example `__attribute__((section(".model")))`.
     pub placement: &'a str,
     /// A qualifier of the weights' type, for an address space: `__flash` or `__memx` of avr-gcc.
     pub qualifier: &'a str,
-    /// Whether the caller gives the memory between the layers, as a third argument; else it is static.
+    /// Whether the caller passes the memory between the layers as a third argument; otherwise it is static.
     pub caller_scratch: bool,
 }
 
@@ -76,7 +76,7 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// What a parameter is called in a comment.
+    /// A parameter's name for comments.
     fn what(&self, parameter: &str) -> String {
         format!("{}/{parameter}", self.name)
     }
@@ -90,7 +90,7 @@ impl Call<'_> {
 /// Writes a step's numbers and its call.
 type Emit = fn(&Call<'_>, &mut Source) -> Result<()>;
 
-/// The classes of layers that there are in C. Those that only change a shape, or do nothing when predicting, are no steps.
+/// The layer classes that have C code. Layers that only change a shape, or do nothing in prediction, are not steps.
 const LAYERS: &[(&str, Emit)] = &[
     ("Add", merge::add),
     ("Average", merge::average),
@@ -130,19 +130,19 @@ const LAYERS: &[(&str, Emit)] = &[
 ];
 
 impl Model {
-    /// Writes the model to `path` as one file of C99 that predicts: `void PREFIX_predict(const float *image, float *out)`.
-    /// What that gives is what [`predict`](Self::predict) gives, to the bit. All weights are of one moment between two
-    /// steps. It takes memory for two copies of the weights.
+    /// Writes the model to `path` as one file of C99 that predicts: `void PREFIX_predict(const float *image, float
+    /// *out)`. Its result has the same bits as [`predict`](Self::predict). All weights are one snapshot, taken between
+    /// two steps. It takes memory for two copies of the weights.
     ///
-    /// `InvalidArgument` for a prefix that is not the beginning of a name in C, `Unsupported` for a layer that there is not in
-    /// C, naming it, and for weights that are no finite numbers.
+    /// `InvalidArgument` for a prefix that is not valid, `Unsupported` for a layer without code in C, with its name,
+    /// and for weights that are not finite.
     pub fn save_c(&self, path: &Path, prefix: &str, options: &Options<'_>) -> Result<()> {
-        let place = Place::of(path)?;
+        let path = FilePath::of(path)?;
         let source = self.saved_c(prefix, options)?;
-        files::save(&place, |out| source(out))
+        files::save(&path, |out| source(out))
     }
 
-    /// What writes such a file, as often as it is called: the weights are those of this moment.
+    /// A function that writes such a file, any number of times, with a snapshot of the current weights.
     pub fn saved_c(&self, prefix: &str, options: &Options<'_>) -> Result<impl Fn(&mut dyn Write) -> Result<()>> {
         check_prefix(prefix)?;
         let source = source_of(self, options)?;
@@ -150,7 +150,7 @@ impl Model {
     }
 }
 
-/// The longest prefix: names of C99 are told apart by 63 characters, of which the file's own take up to 30.
+/// The longest prefix: C99 distinguishes names by 63 characters, of which the file's own names take up to 30.
 const LONGEST_PREFIX: usize = 32;
 
 fn check_prefix(prefix: &str) -> Result<()> {
@@ -158,7 +158,7 @@ fn check_prefix(prefix: &str) -> Result<()> {
     let good = letters && prefix.len() <= LONGEST_PREFIX && prefix.starts_with(|c: char| c.is_ascii_alphabetic());
     match good {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidArgument, "not the beginning of a name in C")
+        false => Err(Error::new(ErrorKind::InvalidArgument, "not a valid prefix for names in C")
             .expected(format_args!("a letter, then letters, digits and `_`, at most {LONGEST_PREFIX} in all"))
             .found(format_args!("`{}`", printable(prefix)))
             .at("argument `prefix`")),
@@ -169,7 +169,7 @@ fn check_prefix(prefix: &str) -> Result<()> {
 fn source_of(model: &Model, options: &Options<'_>) -> Result<Source> {
     let architecture = &model.architecture;
     let all = vec![true; architecture.layers.len()];
-    let plan = Plan::new(architecture, Purpose { training: false, trainable: &all, left: None });
+    let plan = Plan::new(architecture, Purpose { training: false, trainable: &all, omitted: None });
     let values = Values::of(&plan);
     let mut source = Source::new(model, options, values.scratch)?;
     let weights = model.parameters.snapshot()?;
@@ -184,18 +184,18 @@ fn source_of(model: &Model, options: &Options<'_>) -> Result<Source> {
     Ok(source)
 }
 
-/// Where in C the values of a plan are.
+/// The C expressions of a plan's values.
 struct Values {
     names: Vec<String>,
-    /// Floats that they take together, without the input and the output.
+    /// The floats that they need together, without the input and the output.
     scratch: usize,
 }
 
 impl Values {
     fn of(plan: &Plan) -> Self {
-        let mut lives = plan.lives();
-        lives[plan.output] = Life::default(); // it is the caller's memory
-        let (slots, lens) = slots(&lives);
+        let mut lifetimes = plan.lifetimes();
+        lifetimes[plan.output] = Lifetime::default(); // the output is the caller's memory
+        let (slots, lens) = slots(&lifetimes);
         let starts: Vec<usize> = lens.iter().scan(0, |end, len| Some(std::mem::replace(end, *end + len))).collect();
         let name = |value: usize| match slots[value] {
             _ if value == plan.output && value > 0 => "out".to_string(),
@@ -240,7 +240,7 @@ fn step(model: &Model, weights: &[f32], op: &Op, values: &Values, source: &mut S
     let class = spec.layer.class();
     match LAYERS.iter().find(|(name, _)| *name == class) {
         Some((_, emit)) => emit(&call, source),
-        None => Err(Error::new(ErrorKind::Unsupported, "a layer that there is not in C")
+        None => Err(Error::new(ErrorKind::Unsupported, "the layer has no C code")
             .expected(one_of(LAYERS.iter().map(|(name, _)| name)))
             .found(class)),
     }

@@ -1,4 +1,4 @@
-//! Layers that take a mean away and divide by a deviation.
+//! Layers that subtract a mean and divide by a deviation.
 
 use super::source::{Source, float};
 use super::{Call, Result};
@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::layers::axis_of;
 use serde_json::Value;
 
-/// The axis under a config's `axis`, its size, and how many elements there are behind it.
+/// The axis of a config's `axis`, its size, and the number of elements after it.
 fn axis(call: &Call<'_>) -> Result<(usize, usize)> {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_array()?.first()?.as_i64());
     let axis = axis_of(call.config.get("axis", "an axis", number)?, call.inputs[0])?;
@@ -14,7 +14,7 @@ fn axis(call: &Call<'_>) -> Result<(usize, usize)> {
     Ok((dims[axis], dims[axis + 1..].iter().product()))
 }
 
-/// A layer's parameters: gamma and beta, one that it has not being `None`, and those that follow.
+/// A layer's parameters: gamma and beta (`None` if missing), and the others.
 type Split<'a> = ([Option<&'a [f32]>; 2], &'a [&'a [f32]]);
 
 fn split<'a>(call: &Call<'a>) -> Result<Split<'a>> {
@@ -28,7 +28,7 @@ fn split<'a>(call: &Call<'a>) -> Result<Split<'a>> {
     Ok((both, rest))
 }
 
-/// By the moving statistics. The scale is what the library computes of them.
+/// With the moving statistics. The scale is computed by the library.
 pub fn batch(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let (channels, behind) = axis(call)?;
     let ([gamma, beta], &[mean, variance]) = split(call)? else {
@@ -85,7 +85,7 @@ fn rows(call: &Call<'_>, sizes: [usize; 5], source: &mut Source) -> Result<()> {
     Ok(())
 }
 
-/// By a mean and a variance that are given.
+/// With a given mean and variance.
 pub fn normalization(call: &Call<'_>, source: &mut Source) -> Result<()> {
     let all = call.config.value("axis").as_array().is_some_and(Vec::is_empty);
     let (size, repeat) = if all { (1, call.inputs[0].len()) } else { axis(call)? };

@@ -1,6 +1,6 @@
-//! The functions of the file, in C: texts of which each needs others before it.
+//! The C functions of the file: pieces of text, each of which may need others before it.
 
-/// A text, and what it needs.
+/// A piece and the pieces it needs.
 pub struct Piece {
     name: &'static str,
     needs: &'static [&'static str],
@@ -8,7 +8,7 @@ pub struct Piece {
     pub text: &'static str,
 }
 
-/// The text in `pieces/`, and its line here.
+/// A piece from a file in `pieces/`.
 macro_rules! piece {
     ($name:literal $(, $need:literal)*) => {
         Piece { name: $name, needs: &[$($need),*], text: include_str!(concat!("pieces/", $name, ".c")) }
@@ -22,7 +22,7 @@ macro_rules! activation {
     };
 }
 
-/// All of them, each behind those that it needs.
+/// All pieces, each after those that it needs.
 pub static PIECES: &[Piece] = &[
     piece!("checks"),
     piece!("word"),
@@ -103,14 +103,14 @@ pub static PIECES: &[Piece] = &[
 pub struct Needed(Vec<bool>);
 
 impl Default for Needed {
-    /// The first one alone.
+    /// Only the first one.
     fn default() -> Self {
         Needed((0..PIECES.len()).map(|i| i == 0).collect())
     }
 }
 
 impl Needed {
-    /// A piece, and what it needs.
+    /// Adds a piece and what it needs.
     pub fn add(&mut self, name: &str) {
         let found = PIECES.iter().position(|piece| piece.name == name).filter(|&i| !self.0[i]);
         if let Some(i) = found {
@@ -119,7 +119,7 @@ impl Needed {
         }
     }
 
-    /// Of each piece, whether it is needed.
+    /// For each piece, whether it is needed.
     pub fn all(&self) -> &[bool] {
         &self.0
     }

@@ -21,7 +21,7 @@ pub fn global_average(call: &Call<'_>, source: &mut Source) -> Result<()> {
     pool(call, whole(call), false, source)
 }
 
-/// A window that is all pixels, in one row.
+/// A window of all pixels, in one row.
 fn whole(call: &Call<'_>) -> Window {
     let axis = |n: usize| Axis { input: n, size: n, stride: 1, dilation: 1, before: 0, after: 0 };
     Window { rows: axis(1), columns: axis(call.inputs[0].len() / call.output.len()) }

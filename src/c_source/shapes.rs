@@ -1,4 +1,4 @@
-//! Layers that put numbers elsewhere.
+//! Layers that move values.
 
 use super::source::{Source, list};
 use super::{Call, Result};
@@ -9,17 +9,17 @@ use serde_json::Value;
 /// Axes of a view in C.
 const AXES: usize = 4;
 
-/// Rows of `len` numbers, so far apart in `x` and in `y`.
+/// Rows of `len` values, with these strides in `x` and `y`.
 pub fn copy(rows: usize, len: usize, step: usize, x: &str, to_step: usize, y: &str, source: &mut Source) {
     source.call("copy_rows", "prefix_copy_rows", &[&rows, &len, &step, &x, &to_step, &y]);
 }
 
-/// What a view sees.
+/// The elements of a view.
 pub fn gather(view: &str, count: usize, x: &str, y: &str, source: &mut Source) {
     source.call("gather", "prefix_gather", &[&view, &count, &x, &y]);
 }
 
-/// A value of shape `from` seen as one of shape `to`: sizes that are 1, or missing in front, stand for any.
+/// A value of shape `from` broadcast to shape `to`: sizes that are 1, or missing in front, are broadcast.
 pub fn view(from: &[usize], to: &[usize], source: &mut Source) -> Result<String> {
     let missing = to.len().saturating_sub(from.len());
     let stride = |axis: usize| match axis.checked_sub(missing).map(|axis| (from[axis], &from[axis + 1..])) {
@@ -29,7 +29,7 @@ pub fn view(from: &[usize], to: &[usize], source: &mut Source) -> Result<String>
     strided(to.iter().enumerate().map(|(axis, &size)| (size, stride(axis))), source)
 }
 
-/// A view of axes of such sizes, so far apart. Axes that are one are taken for one.
+/// A view with these sizes and strides. Axes that can be merged are merged.
 fn strided(axes: impl Iterator<Item = (usize, usize)>, source: &mut Source) -> Result<String> {
     let mut joined: Vec<(usize, usize)> = Vec::new();
     for (size, stride) in axes.filter(|&(size, _)| size > 1) {
@@ -59,7 +59,7 @@ pub fn permute(call: &Call<'_>, source: &mut Source) -> Result<()> {
     Ok(())
 }
 
-/// `place`, so many elements further.
+/// `place` plus so many elements.
 fn further(place: &str, by: usize) -> String {
     if by == 0 { place.to_string() } else { format!("{place} + {by}") }
 }

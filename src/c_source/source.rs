@@ -1,4 +1,4 @@
-//! The text of a C file, as it is put together. Names begin with `prefix_` and `PREFIX_` until it is written.
+//! Builds the text of a C file. Names begin with `prefix_` and `PREFIX_` until it is written.
 
 use super::pieces::{Needed, PIECES};
 use super::{Options, Weights};
@@ -15,22 +15,22 @@ pub struct Source {
     placement: String,
     qualifier: String,
     caller_scratch: bool,
-    /// What the file is of, for its first lines.
+    /// The description in the file's first lines.
     about: String,
-    /// Floats that come in and go out.
+    /// The lengths of input and output.
     input: usize,
     output: usize,
     needed: Needed,
     arrays: Vec<Array>,
-    /// Definitions of constants that are no arrays.
+    /// Definitions of constants other than arrays.
     constants: Vec<String>,
     statements: Vec<String>,
-    /// Floats of the layers' outputs, and the most that a step needs beside them.
+    /// Floats of the layers' outputs, and the most additional floats of a step.
     scratch: usize,
     beside: usize,
 }
 
-/// Numbers that the file holds.
+/// Values of an array.
 struct Array {
     what: String,
     values: Numbers,
@@ -86,7 +86,7 @@ impl Source {
         })
     }
 
-    /// Makes sure that the file has a piece.
+    /// Adds a piece to the file, if necessary.
     pub fn need(&mut self, piece: &str) {
         self.needed.add(piece);
     }
@@ -98,20 +98,20 @@ impl Source {
         self.statements.push(format!("{function}({});", arguments.join(", ")));
     }
 
-    /// Floats that the step needs beside its input and output: where they are.
+    /// Reserves additional floats for a step; returns their C expression.
     pub fn beside(&mut self, len: usize) -> String {
         self.beside = self.beside.max(len);
         format!("&scratch[{}]", self.scratch)
     }
 
-    /// An array of floats, `what` saying whose: its name. The same numbers are there once.
+    /// Adds an array of floats described by `what`, and returns its name. Equal arrays are stored once.
     pub fn array(&mut self, what: &str, values: impl ExactSizeIterator<Item = f32>) -> Result<String> {
         let values = memory::collect(values)?;
         check_finite(what, &values)?;
         self.numbers(what, Numbers::Floats(values))
     }
 
-    /// The same of one that a layer may do without: `NULL`.
+    /// The same for an optional array: `NULL` if missing.
     pub fn array_or_null(&mut self, what: &str, values: Option<&[f32]>) -> Result<String> {
         values.map_or(Ok("NULL".to_string()), |values| self.array(what, values.iter().copied()))
     }
@@ -125,7 +125,7 @@ impl Source {
         Ok(format!("prefix_w{index}"))
     }
 
-    /// A kernel of `len` weights for each of `channels` output channels, `value` telling them: its address.
+    /// Adds a kernel of `len` weights for each of `channels` output channels, given by `value`; returns its address.
     pub fn kernel(
         &mut self,
         what: &str,
@@ -158,7 +158,7 @@ impl Source {
         }
     }
 
-    /// A constant of a type that a piece defines: its address.
+    /// Adds a constant of a type that a piece defines; returns its address.
     pub fn constant(&mut self, piece: &str, kind: &str, initializer: &str) -> String {
         self.need(piece);
         let is_same = |constant: &String| constant.starts_with(kind) && constant.ends_with(initializer);
@@ -175,7 +175,7 @@ impl Source {
         self.window_of([of(rows), of(columns)], channels, filters, groups)
     }
 
-    /// The same of two axes, each `[input, output, size, stride, dilation, before]`.
+    /// The same from two axes, each `[input, output, size, stride, dilation, before]`.
     pub fn window_of(&mut self, axes: [[usize; 6]; 2], channels: usize, filters: usize, groups: usize) -> String {
         let [rows, columns] = axes.map(|axis| list(&axis));
         let initializer = format!("{{{rows}, {columns}, {channels}U, {filters}U, {groups}U}}");
@@ -200,7 +200,7 @@ impl Source {
         Ok(out.write_all(named(&self.function()).as_bytes())?)
     }
 
-    /// The file's beginning: what it is, and what others see of it.
+    /// The beginning of the file: its description and its interface.
     fn declarations(&self) -> String {
         let scratch = self.scratch + self.beside;
         let third = if self.caller_scratch { ", float *scratch" } else { "" };
@@ -269,7 +269,7 @@ void prefix_predict(const float *image, float *out{third});
         text
     }
 
-    /// The file's end: the function.
+    /// The end of the file: the function.
     fn function(&self) -> String {
         let third = if self.caller_scratch { ", float *scratch" } else { "" };
         let mut text = format!("\nvoid prefix_predict(const float *image, float *out{third})\n{{\n");
@@ -295,7 +295,7 @@ impl Array {
         for at in 0..len {
             let before = if at % 10 == 0 { "\n    " } else { " " };
             match &self.values {
-                // The shortest digits that no other float is as near to.
+                // The shortest decimal number that gives this float.
                 Numbers::Floats(values) => write!(out, "{before}{:?}f,", values[at])?,
                 Numbers::Bytes(values) => write!(out, "{before}{},", values[at])?,
             }
@@ -305,7 +305,7 @@ impl Array {
     }
 }
 
-/// Makes sure that all of a weight can be written in C.
+/// An error unless all values can be written in C.
 fn check_finite(what: &str, values: &[f32]) -> Result<()> {
     match values.iter().find(|value| !value.is_finite()) {
         None => Ok(()),
@@ -336,7 +336,7 @@ fn spaced(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(" {text}") }
 }
 
-/// Text from a file, fit for a comment in C.
+/// Text from a file made safe for a C comment.
 fn comment(text: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "_-./, ".contains(c) { c } else { '?' };
     text.chars().take(100).map(plain).collect()
@@ -347,7 +347,7 @@ fn line(text: &str, option: &str) -> Result<String> {
     match text.bytes().all(|c| c == b' ' || c.is_ascii_graphic()) && text.len() <= 1000 && !text.ends_with('\\') {
         true => Ok(text.to_string()),
         false => {
-            let error = Error::new(ErrorKind::InvalidArgument, "not what a line of C can end in");
+            let error = Error::new(ErrorKind::InvalidArgument, "not text that fits into one line of C");
             Err(error.expected("at most 1000 printable characters").at(format_args!("option `{option}`")))
         }
     }

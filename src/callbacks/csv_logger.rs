@@ -1,12 +1,12 @@
-//! CSVLogger: a row of numbers an epoch, in a file that spreadsheets read, as Python's `csv` writes it.
+//! CSVLogger: one row per epoch in a CSV file, as Python's `csv` writes it.
 //!
-//! The file is replaced whole at each epoch's end. How long it was belongs to the state: a fit that goes on from a checkpoint
-//! forgets the rows that were written since, and ends with the file that it would have had.
+//! The file is replaced atomically at the end of each epoch. Its length is part of the state: a fit that resumes from a
+//! checkpoint drops later rows, and ends with the same file as an uninterrupted fit.
 
 use super::format::repr;
 use super::{Callback, Entry, Host, Logs, Metric, Verdict, value};
 use crate::error::{At, ErrorKind, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::json::Object;
 use crate::memory;
 use serde_json::{Map, Value, json};
@@ -22,9 +22,9 @@ pub(super) const ENTRY: Entry = ("CSVLogger", &["filename", "separator", "append
     let filename = config.str("filename")?;
     Ok(Box::new(CsvLogger {
         filename: filename.to_string(),
-        separator: config.or("separator", ',', "one letter, no quote and no end of a line", one)?,
+        separator: config.or("separator", ',', "one character other than a quote or a line break", one)?,
         append: config.bool_or("append", false)?,
-        place: Place::of(Path::new(filename)).map_err(|error| config.place(error, "filename"))?,
+        path: FilePath::of(Path::new(filename)).map_err(|error| config.at_key(error, "filename"))?,
         text: Vec::new(),
         columns: None,
         resumed: None,
@@ -34,23 +34,23 @@ pub(super) const ENTRY: Entry = ("CSVLogger", &["filename", "separator", "append
 #[derive(Debug)]
 struct CsvLogger {
     filename: String,
-    /// What stands between two columns. Default: a comma.
+    /// The separator. Default: a comma.
     separator: char,
-    /// Whether a file that is there is kept and goes on. Default: no.
+    /// Whether rows are appended to an existing file. Default: no.
     append: bool,
-    place: Place,
+    path: FilePath,
     /// The whole file.
     text: Vec<u8>,
-    /// The metrics, once a row was written: the first epoch's, sorted.
+    /// The columns, once a row was written: the first epoch's metrics, sorted.
     columns: Option<Vec<String>>,
-    /// How much of the file was written when the checkpoint was.
+    /// The length of the file at the checkpoint.
     resumed: Option<u64>,
 }
 
 impl CsvLogger {
-    /// Reads as much of the file as there is, up to `most` bytes.
+    /// Reads the file, up to `most` bytes.
     fn read(&mut self, most: u64) -> Result<()> {
-        let mut file = match files::open(&self.place) {
+        let mut file = match files::open(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             file => file?,
         };
@@ -62,10 +62,10 @@ impl CsvLogger {
 
     /// Writes the file.
     fn write(&self) -> Result<()> {
-        files::replace(&self.place, |file| Ok(file.write_all(&self.text)?)).at(&self.place)
+        files::replace(&self.path, |file| Ok(file.write_all(&self.text)?)).at(&self.path)
     }
 
-    /// Appends a row. Quoted is what would otherwise not be one field.
+    /// Appends a row. Fields are quoted where necessary.
     fn row(&mut self, first: &str, fields: &[String]) -> Result<()> {
         let special = [self.separator, '"', '\r', '\n'];
         let mut row = String::new();
@@ -85,7 +85,7 @@ impl CsvLogger {
     }
 }
 
-/// The columns of a file that begins with this epoch: the metrics sorted, and those of a validation to come.
+/// The columns of a file that begins with this epoch: the metrics, sorted, including those of a later validation.
 fn columns(logs: &Logs) -> Vec<String> {
     let mut names: Vec<String> = logs.iter().map(|(name, _)| name.clone()).collect();
     names.sort();
@@ -109,13 +109,13 @@ impl Callback for CsvLogger {
     }
 
     fn check(&mut self, _: &mut Vec<Metric>) -> Result<()> {
-        self.place.lasting()?;
-        files::check(&self.place).at(&self.place)
+        self.path.check_absolute()?;
+        files::check(&self.path).at(&self.path)
     }
 
     fn begin(&mut self, _: &mut dyn Host) -> Result<Verdict> {
         let most = self.resumed.unwrap_or(if self.append { u64::MAX } else { 0 });
-        self.read(most).at(&self.place)?;
+        self.read(most).at(&self.path)?;
         self.write()?;
         Ok(Verdict::Continue)
     }

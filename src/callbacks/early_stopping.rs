@@ -1,4 +1,4 @@
-//! EarlyStopping: the fit ends when a metric has not become better for some epochs.
+//! EarlyStopping: ends the fit when a metric has not improved for some epochs.
 
 use super::format::repr;
 use super::monitor::{Metric, Monitor};
@@ -31,15 +31,15 @@ pub(super) const ENTRY: Entry = (
 #[derive(Debug)]
 struct EarlyStopping {
     monitor: Monitor,
-    /// After how many epochs without improvement the fit ends; 0 and 1 are the same. Default: 0.
+    /// The epochs without improvement after which the fit ends; 0 and 1 are the same. Default: 0.
     patience: usize,
-    /// Whether it says so. Default: no.
+    /// Whether it prints a message. Default: no.
     verbose: bool,
-    /// What has to be beaten for the waiting to begin anew. Default: nothing.
+    /// The value that must be exceeded to reset the count. Default: none.
     baseline: Option<f64>,
-    /// Whether the model gets the weights of the best epoch at the end, however the fit ends. Default: no.
+    /// Whether the weights of the best epoch are restored at the end, however the fit ends. Default: no.
     restore_best_weights: bool,
-    /// The first epoch that counts. Default: 0.
+    /// The first epoch that is monitored. Default: 0.
     start_from_epoch: usize,
     /// Epochs without improvement.
     wait: usize,
@@ -95,7 +95,7 @@ impl Callback for EarlyStopping {
             self.weights = Buffer::zeros(len)?;
         }
         if self.kept && self.weights.len() != len {
-            let error = Error::new(ErrorKind::Format, "the weights of the best epoch are not there");
+            let error = Error::new(ErrorKind::Format, "the weights of the best epoch are missing");
             return Err(error.expected(len).found(self.weights.len()));
         }
         Ok(if self.stopped_epoch.is_some() { self.stop() } else { Verdict::Continue })

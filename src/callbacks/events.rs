@@ -1,4 +1,4 @@
-//! Event files, as TensorBoard reads them: records, each a protocol buffer.
+//! Event files for TensorBoard: records, each a protocol buffer.
 //!
 //! ```text
 //! record    length u64 | its checksum u32 | the event | its checksum u32         little-endian (TFRecord)
@@ -8,27 +8,27 @@
 //! ```
 
 use crate::error::{At, Result};
-use crate::files::{Log, Place, make_folders};
+use crate::files::{FilePath, Log, make_folders};
 use crate::kernels::process;
 use crate::memory;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// An event file that is being written.
+/// An open event file.
 #[derive(Debug)]
 pub struct EventFile {
-    place: Place,
+    path: FilePath,
     log: Log,
 }
 
 impl EventFile {
-    /// Begins a file of its own in a folder, which is made if need be. Its name says when, by which process, and its `number`
-    /// there; TensorBoard reads a folder's files in the order of their names.
-    pub fn begin(folder: &Place, number: usize) -> Result<Self> {
+    /// Creates a new file in a folder, which is created if necessary. Its name holds the time, the process and its
+    /// `number` there; TensorBoard reads a folder's files in the order of their names.
+    pub fn begin(folder: &FilePath, number: usize) -> Result<Self> {
         let (seconds, process) = (now() as u64, process::id());
-        let place = folder.to(&format!("events.out.tfevents.{seconds:010}.libmnist.{process}.{number}.v2"))?;
-        make_folders(&place).at(&place)?;
-        let log = Log::open(&place).at(&place)?;
-        let mut file = EventFile { place, log };
+        let path = folder.join(&format!("events.out.tfevents.{seconds:010}.libmnist.{process}.{number}.v2"))?;
+        make_folders(&path).at(&path)?;
+        let log = Log::open(&path).at(&path)?;
+        let mut file = EventFile { path, log };
         let version = event(now(), 0).bytes(3, b"brain.Event:2");
         file.append(&[version])?;
         Ok(file)
@@ -38,7 +38,7 @@ impl EventFile {
     pub fn append(&mut self, events: &[Message]) -> Result<()> {
         let mut records = memory::reserve(events.iter().map(|event| event.0.len() + 16).sum())?;
         events.iter().for_each(|event| record(&mut records, &event.0));
-        self.log.append(&records).at(&self.place)
+        self.log.append(&records).at(&self.path)
     }
 }
 
@@ -47,7 +47,7 @@ pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// A number that has a curve.
+/// A scalar.
 pub fn scalar(time: f64, step: u64, tag: &str, value: f64) -> Message {
     const FLOAT: u64 = 1;
     let tensor = Message::default().number(1, FLOAT).message(2, &Message::default());
@@ -57,7 +57,7 @@ pub fn scalar(time: f64, step: u64, tag: &str, value: f64) -> Message {
 /// How many buckets a histogram has.
 const BUCKETS: usize = 30;
 
-/// How often which values are among these.
+/// The histogram of these values.
 pub fn histogram(time: f64, step: u64, tag: &str, values: &[f32]) -> Message {
     const DOUBLE: u64 = 2;
     let sizes = [BUCKETS, 3].map(|size| Message::default().number(1, size as u64));
@@ -81,7 +81,7 @@ fn buckets(values: &[f32]) -> [[f64; 3]; BUCKETS] {
     let edge = |i: usize| if i < BUCKETS { least + width * i as f64 } else { most };
     let mut buckets: [[f64; 3]; BUCKETS] = std::array::from_fn(|i| [edge(i), edge(i + 1), 0.0]);
     for &value in values {
-        // What is no number is in the first bucket, as is 0 / 0; where there is no width, all are in the last.
+        // NaN goes into the first bucket; if all values are equal, they go into the last.
         let i = if width == 0.0 { last } else { ((f64::from(value) - least) / width) as usize };
         buckets[i.min(last)][2] += 1.0;
     }
@@ -116,7 +116,7 @@ impl Message {
         self.varint(field << 3 | wire);
     }
 
-    /// 0 is what is not written.
+    /// A value of 0 is not written.
     fn number(mut self, field: u64, number: u64) -> Self {
         if number != 0 {
             self.tag(field, 0);
@@ -157,7 +157,7 @@ fn masked(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
-/// Castagnoli's checksum (RFC 3720, appendix B.4), a bit at a time: events are short.
+/// CRC-32C (Castagnoli; RFC 3720, appendix B.4), bit by bit: events are short.
 fn crc32c(bytes: &[u8]) -> u32 {
     const POLYNOMIAL: u32 = 0x82f6_3b78;
     !bytes.iter().fold(!0, |crc, &byte| {

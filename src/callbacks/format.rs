@@ -1,11 +1,11 @@
-//! Numbers and texts as Python writes them: `repr`, and `{epoch:02d}-{val_loss:.2f}` filled in.
+//! Numbers and format strings as in Python: `repr`, and `{epoch:02d}-{val_loss:.2f}` with values filled in.
 //!
-//! Of Python's format fields those are read that are used in the names of files: `{name}` or
-//! `{name:[+][0][width][.precision][d, f or e]}`; `{{` and `}}` are braces.
+//! Supported are the format fields that are used in file names: `{name}` or `{name:[+][0][width][.precision][d, f or
+//! e]}`; `{{` and `}}` are braces.
 
 use crate::error::{Error, ErrorKind, Result, printable};
 
-/// A number to be filled in.
+/// A value to fill in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Number {
     /// An epoch's, a batch's.
@@ -14,7 +14,7 @@ pub enum Number {
     Real(f64),
 }
 
-/// A text with fields.
+/// A format string.
 #[derive(Clone, Debug)]
 pub struct Template(Vec<Piece>);
 
@@ -24,7 +24,7 @@ enum Piece {
     Field { name: String, format: Format },
 }
 
-/// What stands behind a field's colon.
+/// The part of a field after its colon.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Format {
     plus: bool,
@@ -34,11 +34,11 @@ struct Format {
     kind: Option<char>,
 }
 
-/// The widest field and the most digits: names of files are no longer.
+/// The widest field and the most digits: file names are not longer.
 const WIDEST: usize = 100;
 
 impl Template {
-    /// Reads a text. An error names the field that is wrong.
+    /// Parses a format string. An error names the wrong field.
     pub fn parse(text: &str) -> Result<Self> {
         let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some(at) = rest.find(['{', '}']) {
@@ -50,8 +50,7 @@ impl Template {
                 continue;
             }
             let field = from.strip_prefix('{').and_then(|inside| inside.split_once('}'));
-            let (inside, after) =
-                field.ok_or_else(|| wrong("a brace without its other one", "{{ or }} for a brace", from))?;
+            let (inside, after) = field.ok_or_else(|| wrong("an unmatched brace", "{{ or }} for a brace", from))?;
             pieces.push(Piece::Text(std::mem::take(&mut plain)));
             pieces.push(Piece::field(inside)?);
             rest = after;
@@ -69,7 +68,7 @@ impl Template {
         })
     }
 
-    /// The text with its fields filled in; an error for one that has no `value`.
+    /// The text with its fields filled in; an error for a field without a value.
     pub fn fill(&self, value: impl Fn(&str) -> Option<Number>) -> Result<String> {
         let fill = |piece: &Piece| match piece {
             Piece::Text(plain) => Ok(plain.clone()),
@@ -94,7 +93,7 @@ impl Piece {
             return Err(wrong("not a name", "epoch, batch or a metric's name", inside));
         }
         let format = Format::parse(format).ok_or_else(|| {
-            wrong("not a format that is read here", "[+][0][width][.precision][d, f or e], as in 02d or .4f", inside)
+            wrong("an unsupported format", "[+][0][width][.precision][d, f or e], as in 02d or .4f", inside)
         })?;
         Ok(Piece::Field { name: name.to_string(), format })
     }
@@ -116,13 +115,13 @@ impl Format {
             _ => return None,
         };
         let format = Format { plus, zeros, width: width.unwrap_or(0), precision, kind };
-        // A precision says nothing of a whole number, and without a kind means another form in Python.
+        // A precision has no effect on a whole number, and without a kind selects another form in Python.
         let good =
             precision.is_some() == text.contains('.') && (precision.is_none() || matches!(kind, Some('f' | 'e')));
         (good && format.width <= WIDEST && precision.is_none_or(|digits| digits <= WIDEST)).then_some(format)
     }
 
-    /// The number so written; `None` for one that is not whole and should be.
+    /// The formatted number; `None` if it should be whole and is not.
     fn apply(self, number: Number) -> Option<String> {
         let text = match (self.kind, number) {
             (None | Some('d'), Number::Whole(whole)) => whole.to_string(),
@@ -143,7 +142,7 @@ impl Format {
     }
 }
 
-/// The number at a text's beginning, if there is one that is not past all bounds, and what is behind it.
+/// The number at the beginning of a text, if there is one within the limits, and the rest of the text.
 fn digits(text: &str) -> (Option<usize>, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, after) = text.split_at(end);
@@ -211,7 +210,7 @@ mod tests {
     fn whatever_it_is_it_is_read_or_refused() {
         const LETTERS: &[u8] = b"{}:.0+fx";
         for number in 0..LETTERS.len().pow(6) {
-            let letter = |place: u32| char::from(LETTERS[number / LETTERS.len().pow(place) % LETTERS.len()]);
+            let letter = |digit: u32| char::from(LETTERS[number / LETTERS.len().pow(digit) % LETTERS.len()]);
             let text: String = (0..6).map(letter).collect();
             let _ = Template::parse(&text).and_then(|text| text.fill(|_| Some(Number::Real(0.5))));
         }
@@ -219,8 +218,8 @@ mod tests {
 
     #[test]
     fn a_field_that_is_wrong_is_named() {
-        assert_eq!(error("a{x"), "field {x: a brace without its other one: expected {{ or }} for a brace");
-        assert!(error("a}x").starts_with("field }x: a brace"));
+        assert_eq!(error("a{x"), "field {x: an unmatched brace: expected {{ or }} for a brace");
+        assert!(error("a}x").starts_with("field }x: an unmatched brace"));
         for text in ["{}", "{:d}", "{x!r}", "{x.y}", "{x[0]}", "{{{}}}"] {
             assert!(error(text).contains("not a name"), "{text}: {}", error(text));
         }
@@ -238,7 +237,7 @@ mod tests {
             "{x:é}",
             &huge,
         ] {
-            assert!(error(text).contains("not a format that is read here"), "{text}: {}", error(text));
+            assert!(error(text).contains("an unsupported format"), "{text}: {}", error(text));
         }
         assert_eq!(error("{y}"), "field y: was not measured");
         assert_eq!(error("{x:d}"), "field x: not a whole number: expected f or e");

@@ -1,17 +1,16 @@
-//! What looks on while a model is fitted, and may change the fit's course: Keras's callbacks, a file each, and a line in
-//! `CALLBACKS`.
+//! Keras's callbacks, which observe and control a fit: one file each, and a line in `CALLBACKS`.
 //!
 //! ```text
-//! read                     the list, out of its config
-//! check                    before anything is changed: what is monitored will be measured, files can be written
-//! restore, restore_weights where the fit goes on from a checkpoint: what `state` and `weights` gave
-//! begin                    files are begun
-//! batch_end, epoch_end     what each has to do, in the list's order
-//! end                      the best weights come back
+//! read                     the list is read from its config
+//! check                    before anything changes: monitored metrics exist, files can be written
+//! restore, restore_weights when a fit resumes from a checkpoint: the values of `state` and `weights`
+//! begin                    files are created
+//! batch_end, epoch_end     in the list's order
+//! end                      the best weights are restored
 //! ```
 //!
-//! A fit that is stopped, killed and resumed does what it would have done in one go: a callback's memory is its `state`.
-//! What belongs to a last checkpoint is therefore written before `end`.
+//! A fit that is stopped, killed and resumed gives the same result as an uninterrupted one: a callback's memory is its
+//! `state`. So the last checkpoint is written before `end`.
 
 mod csv_logger;
 mod early_stopping;
@@ -28,7 +27,7 @@ mod tests;
 pub use monitor::{Better, Metric};
 
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::json::{Named, Object};
 use crate::memory::Buffer;
 use serde_json::{Map, Value};
@@ -38,47 +37,47 @@ use std::ops::Range;
 /// The metrics of an epoch, or of an epoch so far, by their names and in their order: loss, accuracy, val_loss, ...
 pub type Logs = Vec<(String, f64)>;
 
-/// Whether the fit goes on.
+/// Whether the fit continues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does.
+    /// It continues.
     Continue,
-    /// It does not, for this reason.
+    /// It stops, for this reason.
     Stop(String),
 }
 
-/// A step of the optimizer.
+/// An optimizer step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The epoch, from 0.
     pub epoch: usize,
     /// The batch in the epoch, from 0.
     pub batch: usize,
-    /// The batch in the fit, from 1; a fit that was resumed goes on counting.
+    /// The batch in the fit, from 1; a resumed fit continues the count.
     pub number: u64,
 }
 
-/// What a callback may ask of the fit, and do to it.
+/// A callback's access to the fit.
 pub trait Host {
     /// The optimizer's learning rate.
     fn learning_rate(&self) -> Result<f64>;
     /// Sets it, from the next step on.
     fn set_learning_rate(&mut self, rate: f64) -> Result<()>;
-    /// How many steps the optimizer has taken, those of earlier fits included.
+    /// The number of optimizer steps, including those of earlier fits.
     fn steps(&self) -> u64;
-    /// Lends the weights, all in one.
+    /// Passes all weights to `task`.
     fn weights(&self, task: &mut dyn FnMut(&[f32])) -> Result<()>;
     /// Sets them.
     fn set_weights(&mut self, weights: &[f32]) -> Result<()>;
-    /// Where each of them lies: `dense/kernel`.
+    /// The name and range of each weight array: `dense/kernel`.
     fn named_weights(&self) -> Vec<(String, Range<usize>)>;
     /// Writes the model to a file, or its weights alone.
-    fn save(&self, place: &Place, weights_only: bool) -> Result<()>;
+    fn save(&self, path: &FilePath, weights_only: bool) -> Result<()>;
     /// Prints a message and ends its line.
     fn print(&mut self, message: &str) -> Result<()>;
 }
 
-/// A callback with its settings and its memory. Formulas, messages and numbers are Keras 3's.
+/// A callback with its settings and its state. Formulas, messages and numbers are those of Keras 3.
 pub trait Callback: Debug + Send {
     /// Keras's name of the class, `EarlyStopping`.
     fn class(&self) -> &'static str;
@@ -86,13 +85,13 @@ pub trait Callback: Debug + Send {
     /// Keras's keys and their values.
     fn config(&self) -> Map<String, Value>;
 
-    /// An error for what cannot be in a fit that measures these `metrics`, or where a file could not be written. Nothing is
-    /// changed but what this callback and the metrics' list know: a callback that measures something appends it.
+    /// An error if it does not fit a fit with these `metrics`, or if its file could not be written. Nothing changes
+    /// except this callback and the list: a callback with metrics of its own appends them.
     fn check(&mut self, _metrics: &mut Vec<Metric>) -> Result<()> {
         Ok(())
     }
 
-    /// Before the first step; after [`restore`](Self::restore). One that had stopped the fit does so again.
+    /// Before the first step; after [`restore`](Self::restore). One that had stopped the fit stops it again.
     fn begin(&mut self, _host: &mut dyn Host) -> Result<Verdict> {
         Ok(Verdict::Continue)
     }
@@ -102,27 +101,27 @@ pub trait Callback: Debug + Send {
         Ok(Verdict::Continue)
     }
 
-    /// After an epoch, from 0, and its validation. What is appended to `logs` later callbacks see, and the history.
+    /// After an epoch, from 0, and its validation. Later callbacks and the history see what is appended to `logs`.
     fn epoch_end(&mut self, _host: &mut dyn Host, _epoch: usize, _logs: &mut Logs) -> Result<Verdict> {
         Ok(Verdict::Continue)
     }
 
-    /// After the last step, whatever was the reason.
+    /// After the last step, for any reason.
     fn end(&mut self, _host: &mut dyn Host) -> Result<()> {
         Ok(())
     }
 
-    /// Whether it may hold a copy of the weights, of which `begin` asks for the memory.
+    /// Whether it may hold a copy of the weights, which `begin` allocates.
     fn keeps_weights(&self) -> bool {
         false
     }
 
-    /// What it must know to go on, to the bit.
+    /// The state it needs to resume, to the bit.
     fn state(&self) -> Map<String, Value> {
         Map::new()
     }
 
-    /// Takes a state back.
+    /// Restores a state.
     fn restore(&mut self, state: &Object<'_>) -> Result<()> {
         state.only(&[])
     }
@@ -132,11 +131,11 @@ pub trait Callback: Debug + Send {
         None
     }
 
-    /// Takes it back.
+    /// Restores it.
     fn restore_weights(&mut self, _weights: Buffer) {}
 }
 
-/// A callback out of its config.
+/// Reads a callback from its config.
 type Read = fn(&Object<'_>) -> Result<Box<dyn Callback>>;
 
 /// Class, Keras's keys, reader.
@@ -152,7 +151,7 @@ const CALLBACKS: &[Entry] = &[
     terminate_on_nan::ENTRY,
 ];
 
-/// Classes of Keras's for which C has something else.
+/// Keras classes that C programs do in another way.
 const INSTEAD: &[(&str, &str)] = &[
     ("BackupAndRestore", "checkpoint_path and resume of mnist_fit_options"),
     ("History", "the mnist_history that mnist_model_fit gives"),
@@ -162,8 +161,8 @@ const INSTEAD: &[(&str, &str)] = &[
     ("RemoteMonitor", "on_epoch_end of mnist_fit_options"),
 ];
 
-/// The callbacks of a list as Keras would serialise them: `[{class_name: 'EarlyStopping', config: {patience: 3}}, ...]`; null
-/// is none.
+/// Reads a list of callbacks as Keras serializes it: `[{class_name: 'EarlyStopping', config: {patience: 3}}, ...]`;
+/// null means none.
 pub fn read(list: &Value) -> Result<Vec<Box<dyn Callback>>> {
     let list = match list {
         Value::Null => return Ok(Vec::new()),
@@ -191,7 +190,7 @@ pub fn config(callback: &dyn Callback) -> Value {
     serde_json::json!({ "class_name": callback.class(), "config": callback.config() })
 }
 
-/// Has each of them do something, in the list's order; the first reason to stop, if there is one.
+/// Calls `task` with each of them in order; returns the first reason to stop, if there is one.
 pub fn each(
     list: &mut [Box<dyn Callback>],
     mut task: impl FnMut(&mut dyn Callback) -> Result<Verdict>,
@@ -206,13 +205,13 @@ pub fn each(
     Ok(verdict)
 }
 
-/// Checks all of them for a fit that measures `metrics`; gives what will be in its history.
+/// Checks all of them for a fit with `metrics`; returns the metrics of its history.
 pub fn check(list: &mut [Box<dyn Callback>], mut metrics: Vec<Metric>) -> Result<Vec<Metric>> {
     each(list, |callback| callback.check(&mut metrics).map(|()| Verdict::Continue))?;
     Ok(metrics)
 }
 
-/// Whether messages are printed: 0 or 1, or a truth value.
+/// Whether messages are printed: 0 or 1, or a boolean.
 fn verbose(config: &Object<'_>) -> Result<bool> {
     config.or("verbose", false, "0 or 1", |value| value.as_bool().or(value.as_u64().map(|level| level > 0)))
 }
@@ -227,19 +226,19 @@ fn number_or_null(config: &Object<'_>, key: &str) -> Result<Option<f64>> {
     )
 }
 
-/// A number's bits, which JSON has no other form for when it is none.
+/// A number as its bits, since JSON has no NaN and infinities.
 fn bits(number: f64) -> Value {
     format!("{:016x}", number.to_bits()).into()
 }
 
-/// The number again, of a state's `key`, or nothing.
+/// The number from such bits under `key` of a state, or `None`.
 fn from_bits(state: &Object<'_>, key: &str) -> Result<Option<f64>> {
     let read = |text: &Value| u64::from_str_radix(text.as_str()?, 16).ok().map(f64::from_bits);
     let convert = |value| if value == &Value::Null { Some(None) } else { read(value).map(Some) };
     state.get(key, "16 hexadecimal digits, or null", convert)
 }
 
-/// What a metric was.
+/// The value of a metric.
 fn value(logs: &Logs, name: &str) -> Option<f64> {
     logs.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
 }
@@ -252,7 +251,7 @@ fn set(logs: &mut Logs, name: &str, value: f64) {
     }
 }
 
-/// The optimizer's learning rate as Keras tells it: of single precision.
+/// The optimizer's learning rate as Keras gives it: in single precision.
 fn learning_rate(host: &dyn Host) -> Result<f64> {
     Ok(f64::from(host.learning_rate()? as f32))
 }

@@ -1,10 +1,10 @@
-//! ModelCheckpoint: the model in a file after each epoch, or the best one, or after so many batches.
+//! ModelCheckpoint: saves the model after each epoch, or the best one, or after every so many batches.
 
 use super::format::{Number, Template, fixed};
 use super::monitor::{Metric, Monitor};
 use super::{Callback, Entry, Host, LEARNING_RATE, Logs, Step, Verdict, number_or_null, value, verbose};
 use crate::error::{At, Error, ErrorKind, Result, one_of};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::json::Object;
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -30,30 +30,30 @@ struct ModelCheckpoint {
     filepath: String,
     name: Template,
     monitor: Monitor,
-    /// Whether it says what it does. Default: no.
+    /// Whether it prints messages. Default: no.
     verbose: bool,
-    /// Whether only a model is saved that is better than the one saved before. Default: no.
+    /// Whether a model is saved only if it is better than the one saved before. Default: no.
     save_best_only: bool,
     /// Whether only the weights are saved. Default: no.
     save_weights_only: bool,
     /// After every so many batches of the fit; `None`: after each epoch. Default: `epoch`.
     save_freq: Option<u64>,
-    /// What the first model to be saved must be better than. Default: nothing.
+    /// The value that the first saved model must be better than. Default: none.
     initial_value_threshold: Option<f64>,
-    /// Where a relative path begins.
-    folder: Place,
+    /// The folder of a relative path.
+    folder: FilePath,
 }
 
-/// Ends of names that promise what is not written.
+/// File extensions of formats that are not written.
 const NOT_WRITTEN: [&str; 2] = [".keras", ".h5"];
 
 impl ModelCheckpoint {
     fn read(config: &Object<'_>) -> Result<Self> {
         let filepath = config.str("filepath")?;
         if let Some(end) = NOT_WRITTEN.iter().find(|end| filepath.ends_with(*end)) {
-            let error = Error::new(ErrorKind::Unsupported, "this format is not written").found(end);
+            let error = Error::new(ErrorKind::Unsupported, "this format is not supported").found(end);
             return Err(
-                config.place(error.expected("a name with another end: a safetensors file is written"), "filepath")
+                config.at_key(error.expected("another extension: the file is written as safetensors"), "filepath")
             );
         }
         let freq = |value: &Value| match value {
@@ -65,21 +65,21 @@ impl ModelCheckpoint {
         monitor.best = threshold;
         Ok(ModelCheckpoint {
             filepath: filepath.to_string(),
-            name: Template::parse(filepath).map_err(|error| config.place(error, "filepath"))?,
+            name: Template::parse(filepath).map_err(|error| config.at_key(error, "filepath"))?,
             monitor,
             verbose: verbose(config)?,
             save_best_only: config.bool_or("save_best_only", false)?,
             save_weights_only: config.bool_or("save_weights_only", false)?,
             save_freq: config.or("save_freq", None, "'epoch', or a number of batches, 1 or more", freq)?,
             initial_value_threshold: threshold,
-            folder: Place::of(Path::new(if Path::new(filepath).is_absolute() { "/" } else { "." }))?,
+            folder: FilePath::of(Path::new(if Path::new(filepath).is_absolute() { "/" } else { "." }))?,
         })
     }
 
-    /// Whether this is a model to be saved to `name`.
+    /// Whether this model is to be saved to `name`.
     fn wanted(&mut self, host: &mut dyn Host, epoch: usize, logs: &Logs, name: &str) -> Result<bool> {
         let Some(now) = self.monitor.value(logs).filter(|_| self.save_best_only) else {
-            // What was not measured cannot be judged either, and is saved.
+            // Without a measured value the model is saved.
             if !self.save_best_only {
                 self.say(host, epoch, &format!("saving model to {name}"))?;
             }
@@ -112,15 +112,15 @@ impl ModelCheckpoint {
         });
         let name = name.at("key filepath")?;
         if self.wanted(host, epoch, logs, &name)? {
-            let place = self.folder.to(&name)?;
-            files::make_folders(&place).at(&place)?;
-            host.save(&place, self.save_weights_only)?;
+            let path = self.folder.join(&name)?;
+            files::make_folders(&path).at(&path)?;
+            host.save(&path, self.save_weights_only)?;
             self.say(host, epoch, &format!("finished saving model to {name}"))?;
         }
         Ok(())
     }
 
-    /// A name as there will be some, or an error where a field will have no value.
+    /// A sample file name, or an error if a field will have no value.
     fn sample(&self, metrics: &[&Metric]) -> Result<String> {
         let whole = ["epoch", "batch"].into_iter().take(if self.save_freq.is_some() { 2 } else { 1 });
         let known: Vec<&str> = whole.clone().chain(metrics.iter().map(|metric| metric.name.as_str())).collect();
@@ -151,7 +151,7 @@ impl Callback for ModelCheckpoint {
     }
 
     fn check(&mut self, metrics: &mut Vec<Metric>) -> Result<()> {
-        // In the midst of an epoch only the training's metrics are there.
+        // In the middle of an epoch there are only the training metrics.
         let there = |metric: &&Metric| {
             self.save_freq.is_none() || !(metric.name.starts_with("val_") || metric.name == LEARNING_RATE)
         };
@@ -159,9 +159,9 @@ impl Callback for ModelCheckpoint {
         if self.save_best_only {
             self.monitor.check(metrics.iter().copied())?;
         }
-        let place = self.folder.to(&self.sample(&metrics).at("key filepath")?)?;
-        place.lasting()?;
-        files::check_with_folders(&place).at(&place)
+        let path = self.folder.join(&self.sample(&metrics).at("key filepath")?)?;
+        path.check_absolute()?;
+        files::check_with_folders(&path).at(&path)
     }
 
     fn batch_end(&mut self, host: &mut dyn Host, at: Step, logs: &Logs) -> Result<Verdict> {

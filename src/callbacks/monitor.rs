@@ -1,38 +1,38 @@
-//! A metric that is watched for getting better: `monitor`, `mode` and `min_delta` of Keras's callbacks.
+//! A monitored metric: `monitor`, `mode` and `min_delta` of Keras's callbacks.
 
 use super::{Logs, bits, from_bits, value};
 use crate::error::{Error, ErrorKind, Result, one_of};
 use crate::json::Object;
 use serde_json::{Map, Value};
 
-/// Which way a metric gets better.
+/// Whether lower or higher is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
-    /// The less, the better, as a loss.
+    /// Lower is better, as for a loss.
     Lower,
-    /// The more, the better, as an accuracy.
+    /// Higher is better, as for an accuracy.
     Higher,
 }
 
-/// Something that a fit measures.
+/// A metric of a fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// What it is called in the history, `val_accuracy`.
+    /// Its name in the history, `val_accuracy`.
     pub name: String,
-    /// Which way it gets better, where that is known.
+    /// Whether lower or higher is better, if known.
     pub better: Option<Better>,
 }
 
-/// What is watched, and the best of it so far.
+/// The monitored metric and its best value.
 #[derive(Debug)]
 pub struct Monitor {
     /// The metric's name. Default: `val_loss`.
     pub name: String,
-    /// Which way is better; `None`, Keras's `auto`: the metric knows. Default: `auto`.
+    /// Whether lower or higher is better; `None`: Keras's `auto`, by the metric. Default: `auto`.
     mode: Option<Better>,
-    /// By how much more than this something must be better. Default: 0, and 1e-4 for the learning rate.
+    /// The least improvement that counts. Default: 0, and 1e-4 for ReduceLROnPlateau.
     min_delta: f64,
-    /// Which way is better in this fit.
+    /// Whether lower or higher is better in this fit.
     better: Better,
     /// The best value so far.
     pub best: Option<f64>,
@@ -43,7 +43,7 @@ const MODES: [(&str, Option<Better>); 3] =
     [("auto", None), ("min", Some(Better::Lower)), ("max", Some(Better::Higher))];
 
 impl Monitor {
-    /// Reads `monitor`, `mode` and `min_delta`, each if it is there.
+    /// Reads `monitor`, `mode` and `min_delta`, if present.
     pub fn read(config: &Object<'_>, min_delta: f64) -> Result<Self> {
         let mode = |value: &Value| MODES.iter().find(|(name, _)| value == name).map(|(_, mode)| *mode);
         Ok(Monitor {
@@ -75,14 +75,16 @@ impl Monitor {
             return Err(error.expected(one_of(metrics.map(|metric| &metric.name))).found(&self.name).at("key monitor"));
         };
         self.better = self.mode.or(metric.better).ok_or_else(|| {
-            let error =
-                Error::new(ErrorKind::InvalidArgument, format!("whether more of {} is better is not known", self.name));
+            let error = Error::new(
+                ErrorKind::InvalidArgument,
+                format!("it is not known whether a higher or a lower {} is better", self.name),
+            );
             error.expected("min or max").found("auto").at("key mode")
         })?;
         Ok(())
     }
 
-    /// What it was in an epoch; `None` when it was not measured there.
+    /// Its value in an epoch; `None` if it was not measured.
     pub fn value(&self, logs: &Logs) -> Option<f64> {
         value(logs, &self.name)
     }

@@ -1,4 +1,4 @@
-//! ReduceLROnPlateau: shorter steps when a metric has not become better for some epochs.
+//! ReduceLROnPlateau: reduces the learning rate when a metric has not improved for some epochs.
 
 use super::format::repr;
 use super::monitor::{Metric, Monitor};
@@ -27,11 +27,11 @@ pub(super) const ENTRY: Entry = (
 #[derive(Debug)]
 struct ReduceLrOnPlateau {
     monitor: Monitor,
-    /// What the learning rate is multiplied by. Default: 0.1.
+    /// The factor of the learning rate. Default: 0.1.
     factor: f64,
-    /// After how many epochs without improvement. Default: 10.
+    /// The epochs without improvement before a reduction. Default: 10.
     patience: usize,
-    /// Whether it says so. Default: no.
+    /// Whether it prints a message. Default: no.
     verbose: bool,
     /// Epochs after a reduction that do not count. Default: 0.
     cooldown: usize,
@@ -39,12 +39,12 @@ struct ReduceLrOnPlateau {
     min_lr: f64,
     /// Epochs without improvement.
     wait: usize,
-    /// Epochs that do not count yet.
+    /// Remaining epochs that do not count.
     cooling: usize,
 }
 
 impl ReduceLrOnPlateau {
-    /// Reduces the learning rate unless it is at its least.
+    /// Reduces the learning rate, unless it is the least already.
     fn reduce(&mut self, host: &mut dyn Host, epoch: usize) -> Result<()> {
         let old = learning_rate(host)?;
         if old <= f64::from(self.min_lr as f32) {

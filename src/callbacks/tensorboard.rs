@@ -1,12 +1,12 @@
-//! TensorBoard: curves and histograms in event files, `train/` and `validation/` in a folder.
+//! TensorBoard: writes scalars and histograms to event files, in `train/` and `validation/` of a folder.
 //!
-//! A fit that goes on from a checkpoint begins files of its own, as in TensorFlow: what was written since the checkpoint is
-//! then there twice, with the same numbers.
+//! A fit that resumes from a checkpoint creates new files, as in TensorFlow: events after the checkpoint then exist
+//! twice, with the same values.
 
 use super::events::{EventFile, Message, histogram, now, scalar};
 use super::{Callback, Entry, Host, LEARNING_RATE, Logs, Metric, Step, Verdict, learning_rate, set};
 use crate::error::{At, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::json::{Object, count};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -29,17 +29,17 @@ pub(super) const ENTRY: Entry = (
 
 #[derive(Debug)]
 struct TensorBoard {
-    /// The folder, made if need be. Default: `logs`.
+    /// The folder, created if necessary. Default: `logs`.
     log_dir: String,
-    folder: Place,
+    folder: FilePath,
     /// Epochs between two histograms of the weights; 0: none. Default: 0.
     histogram_freq: usize,
-    /// After every so many batches the metrics so far are written, too; `None`: after each epoch alone. Default: `epoch`.
+    /// Also writes the metrics so far after every so many batches; `None`: only after each epoch. Default: `epoch`.
     update_freq: Option<u64>,
     files: [Option<EventFile>; 2],
 }
 
-/// The folders, and their places in `files`.
+/// The subfolders, and their indices in `files`.
 const SIDES: [&str; 2] = ["train", "validation"];
 const TRAIN: usize = 0;
 const VALIDATION: usize = 1;
@@ -61,14 +61,14 @@ impl TensorBoard {
         let log_dir = config.or("log_dir", "logs", "a folder's path", Value::as_str)?;
         Ok(TensorBoard {
             log_dir: log_dir.to_string(),
-            folder: Place::of(Path::new(log_dir)).map_err(|error| config.place(error, "log_dir"))?,
+            folder: FilePath::of(Path::new(log_dir)).map_err(|error| config.at_key(error, "log_dir"))?,
             histogram_freq: config.or("histogram_freq", 0, "a whole number", count)?,
             update_freq: config.or("update_freq", None, "'epoch', 'batch' or a number of batches, 1 or more", freq)?,
             files: [None, None],
         })
     }
 
-    /// Appends events to a side's file, which the first ones begin.
+    /// Appends events to a subfolder's file, which is created for the first ones.
     fn append(&mut self, side: usize, events: &[Message]) -> Result<()> {
         let (Some(file), Some(name)) = (self.files.get_mut(side), SIDES.get(side)) else { return Ok(()) };
         if events.is_empty() {
@@ -76,7 +76,7 @@ impl TensorBoard {
         }
         let file = match file {
             Some(file) => file,
-            None => file.insert(EventFile::begin(&self.folder.to(name)?, side)?),
+            None => file.insert(EventFile::begin(&self.folder.join(name)?, side)?),
         };
         file.append(events)
     }
@@ -104,7 +104,7 @@ impl TensorBoard {
     }
 }
 
-/// The metrics of the training, or those of the validation by the training's names.
+/// The training metrics, or the validation metrics under the training metrics' names.
 fn of(logs: &Logs, side: usize) -> impl Iterator<Item = (&str, f64)> {
     logs.iter().filter_map(move |(name, value)| match name.strip_prefix("val_") {
         Some(name) => (side == VALIDATION).then_some((name, *value)),
@@ -126,10 +126,10 @@ impl Callback for TensorBoard {
     }
 
     fn check(&mut self, _: &mut Vec<Metric>) -> Result<()> {
-        self.folder.lasting()?;
+        self.folder.check_absolute()?;
         SIDES
             .iter()
-            .try_for_each(|side| files::check_with_folders(&self.folder.to(side)?.to("events")?).at(&self.folder))
+            .try_for_each(|side| files::check_with_folders(&self.folder.join(side)?.join("events")?).at(&self.folder))
     }
 
     fn batch_end(&mut self, _: &mut dyn Host, at: Step, logs: &Logs) -> Result<Verdict> {

@@ -1,5 +1,5 @@
-//! TerminateOnNaN: the fit ends at a loss that is NaN or infinite. (A fit does so by itself unless `terminate_on_nan` is off,
-//! and before the step is taken.)
+//! TerminateOnNaN: ends the fit at a loss that is NaN or infinite. (The fit itself does so unless its option
+//! `terminate_on_nan` is off, and before the step is taken.)
 
 use super::format::repr;
 use super::{Callback, Entry, Host, Logs, Step, Verdict, value};
@@ -7,7 +7,7 @@ use crate::error::Result;
 use serde_json::{Map, Value, json};
 
 pub(super) const ENTRY: Entry = ("TerminateOnNaN", &["raise_error"], |config| {
-    config.idle("raise_error", |value| value == false, "false: the fit's status tells")?;
+    config.idle("raise_error", |value| value == false, "false: the fit's status reports it")?;
     Ok(Box::new(TerminateOnNan))
 });
 

@@ -1,5 +1,5 @@
-//! Every callback against what Keras's own did when it was told the same (tests/keras/callbacks.py), in one go and in two
-//! halves with a checkpoint between them; and what is refused.
+//! Every callback compared with Keras's for the same values (tests/keras/callbacks.py), uninterrupted and in two halves
+//! with a checkpoint between them; and the errors.
 
 use super::format::{Number, Template, fixed, repr};
 use super::*;
@@ -23,9 +23,9 @@ fn logs(value: &Value) -> Logs {
     pairs.map(|pair| (pair[0].as_str().unwrap().to_string(), real(&pair[1]))).collect()
 }
 
-/// A fit that only pretends.
+/// A fake fit.
 #[derive(Debug, Default)]
-struct Pretence {
+struct FakeHost {
     rate: f64,
     steps: u64,
     weights: Vec<f32>,
@@ -33,7 +33,7 @@ struct Pretence {
     saved: RefCell<Vec<(PathBuf, bool)>>,
 }
 
-impl Host for Pretence {
+impl Host for FakeHost {
     fn learning_rate(&self) -> Result<f64> {
         Ok(self.rate)
     }
@@ -55,8 +55,8 @@ impl Host for Pretence {
     fn named_weights(&self) -> Vec<(String, Range<usize>)> {
         vec![("dense/kernel".into(), 0..6), ("dense/bias".into(), 6..8)]
     }
-    fn save(&self, place: &Place, weights_only: bool) -> Result<()> {
-        self.saved.borrow_mut().push((place.path().to_path_buf(), weights_only));
+    fn save(&self, path: &FilePath, weights_only: bool) -> Result<()> {
+        self.saved.borrow_mut().push((path.path().to_path_buf(), weights_only));
         Ok(())
     }
     fn print(&mut self, message: &str) -> Result<()> {
@@ -65,17 +65,17 @@ impl Host for Pretence {
     }
 }
 
-/// A recorded case, under way in a folder.
+/// A recorded case, running in a folder.
 struct Replay<'a> {
     case: &'a Value,
     folder: PathBuf,
     weights: Vec<f32>,
     metrics: Vec<Metric>,
-    host: Pretence,
+    host: FakeHost,
     number: u64,
 }
 
-/// Keras's names of files with ends that are written here.
+/// Keras's file names with the extension that is written here.
 fn renamed(text: &str) -> String {
     text.replace(".weights.h5", ".safetensors").replace(".keras", ".safetensors")
 }
@@ -99,7 +99,7 @@ impl<'a> Replay<'a> {
             }
         }
         let weights = [base("kernel"), base("bias")].concat();
-        let host = Pretence { rate: all["rate"].as_f64().unwrap(), weights: weights.clone(), ..Pretence::default() };
+        let host = FakeHost { rate: all["rate"].as_f64().unwrap(), weights: weights.clone(), ..FakeHost::default() };
         Replay { case, folder, weights, metrics, host, number: 0 }
     }
 
@@ -114,7 +114,7 @@ impl<'a> Replay<'a> {
             }
         }
         let mut list = read(&list).unwrap();
-        // What they tell of themselves makes the same ones.
+        // Their configs give the same callbacks again.
         let told: Vec<Value> = list.iter().map(|callback| config(&**callback)).collect();
         let again: Vec<Value> = read(&json!(told)).unwrap().iter().map(|callback| config(&**callback)).collect();
         assert_eq!(told, again);
@@ -126,7 +126,7 @@ impl<'a> Replay<'a> {
         each(list, |callback| callback.begin(&mut self.host)).unwrap() != Verdict::Continue
     }
 
-    /// Does what happened in an epoch, as far as it came; says whether the fit is to stop.
+    /// Replays an epoch as far as it was recorded; returns whether the fit is to stop.
     fn epoch(&mut self, list: &mut [Box<dyn Callback>], i: usize) -> bool {
         let (given, told) = (&self.case["epochs"][i], &self.case["told"][i]);
         let epoch = given["epoch"].as_u64().unwrap() as usize;
@@ -224,7 +224,7 @@ fn they_do_what_keras_s_do() {
     });
 }
 
-/// A list's memory, as a checkpoint holds it: through text and back.
+/// The callbacks' state, through a checkpoint's text and back.
 fn checkpoint(list: &[Box<dyn Callback>]) -> (Value, Vec<Option<Vec<f32>>>) {
     let text = json!(list.iter().map(|callback| callback.state()).collect::<Vec<_>>()).to_string();
     let weights = list.iter().map(|callback| callback.weights().map(<[f32]>::to_vec)).collect();
@@ -250,7 +250,7 @@ fn a_fit_that_was_killed_and_resumed_does_the_same() {
         let half = epochs / 2;
         (0..half).for_each(|i| assert!(!replay.epoch(&mut list, i)));
         let (saved, number, rate) = (checkpoint(&list), replay.number, replay.host.rate);
-        // It goes on for a while, and what it does then is lost but for the files.
+        // It continues for a while; all of that is lost except the files.
         (half..epochs).for_each(|i| {
             replay.epoch(&mut list, i);
         });
@@ -265,7 +265,7 @@ fn a_fit_that_was_killed_and_resumed_does_the_same() {
         let last = checkpoint(&list);
         replay.end(&mut list, stop);
 
-        // One that has ended is resumed: it ends as it did.
+        // A finished fit is resumed: it ends in the same way.
         let mut list = replay.callbacks();
         resume(&mut list, &last);
         let early = list.iter().any(|callback| callback.class() == "EarlyStopping");
@@ -294,7 +294,7 @@ fn numbers_and_names_are_python_s() {
     assert_eq!(fixed(f64::NAN, 5), "nan");
 }
 
-/// The error of a config, or of a fit that measures loss and accuracy and validates.
+/// The error of a config in a fit with loss, accuracy and validation.
 fn error(text: &str) -> (ErrorKind, String) {
     let names = [
         ("loss", Some(Better::Lower)),
@@ -336,7 +336,7 @@ fn what_is_wrong_is_named_before_the_fit() {
         ),
         (
             "[{class_name: 'EarlyStopping', config: {monitor: 'mine'}}]",
-            "callback [0], EarlyStopping: key mode: whether more of mine is better is not known: expected min or max, found auto",
+            "callback [0], EarlyStopping: key mode: it is not known whether a higher or a lower mine is better: expected min or max, found auto",
         ),
         (
             "[{class_name: 'ReduceLROnPlateau', config: {factor: 1}}]",
@@ -349,7 +349,7 @@ fn what_is_wrong_is_named_before_the_fit() {
         ),
         (
             "[{class_name: 'ModelCheckpoint', config: {filepath: '{epoch:q}'}}]",
-            "key [0].config.filepath: field epoch:q: not a format ",
+            "key [0].config.filepath: field epoch:q: an unsupported format",
         ),
         (
             "[{class_name: 'ModelCheckpoint', config: {filepath: '{val_acc:.2f}'}}]",
@@ -415,11 +415,11 @@ fn a_state_that_is_none_is_refused() {
         let mut list = read(&json::parse(&format!("[{class}]")).unwrap()).unwrap();
         assert!(list[0].restore(&Object::root(&state).unwrap()).is_err(), "{class}");
     }
-    // The best epoch's weights do not come with the state.
+    // The state lacks the best epoch's weights.
     let mut list = read(&json!([{"class_name": "EarlyStopping", "config": {"restore_best_weights": true}}])).unwrap();
     let state = json!({"best": bits(0.5), "best_epoch": 0, "kept": true, "stopped_epoch": null, "wait": 0});
     list[0].restore(&Object::root(&state).unwrap()).unwrap();
-    let mut host = Pretence { weights: vec![0.0; 8], ..Pretence::default() };
+    let mut host = FakeHost { weights: vec![0.0; 8], ..FakeHost::default() };
     assert_eq!(list[0].begin(&mut host).unwrap_err().kind(), ErrorKind::Format);
 }
 
@@ -428,7 +428,7 @@ fn who_stops_a_fit_says_why() {
     let mut list =
         read(&json!([{"class_name": "EarlyStopping", "config": {"monitor": "loss", "patience": 2}}, "TerminateOnNaN"]))
             .unwrap();
-    let mut host = Pretence::default();
+    let mut host = FakeHost::default();
     let loss = |loss: f64| vec![("loss".to_string(), loss)];
     for (epoch, value) in [0.05, 0.06].into_iter().enumerate() {
         assert_eq!(list[0].epoch_end(&mut host, epoch, &mut loss(value)).unwrap(), Verdict::Continue);

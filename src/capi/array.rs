@@ -1,4 +1,4 @@
-//! `mnist_array`: numbers of any type in the caller's memory, and the datasets made of them.
+//! `mnist_array`: arrays of any type in the caller's memory, and datasets made from them.
 #![allow(non_camel_case_types)]
 
 use super::dataset::{
@@ -17,27 +17,31 @@ use std::ffi::c_void;
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_array {
-    /// Its numbers, as many as the product of `dims`.
+    /// The elements, as many as the product of `dims`.
     pub data: *const c_void,
-    /// Their type, a constant MNIST_DTYPE_...
+    /// The element type, one of the constants MNIST_DTYPE_...
     pub dtype: mnist_dtype,
-    /// How many sizes there are.
+    /// The number of dimensions.
     pub rank: usize,
     /// The sizes, outermost first.
     pub dims: *const usize,
 }
 
-/// A dataset from memory. `x` are the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type:
-/// bytes stay bytes, all else becomes float32. `y` is what they are to give: integers `[N]` or `[N, 1]` are labels, each 0 or
-/// more and below 2^32; floats, and integers of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4,
-/// float32 in the dataset, `[N]` being taken for `[N, 1]`. NULL: nothing is known of it, as is enough for
-/// mnist_model_predict_dataset. `sample_weight` is `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or
-/// more; NULL: all the same. Everything is copied. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// Creates a dataset from arrays in memory. All arrays are copied. On success `*out` is a new dataset; free it with
+/// mnist_dataset_free.
 ///
-/// A target that is NaN or infinite is an error of what trains on it or evaluates it, not of this call; so are such samples.
+/// - `x`: the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type. Bytes stay
+///   bytes; every other type becomes float32.
+/// - `y`: the labels or targets. Integers `[N]` or `[N, 1]` are labels, each from 0 to 2^32 - 1. Floats, and integers
+///   of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4; they become float32, and `[N]`
+///   becomes `[N, 1]`. NULL: neither, which is enough for mnist_model_predict_dataset.
+/// - `sample_weight`: `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or more. NULL: all
+///   count the same.
 ///
-/// Errors: SHAPE for another rank, a size of 0, or numbers of samples, labels, targets and weights that differ;
-/// INVALID_ARGUMENT for an unknown type, a label out of its range, or a weight that is negative, NaN or infinite;
+/// Samples and targets may be NaN or infinite here; functions that train or evaluate with them report it.
+///
+/// Errors: SHAPE for another rank, a size of 0, or different numbers of samples, labels, targets and weights;
+/// INVALID_ARGUMENT for an unknown type, a label out of range, or a weight that is negative, NaN or infinite;
 /// OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_new(
@@ -75,7 +79,7 @@ pub unsafe extern "C" fn mnist_dataset_new(
     })
 }
 
-/// An array whose sizes have been looked at.
+/// An array with checked sizes.
 struct Array<'a> {
     name: &'static str,
     data: *const c_void,
@@ -85,7 +89,7 @@ struct Array<'a> {
 }
 
 impl<'a> Array<'a> {
-    /// Looks at the caller's array.
+    /// Checks the caller's array.
     ///
     /// # Safety
     /// `array` is NULL or points to one whose sizes and numbers can be read for `'a`.
@@ -110,7 +114,7 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// Its numbers as `convert` makes them.
+    /// Its elements converted by `convert`.
     ///
     /// # Safety
     /// They are of the type `T`.
@@ -121,7 +125,7 @@ impl<'a> Array<'a> {
         memory::collect(numbers.iter().map(|&number| convert(number))).at(place())
     }
 
-    /// Its numbers in single precision.
+    /// Its elements in single precision.
     ///
     /// # Safety
     /// They are of its type.
@@ -144,12 +148,12 @@ impl<'a> Array<'a> {
         }
     }
 
-    /// Whether they can only be labels: integers, one for each sample.
+    /// Whether its elements are labels: integers, one per sample.
     fn are_labels(&self) -> bool {
         !matches!(self.dtype, MNIST_DTYPE_F32 | MNIST_DTYPE_F64) && matches!(self.dims, [_] | [_, 1])
     }
 
-    /// Itself, which must have one number for each sample.
+    /// The array, if it has one element per sample.
     fn column(self) -> Result<Self> {
         match self.dims {
             [_] | [_, 1] => Ok(self),

@@ -1,4 +1,4 @@
-//! A model as a file of C.
+//! A model exported as C source.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
@@ -11,29 +11,31 @@ use crate::c_source;
 use crate::error::Result;
 use std::ffi::{c_char, c_void};
 
-/// Weights as they are, four bytes each.
+/// Weights as float, four bytes each.
 pub const MNIST_WEIGHT_FLOAT: u32 = 1;
-/// The weights of kernels as whole numbers from -127 to 127, a byte each, times a scale for each output channel.
+/// Kernel weights as integers from -127 to 127, one byte each, times a scale for each output channel.
 pub const MNIST_WEIGHT_INT8: u32 = 2;
 
-/// How a model becomes a file of C; fill it in with mnist_c_options_init.
+/// Options of mnist_model_save_c_with; fill them in with mnist_c_options_init.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_c_options {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// How weights are written. With MNIST_WEIGHT_INT8 a kernel's weight is the nearest whole number of 127ths of its output
-    /// channel's greatest (a batch normalization that can be is in the kernel already); biases stay floats, and all is
-    /// computed in floats. What that costs is measured with the file itself: compile it for the machine at hand, with
-    /// -ffp-contract=off, call PREFIX_predict for each image of a test set, and count (examples/c_file_accuracy.c).
+    /// How weights are stored, MNIST_WEIGHT_FLOAT or MNIST_WEIGHT_INT8. With MNIST_WEIGHT_INT8 a kernel's weight is
+    /// rounded to the nearest multiple of 1/127 of the largest absolute weight of its output channel (after a batch
+    /// normalization has been folded into the kernel, where that is possible); biases stay float, and the file computes
+    /// in float. To measure the loss of accuracy, compile the file on your computer with -ffp-contract=off, call
+    /// PREFIX_predict for each image of a test set and count the correct ones (examples/c_file_accuracy.c). Default:
     /// MNIST_WEIGHT_FLOAT.
     pub weights: u32,
-    /// Not 0: the memory between the layers is given by the caller, as a third argument, `float *scratch`; else it is static
-    /// in the file. 0.
+    /// Not 0: the caller passes the memory between the layers as a third argument, `float *scratch`. 0: it is a static
+    /// array in the file. Default: 0.
     pub caller_scratch: i32,
-    /// Attributes for the arrays of weights: "__attribute__((section(\".model\")))". NULL: none. NULL.
+    /// Attributes for the weight arrays, for example "__attribute__((section(\".model\")))". NULL: none. Default: NULL.
     pub placement: *const c_char,
-    /// A qualifier of the weights' type, for an address space: "__flash" or "__memx" of avr-gcc. NULL: none. NULL.
+    /// A qualifier for the weights' type, for an address space: "__flash" or "__memx" of avr-gcc. NULL: none. Default:
+    /// NULL.
     pub qualifier: *const c_char,
 }
 
@@ -50,10 +52,10 @@ unsafe impl Options for mnist_c_options {
 }
 
 impl mnist_c_options {
-    /// What they say.
+    /// Reads the options.
     ///
     /// # Safety
-    /// The texts are NULL or NUL-terminated strings that live during `'a`.
+    /// The strings are NULL or NUL-terminated and live during `'a`.
     unsafe fn convert<'a>(&self) -> Result<c_source::Options<'a>> {
         // SAFETY: the caller's.
         let text = |text: *const c_char, name: &str| match text.is_null() {
@@ -73,14 +75,15 @@ impl mnist_c_options {
     }
 }
 
-/// Fills in the defaults. `struct_size` is sizeof the caller's struct.
+/// Fills `*options` with the defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are written;
+/// bytes after the fields that this library knows become zero. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_c_options_init(options: *mut mnist_c_options, struct_size: usize) {
     // SAFETY: by the contract it is NULL or `struct_size` bytes long.
     guard::value((), || unsafe { options::init(options, struct_size) });
 }
 
-/// Writes the model to `path` as one file of C99 that predicts, on a microcontroller, say:
+/// Writes the model to `path` as one C99 file that predicts, for a microcontroller, for example:
 ///
 /// ```c
 /// mnist_model_save_c(model, "digits.c", "digits", error);
@@ -92,14 +95,15 @@ pub unsafe extern "C" fn mnist_c_options_init(options: *mut mnist_c_options, str
 /// digits_predict(image, out);
 /// ```
 ///
-/// The file needs neither this library nor C's, no heap and no double; what it gives is what mnist_model_predict gives for
-/// one image, to the bit, if it is compiled with -ffp-contract=off, as it says itself (docs/microcontrollers.md). `prefix` begins
-/// its names: a letter, then letters, digits and `_`, at most 32. The memory that it needs between the layers is the macro
-/// PREFIX_SCRATCH_LEN, in floats, the prefix being in capitals. The weights are those of one moment between two steps. The file
-/// is replaced as mnist_model_save_weights does; it takes memory for two copies of the weights.
+/// The file needs neither this library nor the C library, no heap and no double. Compiled with -ffp-contract=off it
+/// gives the same bits as mnist_model_predict for one image; a comment in the file says so too
+/// (docs/microcontrollers.md). Its names begin with `prefix`: a letter, then letters, digits and `_`, at most 32
+/// characters. The macro PREFIX_SCRATCH_LEN (the prefix in capitals) is the memory it needs between the layers, in
+/// floats. The weights are one snapshot, taken between two steps. The file is replaced atomically, as in
+/// mnist_model_save_weights. The function allocates two copies of the weights.
 ///
-/// Errors: INVALID_ARGUMENT for the prefix; UNSUPPORTED, naming the layer, for weights that are not finite and for a layer that
-/// there is not in C; those of mnist_model_save_weights.
+/// Errors: INVALID_ARGUMENT for the prefix; UNSUPPORTED, with the layer's name, for weights that are not finite and for
+/// a layer that has no C code; those of mnist_model_save_weights.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_c(
     model: *const mnist_model,
@@ -111,7 +115,8 @@ pub unsafe extern "C" fn mnist_model_save_c(
     guard::status(error, || unsafe { save(model, path, prefix, std::ptr::null()) })
 }
 
-/// The same as `options` say; NULL: the defaults.
+/// Writes the model to `path` as one C99 file, with options. NULL options mean the defaults; everything else is as in
+/// mnist_model_save_c.
 ///
 /// Errors: those of mnist_model_save_c; INVALID_ARGUMENT for an option.
 #[unsafe(no_mangle)]
@@ -126,11 +131,11 @@ pub unsafe extern "C" fn mnist_model_save_c_with(
     guard::status(error, || unsafe { save(model, path, prefix, options) })
 }
 
-/// Writes the same to memory: the bytes of the file that mnist_model_save_c_with would write, which end without a NUL.
-/// `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
+/// Writes the model to memory as C99: the bytes that mnist_model_save_c_with would write to a file, without a NUL at
+/// the end. `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
 ///
-/// Errors: those of mnist_model_save_c_with but for the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small:
-/// `*needed` is written even then, `buffer` is not.
+/// Errors: those of mnist_model_save_c_with except the file's; INVALID_ARGUMENT when `capacity` is above 0 but too
+/// small (`*needed` is written, `buffer` is not).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_c_memory(
     model: *const mnist_model,

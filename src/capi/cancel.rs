@@ -1,11 +1,11 @@
-//! `pthread_cancel`, put aside: no call is a cancellation point, nor what the host's functions do in it.
+//! Disables `pthread_cancel` during a call: neither the call nor a callback in it is a cancellation point.
 //!
-//! The C library ends a cancelled thread by unwinding its stack, which Rust's frames do not let through: the process
-//! would end. So it waits until the call is over. That the thread of a host which cancels asynchronously ends in the
-//! instant in which this is undone, inside [`restore`], is all right: on the stack are then only frames that have
-//! nothing to clean up, see [`guard`](super::guard).
+//! The C library ends a cancelled thread by unwinding its stack, and unwinding through Rust frames would end the
+//! process. So cancellation waits until the call is over. A thread with asynchronous cancellation may end inside
+//! [`restore`], at the moment cancellation is enabled again. That is allowed: all frames on the stack then have nothing
+//! to clean up, see [`guard`](super::guard).
 
-/// Whether the thread could be cancelled before, and of which type that was.
+/// The thread's cancellation state and type before the call.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Before {
@@ -31,7 +31,7 @@ mod pthread {
     pub const DEFERRED: i32 = 0;
 }
 
-/// From here on the thread is not cancelled.
+/// Disables cancellation of this thread.
 #[inline]
 pub extern "C" fn disable() -> Before {
     let mut before = Before { state: 0, kind: 0 };
@@ -39,7 +39,8 @@ pub extern "C" fn disable() -> Before {
     // SAFETY: each writes the variable it is given.
     unsafe {
         pthread::pthread_setcancelstate(pthread::DISABLE, &raw mut before.state);
-        // The type too: glibc's signal that is on its way when the state changes looks at the type alone.
+        // The type too: if glibc's cancellation signal is already pending when the state changes, its handler checks
+        // only the type.
         if before.state != pthread::DISABLE {
             pthread::pthread_setcanceltype(pthread::DEFERRED, &raw mut before.kind);
         }
@@ -49,16 +50,17 @@ pub extern "C" fn disable() -> Before {
     before
 }
 
-/// As before again: a thread that was cancelled meanwhile ends at its next cancellation point, or here.
+/// Restores state and type: a thread that was cancelled meanwhile ends at its next cancellation point, or here.
 #[inline]
 pub extern "C" fn restore(before: Before) {
     #[cfg(cancels)]
     // SAFETY: the state and the type are ones that the functions have given; each writes the variable it is given.
     unsafe {
-        // A call in a callback, say, has disabled nothing.
+        // A call inside a callback, for example, has disabled nothing.
         if before.state != pthread::DISABLE {
             let (mut state, mut kind) = (0, 0);
-            // The type last: where glibc ends the thread as the state is set, who joins it is not told that it was cancelled.
+            // The type last: if glibc ended the thread when the state is set, pthread_join would not report
+            // PTHREAD_CANCELED.
             pthread::pthread_setcancelstate(before.state, &raw mut state);
             pthread::pthread_setcanceltype(before.kind, &raw mut kind);
         }

@@ -1,21 +1,22 @@
-//! `mnist_dataset`: images, and labels or targets.
+//! `mnist_dataset`: samples with their labels or targets.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{Handle, borrow, give, out, path, peek, room, slice, string, take, write_dims};
-use crate::data::{self, Batch, Dataset, Dtype, TargetKind, Truth};
+use crate::data::{self, Batch, BatchTargets, Dataset, Dtype, TargetKind};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use parking_lot::{Mutex, RwLock};
 use std::ffi::{CString, c_char};
 
-/// Images `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each of them, or neither; weights or none.
+/// Samples `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, with or without a label or target for each, with or without sample
+/// weights.
 pub struct mnist_dataset {
     /// Held by calls that change it.
     exclusive: Mutex<()>,
     current: RwLock<Dataset>,
-    /// What its classes are called.
+    /// The names of its classes.
     class_names: Vec<CString>,
 }
 
@@ -23,14 +24,14 @@ impl Handle for mnist_dataset {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistdat");
 }
 
-/// The type of numbers, a constant MNIST_DTYPE_...; a dataset's are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
+/// An element type, one of the constants MNIST_DTYPE_...; a dataset's samples are MNIST_DTYPE_U8 or MNIST_DTYPE_F32.
 pub type mnist_dtype = u32;
 
-/// Bytes, 0 to 255.
+/// uint8_t.
 pub const MNIST_DTYPE_U8: u32 = 1;
-/// Single precision.
+/// float.
 pub const MNIST_DTYPE_F32: u32 = 2;
-/// Double precision.
+/// double.
 pub const MNIST_DTYPE_F64: u32 = 3;
 /// int8_t.
 pub const MNIST_DTYPE_I8: u32 = 4;
@@ -54,12 +55,12 @@ impl mnist_dataset {
         mnist_dataset { exclusive: Mutex::new(()), current: RwLock::new(data), class_names }
     }
 
-    /// The dataset as it is now; it shares the pixels.
+    /// A snapshot of the dataset; it shares the pixels.
     pub(super) fn get(&self) -> Dataset {
         self.current.read().clone()
     }
 
-    /// Changes it, or is told that somebody else does.
+    /// Changes it, or returns `Busy`.
     fn change(&self, task: impl FnOnce(&mut Dataset) -> Result<()>) -> Result<()> {
         let _exclusive = self.exclusive.try_lock().ok_or_else(|| {
             Error::new(ErrorKind::Busy, "another call that changes it is running").at("argument `dataset`")
@@ -72,21 +73,23 @@ impl mnist_dataset {
 }
 
 /// Loads MNIST's training and test data from the npz archive at `path`: its arrays x_train, y_train, x_test and y_test.
-/// NULL means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`; when that file does not
-/// exist, or does not hold these arrays whole, it is downloaded there, its size and SHA-256 checked before it gets its name;
-/// a damaged file stays until then, and is named when the download fails. On success `*train` and `*test`
-/// are new datasets, to be freed with mnist_dataset_free; the pixels stay bytes, `[60000, 28, 28]` and `[10000, 28, 28]`.
-/// Memory as mnist_dataset_from_npz.
+/// On success `*train` and `*test` are new datasets; free them with mnist_dataset_free. The pixels stay bytes, `[60000,
+/// 28, 28]` and `[10000, 28, 28]`. Memory as in mnist_dataset_from_npz.
 ///
-/// The download comes from the address that Keras uses, or from the one in the environment variable MNIST_DATA_URL, which
-/// may be http too: what is taken is Keras's file, or the same arrays as examples/data/mnist.npz of this project holds
-/// them. At most 5 redirects are followed, from https only to https. Connecting and every pause are limited to 30 s, the
-/// whole to 10 minutes. A proxy is taken from https_proxy, http_proxy or all_proxy (http, https or socks5; a plain http
-/// address is asked for by CONNECT as well), hosts without one from no_proxy; each may be in capitals. Certificates are
-/// checked against Mozilla's list.
+/// A NULL `path` means Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. If that file
+/// does not exist or does not hold these arrays undamaged, the library downloads it. Size and SHA-256 are checked
+/// before the download replaces the file; a damaged file stays until then, and the message names it if the download
+/// fails.
 ///
-/// Errors: NOT_FOUND, IO, FORMAT, SHAPE, UNSUPPORTED as mnist_dataset_from_npz; from the download NETWORK, CHECKSUM, IO
-/// for a cache that cannot be written to, and INVALID_ARGUMENT for a variable with what is no address.
+/// The download uses Keras's address, or the one in the environment variable MNIST_DATA_URL, which may be http too.
+/// Accepted are Keras's file and the same arrays as in examples/data/mnist.npz of this project. At most 5 redirects are
+/// followed, from https only to https. Connecting and every pause may take 30 s, the whole download 10 minutes. The
+/// variables https_proxy, http_proxy and all_proxy name a proxy (http, https or socks5; plain http addresses use
+/// CONNECT as well), no_proxy the hosts without a proxy; capitals work too. Certificates are checked against Mozilla's
+/// list.
+///
+/// Errors: NOT_FOUND, IO, FORMAT, SHAPE and UNSUPPORTED as in mnist_dataset_from_npz; from the download NETWORK,
+/// CHECKSUM, IO if the cache cannot be written, and INVALID_ARGUMENT if a variable does not hold a valid address.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_load_data(
     path: *const c_char,
@@ -107,21 +110,23 @@ pub unsafe extern "C" fn mnist_load_data(
     })
 }
 
-/// A dataset from two arrays of an npz archive: `images`, `[N, H, W]`, `[N, H, W, C]` or `[N, W]` (see
-/// mnist_dataset_reshape), and `labels`, `[N]` or `[N, 1]`. Both may be of any type of numbers, bool, int8 to uint64 and
-/// float16 to float64, in either order of bytes, in C's order or Fortran's. Images of bool and uint8 stay bytes, others are
-/// rounded to float32; labels of floats must be whole numbers. What other arrays the archive holds does not matter. On
-/// success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// Creates a dataset from two arrays of the npz archive at `path`: the array `images`, `[N, H, W]`, `[N, H, W, C]` or
+/// `[N, W]` (see mnist_dataset_reshape), and the array `labels`, `[N]` or `[N, 1]`. On success `*out` is a new dataset;
+/// free it with mnist_dataset_free.
 ///
-/// Memory, whatever the file: the dataset (a byte a pixel of uint8, 4 of float; 4 a label) and as much again while it is
-/// read; and for the archive's directory 64 bytes for each byte of the file and 32 MiB. An array that claims to unpack to
-/// more than 1,032 times its bytes in the file (deflate's most), or to more than both 1 GiB and 100 times them, is refused
-/// before memory is asked for; so is what exceeds the machine's.
+/// Both arrays may have any numeric type (bool, int8 to uint64, float16 to float64), either byte order, and C or
+/// Fortran order. Images of bool and uint8 stay bytes; others are rounded to float32. Labels of a float type must be
+/// whole numbers. Other arrays in the archive are ignored.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which is named, and for a damaged archive or array; UNSUPPORTED
-/// for another dtype (structs, objects, texts, complex numbers) and for another compression than deflate or an encryption;
-/// SHAPE for another rank or numbers of images and labels that differ; INVALID_ARGUMENT for a label that is no whole number
-/// from 0 to 4294967295.
+/// Memory, whatever the file claims: the dataset (1 byte for a uint8 pixel, 4 for a float pixel, 4 for a label) and as
+/// much again while it is read; for the archive's directory 64 bytes for each byte of the file, and 32 MiB. The library
+/// rejects, before it allocates, an array that claims to unpack to more than 1,032 times its compressed size (deflate's
+/// maximum), or to more than both 1 GiB and 100 times that size, or to more than the machine's memory.
+///
+/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which the message names, and for a damaged archive or array;
+/// UNSUPPORTED for other types (structs, objects, strings, complex numbers), for a compression other than deflate and
+/// for encryption; SHAPE for another rank, and if the numbers of images and labels differ; INVALID_ARGUMENT for a label
+/// that is not a whole number from 0 to 4294967295.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_npz(
     path: *const c_char,
@@ -142,8 +147,9 @@ pub unsafe extern "C" fn mnist_dataset_from_npz(
     })
 }
 
-/// As mnist_dataset_from_npz, `images` being an array of the archive at `images_path` and `labels` one of the archive at
-/// `labels_path`, as Kuzushiji-49 comes: `arr_0` of k49-train-imgs.npz and `arr_0` of k49-train-labels.npz.
+/// Creates a dataset from arrays of two npz archives: `images` from the archive at `images_path`, `labels` from the one
+/// at `labels_path`. Kuzushiji-49 comes this way: `arr_0` of k49-train-imgs.npz and `arr_0` of k49-train-labels.npz.
+/// Everything else is as in mnist_dataset_from_npz.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_npz_pair(
     images_path: *const c_char,
@@ -166,19 +172,22 @@ pub unsafe extern "C" fn mnist_dataset_from_npz_pair(
     })
 }
 
-/// A dataset from two IDX files, plain or gzipped: images of rank 3 or 4, or 2 (see mnist_dataset_reshape), and labels of
-/// rank 1. Both may be of any of the format's six types: 0x08 unsigned and 0x09 signed bytes, 0x0b and 0x0c integers of 16
-/// and 32 bits, 0x0d and 0x0e floats of 32 and 64. Images of unsigned bytes stay bytes, others become float32; labels of
-/// floats must be whole numbers. Zeros behind the end of a gzip file are padding, as gzip itself takes them; anything else
-/// there is an error. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// Creates a dataset from two IDX files, plain or gzipped: images of rank 3 or 4, or 2 (see mnist_dataset_reshape), and
+/// labels of rank 1. On success `*out` is a new dataset; free it with mnist_dataset_free.
 ///
-/// Memory, whatever the files: the dataset (a byte a pixel of unsigned bytes, else 4; 5 a label), as much again while it is read, and 2 MiB; it grows
-/// with what is really there. A gzipped file whose header claims more than 1,032 times its bytes (deflate's most), or more
-/// than both 1 GiB and 100 times them, is refused before memory is asked for; so is what exceeds the machine's.
+/// Both files may use any of the format's six element types: 0x08 unsigned and 0x09 signed bytes, 0x0b and 0x0c
+/// integers of 16 and 32 bits, 0x0d and 0x0e floats of 32 and 64 bits. Images of unsigned bytes stay bytes; others
+/// become float32. Labels of a float type must be whole numbers. Zeros after the end of a gzip stream are padding, as
+/// for gzip itself; anything else there is an error.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which is named, and, with the byte, for a wrong magic number, too
-/// few or too many data; UNSUPPORTED for another type of elements; SHAPE for numbers of images and labels that differ;
-/// INVALID_ARGUMENT for a label that is no whole number from 0 to 4294967295.
+/// Memory, whatever the files claim: the dataset (1 byte for an unsigned byte pixel, else 4; 5 for a label), as much
+/// again while it is read, and 2 MiB. It grows with the data that are really read. The library rejects, before it
+/// allocates, a gzipped file whose header claims more than 1,032 times the file's size (deflate's maximum), or more
+/// than both 1 GiB and 100 times that size, or more than the machine's memory.
+///
+/// Errors: NOT_FOUND, IO; FORMAT for another kind of file, which the message names, and, with the byte offset, for a
+/// wrong magic number and for too few or too many data; UNSUPPORTED for another element type; SHAPE if the numbers of
+/// images and labels differ; INVALID_ARGUMENT for a label that is not a whole number from 0 to 4294967295.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_idx(
     images_path: *const c_char,
@@ -197,26 +206,30 @@ pub unsafe extern "C" fn mnist_dataset_from_idx(
     })
 }
 
-/// A dataset from a table in text (CSV), a sample a line, its numbers `[N, columns]` (see mnist_dataset_reshape), bytes when all are whole
-/// and from 0 to 255, else float32. Kaggle's digits are "label" and 784 pixels.
+/// Creates a dataset from a text table (CSV): each line is a sample, its numbers are `[N, columns]` (see
+/// mnist_dataset_reshape). Samples are bytes if all numbers are whole and from 0 to 255, else float32. On success
+/// `*out` is a new dataset; free it with mnist_dataset_free. Kaggle's digits, for example, have the column "label" and
+/// 784 pixels.
 ///
-/// `label_column` is the name of the column with the labels, or, where none is called so, its number from 0, as "0"; NULL: there
-/// is none, and the samples are to be predicted. The first line has the columns' names, unless all of its fields but the
-/// label's are numbers. Fields are separated by commas, or by what the first line has instead: semicolons, else tabs. They may
-/// be quoted and have blanks around them; lines end with LF or CRLF, those without anything are passed over, and so is a mark of
-/// UTF-8.
+/// `label_column` is the name of the column with the labels, or, if no column has that name, its index from 0, as "0".
+/// NULL: there is no label column, as for data to predict.
 ///
-/// Labels that are whole numbers from 0 to 4294967295 become labels; when one of them is another number, they all become targets
-/// `[1]` (see mnist_dataset_target_shape); when the first one is no number, they are names, and labels number them in the names'
-/// order (by their bytes), see mnist_dataset_class_name. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// The first line holds the column names, unless all its fields except the label's are numbers. Fields are separated by
+/// commas, or, if the first line has none, by semicolons, or else by tabs. Fields may be quoted and surrounded by
+/// blanks. Lines end with LF or CRLF; empty lines and a UTF-8 byte order mark are skipped.
 ///
-/// Memory, whatever the file: the dataset and as much again while it grows, at most sixteen times the file, and a line, of
-/// which 16 MiB are the most.
+/// If all labels are whole numbers from 0 to 4294967295, they are labels. If one of them is another number, all become
+/// targets `[1]` (see mnist_dataset_target_shape). If the first one is not a number, they are class names, and the
+/// labels number the names in byte order (see mnist_dataset_class_name).
 ///
-/// Errors, with line and column: NOT_FOUND, IO; FORMAT for another kind of file, which is named, a number of fields other than
-/// the first line's, a field that is no finite number (nothing in it, say), several columns of the label's name; NOT_FOUND for a column that is
-/// not there, with the names of those that are; UNSUPPORTED for UTF-16 and more than 65536 names; SHAPE for a table
-/// without another column than the label's; OUT_OF_MEMORY.
+/// Memory, whatever the file: the dataset and as much again while it grows, at most sixteen times the file's size, and
+/// one line, which may be 16 MiB long.
+///
+/// Errors, with line and column: NOT_FOUND, IO; FORMAT for another kind of file, which the message names, for a line
+/// with another number of fields than the first, for a field that is not a finite number (an empty one, for example),
+/// and for several columns with the label's name; NOT_FOUND for a label column that does not exist, with the names of
+/// the existing columns; UNSUPPORTED for UTF-16 and more than 65536 class names; SHAPE for a table without a column
+/// besides the label; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_csv(
     path: *const c_char,
@@ -236,8 +249,8 @@ pub unsafe extern "C" fn mnist_dataset_from_csv(
     })
 }
 
-/// What the class with the label `label` is called, where labels came as names; it is good as long as the dataset. NULL for a
-/// label that is not there, for classes without names, and for a NULL dataset.
+/// Returns the name of the class with the label `label`, if the labels came as names (mnist_dataset_from_csv). Returns
+/// NULL for an unknown label, for classes without names, and for NULL. The string lives as long as the dataset.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_class_name(dataset: *const mnist_dataset, label: u32) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -247,9 +260,10 @@ pub unsafe extern "C" fn mnist_dataset_class_name(dataset: *const mnist_dataset,
     })
 }
 
-/// A dataset from memory. `dims` are the `rank` sizes of the pixels, `[N, H, W]` or `[N, H, W, C]`, each above 0; `pixels`
-/// are that many bytes, row-major; `labels` are N. All are copied. On success `*out` is a new dataset, to be freed with
-/// mnist_dataset_free.
+/// Creates a dataset from images of bytes in memory. `dims` holds the `rank` sizes of the pixels, `[N, H, W]` or `[N,
+/// H, W, C]`, each above 0; `pixels` holds that many bytes, row-major; `labels` holds N labels. All arrays are copied.
+/// On success `*out` is a new dataset; free it with mnist_dataset_free. mnist_dataset_new takes other types and
+/// targets.
 ///
 /// Errors: SHAPE for another rank or a size of 0; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -267,7 +281,7 @@ pub unsafe extern "C" fn mnist_dataset_from_u8(
     })
 }
 
-/// As mnist_dataset_from_u8, the pixels being floats.
+/// Creates a dataset from images of floats in memory. Everything else is as in mnist_dataset_from_u8.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_f32(
     pixels: *const f32,
@@ -283,10 +297,10 @@ pub unsafe extern "C" fn mnist_dataset_from_f32(
     })
 }
 
-/// Makes a dataset of pixels, sizes and labels.
+/// Creates a dataset from pixels, sizes and labels.
 type Make<T> = fn(Vec<T>, &[usize], Vec<u32>) -> Result<Dataset>;
 
-/// Copies an array of the caller's into a dataset.
+/// Copies the caller's array into a dataset.
 ///
 /// # Safety
 /// The pointers are NULL or what the header says.
@@ -324,10 +338,10 @@ unsafe fn from_memory<T: Copy>(
     Ok(MNIST_OK)
 }
 
-/// The images `start` to `start + len - 1` as a dataset of their own, which shares the pixels and outlives `dataset` if
-/// need be. On success `*out` is a new dataset, to be freed with mnist_dataset_free.
+/// Creates a dataset of the samples `start` to `start + len - 1`. It shares the samples' memory with `dataset` and
+/// stays valid when `dataset` is freed. On success `*out` is a new dataset; free it with mnist_dataset_free.
 ///
-/// Errors: INVALID_ARGUMENT for images that are not there, or none.
+/// Errors: INVALID_ARGUMENT if a sample does not exist, and for a `len` of 0.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_slice(
     dataset: *const mnist_dataset,
@@ -347,15 +361,15 @@ pub unsafe extern "C" fn mnist_dataset_slice(
     })
 }
 
-/// How many images there are; 0 for NULL.
+/// Returns the number of samples; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_len(dataset: *const mnist_dataset) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(dataset) }.map_or(0, |dataset| dataset.current.read().len()))
 }
 
-/// Returns the rank, 3 for `[N, H, W]`, 4 for `[N, H, W, C]` or 2 for `[N, W]`, and writes as many of the sizes to `dims` as `capacity`
-/// has room for (`dims` may be NULL when that is 0). 0 for a NULL dataset.
+/// Gets the shape of all samples. Returns the rank: 3 for `[N, H, W]`, 4 for `[N, H, W, C]`, 2 for `[N, W]`, 0 for
+/// NULL. Writes as many sizes to `dims` as `capacity` has room for; with a `capacity` of 0 `dims` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_shape(
     dataset: *const mnist_dataset,
@@ -368,8 +382,8 @@ pub unsafe extern "C" fn mnist_dataset_shape(
     })
 }
 
-/// MNIST_DTYPE_U8 for bytes, MNIST_DTYPE_F32 for floats, which bytes count as once they are normalized (in memory they
-/// stay bytes). 0 for NULL.
+/// Returns the type of the samples: MNIST_DTYPE_U8 for bytes, MNIST_DTYPE_F32 for floats, and for bytes that were
+/// normalized (in memory they stay bytes); 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_dtype(dataset: *const mnist_dataset) -> mnist_dtype {
     guard::value(0, || {
@@ -381,7 +395,7 @@ pub unsafe extern "C" fn mnist_dataset_dtype(dataset: *const mnist_dataset) -> m
     })
 }
 
-/// Divides all pixels by `divisor` in single precision: 255 takes bytes to 0..1. Slices made before are not changed.
+/// Divides all pixels by `divisor` in single precision: 255 scales bytes to 0..1. Slices made earlier do not change.
 ///
 /// Errors: INVALID_ARGUMENT for 0, NaN or infinity; BUSY.
 #[unsafe(no_mangle)]
@@ -397,9 +411,9 @@ pub unsafe extern "C" fn mnist_dataset_normalize(
     })
 }
 
-/// Gives images without channels one: `[N, H, W]` to `[N, H, W, 1]`. (A model with one channel takes both.)
+/// Adds a channel axis of size 1: `[N, H, W]` becomes `[N, H, W, 1]`. (A model with one channel accepts both.)
 ///
-/// Errors: SHAPE when they have channels already; BUSY.
+/// Errors: SHAPE if the samples have channels already; BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_expand_dims(
     dataset: *mut mnist_dataset,
@@ -412,11 +426,12 @@ pub unsafe extern "C" fn mnist_dataset_expand_dims(
     })
 }
 
-/// Gives each image another shape of as many numbers, which stay in their order: 784 to 28, 28. `dims` are the `rank` sizes
-/// of one image without N, `[H, W]`, `[H, W, C]` or `[W]`. A model sees `[W]` as one pixel with W channels, `[1, 1, W]`.
-/// Slices made before are not changed.
+/// Gives each sample another shape with the same number of values, in the same order: 784 becomes 28, 28. `dims` holds
+/// the `rank` sizes of one sample without N: `[H, W]`, `[H, W, C]` or `[W]`. A model sees `[W]` as one pixel with W
+/// channels, `[1, 1, W]`. Slices made earlier do not change.
 ///
-/// Errors: SHAPE for another rank than 1 to 3, or sizes whose product is not an image's number of pixels; BUSY.
+/// Errors: SHAPE for a rank other than 1 to 3, and for sizes whose product is not the number of values of a sample;
+/// BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_reshape(
     dataset: *mut mnist_dataset,
@@ -433,10 +448,10 @@ pub unsafe extern "C" fn mnist_dataset_reshape(
     })
 }
 
-/// Height and width change places: `[N, H, W]` becomes `[N, W, H]`, `[N, H, W, C]` becomes `[N, W, H, C]`. EMNIST's figures lie on
-/// their side without it. Slices made before are not changed.
+/// Swaps height and width: `[N, H, W]` becomes `[N, W, H]`, `[N, H, W, C]` becomes `[N, W, H, C]`. EMNIST's files need
+/// it: their characters are stored transposed. Slices made earlier do not change.
 ///
-/// Errors: SHAPE for samples without height and width (mnist_dataset_reshape gives them both); BUSY; OUT_OF_MEMORY.
+/// Errors: SHAPE for samples without height and width (mnist_dataset_reshape adds them); BUSY; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_transpose(dataset: *mut mnist_dataset, error: *mut mnist_error) -> mnist_status {
     guard::status(error, || {
@@ -446,9 +461,10 @@ pub unsafe extern "C" fn mnist_dataset_transpose(dataset: *mut mnist_dataset, er
     })
 }
 
-/// Channels that come first, as in PyTorch, come last: `[N, C, H, W]` becomes `[N, H, W, C]`. Slices made before are not changed.
+/// Moves the channels from the first axis, as PyTorch stores them, to the last: `[N, C, H, W]` becomes `[N, H, W, C]`.
+/// Slices made earlier do not change.
 ///
-/// Errors: SHAPE for another rank than 4; BUSY; OUT_OF_MEMORY.
+/// Errors: SHAPE for a rank other than 4; BUSY; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_channels_last(
     dataset: *mut mnist_dataset,
@@ -461,9 +477,9 @@ pub unsafe extern "C" fn mnist_dataset_channels_last(
     })
 }
 
-/// Puts the samples into another order, with their labels, targets and weights, once and for all: that of a fit's epoch 0 with
-/// this seed. So data that lie class by class can be cut by mnist_dataset_slice or validation_split. Slices made before are not
-/// changed.
+/// Reorders the samples, with their labels, targets and weights, once: into the order of a fit's epoch 0 with this
+/// seed. Use it before mnist_dataset_slice or validation_split when the data are sorted by class. Slices made earlier
+/// do not change.
 ///
 /// Errors: BUSY; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -482,12 +498,13 @@ pub unsafe extern "C" fn mnist_dataset_shuffle(
     })
 }
 
-/// Mean and standard deviation (of the population, as Keras's Normalization takes it) of all pixels as they are scaled now, in
-/// `mean` and `deviation`, which have room for `len` numbers each: 1 for all pixels together, the number of channels for each of
-/// them, or that of one sample's pixels for each. The sums are in double precision and in the samples' order. For
-/// mnist_dataset_standardize, of the test data too: they get the training data's numbers.
+/// Computes the mean and the standard deviation of the pixels with their current scaling (the population's deviation,
+/// as Keras's Normalization computes it). `mean` and `deviation` have room for `len` values each: 1 for all pixels
+/// together, the number of channels for one value per channel, or the number of values of a sample for one per value.
+/// Sums are in double precision, in the samples' order. Pass the result to mnist_dataset_standardize, for the test data
+/// too: they use the training data's statistics.
 ///
-/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a pixel that is NaN or infinite; what a source fails with;
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a pixel that is NaN or infinite; a source's error;
 /// OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_statistics(
@@ -509,12 +526,12 @@ pub unsafe extern "C" fn mnist_dataset_statistics(
     })
 }
 
-/// Subtracts the mean from all pixels and divides by the standard deviation, of which 1e-7 is the least that counts, in single
-/// precision: Keras's Normalization. `mean` and `deviation` are `len` numbers each: one for all pixels, one for each channel, or
-/// one for each pixel of a sample. Slices made before are not changed.
+/// Subtracts the mean from all pixels and divides by the standard deviation, which counts as at least 1e-7, in single
+/// precision, as Keras's Normalization does. `mean` and `deviation` hold `len` values each: one for all pixels, one per
+/// channel, or one per value of a sample. Slices made earlier do not change.
 ///
-/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a number that is NaN or infinite, or a negative deviation; BUSY;
-/// OUT_OF_MEMORY.
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a value that is NaN or infinite, or a negative deviation;
+/// BUSY; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_standardize(
     dataset: *mut mnist_dataset,
@@ -535,8 +552,8 @@ pub unsafe extern "C" fn mnist_dataset_standardize(
     })
 }
 
-/// The labels that occur: how many in `*count`, and in `labels`, which has room for `capacity` numbers, themselves in
-/// ascending order. `labels` may be NULL when `capacity` is 0.
+/// Gets the labels that occur in the dataset: their number in `*count`, the labels in ascending order in `labels`,
+/// which has room for `capacity` values. With a `capacity` of 0 `labels` may be NULL, and only `*count` is written.
 ///
 /// Errors: INVALID_ARGUMENT when `capacity` is above 0 but below the count (nothing is written then), and for a dataset
 /// without labels.
@@ -562,7 +579,7 @@ pub unsafe extern "C" fn mnist_dataset_unique_labels(
     })
 }
 
-/// All labels, in the samples' order, into `labels`, which has room for `capacity` numbers.
+/// Copies all labels, in the samples' order, to `labels`, which has room for `capacity` values.
 ///
 /// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len, and for a dataset without labels.
 #[unsafe(no_mangle)]
@@ -583,8 +600,9 @@ pub unsafe extern "C" fn mnist_dataset_labels(
     })
 }
 
-/// Returns the rank of one sample's targets, 1 to 3, and writes as many of their sizes to `dims` as `capacity` has room for
-/// (`dims` may be NULL when that is 0). 0 for a dataset without targets, with labels, say, and for NULL.
+/// Gets the shape of one sample's target. Returns its rank, 1 to 3; 0 for a dataset without targets (one with labels,
+/// for example) and for NULL. Writes as many sizes to `dims` as `capacity` has room for; with a `capacity` of 0 `dims`
+/// may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_target_shape(
     dataset: *const mnist_dataset,
@@ -602,10 +620,10 @@ pub unsafe extern "C" fn mnist_dataset_target_shape(
     })
 }
 
-/// All targets, `[N, ...]` in the samples' order, into `targets`, which has room for `capacity` floats.
+/// Copies all targets, `[N, ...]` in the samples' order, to `targets`, which has room for `capacity` floats.
 ///
-/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len times the product of mnist_dataset_target_shape's sizes,
-/// and for a dataset without targets.
+/// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len times the product of mnist_dataset_target_shape's
+/// sizes, and for a dataset without targets.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_targets(
     dataset: *const mnist_dataset,
@@ -624,8 +642,8 @@ pub unsafe extern "C" fn mnist_dataset_targets(
     })
 }
 
-/// How much each sample counts in the loss, in their order, into `weights`, which has room for `capacity` floats; 1 for all
-/// of a dataset without weights.
+/// Copies the sample weights (how much each sample counts in the loss), in the samples' order, to `weights`, which has
+/// room for `capacity` floats. They are all 1 for a dataset without weights.
 ///
 /// Errors: INVALID_ARGUMENT for a `capacity` below mnist_dataset_len.
 #[unsafe(no_mangle)]
@@ -649,11 +667,11 @@ pub unsafe extern "C" fn mnist_dataset_weights(
     })
 }
 
-/// Image `i` as `[H, W, C]` floats, scaled as it was normalized, into `pixels`, which has room for `capacity` floats; its
-/// label into `*label`, which may be NULL when it is not wanted.
+/// Copies sample `i`, counted from 0, to `pixels` as `[H, W, C]` floats with its scaling (mnist_dataset_normalize and
+/// its like) applied; `pixels` has room for `capacity` floats. `*label` receives its label; `label` may be NULL.
 ///
-/// Errors: INVALID_ARGUMENT for an image that is not there or a `capacity` below H * W * C, and for a label that is wanted of
-/// a dataset without labels.
+/// Errors: INVALID_ARGUMENT if there is no sample `i`, for a `capacity` below H * W * C, and for a `label` that is not
+/// NULL if the dataset has no labels.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_image(
     dataset: *const mnist_dataset,
@@ -680,7 +698,7 @@ pub unsafe extern "C" fn mnist_dataset_image(
             let mut one = Batch::new(&data, 1)?;
             one.fill(&data, &[i as u32]).at("argument `dataset`")?;
             pixels.copy_from_slice(one.x());
-            if let (false, Truth::Labels(&[found])) = (label.is_null(), one.truth()) {
+            if let (false, BatchTargets::Labels(&[found])) = (label.is_null(), one.targets()) {
                 label.write(found);
             }
         }
@@ -688,7 +706,7 @@ pub unsafe extern "C" fn mnist_dataset_image(
     })
 }
 
-/// Frees it; NULL is allowed. Slices of it, and fits under way, keep what they need.
+/// Frees a dataset. NULL is allowed. Slices of it and running fits keep the data that they need.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_free(dataset: *mut mnist_dataset) {
     // SAFETY: by the contract it is NULL or came from this library and was not freed.

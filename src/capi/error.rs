@@ -7,41 +7,41 @@ use crate::error::ErrorKind;
 use std::borrow::Cow;
 use std::ffi::{CStr, CString, c_char};
 
-/// What a call came to: 0 is success, negative an error, positive news.
+/// The result of a call: 0 is success, a negative value an error, a positive value a notice.
 pub type mnist_status = i32;
 
-/// All went well.
+/// Success.
 pub const MNIST_OK: i32 = 0;
-/// A fit was stopped by a callback or by mnist_model_cancel. The model is whole, what was learned is kept.
+/// A callback or mnist_model_cancel stopped the fit. The model is usable and keeps the trained weights.
 pub const MNIST_CANCELLED: i32 = 1;
-/// A fit met a loss or a weight that is NaN or infinite; the text says where. See mnist_model_fit.
+/// A fit met a loss or a weight that is NaN or infinite; the message says where. See mnist_model_fit.
 pub const MNIST_DIVERGED: i32 = 2;
-/// An argument or option has a value that the function does not take: NULL, zero, an unknown constant, NaN.
+/// An argument or an option has a value that the function does not accept: NULL, zero, an unknown constant, NaN.
 pub const MNIST_ERROR_INVALID_ARGUMENT: i32 = -1;
-/// Sizes do not fit each other: data and network, kernel and input, file and model.
+/// Shapes do not fit each other: data and network, kernel and input, file and model.
 pub const MNIST_ERROR_SHAPE: i32 = -2;
-/// The call comes at the wrong time: fit before compile.
+/// The object is not in the right state for this call: fit before compile, for example.
 pub const MNIST_ERROR_STATE: i32 = -3;
-/// The object is inside another call that changes it.
+/// Another call is changing the object.
 pub const MNIST_ERROR_BUSY: i32 = -4;
-/// The operating system refused to read or write.
+/// The operating system could not read or write.
 pub const MNIST_ERROR_IO: i32 = -5;
-/// A file's content is not what its format says.
+/// A file's content does not follow its format.
 pub const MNIST_ERROR_FORMAT: i32 = -6;
-/// A file, an array in it, a tensor or a metric of that name does not exist.
+/// There is no file, array, tensor, layer or metric of that name.
 pub const MNIST_ERROR_NOT_FOUND: i32 = -7;
 /// A download failed.
 pub const MNIST_ERROR_NETWORK: i32 = -8;
-/// A downloaded file is whole, but not the one that was asked for.
+/// A download is complete, but its size or checksum is not the expected one.
 pub const MNIST_ERROR_CHECKSUM: i32 = -9;
-/// There is not the memory for it.
+/// Not enough memory.
 pub const MNIST_ERROR_OUT_OF_MEMORY: i32 = -10;
-/// Well-formed, but beyond what this library does.
+/// The input is valid, but this library does not support it.
 pub const MNIST_ERROR_UNSUPPORTED: i32 = -11;
-/// A defect of the library. The call has no other effect; please report the message.
+/// A bug in the library. The call has no other effect; please report the message.
 pub const MNIST_ERROR_INTERNAL: i32 = -12;
 
-/// The text of an error, owned by the caller and used by one call at a time.
+/// The status and the message of the last call that it was passed to. The caller owns it; use it in one call at a time.
 pub struct mnist_error {
     status: mnist_status,
     message: Cow<'static, CStr>,
@@ -52,7 +52,7 @@ impl Handle for mnist_error {
 }
 
 impl mnist_error {
-    /// Notes what a call came to.
+    /// Sets status and message.
     ///
     /// # Safety
     /// `error` is NULL or points to a live `mnist_error` that no other thread uses meanwhile.
@@ -64,7 +64,7 @@ impl mnist_error {
         }
     }
 
-    /// Notes that memory has run out, without asking for any.
+    /// Sets OUT_OF_MEMORY, without an allocation.
     ///
     /// # Safety
     /// As [`set`](Self::set).
@@ -72,17 +72,17 @@ impl mnist_error {
         // SAFETY: the caller's.
         if let Some(error) = unsafe { peek_mut(error) } {
             error.status = MNIST_ERROR_OUT_OF_MEMORY;
-            error.message = Cow::Borrowed(c"memory has run out: there is not enough to begin with");
+            error.message = Cow::Borrowed(c"out of memory: not enough to start the call");
         }
     }
 }
 
-/// One line, whatever a file's name or a panic has brought along, without the NUL bytes that C would take for its end.
+/// The message as one line without NUL bytes, for any file name or panic text.
 fn message(text: String) -> CString {
     CString::new(text.replace(['\0', '\n', '\r'], " ")).unwrap_or_default()
 }
 
-/// The library's version, "0.1.0". The string lives as long as the library.
+/// Returns the library's version, for example "0.1.0". The string lives as long as the library is loaded.
 #[unsafe(no_mangle)]
 pub extern "C" fn mnist_version() -> *const c_char {
     guard::value(c"".as_ptr(), || {
@@ -94,8 +94,8 @@ pub extern "C" fn mnist_version() -> *const c_char {
     })
 }
 
-/// A status's name, "MNIST_ERROR_SHAPE"; "MNIST_ERROR_UNKNOWN" for a number that is none. The string lives as long
-/// as the library.
+/// Returns the name of a status, for example "MNIST_ERROR_SHAPE", or "MNIST_ERROR_UNKNOWN" for an unknown status. The
+/// string lives as long as the library is loaded.
 #[unsafe(no_mangle)]
 pub extern "C" fn mnist_status_name(status: mnist_status) -> *const c_char {
     guard::value(c"".as_ptr(), || {
@@ -121,30 +121,30 @@ pub extern "C" fn mnist_status_name(status: mnist_status) -> *const c_char {
     })
 }
 
-/// A place for the text of errors, to be handed to calls as their last argument, again and again. Free it with
-/// mnist_error_free. Never NULL unless memory has run out, and NULL may be handed to every call as well.
+/// Creates an error object. Pass it as the last argument of as many calls as you like, and free it with
+/// mnist_error_free. Returns NULL only when memory has run out; every function accepts a NULL error as well.
 #[unsafe(no_mangle)]
 pub extern "C" fn mnist_error_new() -> *mut mnist_error {
     guard::object(|| give(mnist_error { status: MNIST_OK, message: Cow::Borrowed(c"") }))
 }
 
-/// Frees it; NULL is allowed.
+/// Frees an error object. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_error_free(error: *mut mnist_error) {
     // SAFETY: by the contract it is NULL or came from mnist_error_new and was not freed.
     guard::value((), || unsafe { take(error) })
 }
 
-/// The status of the last call that was given `error`; MNIST_OK before the first one or for NULL.
+/// Returns the status of the last call that `error` was passed to; MNIST_OK before the first call and for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_error_status(error: *const mnist_error) -> mnist_status {
     // SAFETY: by the contract it is NULL or live.
     guard::value(MNIST_OK, || unsafe { peek(error) }.map_or(MNIST_OK, |error| error.status))
 }
 
-/// What went wrong in the last call that was given `error`, in one line of UTF-8: which file and byte, tensor,
-/// argument or layer, what was expected and what was found. "" when nothing did, or for NULL. The string is good until
-/// `error` is handed to another call or freed.
+/// Returns the message of the last call that `error` was passed to: one line of UTF-8 that names the file and byte,
+/// tensor, argument or layer, what was expected and what was found. Returns "" if that call has no message, and for
+/// NULL. The string is valid until `error` is passed to another call or freed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_error_message(error: *const mnist_error) -> *const c_char {
     // SAFETY: by the contract it is NULL or live.

@@ -13,28 +13,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::train::{EvaluateOptions, Output, Verbose};
 use std::ffi::c_void;
 
-/// How to evaluate; fill it in with mnist_evaluate_options_init.
+/// Options of mnist_model_evaluate; fill them in with mnist_evaluate_options_init.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_evaluate_options {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// Samples in a step, 1 or more; the result does not depend on it. 32.
+    /// Samples in a step, 1 or more; the result does not depend on it. Default: 32.
     pub batch_size: usize,
-    /// 0: nothing is written. 1: a progress line. 2: one line at the end. 0.
+    /// 0: no output. 1: a progress line. 2: one line at the end. Default: 0.
     pub verbose: i32,
-    /// Where it is written; NULL: stdout. NULL.
+    /// Receives the output; NULL: stdout. Default: NULL.
     pub write: mnist_write_fn,
-    /// Handed to `write`.
+    /// Passed to `write`. Default: NULL.
     pub write_data: *mut c_void,
-    /// A place for the confusion matrix, `[classes, classes]`, row-major, the classes being all of the model's output: row
-    /// = label, column = most probable class (the first of equals). Its sum is the number of samples, and its diagonal
-    /// over that the accuracy. Written on success only; NULL: unwanted. NULL.
+    /// Receives the confusion matrix, `[classes, classes]`, row-major, where classes is the length of the model's
+    /// output: row = label, column = most probable class (the first of equals). Its sum is the number of samples; its
+    /// diagonal divided by that is the accuracy. Written on success only. NULL: not wanted. Default: NULL.
     pub confusion: *mut u64,
-    /// How many numbers `confusion` has room for: classes * classes or more. What is past the matrix stays as it is. 0.
+    /// How many values `confusion` has room for: classes * classes or more. Values after the matrix are not changed.
+    /// Default: 0.
     pub confusion_capacity: usize,
-    /// A place for everything that was measured, as the one epoch of a new history, to be freed with mnist_history_free.
-    /// Written on success only; NULL: unwanted. NULL.
+    /// Receives all metrics as a new history with one epoch; free it with mnist_history_free. Written on success only.
+    /// NULL: not wanted. Default: NULL.
     pub results: *mut *mut mnist_history,
 }
 
@@ -54,7 +55,7 @@ unsafe impl Options for mnist_evaluate_options {
 }
 
 impl mnist_evaluate_options {
-    /// The place for the confusion matrix of a model with so many classes, if there is one.
+    /// The caller's memory for the confusion matrix of a model with so many classes, if requested.
     ///
     /// # Safety
     /// `confusion` is NULL or has room for `confusion_capacity` numbers that nobody else uses during `'a`.
@@ -69,12 +70,12 @@ impl mnist_evaluate_options {
     }
 }
 
-/// What an evaluation found.
+/// Loss and accuracy.
 #[repr(C)]
 pub struct mnist_metrics {
     /// The mean loss over the samples.
     pub loss: f64,
-    /// The share of samples whose most probable class is their label, 0 to 1; NaN where it is not measured.
+    /// The fraction of samples whose most probable class is their label, 0 to 1; NaN if it is not measured.
     pub accuracy: f64,
 }
 
@@ -88,25 +89,26 @@ pub(super) fn verbose(value: i32) -> Result<Verbose> {
     }
 }
 
-/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
-/// not know with zeros. NULL does nothing.
+/// Fills `*options` with Keras's defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are
+/// written; bytes after the fields that this library knows become zero. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_evaluate_options_init(options: *mut mnist_evaluate_options, struct_size: usize) {
     // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
     guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
-/// The loss that was compiled, and the accuracy, of the model on a dataset, into `*out`; options.results takes all metrics. The
-/// samples are of the shape of the model's input (`[H, W]` will do for one channel). All samples meet the weights of one moment,
-/// also while a fit is under way. Sample weights of the dataset count in the loss. The accuracy is NaN where the loss is told
-/// targets and no accuracy was compiled. A model that is not compiled is taken for a classifier if it ends in a row of softmax, or
-/// in a linear layer, taken for logits: sparse categorical crossentropy. NULL options mean the defaults.
+/// Computes the compiled loss and the accuracy of the model on a dataset; the option `results` gives all metrics. The
+/// samples have the model's input shape (`[H, W]` is accepted for one channel). All samples are computed with one
+/// snapshot of the weights, also during a fit. A dataset's sample weights count in the loss. The accuracy is NaN if the
+/// loss takes targets and no accuracy was compiled. A model that is not compiled is evaluated with sparse categorical
+/// crossentropy if it ends in softmax or in a linear layer (taken as logits). NULL options mean the defaults.
 ///
-/// Errors: SHAPE for samples of another shape, and for labels where the loss takes targets, or targets of another shape than the
-/// model's output; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or
-/// infinite, or made so by mnist_dataset_normalize, an option out of its range, too little room for the confusion matrix;
-/// UNSUPPORTED for another last layer; IO for a stdout that is to be written to and is wide-oriented (fwide);
-/// OUT_OF_MEMORY, the message saying which batch there would be memory for.
+/// Errors: SHAPE for samples of another shape, for labels if the loss takes targets, and for targets that do not have
+/// the shape of the model's output; INVALID_ARGUMENT for a label that is not below the number of classes, for a pixel
+/// that is NaN or infinite or becomes so by mnist_dataset_normalize, for an option out of range, and for too little
+/// room for the confusion matrix; UNSUPPORTED for a model that is not compiled and ends in another layer; IO if the
+/// output goes to a stdout that is wide-oriented (fwide); OUT_OF_MEMORY (the message names a batch size that would
+/// fit).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_evaluate(
     model: *const mnist_model,
@@ -151,10 +153,11 @@ pub unsafe extern "C" fn mnist_model_evaluate(
     })
 }
 
-/// The model's output for `count` images: `images` are `[count, H, W, C]` floats in the scale the model was trained on
-/// (what mnist_dataset_image gives), the probabilities `[count, classes]` floats; `capacity` says how many floats
-/// `probabilities` has room for. An image's result does not depend on the others, nor on threads. While a fit is under
-/// way the weights are those between two of its steps. A count of 0 does nothing; the arrays may be NULL then.
+/// Computes the model's output for `count` images. `images` holds `[count, H, W, C]` floats with the scaling that the
+/// model was trained with (as mnist_dataset_image gives them); `probabilities` receives `[count, classes]` floats and
+/// has room for `capacity` floats. The result for an image depends neither on the other images nor on threads. During a
+/// fit all images are computed with one snapshot of the weights, taken between two steps. A count of 0 does nothing;
+/// the arrays may be NULL then.
 ///
 /// Errors: INVALID_ARGUMENT when `capacity` is below count * classes; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -182,10 +185,10 @@ pub unsafe extern "C" fn mnist_model_predict(
     })
 }
 
-/// The model's output for all images of a dataset: `[N, classes]` floats into `probabilities`, which has room for
-/// `capacity` floats. Otherwise as mnist_model_predict.
+/// Computes the model's output for all samples of a dataset: `probabilities` receives `[N, classes]` floats and has
+/// room for `capacity` floats. Everything else is as in mnist_model_predict.
 ///
-/// Errors: SHAPE for images of another shape; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
+/// Errors: SHAPE for samples of another shape; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_predict_dataset(
     model: *const mnist_model,

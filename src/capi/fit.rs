@@ -15,30 +15,30 @@ use crate::memory;
 use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress, Verbose};
 use std::ffi::{c_char, c_void};
 
-/// How far a fit has come.
+/// The progress of a fit, passed to callbacks.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_progress {
     /// The epoch, from 0.
     pub epoch: usize,
-    /// The epoch that the fit stops before.
+    /// The end epoch (exclusive).
     pub epochs: usize,
-    /// The batch that just ended, from 0; 0 when an epoch begins.
+    /// The batch that just ended, from 0; 0 at the beginning of an epoch.
     pub batch: usize,
-    /// How many batches an epoch has.
+    /// The number of batches in an epoch.
     pub batches: usize,
-    /// The mean loss over the epoch's samples so far; NaN when it begins.
+    /// The mean loss over the epoch's samples so far; NaN at the beginning of an epoch.
     pub loss: f64,
-    /// The share of the epoch's samples so far that were classified right, 0 to 1; NaN when it begins, or when
-    /// accuracy was not asked for.
+    /// The fraction of the epoch's samples so far that were classified correctly, 0 to 1; NaN at the beginning of an
+    /// epoch, and if accuracy was not compiled.
     pub accuracy: f64,
-    /// The loss on the validation data; NaN unless the epoch has ended and there are such data.
+    /// The loss on the validation data; NaN unless the epoch has ended and there are validation data.
     pub val_loss: f64,
-    /// The accuracy on the validation data; NaN likewise.
+    /// The accuracy on the validation data; NaN in the same cases.
     pub val_accuracy: f64,
     /// Seconds since the epoch began.
     pub seconds: f64,
-    /// What mnist_progress_get reads, good during the callback.
+    /// All metrics, for mnist_progress_get; valid during the callback.
     pub metrics: *const mnist_progress_metrics,
 }
 
@@ -51,75 +51,80 @@ impl Handle for mnist_progress_metrics {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistprg");
 }
 
-/// Is called during a fit, on the thread that called it, between two steps. Non-zero stops the fit. It may use any
-/// function that takes a const model, predict and save included; `progress` is good during the call. It must return: no
-/// longjmp, no C++ exception and no pthread_exit may pass through the library. Its thread cannot be cancelled meanwhile.
+/// Called during a fit, on the thread that called the fit, between two steps. A non-zero return value stops the fit. It
+/// may call any function that takes a const model, such as predict and save. `progress` is valid during the call;
+/// `user_data` is the pointer from the options. The callback must return: longjmp, C++ exceptions and pthread_exit must
+/// not pass through the library. The thread cannot be cancelled during the call.
 pub type mnist_callback = Option<unsafe extern "C" fn(user_data: *mut c_void, progress: *const mnist_progress) -> i32>;
 
-/// How to fit; fill it in with mnist_fit_options_init.
+/// Options of mnist_model_fit; fill them in with mnist_fit_options_init.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_fit_options {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// Samples in a step, 1 or more; an epoch's last batch may be shorter. 32.
+    /// Samples in a step, 1 or more; the last batch of an epoch may be smaller. Default: 32.
     pub batch_size: usize,
-    /// The epoch to stop before, 1 or more. 1.
+    /// The end epoch (exclusive), 1 or more. Default: 1.
     pub epochs: usize,
-    /// The epoch to start with, as when an earlier fit goes on; at `epochs` or past it there is nothing to do. 0.
+    /// The first epoch, from 0, to continue an earlier fit; if it is not below `epochs`, the fit does nothing. Default:
+    /// 0.
     pub initial_epoch: usize,
-    /// Whether each epoch goes through the samples in a fresh order. 1.
+    /// Not 0: every epoch takes the samples in a new random order. Default: 1.
     pub shuffle: i32,
-    /// 0: nothing is written. 1: Keras's progress line. 2: one line an epoch. 1.
+    /// 0: no output. 1: Keras's progress line. 2: one line per epoch. Default: 1.
     pub verbose: i32,
-    /// The seed of the shuffling. 0.
+    /// The seed for shuffling, and for dropout, noise and augmentation. Default: 0.
     pub seed: u64,
-    /// The share of the data, taken from its end, that is kept for validation, from 0 to below 1. 0.
+    /// The fraction of the data, taken from their end, that is used for validation, from 0 to below 1. Default: 0.
     pub validation_split: f64,
-    /// Data to validate on after each epoch; NULL: none. Takes precedence over the split. NULL.
+    /// Data to validate with after each epoch; NULL: none. It takes precedence over `validation_split`. Default: NULL.
     pub validation_data: *const mnist_dataset,
-    /// Where the progress is written; NULL: stdout, where a line is redrawn only on a terminal (that does not call itself
-    /// dumb), and kept within its width. NULL.
+    /// Receives the progress text; NULL: stdout. On stdout the line is redrawn only on a terminal (with TERM other than
+    /// "dumb") and kept within its width. Default: NULL.
     pub write: mnist_write_fn,
-    /// Handed to `write`.
+    /// Passed to `write`. Default: NULL.
     pub write_data: *mut c_void,
-    /// Called after each step; NULL: nothing. NULL.
+    /// Called after each step; NULL: nothing. Default: NULL.
     pub on_batch_end: mnist_callback,
-    /// Called before an epoch's first step; NULL: nothing. NULL.
+    /// Called before the first step of an epoch; NULL: nothing. Default: NULL.
     pub on_epoch_begin: mnist_callback,
-    /// Called after an epoch and its validation; NULL: nothing. NULL.
+    /// Called after an epoch and its validation; NULL: nothing. Default: NULL.
     pub on_epoch_end: mnist_callback,
-    /// Handed to the callbacks.
+    /// Passed to the callbacks. Default: NULL.
     pub user_data: *mut c_void,
-    /// A file for the fit's state, as mnist_model_save writes it; NULL: none. It is written at each interval below that
-    /// is not 0, and when the fit ends or is stopped. A relative path means the working folder when the fit begins. NULL.
+    /// A file for the fit's state, in the format of mnist_model_save; NULL: none. It is written at each of the
+    /// intervals below that is not 0, and when the fit ends or is stopped. A relative path is resolved when the fit
+    /// begins. Default: NULL.
     pub checkpoint_path: *const c_char,
-    /// Written after every so many batches, counted from the fit's first one. 0.
+    /// Write a checkpoint after this many batches, counted from the fit's first one; 0: no such interval. Default: 0.
     pub checkpoint_batches: usize,
-    /// Written after every so many epochs, likewise. 0.
+    /// Write a checkpoint after this many epochs, counted from the fit's first one; 0: no such interval. Default: 0.
     pub checkpoint_epochs: usize,
-    /// Written after a batch or an epoch when so many seconds have gone by since the last time. 0.
+    /// Write a checkpoint after a batch or an epoch when this many seconds have passed since the last one; 0: no such
+    /// interval. Default: 0.
     pub checkpoint_seconds: f64,
-    /// Whether to go on from the file at `checkpoint_path`; where there is none, the fit begins as without. 0.
+    /// Not 0: resume from the file at `checkpoint_path`; if there is no such file, the fit begins as usual. Default: 0.
     pub resume: i32,
-    /// Whether the fit stops at a loss or a weight that is NaN or infinite and goes back to good weights. 1 (Keras goes on
-    /// with weights that are good for nothing any more).
+    /// Not 0: stop the fit at a loss or a weight that is NaN or infinite, and restore the last good weights. 0:
+    /// continue, as Keras does, with weights that are useless from then on. Default: 1.
     pub terminate_on_nan: i32,
-    /// Callbacks as Keras serialises them, in JSON5: "[{class_name: 'EarlyStopping', config: {patience: 3,
-    /// restore_best_weights: true}}]". Classes: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger, TensorBoard,
-    /// TerminateOnNaN. NULL: none. NULL.
+    /// Callbacks as Keras serializes them, in JSON5: "[{class_name: 'EarlyStopping', config: {patience: 3,
+    /// restore_best_weights: true}}]". Classes: EarlyStopping, ModelCheckpoint, ReduceLROnPlateau, CSVLogger,
+    /// TensorBoard, TerminateOnNaN. NULL: none. Default: NULL.
     pub callbacks_config: *const c_char,
-    /// How much a sample of each class counts in the loss, each finite and 0 or more; NULL: all alike. Not together with sample
-    /// weights of the dataset. The validation data are not weighted so. NULL.
+    /// How much a sample of each class counts in the loss: finite values, 0 or more. NULL: all classes count the same.
+    /// It cannot be combined with a dataset's sample weights, and does not affect validation. Default: NULL.
     pub class_weight: *const f32,
-    /// How many numbers `class_weight` has: one for each class. 0.
+    /// The number of values in `class_weight`: one per class. Default: 0.
     pub class_weight_len: usize,
-    /// Epochs from one validation to the next, 1 or more. 1.
+    /// Validate after every this many epochs, 1 or more. Default: 1.
     pub validation_freq: usize,
-    /// Steps in an epoch; the next epoch goes on where this one has stopped. 0: as many as it takes to go through the samples
-    /// once. 0.
+    /// Steps in an epoch; the next epoch continues with the samples where this one stopped. 0: as many as one pass over
+    /// the samples takes. Default: 0.
     pub steps_per_epoch: usize,
-    /// How many batches of an mnist_source are asked for ahead, on a thread of the library. 0: none, on the fit's thread. 0.
+    /// How many batches of an mnist_source are requested ahead, on a thread of the library. 0: none; the fit's thread
+    /// requests each batch when it needs it. Default: 0.
     pub prefetch: usize,
 }
 
@@ -158,7 +163,7 @@ unsafe impl Options for mnist_fit_options {
 }
 
 impl mnist_fit_options {
-    /// The weights of the classes, if there are any.
+    /// The class weights, if there are any.
     ///
     /// # Safety
     /// `class_weight` is NULL or points to `class_weight_len` numbers.
@@ -171,7 +176,7 @@ impl mnist_fit_options {
         memory::collect(weights.iter().copied()).map(Some)
     }
 
-    /// What the checkpoint's fields say.
+    /// Reads the checkpoint's fields.
     ///
     /// # Safety
     /// `checkpoint_path` is NULL or points to a NUL-terminated string.
@@ -182,7 +187,7 @@ impl mnist_fit_options {
             if batches == 0 && epochs == 0 && seconds == 0.0 && !resume {
                 return Ok(None);
             }
-            let what = "is NULL, where there is an interval or something to resume";
+            let what = "is NULL, but an interval or `resume` is set";
             return Err(Error::new(ErrorKind::InvalidArgument, what).at("option `checkpoint_path`"));
         }
         // SAFETY: the caller's.
@@ -232,54 +237,60 @@ impl Callbacks for CCallbacks<'_> {
     }
 }
 
-/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
-/// not know with zeros. NULL does nothing.
+/// Fills `*options` with Keras's defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are
+/// written; bytes after the fields that this library knows become zero. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options, struct_size: usize) {
     // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
     guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
-/// Trains a compiled model on a dataset, whose images are `[H, W, C]` as the model's input (`[H, W]` will do for one
-/// channel). It goes on from the weights and the optimizer's state that an earlier fit has left. NULL options mean the
-/// defaults: one epoch of batches of 32, shuffled, with a progress line on stdout. `*out`, unless `out` is NULL, becomes
-/// a new history, to be freed with mnist_history_free.
+/// Trains a compiled model on a dataset. The samples have the model's input shape `[H, W, C]` (`[H, W]` is accepted for
+/// one channel). The fit continues from the current weights and optimizer state. NULL options mean the defaults: one
+/// epoch of batches of 32, shuffled, with a progress line on stdout. Unless `out` is NULL, `*out` becomes a new
+/// history; free it with mnist_history_free.
 ///
-/// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
+/// The same data, seeds and options give the same weights to the last bit, with any number of threads and any
 /// instruction set.
 ///
-/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it; a
-/// message says so. A callback of callbacks_config that ends the fit, early stopping, say, is a success: MNIST_OK, and
-/// mnist_history_stop_reason tells why.
+/// **MNIST_CANCELLED**: a callback or mnist_model_cancel stopped the fit. The model is usable, `*out` is written, and
+/// the message says that the fit was stopped. If a callback in callbacks_config ends the fit (early stopping, for
+/// example), the result is MNIST_OK, and mnist_history_stop_reason gives the reason.
 ///
-/// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
-/// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
-/// `epoch 1: step 4: layer dense: output: expected a finite number, found NaN`. With terminate_on_nan that step is not
-/// taken, and the model has its last good weights again: those of at most 128 steps before, with which the loss was
-/// finite. What the optimizer had gathered is forgotten then. When the first step is it already, by weights or images,
-/// the model stays as it was. Without terminate_on_nan the fit goes on to its end. No checkpoint is written from then on.
+/// **MNIST_DIVERGED**: a loss or a weight became NaN or infinite, because the learning rate is too large, for example.
+/// The model is usable, and `*out` holds the steps that were taken. The message names epoch, step and layer: `epoch 1:
+/// step 4: layer dense: output: expected a finite number, found NaN`. With terminate_on_nan this step is not taken, and
+/// the model gets its last good weights back: those of at most 128 steps before, which gave a finite loss. The
+/// optimizer state is discarded then. If already the first step meets NaN or infinity, in the weights or the images,
+/// the model does not change. Without terminate_on_nan the fit continues to its end. No checkpoint is written after the
+/// divergence.
 ///
-/// With an optimizer that averages the weights (use_ema) the fit ends, stopped or not, with the averages in the weights' place,
-/// as in Keras. What is validated meanwhile, and in checkpoints, are the weights as they are trained; after the fit the
-/// model has forgotten its position, which was that of other weights.
+/// An optimizer that averages the weights (use_ema) replaces the weights by their averages when the fit ends or is
+/// stopped, as in Keras. Validation and checkpoints during the fit use the weights without averaging. After the fit the
+/// model has no position to resume from, because that belongs to the weights before averaging.
 ///
-/// All arguments are checked before the first step. Errors: STATE before mnist_model_compile; SHAPE for images of another
-/// shape; INVALID_ARGUMENT for a label past the class count, a pixel that is NaN or infinite, or made so by
-/// mnist_dataset_normalize (the message says which), or an option out of its range; BUSY; IO for a stdout that is to be
-/// written to and is wide-oriented (fwide); OUT_OF_MEMORY for a batch that there is no memory for (the message says what
-/// takes how much, and which batch would fit), and it can come later too: the model keeps what it has learned.
+/// **Checkpoints**: with a checkpoint_path the fit writes its state to a file: network, weights, optimizer state, epoch
+/// and batch, and the metrics so far, all of the same step. A process that is killed at any moment leaves the previous
+/// file or the next one, complete. A fit that resumes from it ends with the same weights to the last bit and the same
+/// history as an uninterrupted one. Callbacks are called from the point where it continues (on_epoch_begin also in the
+/// middle of an epoch, with the metrics up to there). `epochs` may differ. Everything else must match: the network, the
+/// compile options, the number of samples (some of them are compared), batch size, shuffling, seed, initial epoch and
+/// validation. Otherwise the call fails and the model does not change.
 ///
-/// With a checkpoint_path the fit's state goes to a file, all of one step: network, weights, the optimizer's state, epoch
-/// and batch, the metrics so far. A process that is killed at any moment leaves the file before or the next one, whole; a
-/// fit that then resumes ends with the same weights to the last bit, and the same history, as if nothing had happened,
-/// callbacks being called from where it goes on (on_epoch_begin also in the midst of an epoch, with the metrics up to
-/// there). Its `epochs` may be others. The file must be of this network, compiled like this, and of a fit with as many samples (of which some are
-/// compared), this batch size, shuffling, seed, initial epoch and validation; otherwise the call fails and the model stays
-/// as it was. Errors: those of mnist_model_load; SHAPE for another network; INVALID_ARGUMENT for the rest, the message
-/// saying which key of the file, what was expected and what is there. A path that cannot be
-/// written to (see FILES above: no such folder, no right to it, a read-only file, no file, a mount point, another user's file
-/// in a sticky folder) is found before the first step. IO when a checkpoint cannot be written later: the fit stops, the file
-/// is the one before, and the model, which keeps what it has learned, can be saved elsewhere.
+/// All arguments are checked before the first step.
+///
+/// Errors: STATE before mnist_model_compile; SHAPE for samples of another shape; INVALID_ARGUMENT for a label that is
+/// not below the number of classes, for a pixel that is NaN or infinite or becomes so by mnist_dataset_normalize (the
+/// message names it), and for an option out of range; BUSY; IO if the output goes to a stdout that is wide-oriented
+/// (fwide); OUT_OF_MEMORY for a batch that does not fit into memory (the message lists what needs how much, and names a
+/// batch size that would fit). OUT_OF_MEMORY may also come during the training: the model keeps the trained weights.
+///
+/// Errors of checkpoints: those of mnist_model_load; SHAPE for a checkpoint of another network; INVALID_ARGUMENT for
+/// another difference, with the key in the file, the expected and the found value. A path that cannot be written is
+/// reported before the first step (see FILES at the top: the folder does not exist or is not writable, the file is
+/// read-only, is not a regular file, is a mount point, or belongs to another user in a sticky folder). IO if a
+/// checkpoint cannot be written later: the fit stops and the previous file stays; the model keeps the trained weights
+/// and can be saved elsewhere.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_fit(
     model: *mut mnist_model,
@@ -288,7 +299,7 @@ pub unsafe extern "C" fn mnist_model_fit(
     out: *mut *mut mnist_history,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status_and_news(error, || {
+    guard::status_and_message(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let model = borrow(model, "model")?.get()?;
@@ -345,14 +356,15 @@ pub unsafe extern "C" fn mnist_model_fit(
     })
 }
 
-/// Takes one step of the optimizer on all of a dataset, as one batch, and puts its loss and accuracy, measured before the step,
-/// into `*out`. It goes on from the weights and the optimizer's state that are there; what the last fit's checkpoint would need is
-/// forgotten. What is random (dropout) follows from the number of the step. Memory for the step is kept for the next, until
-/// the model is fitted, compiled or freed.
+/// Takes one optimizer step on the whole dataset as one batch. `*out` receives its loss and accuracy, measured before
+/// the step. It continues from the current weights and optimizer state; the position of an earlier fit is discarded.
+/// Dropout and other random operations depend on the number of the step. The memory for the step is kept for the next
+/// one until the model is fitted, compiled or freed.
 ///
-/// Returns MNIST_DIVERGED, `*out` as it was and the model too, for a loss that is NaN or infinite; the message tells where it comes from.
+/// Returns MNIST_DIVERGED if the loss is NaN or infinite: then neither `*out` nor the model changes, and the message
+/// says which layer it comes from.
 ///
-/// Errors: STATE before mnist_model_compile; SHAPE and INVALID_ARGUMENT as mnist_model_fit; BUSY; OUT_OF_MEMORY.
+/// Errors: STATE before mnist_model_compile; SHAPE and INVALID_ARGUMENT as in mnist_model_fit; BUSY; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_train_on_batch(
     model: *mut mnist_model,
@@ -360,7 +372,7 @@ pub unsafe extern "C" fn mnist_model_train_on_batch(
     out: *mut mnist_metrics,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status_and_news(error, || {
+    guard::status_and_message(error, || {
         // SAFETY: by the contract the pointers are NULL or what the header says.
         unsafe {
             let model = borrow(model, "model")?.get()?;
@@ -376,12 +388,13 @@ pub unsafe extern "C" fn mnist_model_train_on_batch(
     })
 }
 
-/// A metric of a fit's progress, during the callback that was given it: "loss", "accuracy", or any other that was compiled, into
-/// `*value`; and, when an epoch has ended, "val_loss" and so on. NaN for what was not measured yet.
+/// Gets a metric of a fit's progress during the callback: "loss", "accuracy" or any other compiled metric; after an
+/// epoch also "val_loss" and so on. `*value` is NaN for a metric that has not been measured yet.
 ///
-/// Of a progress of the caller's own making, whose `metrics` is NULL, the four metrics that are its fields are known.
+/// If you fill in an mnist_progress yourself, with a NULL `metrics`, the four metrics that are its fields can be read.
 ///
-/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress whose callback has returned.
+/// Errors: NOT_FOUND for a metric that the fit does not measure; INVALID_ARGUMENT for a progress whose callback has
+/// returned.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_progress_get(
     progress: *const mnist_progress,
@@ -422,8 +435,8 @@ pub unsafe extern "C" fn mnist_progress_get(
     })
 }
 
-/// Asks the fit that is running to stop after its step; mnist_model_fit then returns MNIST_CANCELLED. May be called
-/// from any thread, from a callback and from a signal handler. Without a fit under way it does nothing. NULL is allowed.
+/// Asks a running fit to stop after its current step; mnist_model_fit then returns MNIST_CANCELLED. It may be called
+/// from any thread, from a callback and from a signal handler. It does nothing if no fit is running. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_cancel(model: *const mnist_model) {
     guard::value((), || {

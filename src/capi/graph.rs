@@ -30,7 +30,7 @@ struct State {
     failure: Option<Error>,
 }
 
-/// The output of a layer; it belongs to its graph and lives as long.
+/// The output of a layer. It belongs to its graph and lives as long as the graph.
 pub struct mnist_tensor {
     graph: *const mnist_graph,
     tensor: Tensor,
@@ -40,14 +40,14 @@ impl Handle for mnist_tensor {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistten");
 }
 
-/// What is done to a layer's sums: a constant MNIST_ACTIVATION_...
+/// An activation, one of the constants MNIST_ACTIVATION_...
 pub type mnist_activation = u32;
 
-/// Nothing.
+/// No activation.
 pub const MNIST_ACTIVATION_LINEAR: u32 = 0;
 /// max(0, x).
 pub const MNIST_ACTIVATION_RELU: u32 = 1;
-/// Probabilities over the units of the last dense layer.
+/// Softmax over the last axis: probabilities of the units of a dense layer.
 pub const MNIST_ACTIVATION_SOFTMAX: u32 = 2;
 /// 1 / (1 + exp(-x)).
 pub const MNIST_ACTIVATION_SIGMOID: u32 = 3;
@@ -55,7 +55,7 @@ pub const MNIST_ACTIVATION_SIGMOID: u32 = 3;
 pub const MNIST_ACTIVATION_TANH: u32 = 4;
 /// x above 0, exp(x) - 1 below.
 pub const MNIST_ACTIVATION_ELU: u32 = 5;
-/// x times the normal distribution's cumulative function at x.
+/// x times the cumulative distribution function of the normal distribution at x.
 pub const MNIST_ACTIVATION_GELU: u32 = 6;
 /// x / (1 + exp(-x)), also called SiLU.
 pub const MNIST_ACTIVATION_SWISH: u32 = 7;
@@ -79,7 +79,7 @@ fn activation(value: mnist_activation) -> Result<Activation> {
 }
 
 impl mnist_graph {
-    /// Makes a tensor of what `call` gives, or remembers why it failed.
+    /// Creates a tensor from the result of `call`, or stores its error.
     fn add(&self, call: impl FnOnce(&mut Graph) -> Result<Tensor>) -> *mut mnist_tensor {
         let mut state = self.state.lock();
         match guard::ready().and_then(|()| call(&mut state.graph)) {
@@ -113,12 +113,12 @@ fn add_layer(graph: &mut Graph, class: &str, config: &Value, inputs: &[Tensor]) 
         let name = config.has("name").then(|| config.str("name")).transpose()?;
         Ok((layer, name, config.bool_or("trainable", true)?))
     });
-    // What is wrong with a text that the program has made is no file's fault.
+    // The text comes from the program, so a `Format` error becomes `InvalidArgument`.
     let (layer, name, trainable) = made.map_err(|error: Error| error.as_argument()).at(place())?;
     graph.add(layer, name, trainable, inputs)
 }
 
-/// The config that a C string says; NULL: an empty one.
+/// The config in a C string; NULL: an empty one.
 ///
 /// # Safety
 /// `config` is NULL or a NUL-terminated string.
@@ -145,7 +145,7 @@ unsafe fn layer(x: *mut mnist_tensor, call: impl FnOnce(&mut Graph, Tensor) -> R
     })
 }
 
-/// Lends the graph of a model's ends to `task`, unless a layer call has failed in it: then that is the error.
+/// Passes the graph of a model's input and output to `task`, unless a layer call failed in it: then returns that error.
 ///
 /// # Safety
 /// `input` and `output` are NULL or tensors of live graphs.
@@ -164,7 +164,7 @@ pub(super) unsafe fn with_ends<R>(
         if input.is_null() && output.is_null() {
             return Err(Error::new(
                 ErrorKind::InvalidArgument,
-                "both are NULL: a layer call failed, or nothing was given; mnist_graph_check says which",
+                "both are NULL: a layer function failed (mnist_graph_check reports it), or no tensor was passed",
             )
             .at("arguments `input` and `output`"));
         }
@@ -178,7 +178,7 @@ pub(super) unsafe fn with_ends<R>(
     }
 }
 
-/// An empty graph, to be freed with mnist_graph_free. NULL only when memory has run out.
+/// Creates an empty graph; free it with mnist_graph_free. Returns NULL only when memory has run out.
 #[unsafe(no_mangle)]
 pub extern "C" fn mnist_graph_new() -> *mut mnist_graph {
     guard::object(|| {
@@ -187,14 +187,14 @@ pub extern "C" fn mnist_graph_new() -> *mut mnist_graph {
     })
 }
 
-/// Frees a graph and its tensors; NULL is allowed. Models made of it live on.
+/// Frees a graph and its tensors. NULL is allowed. Models made from it stay valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_graph_free(graph: *mut mnist_graph) {
     // SAFETY: by the contract it is NULL or came from mnist_graph_new and was not freed.
     guard::value((), || unsafe { take(graph) })
 }
 
-/// Sets the seed of the initial weights of models made after this; 0 unless set. NULL does nothing.
+/// Sets the seed for the initial weights of models made later; the default is 0. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_graph_set_seed(graph: *mut mnist_graph, seed: u64) {
     guard::value((), || {
@@ -205,7 +205,8 @@ pub unsafe extern "C" fn mnist_graph_set_seed(graph: *mut mnist_graph, seed: u64
     })
 }
 
-/// The first failure of a layer call of this graph, MNIST_OK if there was none. mnist_model_new reports it as well.
+/// Returns the first error of a layer function of this graph, with its message; MNIST_OK if there was none.
+/// mnist_model_new reports it too.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_graph_check(graph: *const mnist_graph, error: *mut mnist_error) -> mnist_status {
     guard::status(error, || {
@@ -215,7 +216,8 @@ pub unsafe extern "C" fn mnist_graph_check(graph: *const mnist_graph, error: *mu
     })
 }
 
-/// Input: images `[height, width, channels]`, each size 1 or more. NULL on failure or for a NULL graph.
+/// Adds an input of images `[height, width, channels]`, each size 1 or more. Returns NULL on failure and for a NULL
+/// graph.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_input(
     graph: *mut mnist_graph,
@@ -230,8 +232,8 @@ pub unsafe extern "C" fn mnist_input(
     })
 }
 
-/// Input: samples of any shape: `dims` are its `rank` sizes, 1 to 3, without the batch: `[features]`, `[steps, channels]`,
-/// `[height, width, channels]`. NULL on failure or for a NULL graph.
+/// Adds an input of any shape: `dims` holds its `rank` sizes, 1 to 3, without the batch: `[features]`, `[steps,
+/// channels]` or `[height, width, channels]`. Returns NULL on failure and for a NULL graph.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_input_shape(
     graph: *mut mnist_graph,
@@ -253,9 +255,9 @@ pub unsafe extern "C" fn mnist_input_shape(
     })
 }
 
-/// Conv2D: `filters` kernels of `kernel_size` x `kernel_size`, stride 1, no padding ("valid"), with a bias:
-/// `[H, W, C]` to `[H - kernel_size + 1, W - kernel_size + 1, filters]`. Kernels start Glorot uniform, biases 0.
-/// NULL on failure (a kernel larger than its input, a size of 0) or for a NULL tensor.
+/// Adds a Conv2D layer with `filters` kernels of `kernel_size` x `kernel_size`, stride 1, no padding ("valid") and a
+/// bias: `[H, W, C]` to `[H - kernel_size + 1, W - kernel_size + 1, filters]`. Kernels are initialized Glorot uniform,
+/// biases 0. Returns NULL on failure (a kernel larger than its input, a size of 0) and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_conv2d(
     x: *mut mnist_tensor,
@@ -269,15 +271,15 @@ pub unsafe extern "C" fn mnist_conv2d(
     })
 }
 
-/// Flatten: `[H, W, C]` to `[H * W * C]`. NULL on failure or for a NULL tensor.
+/// Adds a Flatten layer: `[H, W, C]` to `[H * W * C]`. Returns NULL on failure and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_flatten(x: *mut mnist_tensor) -> *mut mnist_tensor {
     // SAFETY: by the contract it is NULL or a tensor of a live graph.
     guard::value(std::ptr::null_mut(), || unsafe { layer(x, Graph::flatten) })
 }
 
-/// Dense: `[..., inputs]` to `[..., units]`, with a bias. The kernel starts Glorot uniform, the bias 0. NULL on failure (a
-/// size of 0) or for a NULL tensor.
+/// Adds a Dense layer with a bias: `[..., inputs]` to `[..., units]`. The kernel is initialized Glorot uniform, the
+/// bias 0. Returns NULL on failure (a size of 0) and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dense(
     x: *mut mnist_tensor,
@@ -290,9 +292,9 @@ pub unsafe extern "C" fn mnist_dense(
     })
 }
 
-/// MaxPooling2D: the largest number of each `pool_size` x `pool_size` window, strides the same, no padding: `[H, W, C]` to
-/// `[H / pool_size, W / pool_size, C]`, rounded down. NULL on failure (a window larger than its input, a size of 0) or for a
-/// NULL tensor.
+/// Adds a MaxPooling2D layer, the maximum of each `pool_size` x `pool_size` window, with strides of `pool_size` and no
+/// padding: `[H, W, C]` to `[H / pool_size, W / pool_size, C]`, rounded down. Returns NULL on failure (a window larger
+/// than its input, a size of 0) and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_max_pooling2d(x: *mut mnist_tensor, pool_size: usize) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
@@ -301,7 +303,7 @@ pub unsafe extern "C" fn mnist_max_pooling2d(x: *mut mnist_tensor, pool_size: us
     })
 }
 
-/// AveragePooling2D: the mean of each window; otherwise as mnist_max_pooling2d.
+/// Adds an AveragePooling2D layer, the mean of each window. Everything else is as in mnist_max_pooling2d.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_average_pooling2d(x: *mut mnist_tensor, pool_size: usize) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
@@ -310,7 +312,8 @@ pub unsafe extern "C" fn mnist_average_pooling2d(x: *mut mnist_tensor, pool_size
     })
 }
 
-/// GlobalAveragePooling2D: the mean over height and width: `[H, W, C]` to `[C]`. NULL on failure or for a NULL tensor.
+/// Adds a GlobalAveragePooling2D layer, the mean over height and width: `[H, W, C]` to `[C]`. Returns NULL on failure
+/// and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_global_average_pooling2d(x: *mut mnist_tensor) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
@@ -319,9 +322,9 @@ pub unsafe extern "C" fn mnist_global_average_pooling2d(x: *mut mnist_tensor) ->
     })
 }
 
-/// Dropout: in training each number is 0 with probability `rate`, from 0 to below 1, and else divided by `1 - rate`; in
-/// prediction nothing is done. Which ones is a function of the fit's seed, the step, the sample and the layer, whatever the
-/// threads. NULL on failure or for a NULL tensor.
+/// Adds a Dropout layer. In training each value becomes 0 with probability `rate` (from 0 to below 1), and is divided
+/// by `1 - rate` otherwise; in prediction nothing changes. Which values are dropped depends only on the fit's seed, the
+/// step, the sample and the layer, not on threads. Returns NULL on failure and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dropout(x: *mut mnist_tensor, rate: f64) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
@@ -330,8 +333,9 @@ pub unsafe extern "C" fn mnist_dropout(x: *mut mnist_tensor, rate: f64) -> *mut 
     })
 }
 
-/// BatchNormalization over the last axis, with Keras's defaults: momentum 0.99, epsilon 0.001, gamma and beta. In training
-/// the batch's mean and variance count, in prediction the moving ones. NULL on failure or for a NULL tensor.
+/// Adds a BatchNormalization layer over the last axis with Keras's defaults: momentum 0.99, epsilon 0.001, gamma and
+/// beta. Training uses the batch's mean and variance, prediction the moving ones. Returns NULL on failure and for a
+/// NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_batch_normalization(x: *mut mnist_tensor) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
@@ -340,8 +344,8 @@ pub unsafe extern "C" fn mnist_batch_normalization(x: *mut mnist_tensor) -> *mut
     })
 }
 
-/// Activation: `activation` as a layer of its own, on a tensor of any shape; softmax is over the last axis. NULL on failure
-/// or for a NULL tensor.
+/// Adds an Activation layer: `activation` applied to a tensor of any shape; softmax is over the last axis. Returns NULL
+/// on failure and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_activate(x: *mut mnist_tensor, activation: mnist_activation) -> *mut mnist_tensor {
     guard::value(std::ptr::null_mut(), || {
@@ -355,29 +359,29 @@ pub unsafe extern "C" fn mnist_activate(x: *mut mnist_tensor, activation: mnist_
     })
 }
 
-/// Add: the sum of two tensors of one shape. NULL on failure or for a NULL tensor.
+/// Adds an Add layer: the sum of two tensors of the same shape. Returns NULL on failure and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_add(a: *mut mnist_tensor, b: *mut mnist_tensor) -> *mut mnist_tensor {
     // SAFETY: by the contract they are NULL or tensors of live graphs.
     guard::value(std::ptr::null_mut(), || unsafe { merge(&[a, b], "Add", || Ok(json!({}))) })
 }
 
-/// Concatenate: two tensors, one behind the other along the last axis; their other sizes are equal. NULL on failure or for
-/// a NULL tensor.
+/// Adds a Concatenate layer: joins two tensors along the last axis; their other sizes must be equal. Returns NULL on
+/// failure and for a NULL tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_concatenate(a: *mut mnist_tensor, b: *mut mnist_tensor) -> *mut mnist_tensor {
     // SAFETY: by the contract they are NULL or tensors of live graphs.
     guard::value(std::ptr::null_mut(), || unsafe { merge(&[a, b], "Concatenate", || Ok(json!({}))) })
 }
 
-/// Any layer that takes one tensor, by Keras's class and config:
+/// Adds any layer with one input tensor, by Keras's class name and config:
 ///
 /// ```c
 /// mnist_layer(x, "Conv2D", "{filters: 32, kernel_size: 3, strides: 2, padding: 'same', activation: 'relu'}")
 /// ```
 ///
-/// The config is JSON5: keys need no quotes, strings may have single ones. What Keras's get_config() gives is valid as it
-/// is; keys that are left out have Keras's defaults; `name` and `trainable` are keys too. NULL: `{}`.
+/// `config` is JSON5: keys need no quotes, strings may have single quotes. The output of Keras's get_config() is valid
+/// as it is. Missing keys have Keras's defaults; `name` and `trainable` are keys too. NULL means `{}`.
 ///
 /// Classes: Activation, AveragePooling1D, AveragePooling2D, BatchNormalization, Conv1D, Conv2D, Conv2DTranspose,
 /// Cropping2D, Dense, DepthwiseConv2D, Dropout, ELU, Flatten, GaussianNoise, GlobalAveragePooling1D,
@@ -386,13 +390,14 @@ pub unsafe extern "C" fn mnist_concatenate(a: *mut mnist_tensor, b: *mut mnist_t
 /// RandomErasing, RandomFlip, RandomRotation, RandomTranslation, RandomZoom, ReLU, Rescaling, Reshape, SeparableConv2D,
 /// Softmax, SpatialDropout2D, UpSampling2D, ZeroPadding2D.
 ///
-/// The classes whose names begin with Random are augmentation: `mnist_layer(x, "RandomRotation", "{factor: 0.05}")`. They
-/// change each image at random in training and leave it alone otherwise. How an image is changed follows from the seed, the
-/// layer, the epoch and the sample's place in the dataset, and from nothing else.
+/// The classes whose names begin with Random are data augmentation: `mnist_layer(x, "RandomRotation", "{factor:
+/// 0.05}")`. They change each image at random in training and do nothing in prediction. The change depends only on the
+/// seed, the layer, the epoch and the sample's index in the dataset.
 ///
-/// NULL for a NULL tensor, and on failure, which mnist_graph_check and mnist_model_new tell: INVALID_ARGUMENT for a wrong
-/// value (named by its key), or a text that is no JSON5 (by line and column); UNSUPPORTED for an unknown class or key (the
-/// nearest known one is told), or a value that this library does not support; SHAPE for an input that does not fit.
+/// Returns NULL for a NULL tensor and on failure; mnist_graph_check and mnist_model_new then report the error:
+/// INVALID_ARGUMENT for a wrong value (the message names its key) or for text that is not JSON5 (the message names line
+/// and column); UNSUPPORTED for an unknown class or key (the message names the most similar known one), and for a value
+/// that this library does not support; SHAPE for an input that does not fit.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_layer(
     x: *mut mnist_tensor,
@@ -410,8 +415,9 @@ pub unsafe extern "C" fn mnist_layer(
     })
 }
 
-/// Any layer that takes several tensors, by Keras's class and config: Add, Average, Concatenate, Maximum, Minimum, Multiply,
-/// Subtract (of two). `inputs` are `count` tensors of one graph, 2 or more. Otherwise as mnist_layer; NULL if one of them is.
+/// Adds any layer with several input tensors, by Keras's class name and config: Add, Average, Concatenate, Maximum,
+/// Minimum, Multiply or Subtract (which takes two). `inputs` holds `count` tensors of one graph, 2 or more. Returns
+/// NULL if one of them is NULL; everything else is as in mnist_layer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_merge(
     inputs: *const *mut mnist_tensor,
@@ -454,8 +460,8 @@ unsafe fn merge(
     }
 }
 
-/// The shape of a tensor, without the batch: writes as many of its sizes to `dims` as `capacity` has room for (`dims` may be
-/// NULL when that is 0), and returns how many there are; 0 for NULL.
+/// Gets the shape of a tensor, without the batch. Returns the rank; 0 for NULL. Writes as many sizes to `dims` as
+/// `capacity` has room for; with a `capacity` of 0 `dims` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_tensor_shape(tensor: *const mnist_tensor, dims: *mut usize, capacity: usize) -> usize {
     guard::value(0, || {
@@ -468,14 +474,14 @@ pub unsafe extern "C" fn mnist_tensor_shape(tensor: *const mnist_tensor, dims: *
     })
 }
 
-/// A graph out of a network as Keras writes it: the text of `model.to_json()` of a Functional or a Sequential model with one
-/// input and one output. (JSON5 is taken, too.) On success `*graph` is a new graph, to be freed with mnist_graph_free, and
-/// `*input` and `*output`, which belong to it, are what mnist_model_new takes. At most 10,000 layers, 16 MiB of text, 64
-/// objects and lists inside each other.
+/// Creates a graph from a network as Keras writes it: the text of `model.to_json()` of a Functional or Sequential model
+/// with one input and one output. (JSON5 is accepted too.) On success `*graph` is a new graph; free it with
+/// mnist_graph_free. `*input` and `*output` belong to it: pass them to mnist_model_new. Limits: 10,000 layers, 16 MiB
+/// of text, 64 levels of nested objects and lists.
 ///
-/// Errors: FORMAT for a text that is no such network: line and column, or the key, are told; UNSUPPORTED for a class or a
-/// setting that this library does not have; INVALID_ARGUMENT for a name that no layer can have; SHAPE for layers that do not
-/// fit each other; OUT_OF_MEMORY.
+/// Errors: FORMAT for text that does not describe such a network, with line and column, or the key; UNSUPPORTED for a
+/// class or a setting that this library does not have; INVALID_ARGUMENT for an invalid layer name; SHAPE for layers
+/// that do not fit each other; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_graph_from_json(
     json: *const c_char,

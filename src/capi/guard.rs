@@ -1,9 +1,9 @@
-//! The way in and out: every exported function runs inside one of these. Panics end here, and the host's floating-point
-//! settings, and whether its thread may be cancelled, are put aside meanwhile.
+//! Entry and exit of every exported function: each runs inside one of these functions. They catch panics, set the
+//! standard floating-point settings, and disable thread cancellation during the call.
 //!
-//! [`cancel::restore`] may end the thread, which unwinds the stack from there. So the functions that call it, and the exported
-//! ones that call these, have nothing to clean up, nor anything that says that nothing may come through: they call nothing
-//! but `extern "C"` functions, of which the compiler knows that nothing does. A test looks whether it is so.
+//! [`cancel::restore`] may end the thread, which unwinds the stack from there. So the functions that call it, and the
+//! exported functions that call these, must have nothing to clean up (no drop glue, no personality routine): they call
+//! nothing but `extern "C"` functions, which the compiler knows do not unwind. A test checks this.
 
 use super::cancel;
 use super::error::{MNIST_ERROR_OUT_OF_MEMORY, mnist_error, mnist_status};
@@ -14,19 +14,18 @@ use crate::kernels::environment::Standard;
 use crate::memory;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Without a reserve, what runs out of memory is aborted.
+/// Without the reserve a failed allocation aborts the process.
 #[cfg(not(feature = "reserve"))]
 fn is_ready() -> bool {
     true
 }
 
 /// Runs a function that can fail. Its error, or its panic, becomes a status, and a message in `error` if the caller
-/// gave one. Does not begin without memory to fall back on ([`reserve`](super::reserve)).
+/// gave one. Does not start unless the memory reserve is available ([`reserve`](super::reserve)).
 ///
-/// State that a panic leaves behind is not looked at again in a way that could hurt: locks here do not poison, and
-/// outputs are written last.
+/// State that a panic leaves behind does no harm: locks here do not poison, and outputs are written last.
 #[inline]
-#[allow(improper_ctypes_definitions)] // no foreign type is what the ABI is for
+#[allow(improper_ctypes_definitions)] // Rust types in an extern "C" function: not called from C
 pub extern "C" fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<mnist_status>) -> mnist_status {
     let before = cancel::disable();
     let status = guarded(error, || task().map(|status| (status, None)));
@@ -34,10 +33,10 @@ pub extern "C" fn status(error: *mut mnist_error, task: impl FnOnce() -> Result<
     status
 }
 
-/// As [`status`], for a function that has something to say when it has not failed.
+/// As [`status`], for a function that may also return a notice: a positive status and a message.
 #[inline]
 #[allow(improper_ctypes_definitions)] // as above
-pub extern "C" fn status_and_news(
+pub extern "C" fn status_and_message(
     error: *mut mnist_error,
     task: impl FnOnce() -> Result<(mnist_status, Option<String>)>,
 ) -> mnist_status {
@@ -67,19 +66,19 @@ extern "C" fn guarded(
             return status;
         }
         Ok(Err(failure)) => failure,
-        // Some of the libraries below take it for impossible that memory is refused.
+        // Some of the libraries below panic when an allocation fails.
         Err(_) if memory::shortages() != shortages => out_of_memory(),
-        Err(panic) => Error::new(ErrorKind::Internal, format!("a defect of the library: {}", panic_text(&*panic))),
+        Err(panic) => Error::new(ErrorKind::Internal, format!("a bug in the library: {}", panic_text(&*panic))),
     };
     let status = failure.kind() as mnist_status;
-    // A message that cannot be made must not end the process: the status stands without it.
+    // If the message cannot be allocated, the status is returned without it.
     let text = catch_unwind(AssertUnwindSafe(|| failure.to_string())).ok();
     // SAFETY: as above.
     unsafe { mnist_error::set(error, status, text) };
     status
 }
 
-/// Runs a function that cannot fail; should it panic all the same, `otherwise` is returned.
+/// Runs a function that cannot fail; if it panics all the same, returns `otherwise`.
 #[inline]
 #[allow(improper_ctypes_definitions)] // as above
 pub extern "C" fn value<T: Copy>(otherwise: T, task: impl FnOnce() -> T) -> T {
@@ -96,14 +95,14 @@ extern "C" fn guarded_value<T>(otherwise: T, task: impl FnOnce() -> T) -> T {
     catch_unwind(AssertUnwindSafe(task)).unwrap_or(otherwise)
 }
 
-/// Runs a function that makes an object; NULL when it panics, or there is no memory to fall back on.
+/// Runs a function that makes an object; NULL when it panics, or when the memory reserve is used up.
 #[inline]
 #[allow(improper_ctypes_definitions)] // as above
 pub extern "C" fn object<T>(task: impl FnOnce() -> *mut T) -> *mut T {
     value(std::ptr::null_mut(), || if is_ready() { task() } else { std::ptr::null_mut() })
 }
 
-/// An error unless there is memory to fall back on.
+/// An error unless the memory reserve is available.
 pub fn ready() -> Result<()> {
     match is_ready() {
         true => Ok(()),
@@ -117,7 +116,7 @@ fn out_of_memory() -> Error {
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }
 
 #[cfg(test)]
@@ -126,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_panic_is_a_status() {
-        std::panic::set_hook(Box::new(|_| ())); // it is meant to happen
+        std::panic::set_hook(Box::new(|_| ())); // the panic is intended
         let status = status(std::ptr::null_mut(), || panic!("boo"));
         let other = value(7, || panic!("boo"));
         drop(std::panic::take_hook());

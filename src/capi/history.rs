@@ -7,7 +7,7 @@ use super::pointers::{Handle, borrow, out, peek, string, take};
 use crate::model::History;
 use std::ffi::{CString, c_char};
 
-/// The metrics of a fit's epochs. It does not change; any number of threads may read it.
+/// The metrics of a fit's epochs. It never changes, so any number of threads may read it.
 pub struct mnist_history {
     history: History,
     names: Vec<CString>,
@@ -27,17 +27,18 @@ impl Handle for mnist_history {
     const TAG: u64 = u64::from_ne_bytes(*b"mnisthis");
 }
 
-/// How many epochs it holds, one that was cut short included; 0 for NULL.
+/// Returns the number of epochs, including one that was not completed; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_epochs(history: *const mnist_history) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(history) }.map_or(0, |history| history.history.epochs()))
 }
 
-/// A metric of an epoch, which counts from 0 at the fit's first one, into `*value`: "loss", "accuracy", "val_loss",
-/// "val_accuracy", or any of mnist_history_metric_name.
+/// Gets a metric of an epoch; epochs count from 0, the fit's first one. `metric` is "loss", "accuracy", "val_loss",
+/// "val_accuracy" or another name of mnist_history_metric_name.
 ///
-/// Errors: NOT_FOUND for a metric that was not measured, in this epoch (validation_freq) or at all; INVALID_ARGUMENT for an epoch that is not there.
+/// Errors: NOT_FOUND for a metric that was not measured, in this epoch (validation_freq) or at all; INVALID_ARGUMENT
+/// for an epoch that does not exist.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_get(
     history: *const mnist_history,
@@ -57,15 +58,16 @@ pub unsafe extern "C" fn mnist_history_get(
     })
 }
 
-/// How many metrics it holds, the loss included; 0 for NULL.
+/// Returns the number of metrics, including the loss; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_metrics_len(history: *const mnist_history) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(history) }.map_or(0, |history| history.names.len()))
 }
 
-/// The name of metric `i`, from 0: "loss" first, then what was compiled, then the same for the validation data, "val_loss" and so
-/// on, then what a callback has measured. The text lives as long as the history. NULL for no such metric, and for NULL.
+/// Returns the name of metric `i`, counted from 0: "loss", then the compiled metrics, then the same for the validation
+/// data ("val_loss" and so on), then metrics that callbacks add. Returns NULL if there is no metric `i`, and for NULL.
+/// The string lives as long as the history.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_metric_name(history: *const mnist_history, i: usize) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -75,8 +77,8 @@ pub unsafe extern "C" fn mnist_history_metric_name(history: *const mnist_history
     })
 }
 
-/// Why the fit ended before its last epoch, when a callback of callbacks_config ended it: "EarlyStopping: ...". The text lives as
-/// long as the history. NULL when none did, and for NULL.
+/// Returns the reason why a callback in callbacks_config ended the fit early: "EarlyStopping: ...". Returns NULL if
+/// none did, and for NULL. The string lives as long as the history.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_stop_reason(history: *const mnist_history) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -86,7 +88,7 @@ pub unsafe extern "C" fn mnist_history_stop_reason(history: *const mnist_history
     })
 }
 
-/// Frees it; NULL is allowed.
+/// Frees a history. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_history_free(history: *mut mnist_history) {
     // SAFETY: by the contract it is NULL or came from mnist_model_fit and was not freed.

@@ -1,24 +1,27 @@
-//! A picture to what a model takes.
+//! A picture converted to the form of MNIST's images.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{room, slice};
 use crate::image;
 
-/// Brings the figure in a picture into the form of MNIST's digits: `grey` is `[height, width]` bytes, row-major, each side
-/// 1 to 16384; `pixels`, which has room for `capacity` floats, becomes `[28, 28]`: light on a ground of 0, whole numbers
-/// from 0 to 255, each divided by `divisor` in single precision. 255 gives what mnist_model_predict wants of a model that
-/// was trained on data divided by 255 with mnist_dataset_normalize.
+/// Converts a picture of a digit to the form of MNIST's images: 28 x 28 pixels, a light digit on a background of 0.
 ///
-/// The ground is the median of the picture's border. Ink is what is lighter than that, or what is darker, whichever is
-/// more; its contrast is stretched to the full range. The box of the ink, small specks left out, is scaled to 20 x 20
-/// pixels, its shape kept, and placed in 28 x 28 with the centre of its mass in the middle, as MNIST was made. The picture
-/// should show one figure, on an evenly lit ground that surrounds it. The result is the same to the bit on every machine.
-/// It takes at most some two megabytes of memory, whatever the picture's size.
+/// - `grey`: `[height, width]` bytes, row-major; each side is 1 to 16384.
+/// - `divisor`: each result is a whole number from 0 to 255, divided by `divisor` in single precision. 255 gives the
+///   input of mnist_model_predict for a model trained on data divided by 255 (mnist_dataset_normalize).
+/// - `pixels`: receives `[28, 28]` floats and has room for `capacity` floats, 784 or more.
 ///
-/// Errors: INVALID_ARGUMENT for a size out of its range, a divisor of 0, NaN or infinity, a `capacity` below 784, and a
-/// picture without a figure, that is one which differs from its ground by 8 levels or more, and by four standard deviations
-/// of the border's noise; OUT_OF_MEMORY.
+/// The picture should show one digit on an evenly lit background that surrounds it. The background level is the median
+/// of the picture's border. Pixels that are lighter than the background, or those that are darker, whichever are more,
+/// are the ink; its contrast is stretched to the full range. Small specks are removed. The ink's bounding box is scaled
+/// to 20 x 20 pixels with its aspect ratio kept, and placed into 28 x 28 pixels with its centre of mass in the middle,
+/// as MNIST was made. The result has the same bits on every machine. It uses at most about two megabytes of memory,
+/// whatever the picture's size.
+///
+/// Errors: INVALID_ARGUMENT for a size out of range, a divisor of 0, NaN or infinity, a `capacity` below 784, and a
+/// picture without a digit: the ink must differ from the background by 8 levels or more, and by four standard
+/// deviations of the border's noise; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_image_prepare(
     grey: *const u8,

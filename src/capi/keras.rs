@@ -1,4 +1,4 @@
-//! Models in Keras's files.
+//! Models in Keras files.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
@@ -11,17 +11,18 @@ use std::ffi::{c_char, c_void};
 use std::io::Write;
 use std::path::Path;
 
-/// Writes the whole model to the file `path` as Keras 3 does, a `.keras` file, which Keras loads, compiles and goes on
-/// training: the network and its name, the weights, what it was compiled with, and the optimizer's state, all of one step,
-/// also when another thread trains meanwhile. How far a fit has come is no part of such a file (mnist_model_save's has it).
-/// Keras asks for a name that ends in `.keras`; mnist_model_load takes the file by its content. The file is replaced as
-/// mnist_model_save_weights does. It takes memory for a copy of the weights and the optimizer's state.
+/// Writes the whole model to the file `path` in Keras 3's `.keras` format, for Keras to load and continue to train: the
+/// network and its name, the weights, the compile options and the optimizer state. All of it belongs to the same step,
+/// also while another thread trains. The file does not contain the position of a fit (a file of mnist_model_save does).
+/// Keras requires a name that ends in `.keras`; mnist_model_load detects the format by the content. The file is
+/// replaced atomically, as in mnist_model_save_weights. The function allocates a copy of the weights and the optimizer
+/// state.
 ///
 /// ```c
 /// mnist_model_save_keras(model, "digits.keras", error);   // in Python: keras.models.load_model("digits.keras")
 /// ```
 ///
-/// Errors: those of mnist_model_save_weights; UNSUPPORTED from a library that was built without its feature `keras`.
+/// Errors: those of mnist_model_save_weights; UNSUPPORTED if the library was built without its feature `keras`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_keras(
     model: *const mnist_model,
@@ -35,8 +36,9 @@ pub unsafe extern "C" fn mnist_model_save_keras(
     })
 }
 
-/// Writes the same to memory: the bytes of the file that mnist_model_save_keras would write. `buffer`, `capacity` and `*needed`
-/// are as in mnist_model_save_memory. It takes memory for the weights and the state once, and for these bytes twice at most.
+/// Writes the model to memory: the bytes that mnist_model_save_keras would write to a file. `buffer`, `capacity` and
+/// `*needed` are as in mnist_model_save_memory. The function allocates a copy of the weights and the optimizer state,
+/// and at most twice these bytes.
 ///
 /// ```c
 /// size_t needed = 0;
@@ -45,8 +47,8 @@ pub unsafe extern "C" fn mnist_model_save_keras(
 /// mnist_model_save_keras_memory(model, bytes, needed, &needed, error);
 /// ```
 ///
-/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
-/// OUT_OF_MEMORY; UNSUPPORTED from a library that was built without its feature `keras`.
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small (`*needed` is written, `buffer` is not);
+/// OUT_OF_MEMORY; UNSUPPORTED if the library was built without its feature `keras`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_keras_memory(
     model: *const mnist_model,

@@ -1,4 +1,4 @@
-//! A model's layers: looked at, frozen, asked for what they give, and their weights taken over from another model.
+//! A model's layers: their names, shapes and outputs, freezing, and copying weights from another model.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
@@ -7,15 +7,15 @@ use super::output::{Sink, mnist_write_fn};
 use super::pointers::{borrow, out, peek, room, slice, string, whole_shape};
 use std::ffi::{c_char, c_void};
 
-/// How many layers the model has, its input included; 0 for NULL.
+/// Returns the number of layers, including the input; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_layers_len(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.layer_names.len()))
 }
 
-/// The name of layer `i`, "conv2d_1". They come from the input on, in Keras's order. NULL for an `i` past the end or a NULL
-/// model. The string is good as long as the model is.
+/// Returns the name of layer `i`, for example "conv2d_1". Layer 0 is the input; the order is Keras's. Returns NULL if
+/// there is no layer `i`, and for NULL. The string lives as long as the model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_layer_name(model: *const mnist_model, i: usize) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn mnist_model_layer_name(model: *const mnist_model, i: us
     })
 }
 
-/// Keras's class of layer `i`, "Conv2D". Otherwise as mnist_model_layer_name.
+/// Returns Keras's class name of layer `i`, for example "Conv2D". Everything else is as in mnist_model_layer_name.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_layer_class(model: *const mnist_model, i: usize) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -35,9 +35,9 @@ pub unsafe extern "C" fn mnist_model_layer_class(model: *const mnist_model, i: u
     })
 }
 
-/// The shape of what the layer called `layer` gives, without the batch: its number of dimensions in `*rank`, and in `dims`,
-/// which has room for `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0. Of a layer that is called more
-/// than once it is its first call that counts.
+/// Gets the output shape of the layer `layer`, without the batch: its number of dimensions in `*rank`, its sizes in
+/// `dims`, which has room for `capacity` values. With a `capacity` of 0 `dims` may be NULL, and only `*rank` is
+/// written. For a layer that is called more than once, the first call counts.
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
 #[unsafe(no_mangle)]
@@ -61,10 +61,10 @@ pub unsafe extern "C" fn mnist_model_layer_shape(
     })
 }
 
-/// Says whether training may change the layer called `layer`, or all of them when that is NULL; 0 freezes, any other number
-/// unfreezes. It counts from the next fit on, and is saved with the model. A frozen BatchNormalization normalizes by its
-/// moving statistics in training too, and leaves them as they are, as in Keras. Nothing is computed backward below the
-/// lowest layer that may change. The position of an earlier fit is forgotten.
+/// Freezes (0) or unfreezes (any other value) the layer `layer`, or all layers if `layer` is NULL. It takes effect with
+/// the next fit and is saved with the model. A frozen BatchNormalization uses its moving statistics in training too and
+/// does not update them, as in Keras. No gradients are computed below the lowest layer that is not frozen. The position
+/// of an earlier fit is discarded.
 ///
 /// Errors: NOT_FOUND; BUSY.
 #[unsafe(no_mangle)]
@@ -85,10 +85,11 @@ pub unsafe extern "C" fn mnist_model_set_trainable(
     })
 }
 
-/// What the layer called `layer` gives for `count` samples: `images` are `[count, ...]` of the model's input shape, `values`,
-/// which has room for `capacity` floats, becomes `[count, ...]` of the layer's (mnist_model_layer_shape). Of a layer that is
-/// called more than once it is its first call that counts. Relu and other activations of the layer are applied. All samples
-/// meet the weights of one moment. Memory is asked for at each call. A count of 0 does nothing; the arrays may be NULL then.
+/// Computes the output of the layer `layer`, its activation applied, for `count` samples. `images` holds `[count, ...]`
+/// floats of the model's input shape; `values` receives `[count, ...]` floats of the layer's shape
+/// (mnist_model_layer_shape) and has room for `capacity` floats. For a layer that is called more than once, the first
+/// call counts. All samples are computed with one snapshot of the weights. Memory is allocated on each call. A count of
+/// 0 does nothing; the arrays may be NULL then.
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -115,8 +116,9 @@ pub unsafe extern "C" fn mnist_model_predict_layer(
     })
 }
 
-/// Copies those weights of `from` to `to` whose names and shapes agree, and writes how many that were to `*copied`, which may
-/// be NULL: for a new head on an old body. The optimizer's state of `to` is kept; the position of an earlier fit is not.
+/// Copies to `to` those weights of `from` that have the same name and shape, and writes their number to `*copied`,
+/// which may be NULL. Use it for transfer learning: a new last layer on trained ones. The optimizer state of `to` is
+/// kept; the position of an earlier fit is discarded.
 ///
 /// Errors: BUSY; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
@@ -139,10 +141,11 @@ pub unsafe extern "C" fn mnist_model_copy_weights(
     })
 }
 
-/// Writes the network as Keras's `to_json()` would say it, layers' settings, names and connections, by `write`, which is given
-/// `user_data`; NULL means stdout. mnist_graph_from_json reads it, and so does Keras's model_from_json.
+/// Writes the network as Keras's `to_json()` does: the layers' settings, names and connections. The text goes to
+/// `write`, which receives `user_data`; a NULL `write` means stdout. mnist_graph_from_json and Keras's model_from_json
+/// read it.
 ///
-/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
+/// Errors: IO if stdout is wide-oriented (fwide) and takes no bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_config(
     model: *const mnist_model,
@@ -161,7 +164,7 @@ pub unsafe extern "C" fn mnist_model_config(
     })
 }
 
-/// The learning rate of the next step, into `*learning_rate`; with a schedule, what that says of it.
+/// Gets the learning rate of the next step; with a schedule, the schedule's value for it.
 ///
 /// Errors: STATE before mnist_model_compile.
 #[unsafe(no_mangle)]
@@ -180,8 +183,8 @@ pub unsafe extern "C" fn mnist_model_get_learning_rate(
     })
 }
 
-/// Sets the learning rate from the next step on, 0 or more; also while a fit runs, from a callback of it or from another
-/// thread. It is saved with the model. mnist_model_compile sets the optimizer's own again.
+/// Sets the learning rate, 0 or more, from the next step on; also during a fit, from its callback or from another
+/// thread. It is saved with the model. mnist_model_compile restores the optimizer's own learning rate.
 ///
 /// Errors: INVALID_ARGUMENT; STATE before mnist_model_compile, and for an optimizer with a schedule, as in Keras.
 #[unsafe(no_mangle)]

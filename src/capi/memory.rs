@@ -1,4 +1,4 @@
-//! Models and weights in the caller's memory: what a file would hold, without one.
+//! Models and weights in the caller's memory: the bytes of a file, without the file.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
@@ -9,10 +9,9 @@ use crate::model::Model;
 use std::ffi::c_void;
 use std::io::{self, Write};
 
-/// Reads a model from memory: `data` are the `len` bytes of a file that mnist_model_load would take, of any of its formats,
-/// which is told by the bytes themselves. They may lie anywhere, on no particular alignment, in read-only memory, say, of a
-/// program that has the model as a resource; nothing of them is kept. On success `*out` is a new model, to be freed with
-/// mnist_model_free.
+/// Reads a model from memory: `data` holds the `len` bytes of a file in any format of mnist_model_load, which is
+/// detected by the bytes. The bytes need no alignment and may be read-only, such as a model that is a resource of the
+/// program; they are not needed after the call. On success `*out` is a new model; free it with mnist_model_free.
 ///
 /// ```c
 /// extern const unsigned char digits[]; // the file, put into the program by xxd -i, the linker or C23's embed
@@ -21,7 +20,8 @@ use std::io::{self, Write};
 /// mnist_model_load_memory(digits, digits_len, &model, error);
 /// ```
 ///
-/// Errors: those of mnist_model_load, with the argument in the place of the file; never NOT_FOUND for a file, nor IO.
+/// Errors: those of mnist_model_load, with the argument's name in place of the file's; no IO, and NOT_FOUND only for a
+/// tensor.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load_memory(
     data: *const c_void,
@@ -40,10 +40,11 @@ pub unsafe extern "C" fn mnist_model_load_memory(
     })
 }
 
-/// Reads weights from memory: `data` are the `len` bytes of a file that mnist_model_load_weights would take, of any of its
-/// formats. Alignment and ownership as in mnist_model_load_memory. On failure the model stays as it was.
+/// Reads weights from memory into the model: `data` holds the `len` bytes of a file in any format of
+/// mnist_model_load_weights. The bytes need no alignment and are not needed after the call. On failure the model does
+/// not change.
 ///
-/// Errors: those of mnist_model_load_weights, with the argument in the place of the file.
+/// Errors: those of mnist_model_load_weights, with the argument's name in place of the file's.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load_weights_memory(
     model: *mut mnist_model,
@@ -58,10 +59,10 @@ pub unsafe extern "C" fn mnist_model_load_weights_memory(
     })
 }
 
-/// Writes the whole model to memory: the bytes of the file that mnist_model_save would write, to `buffer`, which has room for
-/// `capacity` bytes, on any alignment. `*needed` is how many bytes they are. With a `capacity` of 0, for which `buffer` may be
-/// NULL, nothing is written but that. The model is of one moment between two steps; of one that is being trained a later call
-/// may need more.
+/// Writes the whole model to memory: the bytes that mnist_model_save would write to a file. `buffer` has room for
+/// `capacity` bytes and needs no alignment; `*needed` receives the number of bytes. With a `capacity` of 0 `buffer` may
+/// be NULL, and only `*needed` is written. The model is one snapshot, taken between two steps; while it is being
+/// trained, a later call may need more bytes.
 ///
 /// ```c
 /// size_t needed = 0;
@@ -70,7 +71,7 @@ pub unsafe extern "C" fn mnist_model_load_weights_memory(
 /// mnist_model_save_memory(model, bytes, needed, &needed, error);
 /// ```
 ///
-/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small: `*needed` is written even then, `buffer` is not;
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small (`*needed` is written, `buffer` is not);
 /// OUT_OF_MEMORY; UNSUPPORTED for a network of too many layers.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_memory(
@@ -86,10 +87,11 @@ pub unsafe extern "C" fn mnist_model_save_memory(
     })
 }
 
-/// Writes the weights to memory: the bytes of the file that mnist_model_save_weights would write. `buffer`, `capacity` and
-/// `*needed` are as in mnist_model_save_memory.
+/// Writes the weights to memory: the bytes that mnist_model_save_weights would write to a file. `buffer`, `capacity`
+/// and `*needed` are as in mnist_model_save_memory.
 ///
-/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise; OUT_OF_MEMORY.
+/// Errors: INVALID_ARGUMENT when `capacity` is above 0 but too small (`*needed` is written, `buffer` is not);
+/// OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_weights_memory(
     model: *const mnist_model,
@@ -104,8 +106,8 @@ pub unsafe extern "C" fn mnist_model_save_weights_memory(
     })
 }
 
-/// Writes what `write` writes, which is the same each time it is called, to the caller's memory: the body of every function
-/// that saves to memory, whatever the format. Bytes that are there already are `|out| Ok(out.write_all(&bytes)?)`.
+/// Copies the output of `write`, which must be the same on each call, to the caller's memory: the body of every
+/// function that saves to memory, for any format. For existing bytes pass `|out| Ok(out.write_all(&bytes)?)`.
 ///
 /// # Safety
 /// `buffer` is NULL or has room for `capacity` bytes that nobody else uses meanwhile, `needed` is NULL or good to write.

@@ -6,18 +6,18 @@
 //!
 //! | file | what crosses the boundary |
 //! |---|---|
-//! | `guard` | nothing: it is the way in and out |
-//! | `cancel` | nothing: it keeps a thread from being cancelled in a call |
+//! | `guard` | nothing: entry and exit of every function |
+//! | `cancel` | nothing: disables thread cancellation during a call |
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
 //! | `memory` | models and weights in the caller's memory |
 //! | `c_source` | a model as a file of C |
 //! | `keras`, `onnx` | models in their files |
-//! | `image` | a picture to what a model takes |
+//! | `image` | a picture converted to MNIST's form |
 //! | `options` | structs that begin with their size |
 //! | `output`, `stdout` | text for the caller's function, or for C's `stdout` |
-//! | `reserve` | nothing: it is the memory that is left when the system has none |
+//! | `reserve` | nothing: the memory reserve |
 
 mod array;
 #[cfg(feature = "c-source")]

@@ -17,20 +17,20 @@ use std::ffi::{CString, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 
-/// A network with weights, and what is needed to train it.
+/// A network with its weights and its training state.
 pub struct mnist_model {
     pub(super) model: ManuallyDrop<Model>,
-    /// Its weights' names, to be lent.
+    /// Its weights' names, as C strings.
     pub(super) weight_names: Vec<CString>,
-    /// Its layers' names and classes, likewise.
+    /// Its layers' names and classes, as C strings.
     pub(super) layer_names: Vec<(CString, CString)>,
-    /// The process that made it.
+    /// The process that created it.
     process: Process,
 }
 
 impl mnist_model {
     pub(super) fn new(model: Model) -> Self {
-        // Names are the layers' (no control characters) and `/kernel` or `/bias`: no NUL that could end them early.
+        // Names are layer names (without control characters) with `/kernel` or `/bias`: they contain no NUL.
         let text = |text: &str| CString::new(text).unwrap_or_default();
         let weight_names = model.weight_names().map(text).collect();
         let layers = model.layers().iter();
@@ -38,8 +38,8 @@ impl mnist_model {
         mnist_model { model: ManuallyDrop::new(model), weight_names, layer_names, process: Process::current() }
     }
 
-    /// The model, unless this is a child that was forked off: there its threads are missing, and a lock that one of them
-    /// held would never be released.
+    /// The model, unless this is a forked child: there its threads are missing, and a lock that one of them held would
+    /// never be released.
     pub(super) fn get(&self) -> Result<&Model> {
         match self.process == Process::current() {
             true => Ok(&self.model),
@@ -56,8 +56,8 @@ impl mnist_model {
 impl Drop for mnist_model {
     fn drop(&mut self) {
         if self.process == Process::current() {
-            // SAFETY: it is dropped here and nowhere else. In a forked child it is left as it is: there are no threads to
-            // wait for.
+            // SAFETY: it is dropped here and nowhere else. In a forked child it is leaked: there are no threads to wait
+            // for.
             unsafe { ManuallyDrop::drop(&mut self.model) };
         }
     }
@@ -67,70 +67,74 @@ impl Handle for mnist_model {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistmod");
 }
 
-/// Adam (Kingma and Ba 2015) as Keras writes it.
+/// Adam (Kingma and Ba 2015) with Keras's formula.
 pub const MNIST_OPTIMIZER_ADAM: u32 = 1;
-/// Stochastic gradient descent; learning rate 0.01, no momentum.
+/// Stochastic gradient descent without momentum; learning rate 0.01.
 pub const MNIST_OPTIMIZER_SGD: u32 = 2;
 /// RMSprop (Tieleman and Hinton 2012); rho 0.9.
 pub const MNIST_OPTIMIZER_RMSPROP: u32 = 3;
 /// AdamW (Loshchilov and Hutter 2019); weight decay 0.004.
 pub const MNIST_OPTIMIZER_ADAMW: u32 = 4;
 
-/// The mean of -log(probability of the label), for a model that ends in softmax.
+/// Crossentropy of labels, the mean of -log(probability of the label), for a model that ends in softmax.
 pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY: u32 = 1;
-/// The same for a model whose last layer is linear and gives the logits.
+/// The same for a model that ends in a linear layer and gives logits.
 pub const MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY_FROM_LOGITS: u32 = 2;
 
-/// Crossentropy of classes, told a number for each: targets `[N, classes]`.
+/// Crossentropy of targets `[N, classes]`, one probability per class.
 pub const MNIST_LOSS_CATEGORICAL_CROSSENTROPY: u32 = 3;
-/// Crossentropy of each output apart, told 0 or 1, or what is between, for each; a model that ends in sigmoid.
+/// Crossentropy of each output on its own, with targets from 0 to 1, for a model that ends in sigmoid.
 pub const MNIST_LOSS_BINARY_CROSSENTROPY: u32 = 4;
 /// The mean of the squared errors.
 pub const MNIST_LOSS_MEAN_SQUARED_ERROR: u32 = 5;
-/// The mean of the errors' magnitudes.
+/// The mean of the absolute errors.
 pub const MNIST_LOSS_MEAN_ABSOLUTE_ERROR: u32 = 6;
 
-/// Report the share of samples whose most probable class is their label.
+/// The fraction of samples whose most probable class is their label.
 pub const MNIST_METRIC_ACCURACY: u32 = 1;
 
-/// How a model is to be trained; fill it in with mnist_compile_options_init.
+/// Options of mnist_model_compile; fill them in with mnist_compile_options_init.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_compile_options {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// A constant MNIST_OPTIMIZER_..., whose other settings are Keras's defaults. MNIST_OPTIMIZER_ADAM.
+    /// The optimizer, one of the constants MNIST_OPTIMIZER_..., with Keras's defaults for its other settings. Default:
+    /// MNIST_OPTIMIZER_ADAM.
     pub optimizer: u32,
-    /// The length of a step, 0 or more. Left at 0.001, it is the optimizer's default: 0.01 for MNIST_OPTIMIZER_SGD. 0.001.
+    /// The learning rate, 0 or more. The value 0.001 means the optimizer's own default, which is 0.01 for
+    /// MNIST_OPTIMIZER_SGD. Default: 0.001.
     pub learning_rate: f64,
-    /// Adam and AdamW: the decay of the gradients' mean, from 0 to below 1. 0.9.
+    /// Adam and AdamW: the decay of the first moment (the gradients' mean), from 0 to below 1. Default: 0.9.
     pub beta_1: f64,
-    /// Adam and AdamW: the decay of the gradients' mean square, from 0 to below 1. 0.999.
+    /// Adam and AdamW: the decay of the second moment (the gradients' mean square), from 0 to below 1. Default: 0.999.
     pub beta_2: f64,
-    /// Adam, AdamW, RMSprop: keeps a step finite, above 0. 1e-7.
+    /// Adam, AdamW and RMSprop: added to the denominator of a step, above 0. Default: 1e-7.
     pub epsilon: f64,
-    /// A constant MNIST_LOSS_.... MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY.
+    /// The loss, one of the constants MNIST_LOSS_.... Default: MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY.
     pub loss: u32,
-    /// A sum of MNIST_METRIC_ constants. MNIST_METRIC_ACCURACY.
+    /// The metrics, a sum of constants MNIST_METRIC_.... Default: MNIST_METRIC_ACCURACY.
     pub metrics: u32,
-    /// The optimizer as Keras serialises it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
-    /// nesterov: true}}", or a class alone, "'RMSprop'". Takes precedence over `optimizer` and its settings. Classes: Adadelta,
-    /// Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys but loss_scale_factor;
-    /// learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
-    /// PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: those settings. NULL.
+    /// The optimizer as Keras serializes it, in JSON5: "{class_name: 'SGD', config: {learning_rate: 0.1, momentum: 0.9,
+    /// nesterov: true}}", or a class name alone, "'RMSprop'". It replaces `optimizer` and its settings. Classes:
+    /// Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lion, Nadam, RMSprop, SGD, with all of Keras's keys except
+    /// loss_scale_factor. learning_rate may be a schedule: CosineDecay, CosineDecayRestarts, ExponentialDecay,
+    /// InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay (docs/optimizers.md). NULL: `optimizer` and its
+    /// settings. Default: NULL.
     pub optimizer_config: *const c_char,
-    /// The loss likewise: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}". Classes:
-    /// SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,
+    /// The loss in the same form: "'mse'", or "{class_name: 'BinaryCrossentropy', config: {label_smoothing: 0.1}}".
+    /// Classes: SparseCategoricalCrossentropy, CategoricalCrossentropy, BinaryCrossentropy, BinaryFocalCrossentropy,
     /// CategoricalFocalCrossentropy, MeanSquaredError, MeanAbsoluteError, MeanAbsolutePercentageError,
     /// MeanSquaredLogarithmicError, LogCosh, Poisson, KLDivergence, Hinge, SquaredHinge, Huber, CategoricalHinge,
-    /// CosineSimilarity, and Keras's short names for them. The first takes labels, the others targets of the model's output's
-    /// shape; labels too where that is one number. NULL: `loss`. NULL.
+    /// CosineSimilarity, and Keras's short names for them. The first takes labels; the others take targets of the shape
+    /// of the model's output, and labels if the output is one number. NULL: `loss`. Default: NULL.
     pub loss_config: *const c_char,
-    /// The metrics likewise: "['accuracy', {class_name: 'AUC', config: {curve: 'PR'}}]" or "[]". Classes: every loss,
-    /// SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy ("accuracy" is the one of these that fits),
-    /// SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, Precision, Recall, TruePositives, FalsePositives, TrueNegatives,
-    /// FalseNegatives, F1Score, FBetaScore, AUC, RootMeanSquaredError, R2Score. What each is called in the history is its
-    /// config's `name`, or the short name that was given, or its class: "auc". NULL: `metrics`. NULL.
+    /// The metrics in the same form: "['accuracy', {class_name: 'AUC', config: {curve: 'PR'}}]" or "[]". Classes: every
+    /// loss, SparseCategoricalAccuracy, CategoricalAccuracy, BinaryAccuracy ("accuracy" selects the one that fits),
+    /// SparseTopKCategoricalAccuracy, TopKCategoricalAccuracy, Precision, Recall, TruePositives, FalsePositives,
+    /// TrueNegatives, FalseNegatives, F1Score, FBetaScore, AUC, RootMeanSquaredError, R2Score. A metric's name in the
+    /// history is the `name` in its config, or the short name you gave, or its class in snake_case: "auc". NULL:
+    /// `metrics`. Default: NULL.
     pub metrics_config: *const c_char,
 }
 
@@ -153,7 +157,7 @@ unsafe impl Options for mnist_compile_options {
 }
 
 impl mnist_compile_options {
-    /// What they say.
+    /// Reads the options.
     ///
     /// # Safety
     /// The configs are NULL or NUL-terminated strings.
@@ -217,7 +221,7 @@ impl mnist_compile_options {
     }
 }
 
-/// The value that an option says in JSON5; `None` for NULL.
+/// The value of an option in JSON5; `None` for NULL.
 ///
 /// # Safety
 /// `text` is NULL or a NUL-terminated string.
@@ -230,14 +234,14 @@ pub(super) unsafe fn config(text: *const c_char, option: &str) -> Result<Option<
     json::parse(text).map(Some).map_err(|error| error.as_argument()).at(format_args!("option `{option}`"))
 }
 
-/// A model of the layers from `input`, which an mnist_input call gave, to `output`; its weights are drawn from the
-/// graph's seed. `name` is for the summary; NULL means "model". On success `*out` is a new model, to be freed with
-/// mnist_model_free; the graph is not needed any more.
+/// Creates a model of the layers from `input`, a tensor of mnist_input or mnist_input_shape, to `output`. Its weights
+/// are initialized with the graph's seed. `name` appears in the summary; NULL means "model". On success `*out` is a new
+/// model; free it with mnist_model_free. The graph is not needed any more.
 ///
-/// Errors: the first failure of a layer call of the graph; INVALID_ARGUMENT for tensors that do not belong together;
-/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2", "portable"; empty: unset) forces the instruction
-/// set that the model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED where the machine lacks it. (The
-/// results are the same with each.)
+/// Errors: the first error of a layer function of the graph; INVALID_ARGUMENT for tensors that are not connected;
+/// OUT_OF_MEMORY. The environment variable MNIST_ISA ("avx512", "avx2" or "portable"; empty means unset) forces the
+/// instruction set that the model computes with: INVALID_ARGUMENT for another word, UNSUPPORTED if the machine does not
+/// have it. (All instruction sets give the same results.)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_new(
     input: *const mnist_tensor,
@@ -258,18 +262,18 @@ pub unsafe extern "C" fn mnist_model_new(
     })
 }
 
-/// Frees a model, waiting for its threads to end; NULL is allowed. No other call may use it then. In a process that was
-/// forked from the one that made the model it waits for nothing, and the memory stays in use.
+/// Frees a model after its threads have ended. NULL is allowed. No other call may use the model at the same time. In a
+/// child process that was forked after the model was made it does not wait, and the memory is not released.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_free(model: *mut mnist_model) {
     // SAFETY: by the contract it is NULL or came from this library and was not freed.
     guard::value((), || unsafe { take(model) })
 }
 
-/// Writes Keras's table of the layers, their output shapes and numbers of parameters, by `write`, which is given
-/// `user_data`; NULL means stdout.
+/// Writes Keras's summary table: layers, output shapes and numbers of parameters. The text goes to `write`, which
+/// receives `user_data`; a NULL `write` means stdout.
 ///
-/// Errors: IO for a stdout that is wide-oriented (fwide) and takes no bytes.
+/// Errors: IO if stdout is wide-oriented (fwide) and takes no bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_summary(
     model: *const mnist_model,
@@ -288,16 +292,16 @@ pub unsafe extern "C" fn mnist_model_summary(
     })
 }
 
-/// How many numbers the model's weights are, those included that training does not change; 0 for NULL.
+/// Returns the number of parameters of the model, including those that training does not change; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_count_params(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.model.count_params()))
 }
 
-/// The shape of a sample that the model takes, without the batch, `[height, width, channels]`, say: writes as many of its
-/// sizes to `dims` as `capacity` has room for (`dims` may be NULL when that is 0), and returns how many there are, 1 to 3; 0
-/// for a NULL model.
+/// Gets the shape of a sample that the model takes, without the batch, for example `[height, width, channels]`. Returns
+/// the rank, 1 to 3; 0 for NULL. Writes as many sizes to `dims` as `capacity` has room for; with a `capacity` of 0
+/// `dims` may be NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_input_shape(
     model: *const mnist_model,
@@ -310,17 +314,18 @@ pub unsafe extern "C" fn mnist_model_input_shape(
     })
 }
 
-/// How many floats the model gives for a sample, the classes; 0 for a NULL model.
+/// Returns the number of floats that the model gives for a sample, which is the number of classes of a classifier; 0
+/// for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_output_len(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.model.output_len()))
 }
 
-/// Sets how many threads work for this model, 1 to 1024; 0, as at first, means all cores that the process may run on.
-/// The results do not depend on it.
+/// Sets the number of threads that this model computes with, 1 to 1024; 0, the default, means all cores that the
+/// process may run on. The results do not depend on it.
 ///
-/// Errors: INVALID_ARGUMENT; BUSY; OUT_OF_MEMORY when the threads cannot be started.
+/// Errors: INVALID_ARGUMENT; BUSY; OUT_OF_MEMORY if the threads cannot be started.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_set_threads(
     model: *mut mnist_model,
@@ -334,20 +339,20 @@ pub unsafe extern "C" fn mnist_model_set_threads(
     })
 }
 
-/// Fills in Keras's defaults. `struct_size` is sizeof the struct: so many bytes are written, those that this library does
-/// not know with zeros. NULL does nothing.
+/// Fills `*options` with Keras's defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are
+/// written; bytes after the fields that this library knows become zero. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_compile_options_init(options: *mut mnist_compile_options, struct_size: usize) {
     // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
     guard::value((), || unsafe { options::init(options, struct_size) })
 }
 
-/// Prepares a model for mnist_model_fit; NULL options mean the defaults: Adam, sparse categorical crossentropy,
-/// accuracy. What the optimizer has gathered in earlier fits is forgotten, the weights are kept.
+/// Sets the optimizer, the loss and the metrics for mnist_model_fit. NULL options mean the defaults: Adam, sparse
+/// categorical crossentropy, accuracy. The optimizer state of earlier fits is discarded; the weights are kept.
 ///
-/// Errors: INVALID_ARGUMENT for an option out of its range, a config that is no JSON5 or has a wrong value (its key is told),
-/// or a loss that does not fit the last layer's activation; UNSUPPORTED for an unknown class or key in a config; SHAPE,
-/// UNSUPPORTED when the model does not give a row of classes; BUSY.
+/// Errors: INVALID_ARGUMENT for an option out of range, for a config that is not JSON5 or has a wrong value (the
+/// message names its key), and for a loss that does not fit the last layer's activation; UNSUPPORTED for an unknown
+/// class or key in a config; SHAPE or UNSUPPORTED if the model's output is not a row of classes; BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_compile(
     model: *mut mnist_model,

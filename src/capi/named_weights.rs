@@ -6,15 +6,15 @@ use super::model::mnist_model;
 use super::pointers::{borrow, out, peek, room, slice, string, whole_shape};
 use std::ffi::c_char;
 
-/// How many weights the model has, a layer's kernel and its bias being two; 0 for NULL.
+/// Returns the number of weight arrays; a layer's kernel and its bias are two. Returns 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_weights_len(model: *const mnist_model) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(model) }.map_or(0, |model| model.weight_names.len()))
 }
 
-/// The name of weight `i`, as in a file of weights, "conv2d/kernel"; they come layer by layer, a layer's kernel before its
-/// bias. NULL for an `i` past the end or a NULL model. The string is good as long as the model is.
+/// Returns the name of weight array `i`, as in a weights file: "conv2d/kernel". The order is layer by layer, kernel
+/// before bias. Returns NULL if there is no array `i`, and for NULL. The string lives as long as the model.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_weight_name(model: *const mnist_model, i: usize) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -24,9 +24,9 @@ pub unsafe extern "C" fn mnist_model_weight_name(model: *const mnist_model, i: u
     })
 }
 
-/// The shape of the weight called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
-/// `capacity` numbers, the sizes: a convolution's kernel is `[k, k, in, out]`, a dense layer's `[in, out]`, a bias `[out]`.
-/// `dims` may be NULL when `capacity` is 0.
+/// Gets the shape of the weight array `name`: its number of dimensions in `*rank`, its sizes in `dims`, which has room
+/// for `capacity` values. With a `capacity` of 0 `dims` may be NULL, and only `*rank` is written. A convolution's
+/// kernel is `[k, k, in, out]`, a dense layer's `[in, out]`, a bias `[out]`.
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
 #[unsafe(no_mangle)]
@@ -51,9 +51,9 @@ pub unsafe extern "C" fn mnist_model_weight_shape(
     })
 }
 
-/// Copies the weight called `name` to `values`, which has room for `capacity` floats: as many as the product of its shape,
-/// row-major. While a fit is under way they are those of one moment between two steps; two calls may meet two moments
-/// (mnist_model_save_weights writes all weights of one).
+/// Copies the weight array `name` to `values`, row-major, as many floats as the product of its shape; `values` has room
+/// for `capacity` floats. During a fit it is a snapshot taken between two steps; two calls may get weights of different
+/// steps (mnist_model_save_weights writes all weights of one step).
 ///
 /// Errors: NOT_FOUND; INVALID_ARGUMENT when `capacity` is too small.
 #[unsafe(no_mangle)]
@@ -76,10 +76,10 @@ pub unsafe extern "C" fn mnist_model_get_weight(
     })
 }
 
-/// Sets the weight called `name` to `values`, `count` floats, row-major as its shape says; whether they are finite is not
-/// judged. What the optimizer has gathered is kept.
+/// Sets the weight array `name` to the `count` floats in `values`, row-major. Values may be NaN or infinite. The
+/// optimizer state is kept.
 ///
-/// Errors: NOT_FOUND; SHAPE when `count` is not the product of the weight's shape; BUSY.
+/// Errors: NOT_FOUND; SHAPE when `count` is not the product of the array's shape; BUSY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_set_weight(
     model: *mut mnist_model,

@@ -1,4 +1,4 @@
-//! `mnist_npz`: a look into an archive of arrays.
+//! `mnist_npz`: the names and shapes in an archive of arrays.
 #![allow(non_camel_case_types)]
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
@@ -7,7 +7,7 @@ use super::pointers::{Handle, borrow, give, out, path, peek, room, string, take}
 use crate::data::Npz;
 use std::ffi::{CString, c_char};
 
-/// An open numpy archive (.npz). It does not change; any number of threads may look into it.
+/// An open NumPy archive (.npz). It never changes, so any number of threads may read it.
 pub struct mnist_npz {
     npz: Npz,
     names: Vec<CString>,
@@ -17,11 +17,12 @@ impl Handle for mnist_npz {
     const TAG: u64 = u64::from_ne_bytes(*b"mnistnpz");
 }
 
-/// Opens the archive at `path` and reads the headers of its arrays, stored or deflated. An array whose header cannot be
-/// read is listed all the same; what is wrong with it is told by the calls that ask for it. On success `*out` is a new
-/// mnist_npz, to be freed with mnist_npz_free.
+/// Opens the NumPy archive at `path` and reads the headers of its arrays, stored or deflated. An array whose header
+/// cannot be read is listed too; the functions that ask for it report what is wrong. On success `*out` is a new
+/// mnist_npz; free it with mnist_npz_free.
 ///
-/// Errors: NOT_FOUND, IO; FORMAT for what is no sound archive of arrays; another kind of file is named.
+/// Errors: NOT_FOUND, IO; FORMAT for a file that is not a valid archive of arrays (if it is another known kind of file,
+/// the message names the kind).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_open(
     path: *const c_char,
@@ -40,22 +41,22 @@ pub unsafe extern "C" fn mnist_npz_open(
     })
 }
 
-/// Frees it; NULL is allowed.
+/// Frees an archive. NULL is allowed.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_free(npz: *mut mnist_npz) {
     // SAFETY: by the contract it is NULL or came from mnist_npz_open and was not freed.
     guard::value((), || unsafe { take(npz) })
 }
 
-/// How many arrays there are; 0 for NULL.
+/// Returns the number of arrays; 0 for NULL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_len(npz: *const mnist_npz) -> usize {
     // SAFETY: by the contract it is NULL or live.
     guard::value(0, || unsafe { peek(npz) }.map_or(0, |npz| npz.names.len()))
 }
 
-/// The name of array `i`, in the archive's order and without ".npy", as numpy's `files` lists it. NULL for an `i` past
-/// the end or a NULL archive. The string is good as long as the archive is.
+/// Returns the name of array `i`, counted from 0 in the archive's order, without ".npy", as NumPy's `files` lists it.
+/// Returns NULL if there is no array `i`, and for NULL. The string lives as long as the archive object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_name(npz: *const mnist_npz, i: usize) -> *const c_char {
     guard::value(std::ptr::null(), || {
@@ -65,11 +66,12 @@ pub unsafe extern "C" fn mnist_npz_name(npz: *const mnist_npz, i: usize) -> *con
     })
 }
 
-/// The shape of the array called `name`: its number of dimensions in `*rank`, and in `dims`, which has room for
-/// `capacity` numbers, the sizes. `dims` may be NULL when `capacity` is 0.
+/// Gets the shape of the array `name`: its number of dimensions in `*rank`, its sizes in `dims`, which has room for
+/// `capacity` values. With a `capacity` of 0 `dims` may be NULL, and only `*rank` is written.
 ///
-/// Errors: NOT_FOUND; FORMAT or UNSUPPORTED for an array whose header cannot be read: damaged, of structs, encrypted, packed
-/// otherwise than by deflate; INVALID_ARGUMENT when `capacity` is above 0 but below the rank (nothing is written then).
+/// Errors: NOT_FOUND; FORMAT or UNSUPPORTED for an array whose header cannot be read (damaged, a struct type,
+/// encrypted, compressed other than by deflate); INVALID_ARGUMENT when `capacity` is above 0 but below the rank
+/// (nothing is written then).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_npz_shape(
     npz: *const mnist_npz,

@@ -1,4 +1,4 @@
-//! Models in ONNX's files.
+//! Models in ONNX files.
 
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
@@ -11,18 +11,19 @@ use crate::onnx;
 use missing as onnx;
 use std::ffi::{c_char, c_void};
 
-/// Writes the model to the ONNX file `path`, for onnxruntime and whoever else runs such files: its network and its weights,
-/// those of one moment between two steps, with operators of opset 17, for any number of samples. What goes in and comes out
-/// is the model's: images are `[batch, height, width, channels]`, float32. What is random in training (dropout, noise,
-/// augmentation) is left out; so are the compile options and the optimizer's state. A layer that is called twice is written
-/// twice. The file replaces what was there as mnist_model_save_weights does. Memory: twice the weights.
-///
-/// Errors, with the layer: those of mnist_model_save_weights; UNSUPPORTED for a layer or an activation that has no form in
-/// ONNX, and for more than 2 GiB, and from a library that was built without its feature `onnx`.
+/// Writes the model to the ONNX file `path`, for onnxruntime and other programs that run ONNX: the network and its
+/// weights, one snapshot taken between two steps, with operators of opset 17, for any batch size. Input and output are
+/// those of the model: images are `[batch, height, width, channels]`, float32. Layers that only act in training
+/// (dropout, noise, augmentation) are left out, as are the compile options and the optimizer state. A layer that is
+/// called twice is written twice. The file is replaced atomically, as in mnist_model_save_weights. The function
+/// allocates two copies of the weights.
 ///
 /// ```c
 /// status = mnist_model_save_onnx(model, "digits.onnx", error);
 /// ```
+///
+/// Errors, with the layer: those of mnist_model_save_weights; UNSUPPORTED for a layer or an activation that ONNX cannot
+/// express, for more than 2 GiB, and if the library was built without its feature `onnx`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_onnx(
     model: *const mnist_model,
@@ -36,10 +37,11 @@ pub unsafe extern "C" fn mnist_model_save_onnx(
     })
 }
 
-/// Writes the model to memory: the bytes of the file that mnist_model_save_onnx would write. `buffer`, `capacity` and `*needed`
-/// are as in mnist_model_save_memory.
+/// Writes the model to memory: the bytes that mnist_model_save_onnx would write to a file. `buffer`, `capacity` and
+/// `*needed` are as in mnist_model_save_memory.
 ///
-/// Errors: those of mnist_model_save_onnx but the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small, likewise.
+/// Errors: those of mnist_model_save_onnx except the file's; INVALID_ARGUMENT when `capacity` is above 0 but too small
+/// (`*needed` is written, `buffer` is not).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_save_onnx_memory(
     model: *const mnist_model,
@@ -57,31 +59,32 @@ pub unsafe extern "C" fn mnist_model_save_onnx_memory(
     })
 }
 
-/// Reads the ONNX file `path`, as PyTorch, tf2onnx, skl2onnx and mnist_model_save_onnx write it: operators of opset 7 to 25,
-/// one input and one output of float32, what this library's layers can do. On success `*out` is a new model, to be freed with
-/// mnist_model_free, made of these layers; it is not compiled, and all of its weights can be trained. mnist_model_load reads
-/// such a file as well, if it begins as they usually do, and mnist_model_load_memory one in memory.
-///
-/// What the model takes: samples as the file says, any number of them. But images whose channels come first, `[batch, channels,
-/// height, width]`, as PyTorch has them, come last for the model: `[height, width, channels]`, and so do rows `[batch,
-/// channels, steps]`. Channels come first where the nearest convolution, pool or normalization takes the input as it is, and
-/// last where a transpose comes before that; where there is none of these, they come first in images of at most 4 of them and
-/// more columns than that. (Of one channel the numbers are the same.) mnist_model_input_shape tells the shape. The kernels are
-/// turned, also those behind a flatten. Images that come out have their channels last as well, unless those that go in are as
-/// the file says.
-///
-/// Tensors may lie in other files (external data), which have to be in the folder of this one. Memory, whatever the file: some
-/// times its size, and some hundred bytes for each of its nodes and settings, of which it may have 200,000.
-///
-/// Errors, with file and node or tensor: NOT_FOUND for the file; FORMAT for what is no ONNX file, or a damaged one; SHAPE
-/// for nodes and weights that do not fit each other; UNSUPPORTED for an operator, a setting or a type that the layers do not
-/// have, naming node and operator; IO; OUT_OF_MEMORY.
-/// MNIST_ISA counts as in mnist_model_new.
+/// Reads a model from the ONNX file `path`, as PyTorch, tf2onnx, skl2onnx and mnist_model_save_onnx write it: operators
+/// of opset 7 to 25 that this library's layers can compute, with one input and one output of float32. On success `*out`
+/// is a new model made of these layers; free it with mnist_model_free. It is not compiled, and all its weights are
+/// trainable. mnist_model_load reads such a file too, if it begins as they usually do, and mnist_model_load_memory
+/// reads one from memory. The environment variable MNIST_ISA is used as in mnist_model_new.
 ///
 /// ```c
 /// mnist_model *model = NULL;
 /// status = mnist_model_load_onnx("from_pytorch.onnx", &model, error);
 /// ```
+///
+/// The model takes samples of the shape that the file states, in batches of any size, with one exception: images with
+/// channels first, `[batch, channels, height, width]`, as PyTorch has them, become `[height, width, channels]`, and
+/// `[batch, channels, steps]` becomes `[steps, channels]`. The library decides as follows whether channels come first.
+/// They do if the nearest convolution, pooling or normalization takes the input directly; they do not if a transpose
+/// comes before it. Without any such operator, they come first in images of at most 4 channels and more columns than
+/// channels. (With one channel the numbers are the same.) mnist_model_input_shape gives the resulting shape. Kernels
+/// are transposed to match, also those after a flatten. Images in the output have their channels last too, unless the
+/// input is as the file states.
+///
+/// Tensors may be stored in other files (external data) in the same folder. Memory, whatever the file: a few times its
+/// size, and some hundred bytes for each of its nodes and attributes, of which it may have 200,000.
+///
+/// Errors, with file and node or tensor: NOT_FOUND for the file; FORMAT for a file that is not ONNX or is damaged;
+/// SHAPE for nodes and weights that do not fit each other; UNSUPPORTED for an operator, an attribute or a type that the
+/// layers do not have, with node and operator; IO; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_load_onnx(
     path: *const c_char,
@@ -99,7 +102,7 @@ pub unsafe extern "C" fn mnist_model_load_onnx(
     })
 }
 
-/// A build without ONNX's files.
+/// A build without ONNX files.
 #[cfg(not(feature = "onnx"))]
 mod missing {
     use crate::error::Result;

@@ -1,11 +1,11 @@
-//! Structs that begin with their own size, so that a program and a library of different ages understand each other.
+//! Structs that begin with their own size, so that a program works with an older or newer version of the library.
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// A struct of options. Its first field is `size_t struct_size`.
 ///
 /// # Safety
-/// The type is `repr(C)`, begins with a `usize`, and any bytes a C program can have put there are a value of it.
+/// The type is `repr(C)` and begins with a `usize`; every bit pattern that a C program may write is a valid value.
 pub unsafe trait Options: Copy {
     /// The defaults, `struct_size` filled in.
     const DEFAULT: Self;
@@ -13,11 +13,11 @@ pub unsafe trait Options: Copy {
     const FIRST: usize;
 }
 
-/// The longest struct that is believed.
+/// The largest struct size that is accepted.
 const LONGEST: usize = 4096;
 
-/// Reads the caller's options; NULL means the defaults. Fields that an older struct lacks have their defaults; a newer
-/// one is taken as long as what is unknown in it is zero.
+/// Reads the caller's options; NULL means the defaults. Fields that an older struct does not have get their defaults; a
+/// newer struct is accepted if all unknown fields are zero.
 ///
 /// # Safety
 /// `options` is NULL or points to as many bytes as its `struct_size` says.
@@ -30,8 +30,7 @@ pub unsafe fn read<T: Options>(options: *const T, argument: &str) -> Result<T> {
     // SAFETY: the caller's: a struct begins with its size, and is that long; `read` holds `known` bytes.
     unsafe {
         let size = options.cast::<usize>().read_unaligned();
-        // No compiler gives a struct another size than a multiple of its alignment: that would cut a field, a pointer
-        // maybe, in two.
+        // A struct's size is always a multiple of its alignment; any other size could cut a pointer field in two.
         if !(T::FIRST..=LONGEST).contains(&size) || size % align_of::<T>() != 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "not filled in by its _init function")
                 .expected(format_args!("{} to {LONGEST}, a multiple of {}", T::FIRST, align_of::<T>()))
@@ -50,8 +49,9 @@ pub unsafe fn read<T: Options>(options: *const T, argument: &str) -> Result<T> {
     Ok(read)
 }
 
-/// Fills the first `size` bytes in: with the defaults, as far as they are known here, and with zeros from there on. So an
-/// older program's shorter struct is not written past its end. NULL, or a size that holds no `struct_size`: nothing.
+/// Fills in the first `size` bytes: with the defaults as far as this version knows the fields, then with zeros. So an
+/// older program's shorter struct is not written past its end. Does nothing for NULL, and for a size that does not hold
+/// `struct_size`.
 ///
 /// # Safety
 /// `options` is NULL or `size` bytes are good to write there.
@@ -70,7 +70,7 @@ pub unsafe fn init<T: Options>(options: *mut T, size: usize) {
     }
 }
 
-/// An error for an option's value that is none of its constants.
+/// The error for an unknown constant.
 pub fn unknown(option: &str, expected: &str, found: impl std::fmt::Display) -> Error {
     let error = Error::new(ErrorKind::InvalidArgument, "unknown constant").expected(expected).found(found);
     error.at(format_args!("option `{option}`"))
@@ -124,7 +124,7 @@ mod tests {
     fn older_and_newer_structs() {
         let take = |size, c| {
             let newer = Newer { struct_size: size, a: 8, b: 9, c };
-            // SAFETY: `newer` is as long as the largest size that is tried without being refused.
+            // SAFETY: `newer` is as long as the largest size that is accepted.
             unsafe { read((&raw const newer).cast::<Known>(), "options") }
         };
         // SAFETY: NULL is allowed.

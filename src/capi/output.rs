@@ -8,15 +8,16 @@ use crate::variables;
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
 
-/// Takes a piece of text: UTF-8, `len` bytes, also NUL-terminated, good during the call.
+/// Receives a piece of text: `len` bytes of UTF-8, also NUL-terminated, valid during the call. `user_data` is the
+/// pointer that was given with the function.
 pub type mnist_write_fn = Option<unsafe extern "C" fn(user_data: *mut c_void, text: *const c_char, len: usize)>;
 
-/// A place for text, and whose it is.
+/// The destination of text: the caller's function or `stdout`.
 pub struct Sink {
     write: mnist_write_fn,
     user_data: *mut c_void,
     process: Process,
-    /// Whether text had nowhere to go.
+    /// Whether text could not be written.
     refused: Cell<bool>,
 }
 
@@ -26,35 +27,34 @@ impl Sink {
         Sink { write, user_data, process: Process::current(), refused: Cell::new(false) }
     }
 
-    /// An error when nothing can be written there: for a call that will.
+    /// An error if nothing can be written there; checked before a call that will write.
     pub fn ready(&self) -> Result<()> {
         self.refused.set(self.write.is_none() && stdout::is_wide());
         self.check()
     }
 
-    /// An error when the call cannot go on: a function of the caller's has forked, and this is the child, which does not
-    /// have the threads; or text had nowhere to go. To be asked after each function of the caller's that was called, and
-    /// each piece of text.
+    /// An error if the call cannot continue: a function of the caller forked, and this is the child, which does not
+    /// have the threads; or text could not be written. Checked after each call of a caller's function and after each
+    /// piece of text.
     pub fn check(&self) -> Result<()> {
         if self.process != Process::current() {
-            let what = "this process was forked off inside the call, which is its parent's";
+            let what = "this process was forked inside the call, which belongs to its parent";
             return Err(Error::new(ErrorKind::State, what).expected("the process that made the call"));
         }
         if self.refused.get() {
-            let error = Error::new(ErrorKind::Io, "C's stdout is wide-oriented, and takes no bytes");
+            let error = Error::new(ErrorKind::Io, "stdout is wide-oriented and takes no bytes");
             return Err(error.expected("a stdout without fwide or wprintf, or a function in `write`"));
         }
         Ok(())
     }
 
-    /// Whether a line can be redrawn there: a caller's function is told everything, `stdout` only if it is a terminal, and
-    /// not one that calls itself dumb.
+    /// Whether a line can be redrawn: always with a caller's function, on `stdout` only if it is a terminal and TERM is
+    /// not "dumb".
     pub fn redraw(&self) -> bool {
         self.write.is_some() || (stdout::is_terminal() && variables::get("TERM").is_none_or(|name| name != "dumb"))
     }
 
-    /// How many columns a line has there now; `None` where that is unknown or as many as it needs: in a file, with a
-    /// caller's function.
+    /// The current number of columns; `None` where it is unknown or unlimited: in a file, and with a caller's function.
     pub fn columns(&self) -> Option<usize> {
         self.write.is_none().then(stdout::columns).flatten().filter(|&columns| columns > 0)
     }

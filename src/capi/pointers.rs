@@ -1,4 +1,4 @@
-//! What a pointer from outside means, said by the function that takes it.
+//! Conversions of the caller's pointers: the function that converts a pointer states who owns what it points to.
 //!
 //! | function | the pointer |
 //! |---|---|
@@ -6,33 +6,34 @@
 //! | [`give`] | a new object goes to the caller, who frees it |
 //! | [`take`] | an object comes back to be freed |
 //! | [`out`] | the caller's variable, written on success |
-//! | [`slice()`], [`room`] | the caller's array; NULL will do for one of no elements |
+//! | [`slice()`], [`room`] | the caller's array; NULL is allowed for 0 elements |
 //! | [`string`], [`path`] | the caller's text, NUL-terminated UTF-8 |
 
 use crate::error::{Error, ErrorKind, Result};
 use std::ffi::{CStr, c_char};
 use std::path::{Path, PathBuf};
 
-/// The error for a pointer that is NULL and may not be.
+/// The error for a NULL pointer where NULL is not allowed.
 pub(super) fn null(argument: &str) -> Error {
     Error::new(ErrorKind::InvalidArgument, "is NULL").at(format_args!("argument `{argument}`"))
 }
 
 /// An opaque type of the header.
 pub trait Handle {
-    /// What says that an object is of this type, unlike that of any other type.
+    /// The type tag, different for every type.
     const TAG: u64;
 }
 
-/// What an object begins with as long as it lives: its type's tag, and whose it is. Another copy of the library in the
-/// process, loaded from another file or linked into another one, has this variable elsewhere, and an allocator of its own.
+/// The mark at the beginning of a live object: its type tag combined with the address of this variable. Another copy of
+/// the library in the process (loaded or linked a second time) has this variable at another address, and its own
+/// allocator.
 fn mark<T: Handle>() -> u64 {
     static OURS: u8 = 0;
     T::TAG ^ (&raw const OURS).addr() as u64
 }
 
-/// An object of ours as it lies in memory: a word that says what it is, then itself. A pointer to something else, or to
-/// what was freed and not used again, is told by the word; so is an object of another copy of the library.
+/// An object in memory: the mark, then the object. The mark detects a pointer to something else, to a freed object
+/// whose memory has not been reused, and to an object of another copy of the library.
 #[repr(C)]
 pub struct Tagged<T> {
     tag: u64,
@@ -40,17 +41,17 @@ pub struct Tagged<T> {
 }
 
 impl<T: Handle> Tagged<T> {
-    /// Marks an object as what it is.
+    /// Adds the mark to an object.
     pub fn new(object: T) -> Self {
         Tagged { tag: mark::<T>(), object }
     }
 
-    /// The pointer that the caller knows it by.
+    /// The pointer that the caller gets.
     pub fn pointer(&mut self) -> *mut T {
         (&raw mut *self).cast()
     }
 
-    /// What the caller's pointer leads to, if it is such an object.
+    /// The object that the caller's pointer points to, if the mark is right.
     ///
     /// # Safety
     /// `pointer` is NULL, or eight bytes can be read there; if they are its mark, the object lives for `'a`.
@@ -69,7 +70,8 @@ impl<T: Handle> Tagged<T> {
 
 impl<T> Drop for Tagged<T> {
     fn drop(&mut self) {
-        // SAFETY: the field is there; volatile, for a store into what is about to be freed would be left out.
+        // SAFETY: the field is there; volatile, because the compiler would remove a store to memory that is about to be
+        // freed.
         unsafe { (&raw mut self.tag).write_volatile(0) };
     }
 }
@@ -103,7 +105,7 @@ pub unsafe fn borrow<'a, T: Handle>(pointer: *const T, argument: &str) -> Result
     // SAFETY: the caller's.
     unsafe { peek(pointer) }.ok_or_else(|| {
         let name = std::any::type_name::<T>().rsplit("::").next().unwrap_or_default();
-        Error::new(ErrorKind::InvalidArgument, "is no such object of this library, or was freed")
+        Error::new(ErrorKind::InvalidArgument, "is not such an object of this library, or was freed")
             .expected(format_args!("a live {name}"))
             .at(format_args!("argument `{argument}`"))
     })
@@ -114,7 +116,7 @@ pub fn give<T: Handle>(object: T) -> *mut T {
     Box::into_raw(Box::new(Tagged::new(object))).cast()
 }
 
-/// Takes an object back and ends it; NULL is none, and so is what is no such object.
+/// Frees an object; does nothing for NULL and for anything else than such an object.
 ///
 /// # Safety
 /// As [`peek`]; nobody uses the object any more.
@@ -187,7 +189,7 @@ fn check_array<T>(pointer: *const T, len: usize, argument: &str) -> Result<()> {
     }
     let bytes = len.checked_mul(size_of::<T>()).filter(|&bytes| bytes <= isize::MAX as usize);
     if bytes.is_none() || !pointer.is_aligned() {
-        return Err(Error::new(ErrorKind::InvalidArgument, "no array can be there")
+        return Err(Error::new(ErrorKind::InvalidArgument, "not a valid array")
             .expected("an aligned pointer and a size that fits the address space")
             .found(format_args!("{len} elements at {pointer:p}"))
             .at(format_args!("argument `{argument}`")));
@@ -207,7 +209,7 @@ pub unsafe fn string<'a>(pointer: *const c_char, argument: &str) -> Result<&'a s
     let text = unsafe { CStr::from_ptr(pointer) };
     text.to_str().map_err(|error| {
         Error::new(ErrorKind::InvalidArgument, "is not UTF-8")
-            .found(format_args!("a wrong byte at {}", error.valid_up_to()))
+            .found(format_args!("an invalid byte at {}", error.valid_up_to()))
             .at(format_args!("argument `{argument}`"))
     })
 }

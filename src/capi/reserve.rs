@@ -1,16 +1,16 @@
-//! The C library's allocator: the system's, and a reserve for when the system has no more.
+//! The allocator of the C library: the system's, and a reserve for when the system has no memory left.
 //!
-//! A Rust program in which a small request fails is aborted: a name, an error's text, a list's first element are not asked
-//! for in a way that could fail. A library must not do that to its host. So small requests that the system refuses are
-//! served from a block that lies in the library itself, and takes no memory until it is touched. Large requests fail, and
-//! so do those that [`memory`] makes, whose failure is an error; the call then ends with `OutOfMemory` soon enough. A call
-//! does not begin unless half of the reserve is free, or the system has memory again.
+//! Most Rust code uses infallible allocation: if a small allocation fails (a name, an error's text), the process is
+//! aborted. A library must not do that to its host. So small requests that the system refuses are served from a block
+//! in the library itself, which uses no memory until it is touched. Large requests fail, and so do the fallible
+//! allocations of [`memory`], which turn the failure into an error; the call then soon ends with `OutOfMemory`. A call
+//! does not start unless half of the reserve is free, or the system has memory again.
 //!
-//! The reserve is two sets of equal units, 64 to a word of flags, one flag for each; what is given out are some of a word's
-//! units in a row. Flags are changed by one atomic instruction each, so that there is no lock that a signal handler or a
-//! forked child could find taken.
+//! The reserve is two sets of equal units, 64 to a word of flags, one flag for each; an allocation is a run of adjacent
+//! units of one word. Flags are changed by one atomic instruction each, so there is no lock that a signal handler or a
+//! forked child could find held.
 //!
-//! Of `#[global_allocator]`s a program can have one. A Rust program that has its own leaves the feature `reserve` out.
+//! A program can have only one `#[global_allocator]`. A Rust program with its own builds without the feature `reserve`.
 
 use crate::memory;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -22,21 +22,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const WORD: usize = 64;
 /// Bytes of a small unit: requests up to 4 KiB are served from these.
 const SMALL: usize = 64;
-/// Bytes of a large one: up to 128 KiB, twice as much as the largest buffer that is asked for without a way to fail.
+/// Bytes of a large one: up to 128 KiB, twice the largest buffer that is allocated infallibly.
 const LARGE: usize = 2048;
 
 /// Memory in equal units.
 #[repr(C, align(4096))]
 struct Units<const UNIT: usize, const WORDS: usize> {
     memory: UnsafeCell<[[[u8; UNIT]; WORD]; WORDS]>,
-    /// A bit is 1 while its unit is given out.
+    /// A bit is 1 while its unit is allocated.
     taken: [AtomicU64; WORDS],
 }
 
-// SAFETY: a unit's memory belongs to whoever was given it, which `taken` sees to.
+// SAFETY: `taken` makes sure that a unit has one owner at a time.
 unsafe impl<const UNIT: usize, const WORDS: usize> Sync for Units<UNIT, WORDS> {}
 
-/// What there is besides the system's memory: 2 MiB.
+/// The reserve: 2 MiB.
 struct Reserve {
     small: Units<SMALL, 256>,
     large: Units<LARGE, 8>,
@@ -66,7 +66,7 @@ impl<const UNIT: usize, const WORDS: usize> Units<UNIT, WORDS> {
         Units { memory: UnsafeCell::new([[[0; UNIT]; WORD]; WORDS]), taken: [const { AtomicU64::new(0) }; WORDS] }
     }
 
-    /// Gives out memory for `layout`; null when it does not fit a word's units or none are free.
+    /// Allocates for `layout`; null if it does not fit into one word's units, or none are free.
     fn take(&self, layout: Layout) -> *mut u8 {
         let count = layout.size().div_ceil(UNIT).max(1);
         if count > WORD || layout.align() > UNIT {
@@ -75,7 +75,7 @@ impl<const UNIT: usize, const WORDS: usize> Units<UNIT, WORDS> {
         for (word, taken) in self.taken.iter().enumerate() {
             let mut now = taken.load(Ordering::Relaxed);
             while let Some(first) = gap(now, count) {
-                // Acquire: what the last owner did is done.
+                // Acquire: the last owner's accesses are complete.
                 match taken.compare_exchange_weak(now, now | run(count) << first, Ordering::Acquire, Ordering::Relaxed)
                 {
                     Ok(_) => return self.memory.get().cast::<u8>().wrapping_add((word * WORD + first) * UNIT),
@@ -86,7 +86,7 @@ impl<const UNIT: usize, const WORDS: usize> Units<UNIT, WORDS> {
         std::ptr::null_mut()
     }
 
-    /// Takes back what was given out for `layout`, if it was given out here.
+    /// Frees a block of `layout`, if it came from here.
     fn give_back(&self, block: *mut u8, layout: Layout) -> bool {
         let offset = (block as usize).wrapping_sub(self.memory.get() as usize);
         if offset >= size_of_val(&self.memory) {
@@ -117,7 +117,7 @@ impl Reserve {
         if block.is_null() { self.large.take(layout) } else { block }
     }
 
-    /// Whether a block was given out here.
+    /// Whether a block came from here.
     fn owns(&self, block: *mut u8) -> bool {
         (block as usize).wrapping_sub(&raw const *self as usize) < size_of::<Self>()
     }
@@ -128,7 +128,7 @@ impl Reserve {
     }
 }
 
-/// Whether a call may begin: it will find room for what it cannot ask for politely.
+/// Whether a call may start: there is room for its infallible allocations.
 pub fn is_ready() -> bool {
     let Reserve { small, large, touched } = &RESERVE;
     !touched.load(Ordering::Relaxed) || (small.is_half_free() && large.is_half_free()) || the_system_has_memory()
@@ -137,7 +137,7 @@ pub fn is_ready() -> bool {
 #[cold]
 fn the_system_has_memory() -> bool {
     let mut probe = Vec::<u8>::new();
-    let found = probe.try_reserve_exact(size_of::<Reserve>()).is_ok(); // too large to come from there
+    let found = probe.try_reserve_exact(size_of::<Reserve>()).is_ok(); // too large to be served from the reserve
     black_box(&mut probe);
     found
 }
@@ -148,8 +148,9 @@ struct Allocator;
 #[global_allocator]
 static ALLOCATOR: Allocator = Allocator;
 
-// SAFETY: a block comes from the system's allocator, or from `Units`, which gives out each unit to one at a time, aligned to
-// a unit's size, which is no less than what was asked for; it goes back to where it came from. Nothing here unwinds.
+// SAFETY: a block comes from the system's allocator, or from `Units`, which allocates each unit to one owner at a time,
+// aligned to a unit's size, which is no less than what was asked for; it goes back to where it came from. Nothing here
+// unwinds.
 unsafe impl GlobalAlloc for Allocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's.
@@ -190,7 +191,7 @@ unsafe impl GlobalAlloc for Allocator {
         let moved = unsafe { System.realloc(block, layout, new_size) };
         match moved.is_null() {
             false => moved,
-            true if new_size <= layout.size() => block, // it is large enough; the system's frees do not ask for a size
+            true if new_size <= layout.size() => block, // it is large enough; the system's free needs no size
             // SAFETY: the caller's, and the new block is one for that layout.
             true => unsafe { self.replace(block, layout, RESERVE.take(new), new) },
         }

@@ -1,4 +1,4 @@
-//! `mnist_source`: samples that the host gives when it is asked for them.
+//! `mnist_source`: samples that a function of the host gives on request.
 #![allow(non_camel_case_types)]
 
 use super::dataset::mnist_dataset;
@@ -12,15 +12,17 @@ use crate::kernels::process::Process;
 use std::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-/// Gives samples: those of the numbers `indices`, of which there are `count`, written to `x`, `[count, ...]`, in their order; and
-/// their labels to `labels`, `[count]`, or, when target_len is above 0, their targets to `targets`, `[count, target_len]`; the
-/// other one is NULL. The same number must always give the same sample. 0 when it has; anything else ends the call that asked
-/// with MNIST_ERROR_IO, its message having the numbers.
+/// Writes the samples with the numbers `indices` (`count` of them) to `x`, `[count, ...]`, in that order; and their
+/// labels to `labels`, `[count]`, or, when target_len is above 0, their targets to `targets`, `[count, target_len]`.
+/// The other of the two pointers is NULL. `user` is the source's `user`. The same number must always give the same
+/// sample. Returns 0 on success; any other value ends the calling function with MNIST_ERROR_IO and a message with the
+/// numbers of the samples.
 ///
-/// It is called on the thread that called fit, evaluate or predict, with prefetch in a fit's options on one of the library's;
-/// one call at a time for each call that it serves, so that only two of those at once, with the same source, meet in it. It
-/// must return, as a mnist_callback, and may call what that may, but nothing that waits for the call that it serves. What it
-/// has written is looked at: a label past the class count, and a number that is NaN or infinite, is MNIST_ERROR_INVALID_ARGUMENT.
+/// It runs on the thread that called fit, evaluate or predict, or, with the fit option `prefetch`, on a thread of the
+/// library. A function calls it once at a time; it runs twice at the same time only when two functions use the same
+/// source at once. It must return, like an mnist_callback, and may call the same functions, but must not wait for the
+/// call that it serves. The library checks its output: a label that is not below the number of classes, and a value
+/// that is NaN or infinite, is MNIST_ERROR_INVALID_ARGUMENT.
 pub type mnist_fetch_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -32,26 +34,26 @@ pub type mnist_fetch_fn = Option<
     ) -> i32,
 >;
 
-/// Where samples come from; fill it in with mnist_source_init.
+/// Describes where samples come from (mnist_dataset_from_source); fill it in with mnist_source_init.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_source {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// How many samples there are, numbered from 0; 1 to 4294967295. 0.
+    /// The number of samples, numbered from 0; 1 to 4294967295. Default: 0, must be set.
     pub len: usize,
-    /// How many sizes a sample has, 1 to 3. 0.
+    /// The number of dimensions of a sample, 1 to 3. Default: 0, must be set.
     pub rank: usize,
-    /// The sizes of one sample without N, `[W]`, `[H, W]` or `[H, W, C]`. NULL.
+    /// The sizes of one sample without N: `[W]`, `[H, W]` or `[H, W, C]`. Default: NULL, must be set.
     pub dims: *const usize,
-    /// Floats in a sample's target; 0: samples have labels. 0.
+    /// The number of floats in a sample's target; 0: samples have labels. Default: 0.
     pub target_len: usize,
-    /// Gives samples. NULL.
+    /// The function that writes samples. Default: NULL, must be set.
     pub fetch: mnist_fetch_fn,
-    /// Handed to `fetch`.
+    /// Passed to `fetch`. Default: NULL.
     pub user: *mut c_void,
-    /// What tells these samples from all others, the name and the version of their files, say: a fit goes on from a checkpoint
-    /// only with a source of the same identity. NULL: from none. NULL.
+    /// The identity of the samples, for example the name and version of their files: a fit resumes from a checkpoint
+    /// only with a source of the same identity. NULL: no identity, and no fit resumes with it. Default: NULL.
     pub identity: *const c_char,
 }
 
@@ -70,26 +72,28 @@ unsafe impl Options for mnist_source {
     const FIRST: usize = size_of::<Self>();
 }
 
-/// Fills in what is nothing yet: all of it is to be set. `struct_size` is sizeof the struct: so many bytes are written, those
-/// that this library does not know with zeros. NULL does nothing.
+/// Fills `*source` with defaults; you then set the fields that are needed. Pass sizeof the struct as `struct_size`:
+/// exactly that many bytes are written; bytes after the fields that this library knows become zero. NULL does nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_source_init(source: *mut mnist_source, struct_size: usize) {
     // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
     guard::value((), || unsafe { options::init(source, struct_size) })
 }
 
-/// A dataset of samples that are asked for when they are needed, a batch at a time, for data that do not fit into memory or
-/// are made anew. Slices, validation_split, shuffling, checkpoints, what is done to samples (mnist_dataset_normalize and its
-/// like) mean what they mean in memory, and give the same bits. Everything but `fetch` and `user` is copied; these must be
-/// good as long as the dataset, its slices and calls with them. Nothing is asked for yet. On success `*out` is a new dataset,
-/// to be freed with mnist_dataset_free.
+/// Creates a dataset whose samples are requested from a function when they are needed, one batch at a time: for data
+/// that do not fit into memory or are generated. On success `*out` is a new dataset; free it with mnist_dataset_free.
+/// No sample is requested yet.
 ///
-/// Its labels and targets are not kept: mnist_dataset_labels, mnist_dataset_targets and mnist_dataset_unique_labels are
-/// INVALID_ARGUMENT. In a child that is forked off inside `fetch` the call around it returns MNIST_ERROR_STATE; with prefetch
-/// that child ends when `fetch` returns.
+/// Slices, validation_split, shuffling, checkpoints and transformations (mnist_dataset_normalize and its like) work as
+/// for samples in memory, and give the same bits. Everything in `*source` is copied except `fetch` and `user`: these
+/// must stay valid as long as the dataset, its slices and calls with them.
 ///
-/// Errors: INVALID_ARGUMENT for a NULL `source`, `dims` or `fetch`; SHAPE for another rank than 1 to 3, a size or a `len` of 0;
-/// UNSUPPORTED for more samples; OUT_OF_MEMORY.
+/// Labels and targets are not kept: mnist_dataset_labels, mnist_dataset_targets and mnist_dataset_unique_labels return
+/// INVALID_ARGUMENT. If `fetch` forks, then in the child the call around it returns MNIST_ERROR_STATE; with prefetch
+/// the child ends when `fetch` returns.
+///
+/// Errors: INVALID_ARGUMENT for a NULL `source`, `dims` or `fetch`; SHAPE for a rank other than 1 to 3, and for a size
+/// or a `len` of 0; UNSUPPORTED for more than 4294967295 samples; OUT_OF_MEMORY.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_dataset_from_source(
     source: *const mnist_source,
@@ -111,7 +115,7 @@ pub unsafe extern "C" fn mnist_dataset_from_source(
     })
 }
 
-/// The host's function, and what it gives.
+/// The host's function and the description of its samples.
 struct HostSource {
     len: usize,
     dims: Vec<usize>,
@@ -128,7 +132,7 @@ unsafe impl Send for HostSource {}
 unsafe impl Sync for HostSource {}
 
 impl HostSource {
-    /// What the caller's struct says.
+    /// Reads the caller's struct.
     ///
     /// # Safety
     /// Its pointers are NULL or what the header says.
@@ -175,12 +179,12 @@ impl Source for HostSource {
         let told =
             unsafe { (self.fetch)(self.user, indices.as_ptr(), indices.len(), x.as_mut_ptr(), to_labels, to_targets) };
         if before != Process::current() {
-            let what = "this process was forked off inside the call, which is its parent's";
+            let what = "this process was forked inside the call, which belongs to its parent";
             return Err(Error::new(ErrorKind::State, what).expected("the process that made the call"));
         }
         match told {
             0 => Ok(()),
-            told => Err(Error::new(ErrorKind::Io, "the source gave no samples").expected(0).found(told)),
+            told => Err(Error::new(ErrorKind::Io, "the source failed to give samples").expected(0).found(told)),
         }
     }
 }

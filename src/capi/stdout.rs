@@ -6,7 +6,7 @@ unsafe extern "C" {
     static stdout: *mut libc::FILE;
 }
 
-/// Whether a line can be redrawn there.
+/// Whether a line can be redrawn.
 pub fn is_terminal() -> bool {
     // SAFETY: C's stream lives as long as the process; isatty looks at a descriptor's number, also at a closed one's.
     unsafe { libc::isatty(libc::fileno(stdout)) == 1 }
@@ -41,13 +41,12 @@ pub fn is_wide() -> bool {
     false
 }
 
-/// Writes where C's stream goes, after what the host's own `printf` has left in it, so that the text stands where `printf`
-/// would have put it. Only that stream is flushed: flushing them all would wait for a thread of the host that reads from
-/// `stdin`.
+/// Writes to C's `stdout`, after the host's own buffered `printf` output, so that the text appears in order. Only that
+/// stream is flushed: flushing all of them would wait for a host thread that reads from `stdin`.
 ///
-/// When a signal interrupts a flush, the C library forgets what it had to write. So where a signal can, in a pipe, a terminal
-/// or a socket, the text goes past the stream, which is empty then. A regular file's writes are not interrupted, and of its
-/// place there the stream may keep account.
+/// If a signal interrupts a flush, the C library loses the buffered text. So where that can happen (a pipe, a terminal,
+/// a socket) the text is written past the stream, whose buffer is empty then. Writes to a regular file are not
+/// interrupted; there the text goes through the stream, which tracks the file position.
 #[cfg(unix)]
 pub fn write(text: &str) {
     unsafe extern "C" {
@@ -58,7 +57,7 @@ pub fn write(text: &str) {
     unsafe {
         flockfile(stdout);
         libc::fflush(stdout);
-        let file = libc::fileno(stdout); // none when it goes to a function or an array of the host's
+        let file = libc::fileno(stdout); // negative when it goes to a function or an array of the host
         if file >= 0 && libc::lseek(file, 0, libc::SEEK_CUR) < 0 {
             write_all(file, text.as_bytes());
         } else {
@@ -69,7 +68,7 @@ pub fn write(text: &str) {
     }
 }
 
-/// Writes all of it, whatever signals come between; gives up at any other error.
+/// Writes all of it, repeating interrupted calls; stops at any other error.
 #[cfg(unix)]
 fn write_all(file: i32, mut bytes: &[u8]) {
     while !bytes.is_empty() {

@@ -1,6 +1,7 @@
-//! C's own `stdout` on Windows: that of the C library which this one is linked to.
+//! C's own `stdout` on Windows: that of the C runtime that this library is linked to.
 //!
-//! A console takes bytes for letters of some code page, so what is not ASCII goes to it as UTF-16. Pipes and files get UTF-8.
+//! A console interprets bytes in its code page, so text goes to it as UTF-16 unless it is ASCII. Pipes and files get
+//! UTF-8.
 
 use std::ffi::{c_int, c_void};
 
@@ -84,7 +85,7 @@ pub fn columns() -> Option<usize> {
     told.then(|| usize::try_from(i32::from(screen.right) - i32::from(screen.left) + 1).unwrap_or(0))
 }
 
-/// Whether C's stream takes wide characters only, by `_setmode`. To ask is to set.
+/// Whether C's stream takes wide characters only, by `_setmode`. Reading the mode means setting it.
 pub fn is_wide() -> bool {
     const BINARY: c_int = 0x8000;
     const WIDE: c_int = 0x10000 | 0x20000 | 0x40000; // _O_WTEXT, _O_U16TEXT, _O_U8TEXT

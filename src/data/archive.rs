@@ -1,10 +1,10 @@
-//! The zip archive around arrays, and around Keras's models. Where it ends and what its directory holds is checked here before the zip crate looks for
-//! them: that goes through a file byte by byte, and again for each mark of an end that turns out to be none.
+//! The zip archive around arrays and around Keras models. Its end record and directory are checked here before the zip
+//! crate searches for them: the crate reads a file byte by byte, and again for each false end record.
 
 #[cfg(feature = "keras")]
 use crate::error::At;
 use crate::error::{Error, ErrorKind, Result};
-use crate::files::{self, Input, Place};
+use crate::files::{self, FilePath, Input};
 use crate::kind::{self, Kind};
 use crate::memory;
 #[cfg(feature = "keras")]
@@ -19,14 +19,14 @@ pub struct Archive<R = Input> {
     zip: ZipArchive<BufReader<R>>,
     /// The file's length.
     len: u64,
-    /// What the file begins with, to say what it is when it is not what was expected.
+    /// The file's first bytes, to name its kind in an error.
     start: Vec<u8>,
 }
 
 impl Archive {
-    /// Opens the file at `place`. A file that is no zip archive is told what it is.
-    pub fn open(place: &Place) -> Result<Self> {
-        let file = files::open(place)?;
+    /// Opens the file at `path`. The error for another kind of file names the kind.
+    pub fn open(path: &FilePath) -> Result<Self> {
+        let file = files::open(path)?;
         let len = file.size()?;
         let mut file = BufReader::new(file);
         let start = kind::start(&mut file)?;
@@ -39,7 +39,7 @@ impl Archive {
 
 #[cfg(feature = "keras")]
 impl<'a> Archive<Cursor<&'a [u8]>> {
-    /// The archive that a file's bytes are.
+    /// The archive in a file's bytes.
     pub fn of(bytes: &'a [u8]) -> Result<Self> {
         let (mut file, len) = (BufReader::new(Cursor::new(bytes)), bytes.len() as u64);
         let offset = check_directory(&mut file, len)?;
@@ -48,14 +48,14 @@ impl<'a> Archive<Cursor<&'a [u8]>> {
 }
 
 impl<R: Read + Seek> Archive<R> {
-    /// An archive whose directory is what its end says.
+    /// Checks the directory against the end record, then opens the archive.
     fn sound(file: BufReader<R>, len: u64, start: Vec<u8>, offset: u64) -> Result<Self> {
         let config = Config { archive_offset: ArchiveOffset::Known(offset) };
         let zip = ZipArchive::with_config(config, file).map_err(damaged)?;
         Ok(Archive { zip, len, start })
     }
 
-    /// The bytes of the member called `name`, at most so many; `None` where there is none.
+    /// The bytes of the member `name`, at most `most`; `None` if there is no such member.
     #[cfg(feature = "keras")]
     pub fn read(&mut self, name: &str, most: u64) -> Result<Option<Vec<u8>>> {
         let Some(index) = self.zip.index_for_name(name) else { return Ok(None) };
@@ -67,7 +67,7 @@ impl<R: Read + Seek> Archive<R> {
                 return Err(error.expected(format_args!("at most {most} bytes")).found(size));
             }
             let bytes = super::read_claimed(&mut member, size as usize, 0)?;
-            // The end: nothing follows, and the check sum is compared.
+            // Reading to the end also compares the checksum.
             match member.read(&mut [0]).map_err(|error| super::unreadable(error, size))? {
                 0 => Ok(Some(bytes)),
                 _ => Err(Error::new(ErrorKind::Format, "the member is longer than it claims").expected(size)),
@@ -81,26 +81,26 @@ impl<R: Read + Seek> Archive<R> {
         self.zip.len()
     }
 
-    /// What is wrong with an archive that has members, and no array among them.
+    /// The error for an archive without arrays.
     pub fn without_arrays(&self) -> Error {
         let none = || Error::new(ErrorKind::Format, "no array in the archive").expected("members that end in .npy");
         Kind::Npz.other(&self.start).unwrap_or_else(none)
     }
 
-    /// The name of a member that is an array, as numpy lists it, without `.npy`.
+    /// The array name of a member, as NumPy lists it, without `.npy`.
     pub fn array_name(&self, index: usize) -> Option<String> {
         let entry = self.zip.by_index_data(index).ok()?;
         let name = entry.name().unwrap_or_else(|_| String::from_utf8_lossy(entry.name_raw()));
         name.strip_suffix(".npy").map(str::to_string)
     }
 
-    /// A member to be read.
+    /// A member, ready to be read.
     pub fn member(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<R>>> {
         check_method(&self.zip.by_index_data(index).map_err(damaged)?)?;
         self.zip.by_index(index).map_err(damaged)
     }
 
-    /// The same, unless the directory claims of it what cannot be.
+    /// The same, unless the directory claims an implausible size for it.
     pub fn member_to_unpack(&mut self, index: usize) -> Result<ZipFile<'_, BufReader<R>>> {
         let len = self.len;
         let member = self.member(index)?;
@@ -109,16 +109,16 @@ impl<R: Read + Seek> Archive<R> {
         let most = if stored { packed } else { super::most_unpacked(packed) };
         match member.size() <= most {
             true => Ok(member),
-            false => Err(Error::new(ErrorKind::Format, "the member claims to unpack to more than is believed")
+            false => Err(Error::new(ErrorKind::Format, "the member claims an implausible unpacked size")
                 .expected(format_args!("at most {most} bytes out of {packed}"))
                 .found(member.size())),
         }
     }
 }
 
-/// `Unsupported`, with its name, for a compression or an encryption that is not there.
+/// `Unsupported`, with its name, for another compression or an encryption.
 fn check_method(entry: &ZipFileEntry<'_>) -> Result<()> {
-    #[allow(deprecated)] // to make one; the number of a method that is not there has no other place
+    #[allow(deprecated)] // to make one; the number of a method that is not there has no other value
     let number = match entry.compression() {
         CompressionMethod::Unsupported(number) => Some(number),
         _ => None,
@@ -129,7 +129,7 @@ fn check_method(entry: &ZipFileEntry<'_>) -> Result<()> {
         Some(number) => method_name(number),
         None => return Ok(()),
     };
-    Err(Error::new(ErrorKind::Unsupported, "a member packed in a way that is not there")
+    Err(Error::new(ErrorKind::Unsupported, "a member with an unsupported compression or encryption")
         .expected("stored or deflated")
         .found(found))
 }
@@ -165,41 +165,43 @@ fn damaged(error: ZipError) -> Error {
 }
 
 fn unsound(what: impl std::fmt::Display) -> Error {
-    Error::new(ErrorKind::Format, format!("not a sound zip archive: {what}"))
+    Error::new(ErrorKind::Format, format!("not a valid zip archive: {what}"))
 }
 
-/// The bytes of an end record without its comment, and of those that stand before it in a large archive.
+/// The sizes of an end record without its comment, and of the two records before it in a Zip64 archive.
 const END: usize = 22;
 const LOCATOR: u64 = 20;
 const END_64: u64 = 56;
-/// The most marks of an end record in a file's last 64 KiB: one, and those of archives stored inside of the archive.
+/// The most end record signatures in a file's last 64 KiB: one, and those of archives stored inside the archive.
 const MOST_ENDS: usize = 64;
 
-/// Where a directory lies, as an end record says.
+/// The position of a directory, from an end record.
 struct Directory {
     count: u64,
     size: u64,
     offset: u64,
-    /// Where the record stands that says so.
+    /// The position of that end record.
     end: u64,
 }
 
-/// Makes sure that the last end record in a file of `len` bytes tells the truth of a directory right before it, and says at
-/// which byte of the file the archive begins. It takes time for the directory's bytes and 64 KiB, whatever these are.
+/// Checks that the last end record in a file of `len` bytes describes a directory directly before it, and returns the
+/// offset at which the archive begins. The time is proportional to the directory's size plus 64 KiB, for any content.
 fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<u64> {
     let last = len.min(END as u64 + u64::from(u16::MAX));
     file.seek(SeekFrom::Start(len - last))?;
     let mut tail = memory::filled(last as usize, 0)?;
     file.read_exact(&mut tail).map_err(|error| super::unreadable(error, len - last))?;
     let mut ends = (0..tail.len().saturating_sub(END - 1)).rev().filter(|&at| tail[at..].starts_with(b"PK\x05\x06"));
-    let at = ends.next().ok_or_else(|| unsound("it has no end, as if it were cut short"))?;
+    let at = ends.next().ok_or_else(|| unsound("its end record is missing, as in a truncated file"))?;
     if ends.take(MOST_ENDS).count() == MOST_ENDS {
-        return Err(unsound(format_args!("more than {MOST_ENDS} marks of its end")));
+        return Err(unsound(format_args!("more than {MOST_ENDS} end records")));
     }
     let record = &tail[at..];
     let half = |at| number(record, at, 2);
     if at + END + half(20) as usize > tail.len() {
-        return Err(unsound("its comment ends behind the file").at(format_args!("byte {}", len - last + at as u64)));
+        return Err(
+            unsound("its comment ends after the end of the file").at(format_args!("byte {}", len - last + at as u64))
+        );
     }
     let end = len - last + at as u64;
     let (count, size, offset) = (half(10), number(record, 12, 4), number(record, 16, 4));
@@ -210,16 +212,16 @@ fn check_directory<R: Read + Seek>(file: &mut BufReader<R>, len: u64) -> Result<
         locator = found.starts_with(b"PK\x06\x07").then(|| number(&found, 8, 8));
     }
     let directory = match locator {
-        Some(place) => large_directory(file, end - LOCATOR, place)?,
+        Some(offset) => large_directory(file, end - LOCATOR, offset)?,
         None if half(4) != 0 || half(6) != 0 || half(8) != count => return Err(in_parts()),
         None => Directory { count, size, offset, end },
     };
     walk(file, &directory)?;
     let offset = (directory.end - directory.size).checked_sub(directory.offset);
-    let offset = offset.ok_or_else(|| unsound("its directory is not where its end says"))?;
+    let offset = offset.ok_or_else(|| unsound("its directory is not at the position that its end record states"))?;
     match locator {
-        Some(place) if place.checked_add(offset) != Some(directory.end) => {
-            Err(unsound("its end of 64 bits is not where it should be"))
+        Some(position) if position.checked_add(offset) != Some(directory.end) => {
+            Err(unsound("its Zip64 end record is not at the stated position"))
         }
         _ => Ok(offset),
     }
@@ -229,10 +231,10 @@ fn in_parts() -> Error {
     Error::new(ErrorKind::Unsupported, "a zip archive in several parts").expected("one file")
 }
 
-/// The record of an archive with more than 65,535 members or 4 GiB, which ends at `end`; its place counts from where the
-/// archive begins, which is `place` in most files.
-fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, place: u64) -> Result<Directory> {
-    for start in [place, end - END_64] {
+/// The Zip64 end record, of an archive with more than 65,535 members or 4 GiB. It ends at `end`; its offset counts from
+/// the beginning of the archive, which is `offset` in most files.
+fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, offset: u64) -> Result<Directory> {
+    for start in [offset, end - END_64] {
         if start > end - END_64 {
             continue;
         }
@@ -247,10 +249,10 @@ fn large_directory<R: Read + Seek>(file: &mut BufReader<R>, end: u64, place: u64
         }
         return Ok(Directory { count, size: number(&record, 40, 8), offset: number(&record, 48, 8), end: start });
     }
-    Err(unsound("its end of 64 bits is not to be found"))
+    Err(unsound("its Zip64 end record is missing"))
 }
 
-/// Goes through a directory's entries, which must fill it.
+/// Walks through a directory's entries, which must fill it exactly.
 fn walk<R: Read + Seek>(file: &mut BufReader<R>, directory: &Directory) -> Result<()> {
     const ENTRY: u64 = 46;
     let &Directory { count, size, end, .. } = directory;
@@ -268,7 +270,7 @@ fn walk<R: Read + Seek>(file: &mut BufReader<R>, directory: &Directory) -> Resul
     }
     match left {
         0 => Ok(()),
-        _ => Err(unsound("its directory does not end where its end says")),
+        _ => Err(unsound("its directory does not have the size that its end record states")),
     }
 }
 
@@ -279,7 +281,7 @@ fn read_at<const N: usize>(file: &mut BufReader<impl Read + Seek>, at: u64) -> R
     Ok(bytes)
 }
 
-/// The little-endian number of `width` bytes at `at`, which are there.
+/// The little-endian number of `width` bytes at `at`; they exist.
 fn number(bytes: &[u8], at: usize, width: usize) -> u64 {
     bytes[at..at + width].iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }

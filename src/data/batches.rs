@@ -1,14 +1,14 @@
-//! The order in which an epoch goes through its samples, and the gathering of a batch.
+//! The order of an epoch's samples, and gathering a batch.
 
-use super::source::Lent;
+use super::source::FetchBuffers;
 use super::{Dataset, TargetKind};
 use crate::error::{Error, Result};
 use crate::memory::{self, Buffer};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 
-/// The samples `0..n` in order, or shuffled by a seed and the number of the epoch: any epoch's order can be made again
-/// without those before it.
+/// The samples `0..n` in order, or shuffled by a seed and the number of the epoch: an epoch's order does not need those
+/// of the epochs before it.
 pub fn order(n: usize, shuffle: Option<(u64, usize)>) -> Result<Vec<u32>> {
     let mut order = memory::reserve(n)?;
     order.extend(0..n as u32);
@@ -35,32 +35,32 @@ fn below(random: &mut ChaCha8Rng, bound: u32) -> u32 {
     }
 }
 
-/// What a batch's samples are to give.
+/// The targets of a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Truth<'a> {
+pub enum BatchTargets<'a> {
     /// Their classes, `[B]`; empty for data without any.
     Labels(&'a [u32]),
     /// Floats, `[B, ...]`.
     Values(&'a [f32]),
 }
 
-/// Memory for some samples, as many as it was made for at most, and what belongs to them.
+/// A buffer for a batch of samples with their targets and weights.
 #[derive(Debug)]
 pub struct Batch {
     /// Floats in a sample.
     len: usize,
-    /// Floats in a sample's targets; 0: it has none.
+    /// Floats in a sample's target; 0: none.
     target_len: usize,
-    /// Samples in it.
+    /// The number of samples in it.
     count: usize,
     x: Buffer,
     labels: Vec<u32>,
     targets: Buffer,
     weights: Option<Vec<f32>>,
-    /// What a source is asked for, and a sample whose numbers change places.
+    /// The numbers requested from a source, and scratch memory for a sample whose values are permuted.
     numbers: Vec<u64>,
     scratch: Vec<f32>,
-    /// Whether what a source gives is looked at, and the classes that there are.
+    /// Whether a source's output is checked, and the number of classes.
     check: Option<Option<usize>>,
 }
 
@@ -83,8 +83,8 @@ impl Batch {
         })
     }
 
-    /// From now on what a source gives is looked at: an error names the first sample with a number that is NaN or infinite,
-    /// or with a label that is not below `classes`. (Data in memory are looked at once, before a fit.)
+    /// From now on a source's output is checked: an error names the first sample with a number that is NaN or infinite,
+    /// or with a label that is not below `classes`. (Data in memory are checked once, before a fit.)
     pub fn checked(mut self, classes: Option<usize>) -> Self {
         self.check(classes);
         self
@@ -94,8 +94,8 @@ impl Batch {
         self.check = Some(classes);
     }
 
-    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for. Only a
-    /// source can fail; what the batch holds then is of no use.
+    /// Fills in the samples of `data` at `indices`, which are below its length and no more than the batch was made for.
+    /// Only a source can fail; then the batch's content is undefined.
     pub fn fill(&mut self, data: &Dataset, indices: &[u32]) -> Result<()> {
         let like = lens(data) == (self.len, self.target_len) && data.weights().is_some() == self.weights.is_some();
         if !like || indices.len() * self.len > self.x.len() {
@@ -105,14 +105,14 @@ impl Batch {
         pick(data.weights(), indices, self.weights.as_deref_mut().unwrap_or_default());
         if let Some(source) = data.source() {
             let (labels, targets) = (self.labels.len().min(self.count), self.count * self.target_len);
-            let lent = Lent {
+            let buffers = FetchBuffers {
                 numbers: &mut self.numbers,
                 x: &mut self.x[..self.count * self.len],
                 labels: &mut self.labels[..labels],
                 targets: &mut self.targets[..targets],
                 scratch: &mut self.scratch,
             };
-            data.fetch(source, indices, lent)?;
+            data.fetch(source, indices, buffers)?;
             return match self.check {
                 Some(classes) => {
                     let labels = (&self.labels[..labels], classes);
@@ -139,21 +139,21 @@ impl Batch {
         &self.x[..self.count * self.len]
     }
 
-    /// What they are to give.
-    pub fn truth(&self) -> Truth<'_> {
+    /// Their targets.
+    pub fn targets(&self) -> BatchTargets<'_> {
         match self.target_len {
-            0 => Truth::Labels(&self.labels[..self.count.min(self.labels.len())]),
-            each => Truth::Values(&self.targets[..self.count * each]),
+            0 => BatchTargets::Labels(&self.labels[..self.count.min(self.labels.len())]),
+            each => BatchTargets::Values(&self.targets[..self.count * each]),
         }
     }
 
-    /// How much each counts, `[B]`; `None`: all the same.
+    /// Their weights, `[B]`; `None`: all the same.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref().map(|weights| &weights[..self.count])
     }
 }
 
-/// Floats in a sample, and in its targets.
+/// Floats in a sample, and in its target.
 fn lens(data: &Dataset) -> (usize, usize) {
     let target_len = match data.target_kind() {
         TargetKind::Values(shape) => shape.iter().product(),
@@ -162,7 +162,7 @@ fn lens(data: &Dataset) -> (usize, usize) {
     (data.image_shape().iter().product(), target_len)
 }
 
-/// Those at `indices`, if there are any.
+/// Copies the elements at `indices`, if `from` is given.
 fn pick<T: Copy>(from: Option<&[T]>, indices: &[u32], to: &mut [T]) {
     for (to, &i) in to.iter_mut().zip(indices) {
         *to = from.map_or(*to, |from| from[i as usize]);
@@ -201,8 +201,8 @@ mod tests {
         let mut batch = Batch::new(&data, 3).unwrap();
         batch.fill(&data, &[2, 0]).unwrap();
         assert_eq!(
-            (batch.x(), batch.truth(), batch.weights()),
-            (&[5.0, 6.0, 1.0, 2.0][..], Truth::Labels(&[9, 7]), None)
+            (batch.x(), batch.targets(), batch.weights()),
+            (&[5.0, 6.0, 1.0, 2.0][..], BatchTargets::Labels(&[9, 7]), None)
         );
         let data = data.with_targets(vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 1]).unwrap();
         assert!(batch.fill(&data, &[0]).is_err(), "it was made for labels");
@@ -210,10 +210,10 @@ mod tests {
         let mut batch = Batch::new(&data, 2).unwrap();
         batch.fill(&data, &[1]).unwrap();
         assert_eq!(
-            (batch.x(), batch.truth(), batch.weights()),
-            (&[5.0, 6.0][..], Truth::Values(&[5.0, 6.0]), Some(&[2.0][..]))
+            (batch.x(), batch.targets(), batch.weights()),
+            (&[5.0, 6.0][..], BatchTargets::Values(&[5.0, 6.0]), Some(&[2.0][..]))
         );
         batch.fill(&data, &[1, 0]).unwrap();
-        assert_eq!(batch.truth(), Truth::Values(&[5.0, 6.0, 3.0, 4.0]));
+        assert_eq!(batch.targets(), BatchTargets::Values(&[5.0, 6.0, 3.0, 4.0]));
     }
 }

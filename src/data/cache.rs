@@ -1,8 +1,8 @@
-//! MNIST from Keras's cache, where Keras itself would put it.
+//! MNIST from Keras's cache.
 
 use super::{Dataset, Npz};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::FilePath;
 #[cfg(feature = "download")]
 use crate::files::again;
 use crate::variables;
@@ -10,44 +10,45 @@ use std::path::{Path, PathBuf};
 
 /// MNIST's training and test data: the arrays `x_train`, `y_train`, `x_test` and `y_test` of the npz archive at `path`.
 ///
-/// Without a path it is Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. When no such
-/// file exists, or one that cannot be read as these arrays, it is downloaded there (feature `download`) from the address
-/// that Keras uses, or from the one in `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be
-/// http; from https only https is followed. What is taken is Keras's file, or this project's `examples/data/mnist.npz`. A
-/// proxy is taken from `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A sound file that is
-/// there already is taken as it is, whoever put it there; a damaged one stays until a whole one has been received.
+/// Without a path it is Keras's cache, `$KERAS_HOME/datasets/mnist.npz` or `~/.keras/datasets/mnist.npz`. If that file
+/// does not exist or cannot be read as these arrays, it is downloaded (feature `download`) from Keras's address, or
+/// from the one in `MNIST_DATA_URL`. Its size and SHA-256 are checked first, so that address may be http; redirects
+/// from https go only to https. Accepted are Keras's file and this project's `examples/data/mnist.npz`. A proxy is
+/// taken from `https_proxy`, `http_proxy`, `all_proxy` and `no_proxy`, or these in capitals. A valid file that exists
+/// is used as it is; a damaged one stays until an undamaged one has been received.
 pub fn load_data(path: Option<&Path>) -> Result<(Dataset, Dataset)> {
     let Some(path) = path else { return from_cache(&cached()?) };
-    read(Place::of(path)?)
+    read(FilePath::of(path)?)
 }
 
-fn read(place: Place) -> Result<(Dataset, Dataset)> {
-    let npz = Npz::at(place)?;
-    let pair = |images, labels| Dataset::from_archive(&npz, images, labels).at(npz.place());
+fn read(path: FilePath) -> Result<(Dataset, Dataset)> {
+    let npz = Npz::at(path)?;
+    let pair = |images, labels| Dataset::from_archive(&npz, images, labels).at(npz.path());
     Ok((pair("x_train", "y_train")?, pair("x_test", "y_test")?))
 }
 
 fn from_cache(path: &Path) -> Result<(Dataset, Dataset)> {
-    let place = Place::of(path)?;
-    if !place.exists() {
-        fetch(&place)?;
-        return read(place);
+    let path = FilePath::of(path)?;
+    if !path.exists() {
+        fetch(&path)?;
+        return read(path);
     }
-    match read(place.clone()) {
+    match read(path.clone()) {
         Err(damage) if is_damage(&damage) => {
-            // A download that was cut short, say, Keras's own included: it would be there for ever.
-            fetch(&place).map_err(|error| {
+            // For example an incomplete download, also one of Keras: it would stay forever.
+            fetch(&path).map_err(|error| {
                 let kind = if cfg!(feature = "download") { error.kind() } else { damage.kind() };
-                let what = "the damaged file in Keras's cache stays: delete it, or put a whole mnist.npz there";
+                let what =
+                    "the damaged file in Keras's cache was kept: delete it, or replace it by an undamaged mnist.npz";
                 Error::new(kind, format!("{damage}; {what} ({error})"))
             })?;
-            read(place)
+            read(path)
         }
         result => result,
     }
 }
 
-/// Whether what a file holds is wrong, and not that it cannot be read now.
+/// Whether the file's content is wrong, as opposed to a temporary read error.
 fn is_damage(error: &Error) -> bool {
     use ErrorKind::{Format, InvalidArgument, NotFound, Shape, Unsupported};
     matches!(error.kind(), Format | InvalidArgument | NotFound | Shape | Unsupported)
@@ -56,19 +57,19 @@ fn is_damage(error: &Error) -> bool {
 /// The variable that says where the user's files are.
 const HOME: &str = if cfg!(windows) { "USERPROFILE" } else { "HOME" };
 
-/// Where Keras keeps the file.
+/// The path of Keras's file.
 fn cached() -> Result<PathBuf> {
     let home = variables::get("KERAS_HOME").map(PathBuf::from);
     let home = home.or_else(|| variables::home().map(|home| home.join(".keras")));
     let home = home.ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "no home directory to look for the data in")
-            .expected(format_args!("KERAS_HOME or {HOME} to be set, in a program with no more rights than its user"))
+            .expected(format_args!("KERAS_HOME or {HOME} to be set, in a program without elevated privileges"))
     })?;
     Ok(home.join("datasets").join("mnist.npz"))
 }
 
 #[cfg(feature = "download")]
-fn fetch(place: &Place) -> Result<()> {
+fn fetch(path: &FilePath) -> Result<()> {
     use super::download::{MNIST, Source, address, download};
     const OWN: &str = "MNIST_DATA_URL";
     const ATTEMPTS: usize = 5;
@@ -78,19 +79,19 @@ fn fetch(place: &Place) -> Result<()> {
         address(url).at(format_args!("environment variable {OWN}"))?;
     }
     let source = Source { url: own.as_deref().unwrap_or(MNIST.url), ..MNIST };
-    let folder = place.path().parent().unwrap_or(Path::new("."));
+    let folder = path.path().parent().unwrap_or(Path::new("."));
     let mut attempt = 1;
     loop {
         let made = Folders::make(folder);
-        match made.and_then(|_made| download(&source, place)) {
-            // Another process, whose download has failed, took the folder away that it had made.
+        match made.and_then(|_made| download(&source, path)) {
+            // Another process whose download failed has removed the folder that it had created.
             Err(error) if error.kind() == ErrorKind::NotFound && attempt < ATTEMPTS => attempt += 1,
             result => return result,
         }
     }
 }
 
-/// A folder and those it lies in. What was made of them is taken away again if it is empty in the end.
+/// A folder and its parents. Those that were created are removed again if they are empty in the end.
 #[cfg(feature = "download")]
 struct Folders(Vec<PathBuf>);
 
@@ -99,7 +100,7 @@ impl Folders {
     fn make(folder: &Path) -> Result<Self> {
         let missing = folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
         let made = Folders(missing.map(Path::to_path_buf).collect());
-        again(|| std::fs::create_dir_all(folder)).at(Place::of(folder)?)?;
+        again(|| std::fs::create_dir_all(folder)).at(FilePath::of(folder)?)?;
         Ok(made)
     }
 }
@@ -112,9 +113,10 @@ impl Drop for Folders {
 }
 
 #[cfg(not(feature = "download"))]
-fn fetch(place: &Place) -> Result<()> {
-    let error = Error::new(ErrorKind::NotFound, "nothing is downloaded: this library was built without `download`");
-    Err(error.expected("mnist.npz to be put there").at(place))
+fn fetch(path: &FilePath) -> Result<()> {
+    let error =
+        Error::new(ErrorKind::NotFound, "cannot download: the library was built without its feature `download`");
+    Err(error.expected("an mnist.npz at this path").at(path))
 }
 
 #[cfg(test)]
@@ -129,7 +131,7 @@ mod tests {
         let (train, test) = load_data(Some(&path)).unwrap();
         assert_eq!((train.shape(), test.shape()), (vec![60_000, 28, 28], vec![10_000, 28, 28]));
         assert_eq!(train.unique_labels().unwrap(), (0..10).collect::<Vec<_>>());
-        // The published sums of the original IDX files, whose headers are put before the arrays again.
+        // The published checksums of the original IDX files, whose headers are added to the arrays again.
         let npz = Npz::open(&path).unwrap();
         let sums = [("x_train", "ba891046", "25776db"), ("x_test", "0fa7898d", "4d494ce7")];
         for (name, head, tail) in sums {

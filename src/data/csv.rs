@@ -1,37 +1,37 @@
-//! Tables in text: a sample a line, one of the columns its label, as Kaggle's digits and a thousand other data sets come.
+//! Text tables: one sample per line, one column with the label, as Kaggle's digits and many other data sets.
 //!
-//! Memory: the dataset, and as much again while it grows (of a table whose bytes turn out to be floats five bytes a number);
-//! each number takes two bytes of the file at least.
+//! Memory: the dataset, and as much again while it grows (5 bytes per number if bytes turn out to be floats); each
+//! number takes at least two bytes of the file.
 
 use super::Dataset;
 use super::element::Elements;
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::{self, Input, Place};
+use crate::files::{self, FilePath, Input};
 use crate::kind::Kind;
 use crate::memory;
 use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-/// The longest line that is believed: beyond it a quote that is not closed is likelier.
+/// The longest accepted line: longer ones are probably an unclosed quote.
 const LONGEST: usize = 16 << 20;
 
-/// The most classes that have names.
+/// The most class names.
 const MOST_NAMES: usize = 1 << 16;
 
 impl Dataset {
     /// A table in text (CSV), a sample a line, its numbers `[N, columns]` (see [`reshape`](Dataset::reshape)).
     ///
-    /// `label` is the name of a column, or where none is called so, its number from 0; `None`: there is none, and the samples are
-    /// to be predicted. The first line has names unless all of its fields but the label's are numbers. Fields are separated by
-    /// commas, or by what the first line has instead: semicolons, else tabs. They may be quoted and have blanks around them; lines
-    /// without anything are passed over.
+    /// `label` is the name of a column, or, if no column has that name, its index from 0; `None`: there is no label
+    /// column, as for data to predict. The first line has names unless all of its fields but the label's are numbers.
+    /// Fields are separated by commas, or if the first line has none, by semicolons, else tabs. They may be quoted and
+    /// surrounded by blanks; empty lines are skipped.
     ///
-    /// Labels that are whole numbers, 0 to 4294967295, are labels; other numbers are targets `[1]`; text, when the first one is
-    /// no number, is classes in the order of their names ([`class_names`](Dataset::class_names)).
+    /// Labels that are whole numbers, 0 to 4294967295, are labels; other numbers are targets `[1]`; if the first one is
+    /// not a number, they are class names, numbered in the names' order ([`class_names`](Dataset::class_names)).
     pub fn from_csv(path: &Path, label: Option<&str>) -> Result<Self> {
-        let place = Place::of(path)?;
-        Table::open(&place).and_then(|table| table.read(label)).at(&place)
+        let path = FilePath::of(path)?;
+        Table::open(&path).and_then(|table| table.read(label)).at(&path)
     }
 }
 
@@ -39,24 +39,24 @@ impl Dataset {
 struct Table {
     input: BufReader<Input>,
     parser: Reader,
-    /// The line that comes next, from 1; and where the last one began.
+    /// The number of the next line, from 1, and of the first line of the last record.
     line: u64,
     record_line: u64,
-    /// The last line's fields, one behind the other, and where each ends.
+    /// The last line's fields, concatenated, and where each ends.
     text: Vec<u8>,
     ends: Vec<usize>,
     count: usize,
 }
 
 impl Table {
-    fn open(place: &Place) -> Result<Self> {
-        let mut input = BufReader::with_capacity(1 << 16, files::open(place)?);
+    fn open(path: &FilePath) -> Result<Self> {
+        let mut input = BufReader::with_capacity(1 << 16, files::open(path)?);
         let start = input.fill_buf()?;
         if let Some(error) = Kind::Csv.other(start) {
             return Err(error.at("byte 0"));
         }
         if matches!(start, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) {
-            let error = Error::new(ErrorKind::Unsupported, "a text in UTF-16").expected("UTF-8");
+            let error = Error::new(ErrorKind::Unsupported, "text in UTF-16").expected("UTF-8");
             return Err(error.at("byte 0"));
         }
         let first = start.split(|&byte| byte == b'\n').find(|line| !line.trim_ascii().is_empty()).unwrap_or_default();
@@ -69,7 +69,7 @@ impl Table {
         Ok(Table { input, parser, line: 1, record_line: 1, text, ends, count: 0 })
     }
 
-    /// Reads the next line that has something in it; whether there is one.
+    /// Reads the next line that is not empty; returns whether there is one.
     fn next(&mut self) -> Result<bool> {
         loop {
             self.skip_empty()?;
@@ -98,7 +98,7 @@ impl Table {
         }
     }
 
-    /// Passes over ends of lines before a line.
+    /// Skips empty lines.
     fn skip_empty(&mut self) -> Result<()> {
         loop {
             let line = self.line;
@@ -166,11 +166,11 @@ impl Table {
         let by_number = wanted.trim().parse::<usize>().ok().filter(|&i| i < self.count);
         let all_numbers = |but: usize| (0..self.count).all(|i| i == but || is_number(i));
         match (&found[..], by_number) {
-            // A line of numbers is no line of names, though one of them may be what the column is called by.
+            // A line of numbers is not a header, even if one of them equals `label`.
             (_, Some(i)) if all_numbers(i) => Ok((Some(i), false)),
             (&[i], _) => Ok((Some(i), true)),
             (&[_, _, ..], _) => {
-                let error = Error::new(ErrorKind::Format, "several columns of one name").expected("one");
+                let error = Error::new(ErrorKind::Format, "several columns with the same name").expected("one");
                 Err(error.found(format_args!("{} called `{}`", found.len(), printable(wanted))).at(self.record_line()))
             }
             (&[], Some(i)) => Ok((Some(i), true)),
@@ -185,11 +185,11 @@ impl Table {
     }
 }
 
-/// Gives a line more room, up to the longest that is believed.
+/// Grows the buffer of a line, up to the longest accepted one.
 fn more<T: Copy + Default>(room: &mut Vec<T>) -> Result<()> {
     let len = room.len();
     if len >= LONGEST {
-        return Err(Error::new(ErrorKind::Format, "a line that does not end, by a quote that is not closed, perhaps")
+        return Err(Error::new(ErrorKind::Format, "the line is too long (an unclosed quote?)")
             .expected(format_args!("at most {LONGEST} bytes")));
     }
     memory::grow(room, len)?;
@@ -207,13 +207,13 @@ struct Samples {
     count: usize,
 }
 
-/// Numbers, bytes as long as all of them are.
+/// Values, stored as bytes as long as all are bytes.
 enum Pixels {
     Bytes(Vec<u8>),
     Floats(Vec<f32>),
 }
 
-/// What stands in the label's column.
+/// The content of the label's column.
 enum Labels {
     None,
     Numbers(Vec<f64>),
@@ -224,7 +224,7 @@ impl Samples {
     /// Adds the line that was read last.
     fn add(&mut self, table: &Table) -> Result<()> {
         if table.count != self.columns {
-            return Err(Error::new(ErrorKind::Format, "another number of fields than before")
+            return Err(Error::new(ErrorKind::Format, "wrong number of fields")
                 .expected(self.columns)
                 .found(table.count));
         }
@@ -286,7 +286,7 @@ fn number(field: &[u8]) -> Result<f64> {
 }
 
 impl Pixels {
-    /// Makes room for `more`.
+    /// Reserves room for `more` values.
     fn reserve(&mut self, more: usize) -> Result<()> {
         fn grow<T>(numbers: &mut Vec<T>, more: usize) -> Result<()> {
             match numbers.capacity() - numbers.len() < more {
@@ -300,7 +300,7 @@ impl Pixels {
         }
     }
 
-    /// Adds a number, for which there is room, and for `more` in a line.
+    /// Adds a value; there is room for it and for `more` values of the line.
     fn push(&mut self, x: f32, more: usize) -> Result<()> {
         match self {
             Pixels::Floats(floats) => floats.push(x),
@@ -317,7 +317,7 @@ impl Pixels {
 }
 
 impl Labels {
-    /// Adds a sample's; the first one says whether they are numbers.
+    /// Adds a sample's label; the first one decides whether labels are numbers or names.
     fn push(&mut self, field: &[u8]) -> Result<()> {
         if let Labels::None = self {
             *self = match number(field) {
@@ -333,12 +333,12 @@ impl Labels {
     }
 }
 
-/// Names of classes, in their order, and which of them was met as which.
+/// Class names in sorted order, and the order in which they occurred first.
 #[derive(Default)]
 struct Names(Vec<(String, u32)>);
 
 impl Names {
-    /// The number by which a name was met first.
+    /// The number of a name by first occurrence.
     fn number(&mut self, field: &[u8]) -> Result<u32> {
         let error = |what| Error::new(ErrorKind::Format, what).expected("the name of a class");
         let name = std::str::from_utf8(field).map_err(|_| error("not UTF-8"))?;
@@ -347,7 +347,7 @@ impl Names {
             Err(_) if name.is_empty() => Err(error("an empty field")),
             Err(_) if name.contains('\0') => Err(error("a NUL in a name")),
             Err(_) if self.0.len() == MOST_NAMES => {
-                let error = Error::new(ErrorKind::Unsupported, "too many classes for a column of names");
+                let error = Error::new(ErrorKind::Unsupported, "too many class names");
                 Err(error.expected(format_args!("at most {MOST_NAMES}")))
             }
             Err(at) => {
@@ -364,7 +364,7 @@ impl Names {
         }
     }
 
-    /// The names in their order, and of each number the place of its name there.
+    /// The sorted names, and for each number the index of its name there.
     fn end(self) -> Result<(Vec<String>, Vec<u32>)> {
         let mut ranks = memory::filled(self.0.len(), 0)?;
         self.0.iter().enumerate().for_each(|(rank, &(_, number))| ranks[number as usize] = rank as u32);
@@ -439,7 +439,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_by_line_and_column() {
         for (text, label, expected) in [
-            ("a,b\n1,2\n1\n", None, "line 3: another number of fields than before: expected 2, found 1"),
+            ("a,b\n1,2\n1\n", None, "line 3: wrong number of fields: expected 2, found 1"),
             ("a,b\n1,2\n\n\n1,x\n", None, "line 5: column 1 (b): not a number: expected a finite number, found `x`"),
             ("1,2\n1,\n", None, "line 2: column 1: not a number: expected a finite number, found nothing"),
             ("1,2\n1,nan\n", None, "line 2: column 1: not a number: expected a finite number, found `nan`"),
@@ -448,15 +448,15 @@ mod tests {
             ("a,b\n1,2\nx,3\n", Some("a"), "line 3: column 0 (a): not a number: expected a finite number, found `x`"),
             ("a,b\nx,2\n,3\n", Some("a"), "line 3: column 0 (a): an empty field: expected the name of a class"),
             ("a,b\n1,2\n", Some("c"), "line 1: no such column: expected one of a, b, or a number below 2, found `c`"),
-            ("a,a\n1,2\n", Some("a"), "line 1: several columns of one name: expected one, found 2 called `a`"),
+            ("a,a\n1,2\n", Some("a"), "line 1: several columns with the same name: expected one, found 2 called `a`"),
             ("a,b\n", None, "a table without samples"),
-            ("a,b\n\"1,2\n3,4\n", None, "line 2: another number of fields than before: expected 2, found 1"),
+            ("a,b\n\"1,2\n3,4\n", None, "line 2: wrong number of fields: expected 2, found 1"),
         ] {
             let error = load(text, label).unwrap_err();
             assert!(error.to_string().contains(expected), "{text:?}: {error}");
         }
         let endless = [b"a,b\n1,\"2".to_vec(), vec![b'0'; LONGEST + 1]].concat();
-        assert!(load(&endless, None).unwrap_err().to_string().contains("line 2: a line that does not end"));
+        assert!(load(&endless, None).unwrap_err().to_string().contains("line 2: the line is too long"));
         assert!(load(b"y\n1\n", Some("y")).is_err(), "no samples");
         assert_eq!(load([0xff, 0xfe, b'a', 0, b',', 0, b'b', 0], None).unwrap_err().kind(), ErrorKind::Unsupported);
     }

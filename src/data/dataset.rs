@@ -1,4 +1,4 @@
-//! Samples: their pixels, and what belongs to each.
+//! Samples with their targets and weights.
 
 use super::batches;
 use super::element::Elements;
@@ -8,13 +8,13 @@ use super::source::Source;
 use super::targets::{Shared, Targets};
 use super::transform::{Transforms, first_bad};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::memory;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a dataset's pixels look like from outside.
+/// The type of a dataset's pixels as callers see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dtype {
     /// Bytes, 0 to 255.
@@ -23,16 +23,17 @@ pub enum Dtype {
     F32,
 }
 
-/// Samples `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; a label or targets for each, or neither; weights or none.
+/// Samples `[N, H, W]`, `[N, H, W, C]` or `[N, W]`; with or without a label or target for each, with or without
+/// weights.
 ///
-/// A clone or a slice shares the pixels. They stay as they came: what is to be done to them is noted, and applied while
+/// A clone or a slice shares the pixels. They are stored unchanged: transformations are recorded and applied when
 /// images are read, so that bytes stay bytes.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pixels: Pixels,
-    /// Of each sample its number among the shared ones, once they have been shuffled.
+    /// For each sample its number among the shared ones, after shuffling.
     order: Option<Arc<Vec<u32>>>,
-    /// The samples of this dataset in that order, or among the shared ones.
+    /// The range of this dataset's samples in that order, or among the shared ones.
     range: Range<usize>,
     /// The shape of an image: `[W]`, `[H, W]` or `[H, W, C]`.
     pub(super) sample: Vec<usize>,
@@ -60,7 +61,7 @@ impl Dataset {
         Dataset::from_elements(Elements::F32(pixels), dims)?.with_labels(labels)
     }
 
-    /// Samples of which no labels and no targets are known, to be predicted; or to be given them.
+    /// Samples without labels or targets, to predict or to add targets to.
     pub fn from_elements(pixels: Elements, dims: &[usize]) -> Result<Self> {
         match pixels {
             Elements::U8(pixels) => Dataset::new(pixels.len(), Pixels::U8(Arc::new(pixels)), dims),
@@ -68,17 +69,17 @@ impl Dataset {
         }
     }
 
-    /// The samples of a source; of `dims` there are as many as it says itself.
+    /// The samples of a source, with shape `dims`.
     pub(super) fn of_source(source: Arc<dyn Source>, dims: &[usize]) -> Result<Self> {
         let len = dims.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)).unwrap_or(0);
         Dataset::new(len, Pixels::Source(source), dims)
     }
 
-    /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while it
-    /// is read, and for the directory 64 bytes for each of the file's and 32 MiB; a claim that is past belief is refused.
+    /// The arrays `images` and `labels` of an npz archive. Memory, whatever the file: the dataset, as much again while
+    /// it is read, and for the directory 64 bytes for each of the file's and 32 MiB; implausible claims are rejected.
     pub fn from_npz(path: &Path, images: &str, labels: &str) -> Result<Self> {
         let npz = Npz::open(path)?;
-        Dataset::from_archive(&npz, images, labels).at(npz.place())
+        Dataset::from_archive(&npz, images, labels).at(npz.path())
     }
 
     pub(super) fn from_archive(npz: &Npz, images: &str, labels: &str) -> Result<Self> {
@@ -89,16 +90,16 @@ impl Dataset {
     /// The array `images` of one npz archive and `labels` of another, as Kuzushiji-49 has them. Memory as
     /// [`from_npz`](Self::from_npz).
     pub fn from_npz_pair(images_path: &Path, images: &str, labels_path: &Path, labels: &str) -> Result<Self> {
-        let (images_place, labels_place) = (Place::of(images_path)?, Place::of(labels_path)?);
-        let pixels = Npz::at(images_place.clone())?.pixels(images).at(&images_place)?;
-        let labels = Npz::at(labels_place.clone())?.labels(labels).at(&labels_place)?;
-        Dataset::labelled(pixels, labels).at(both(&images_place, &labels_place))
+        let (images_path, labels_path) = (FilePath::of(images_path)?, FilePath::of(labels_path)?);
+        let pixels = Npz::at(images_path.clone())?.pixels(images).at(&images_path)?;
+        let labels = Npz::at(labels_path.clone())?.labels(labels).at(&labels_path)?;
+        Dataset::labelled(pixels, labels).at(both(&images_path, &labels_path))
     }
 
     /// Two IDX files, plain or gzipped: images of rank 3 or 4, or 2, labels of rank 1. Memory, whatever the files: the
-    /// dataset, as much again while it is read, and 2 MiB; a claim that is past belief is refused.
+    /// dataset, as much again while it is read, and 2 MiB; implausible claims are rejected.
     pub fn from_idx(images: &Path, labels: &Path) -> Result<Self> {
-        let (images, labels) = (Place::of(images)?, Place::of(labels)?);
+        let (images, labels) = (FilePath::of(images)?, FilePath::of(labels)?);
         Dataset::labelled(idx::images(&images)?, idx::labels(&labels)?).at(both(&images, &labels))
     }
 
@@ -136,18 +137,18 @@ impl Dataset {
         self.range.len()
     }
 
-    /// `[N, H, W]`, `[N, H, W, C]` or `[N, W]`, as it came or was changed.
+    /// The current shape, `[N, H, W]`, `[N, H, W, C]` or `[N, W]`.
     pub fn shape(&self) -> Vec<usize> {
         [self.len()].into_iter().chain(self.sample.iter().copied()).collect()
     }
 
-    /// The shape of a sample as it came or was changed: `[W]`, `[H, W]` or `[H, W, C]`.
+    /// The current shape of a sample: `[W]`, `[H, W]` or `[H, W, C]`.
     pub fn sample_shape(&self) -> &[usize] {
         &self.sample
     }
 
-    /// `[H, W, C]` of an image. One of rank 2 has one channel; numbers in a row are the channels of one pixel, as what a
-    /// dense layer takes is.
+    /// `[H, W, C]` of an image. A sample of rank 2 has one channel; one of rank 1 is one pixel with that many channels,
+    /// as for a dense layer.
     pub fn image_shape(&self) -> [usize; 3] {
         match self.sample[..] {
             [height, width, channels] => [height, width, channels],
@@ -160,7 +161,7 @@ impl Dataset {
         self.image_shape().iter().product()
     }
 
-    /// `F32` for floats and for bytes that were normalized, which count as floats from then on.
+    /// `F32` for floats and for normalized bytes.
     pub fn dtype(&self) -> Dtype {
         match self.pixels {
             Pixels::U8(_) if self.transforms.are_none() => Dtype::U8,
@@ -184,8 +185,8 @@ impl Dataset {
         }
     }
 
-    /// The same samples in another order, an epoch's with this seed ([`order`](super::order)), with what belongs to each;
-    /// they share the pixels.
+    /// The same samples in another order, an epoch's with this seed ([`order`](super::order)), with their targets and
+    /// weights; they share the pixels.
     pub fn shuffle(&self, seed: u64) -> Result<Self> {
         let order = batches::order(self.len(), Some((seed, 0)))?;
         let numbers = memory::collect(order.iter().map(|&i| self.number(i as usize) as u32))?;
@@ -204,7 +205,7 @@ impl Dataset {
         self.order.as_ref().map_or(at, |order| order[at] as usize)
     }
 
-    /// Where its samples come from, when they are not in memory.
+    /// The source of its samples, if they are not in memory.
     pub(crate) fn source(&self) -> Option<&dyn Source> {
         match &self.pixels {
             Pixels::Source(source) => Some(&**source),
@@ -212,13 +213,13 @@ impl Dataset {
         }
     }
 
-    /// Whether samples come from a source, and their numbers change places then.
+    /// Whether samples come from a source and their values must be permuted.
     pub(super) fn moves_fetched(&self) -> bool {
         self.source().is_some() && self.transforms.move_numbers()
     }
 
-    /// Writes image `i`, which is below [`len`](Self::len), to `out`, `[H, W, C]`, scaled as `normalize` said. A pixel
-    /// below the smallest normal number, 2^-126, is 0: some processors compute with such a hundred times slower.
+    /// Writes image `i`, which is below [`len`](Self::len), to `out`, `[H, W, C]`, scaled by `normalize`. Denormals are
+    /// flushed to zero (pixels below 2^-126): some processors are a hundred times slower with them.
     pub fn image(&self, i: usize, out: &mut [f32]) -> Result<()> {
         let len = self.image_len();
         let from = self.number(i) * len;
@@ -234,8 +235,8 @@ impl Dataset {
         Ok(())
     }
 
-    /// An error that names the first pixel that is NaN or infinite, or has become so by `normalize`; or such a target. What a
-    /// source gives is looked at when it comes.
+    /// An error that names the first pixel that is NaN or infinite, or becomes so by `normalize`; or such a target. A
+    /// source's output is checked when it is fetched.
     pub fn check_finite(&self) -> Result<()> {
         if self.source().is_some() || matches!(&self.pixels, Pixels::U8(_) if self.transforms.keep_bytes_finite()) {
             return self.check_targets();
@@ -254,15 +255,15 @@ impl Dataset {
     pub(super) fn bad_pixel(&self, pixel: usize, found: f32) -> Error {
         let [_, width, channels] = self.image_shape();
         let place = [pixel / channels / width, pixel / channels % width, pixel % channels];
-        Error::new(ErrorKind::InvalidArgument, "a pixel is not a number one can compute with")
+        Error::new(ErrorKind::InvalidArgument, "a pixel is NaN or infinite")
             .expected("a finite one")
             .found(found)
             .at(format_args!("pixel {place:?}"))
     }
 }
 
-/// The place of an error between two files.
-fn both(images: &Place, labels: &Place) -> String {
+/// The location of an error that concerns two files.
+fn both(images: &FilePath, labels: &FilePath) -> String {
     format!("{images} and {labels}")
 }
 

@@ -1,8 +1,8 @@
-//! The one download: to a temporary file beside its place, its size and SHA-256 checked, then renamed.
+//! The download: to a temporary file in the same folder, whose size and SHA-256 are checked before it is renamed.
 
 use super::proxy;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{Place, Taken, replace};
+use crate::files::{FilePath, Taken, replace};
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -12,22 +12,22 @@ use ureq::http::{Response, StatusCode, Uri};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
-/// A file on the web, and what it may be.
+/// A file on the web, and its accepted versions.
 pub struct Source<'a> {
-    /// Where it is. Nothing but https is followed from an https address.
+    /// Its URL. An https URL may redirect only to https.
     pub url: &'a str,
-    /// The files that are taken for it.
+    /// The accepted files.
     pub known: &'a [Known<'a>],
 }
 
-/// A file that is known by its size and sum.
+/// A file known by its size and checksum.
 pub struct Known<'a> {
     pub bytes: u64,
     pub sha256: &'a str,
 }
 
-/// What `keras.datasets.mnist.load_data` downloads; or the same arrays as this project packs them in `examples/data`, which
-/// somebody may serve at an address of their own.
+/// What `keras.datasets.mnist.load_data` downloads; or the same arrays in this project's `examples/data`, which users
+/// may serve themselves.
 pub const MNIST: Source<'_> = Source {
     url: "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
     known: &[
@@ -37,7 +37,7 @@ pub const MNIST: Source<'_> = Source {
 };
 
 impl Source<'_> {
-    /// No file is longer.
+    /// The longest accepted file.
     fn most(&self) -> u64 {
         self.known.iter().map(|known| known.bytes).max().unwrap_or(0)
     }
@@ -49,12 +49,11 @@ impl Source<'_> {
     }
 
     fn wrong_size(&self) -> Error {
-        Error::new(ErrorKind::Checksum, "not the file that was asked for: wrong size").expected(self.sizes())
+        Error::new(ErrorKind::Checksum, "not the expected file: wrong size").expected(self.sizes())
     }
 }
 
-/// How long a server may take to be reached, to answer, to send the next piece, and the whole transfer to last; and
-/// whose word is taken for who it is.
+/// Time limits for connecting, for the answer, for each piece and for the whole transfer; and the trusted certificates.
 struct Terms {
     connect: Duration,
     answer: Duration,
@@ -71,37 +70,37 @@ const TERMS: Terms = Terms {
     roots: RootCerts::WebPki,
 };
 
-/// Redirects that are followed.
+/// The most redirects that are followed.
 const REDIRECTS: u32 = 5;
 
-/// Brings `source` to `place`, whose folder exists. Whatever fails, nothing is left behind; and two processes that do this
-/// at once both end with the whole file. A proxy that the environment names is asked.
-pub fn download(source: &Source<'_>, place: &Place) -> Result<()> {
+/// Downloads `source` to `path`, whose folder exists. A failure leaves nothing behind; two processes that do this at
+/// once both end with the complete file. Uses the proxy from the environment.
+pub fn download(source: &Source<'_>, path: &FilePath) -> Result<()> {
     let address = address(source.url)?;
-    on_terms(TERMS, proxy::from_environment(&address)?, source, place)
+    on_terms(TERMS, proxy::from_environment(&address)?, source, path)
 }
 
-fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, place: &Place) -> Result<()> {
+fn on_terms(terms: Terms, proxy: Option<Proxy>, source: &Source<'_>, path: &FilePath) -> Result<()> {
     let agent = agent(terms, proxy, &address(source.url)?);
-    let _taken = Taken::now(); // the sockets, and what the search for the host opens, are to have other descriptors
-    replace(place, |file| {
+    let _taken = Taken::now(); // sockets and the resolver's files must not get standard descriptors
+    replace(path, |file| {
         let body = ask(&agent, source).at(without_password(source.url))?;
         receive(body, source, file)
     })
-    .at(place)
+    .at(path)
 }
 
-/// An address that a file can be downloaded from.
+/// A URL of a file.
 pub fn address(url: &str) -> Result<Uri> {
     let uri = url.parse::<Uri>().ok().filter(|uri| uri.host().is_some_and(|host| !host.is_empty()));
     uri.filter(|uri| matches!(uri.scheme_str(), Some("http" | "https"))).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidArgument, "not the address of a file on the web")
+        Error::new(ErrorKind::InvalidArgument, "not the URL of a file")
             .expected("https://... or http://...")
             .found(format_args!("`{}`", without_password(url)))
     })
 }
 
-/// What talks to the server at `address`, and to those that it redirects to.
+/// The HTTP client for `address` and its redirects.
 fn agent(terms: Terms, proxy: Option<Proxy>, address: &Uri) -> Agent {
     let config = Agent::config_builder()
         .https_only(address.scheme_str() == Some("https"))
@@ -116,14 +115,14 @@ fn agent(terms: Terms, proxy: Option<Proxy>, address: &Uri) -> Agent {
     config.build().into()
 }
 
-/// Asks the server; gives what follows the head of its answer, if the head speaks of the right file.
+/// Sends the request; returns the body, if the headers fit the expected file.
 fn ask(agent: &Agent, source: &Source<'_>) -> Result<impl Read + use<>> {
     let response = agent.get(source.url).call().map_err(|error| match agent.config().proxy() {
         Some(proxy) => network(&error).at(format_args!("proxy {}:{}", proxy.host(), proxy.port())),
         None => network(&error),
     })?;
     check_head(&response, source)?;
-    // One byte more than the longest tells a file that is too long.
+    // One byte more than the longest file detects one that is too long.
     Ok(response.into_body().into_reader().take(source.most() + 1))
 }
 
@@ -137,7 +136,7 @@ fn check_head<T>(response: &Response<T>, source: &Source<'_>) -> Result<()> {
         return refused("the server sent no file", "http status 200", response.status().as_u16().to_string());
     }
     if let Some(encoding) = header(CONTENT_ENCODING).filter(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        return refused("the server sent the file in an encoding that was not asked for", "none", encoding);
+        return refused("the server used a content encoding that was not requested", "none", encoding);
     }
     match header(CONTENT_LENGTH).and_then(|text| text.trim().parse::<u64>().ok()) {
         Some(length) if source.known.iter().all(|known| known.bytes != length) => {
@@ -170,11 +169,11 @@ fn receive(mut body: impl Read, source: &Source<'_>, file: &mut File) -> Result<
 fn check_body(source: &Source<'_>, received: u64, sum: &str) -> Result<()> {
     match source.known.iter().find(|known| known.bytes == received) {
         Some(known) if known.sha256 == sum => Ok(()),
-        Some(known) => Err(Error::new(ErrorKind::Checksum, "not the file that was asked for: wrong SHA-256")
+        Some(known) => Err(Error::new(ErrorKind::Checksum, "not the expected file: wrong SHA-256")
             .expected(known.sha256)
             .found(sum)),
         None if received > source.most() => Err(source.wrong_size().found("more")),
-        // Where the length was not announced, a cut connection looks like this.
+        // Without a Content-Length a broken connection looks like this.
         None => Err(Error::new(ErrorKind::Network, "the file ended too soon").expected(source.sizes()).found(received)),
     }
 }
@@ -187,7 +186,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// An address as it may be shown: of `http://user:password@host/x` it is `http://***@host/x`.
+/// A URL for a message: `http://user:password@host/x` is shown as `http://***@host/x`.
 pub fn without_password(url: &str) -> String {
     let start = url.find("://").map_or(0, |at| at + 3);
     match url[start..].rfind('@') {

@@ -1,11 +1,11 @@
-//! The types of numbers that arrays in files are made of, in either order of bytes, and what becomes of them here.
+//! The element types of arrays in files, in either byte order, and their conversion.
 
 use super::{read_claimed, unreadable};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use std::io::Read;
 
-/// A type of numbers.
+/// A numeric type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
     U8,
@@ -28,16 +28,16 @@ pub struct Element {
     pub big_endian: bool,
 }
 
-/// An array's elements as this library keeps them.
+/// An array's elements as this library stores them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Elements {
     /// Bytes.
     U8(Vec<u8>),
-    /// All other numbers, rounded to single precision.
+    /// All other types, rounded to single precision.
     F32(Vec<f32>),
 }
 
-/// numpy's names, without the order of bytes. A truth value is a byte, 0 or 1.
+/// NumPy's names without the byte order. A boolean is a byte, 0 or 1.
 const NAMES: [(&str, Type); 12] = [
     ("b1", Type::U8),
     ("u1", Type::U8),
@@ -127,11 +127,11 @@ impl Type {
 }
 
 impl Elements {
-    /// From Fortran's order, in which the first index changes fastest, to C's, in which the last one does. It takes as
-    /// much memory again.
+    /// Converts Fortran order (the first index changes fastest) to C order (the last one does). It takes as much memory
+    /// again.
     pub fn into_c_order(self, shape: &[usize]) -> Result<Self> {
         match self {
-            // With one size above 1 at most there is only one order.
+            // With at most one size above 1 both orders are the same.
             same if shape.iter().filter(|&&dim| dim > 1).count() < 2 => Ok(same),
             Elements::U8(values) => reorder(&values, shape).map(Elements::U8),
             Elements::F32(values) => reorder(&values, shape).map(Elements::F32),
@@ -139,7 +139,7 @@ impl Elements {
     }
 }
 
-/// `from` in Fortran's order to C's. It goes by blocks of the first index, so that what is written stays in the cache.
+/// Converts `from` from Fortran to C order, in blocks of the first index, so that the written part stays in the cache.
 fn reorder<T: Copy + Default>(from: &[T], shape: &[usize]) -> Result<Vec<T>> {
     const BLOCK: usize = 64;
     let mut to = memory::filled(from.len(), T::default())?;
@@ -149,7 +149,7 @@ fn reorder<T: Copy + Default>(from: &[T], shape: &[usize]) -> Result<Vec<T>> {
         let rows = BLOCK.min(first - block);
         let mut index = vec![0; rest.len()];
         for column in 0..len {
-            // In Fortran's order the indices after the first count up from the left; C's place of them:
+            // In Fortran order the indices after the first count up from the left; their offset in C order:
             let place = index.iter().zip(rest).fold(0, |place, (&i, &dim)| place * dim + i);
             let run = &from[column * first + block..][..rows];
             for (row, &value) in run.iter().enumerate() {
@@ -167,7 +167,7 @@ fn reorder<T: Copy + Default>(from: &[T], shape: &[usize]) -> Result<Vec<T>> {
     Ok(to)
 }
 
-/// Bytes that are to become numbers.
+/// The bytes of the elements.
 struct Input<'a, R> {
     reader: &'a mut R,
     n: usize,
@@ -176,7 +176,7 @@ struct Input<'a, R> {
 }
 
 impl<R: Read> Input<'_, R> {
-    /// Reads elements of `SIZE` bytes, given little-endian, memory growing with what is there.
+    /// Reads elements of `SIZE` bytes, given little-endian, memory grows with the bytes that are really there.
     fn read<T, const SIZE: usize>(self, element: impl Fn([u8; SIZE]) -> Result<T>) -> Result<Vec<T>> {
         const STEP: usize = 1 << 16;
         let Input { reader, n, start, big_endian } = self;
@@ -200,12 +200,12 @@ impl<R: Read> Input<'_, R> {
     }
 }
 
-/// A label that fits.
+/// A label, if it is in range.
 fn label<T: TryInto<u32> + std::fmt::Display + Copy>(value: T) -> Result<u32> {
     value.try_into().map_err(|_| out_of_range(value))
 }
 
-/// The same, of a float that must be a whole number.
+/// The same from a float that must be a whole number.
 fn whole(value: f64) -> Result<u32> {
     match value.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&value) {
         true => Ok(value as u32),
@@ -229,7 +229,7 @@ pub fn half(bits: u16) -> f32 {
     if bits >> 15 == 1 { -size } else { size }
 }
 
-/// An error unless `reader` has come to its end, which is at byte `end`.
+/// An error unless `reader` is at its end, which is at byte `end`.
 pub fn check_end(reader: &mut impl Read, end: u64, error: impl FnOnce() -> Error) -> Result<()> {
     match reader.read(&mut [0]).map_err(|error| unreadable(error, end))? {
         0 => Ok(()),
@@ -309,7 +309,7 @@ mod tests {
     fn fortran_s_order_is_undone() {
         for shape in [&[3, 2, 4][..], &[150, 3, 2, 2], &[1, 3, 5], &[7, 1, 1], &[5], &[], &[0, 3], &[2, 130]] {
             let n: usize = shape.iter().product();
-            // Of each element its place in C's order, put where Fortran's has it.
+            // For each element its index in C order, stored at its index in Fortran order.
             let mut fortran = vec![0f32; n];
             for place in 0..n {
                 let (mut rest, mut index) = (place, vec![0; shape.len()]);

@@ -1,25 +1,26 @@
-//! What tells one dataset from another without reading all of it.
+//! A fingerprint that identifies a dataset without reading all of it.
 
 use super::Dataset;
 use crate::error::Result;
 use crate::memory;
 use sha2::{Digest, Sha256};
 
-/// Images that are looked at.
+/// The number of images that are read.
 const IMAGES: usize = 64;
 
-/// The fingerprint of what nothing tells from other data.
+/// The fingerprint of data without an identity.
 pub const NAMELESS: &str = "0000000000000000";
 
 impl Dataset {
-    /// Whether it comes from a source without an identity, so that no fit can know its data again.
+    /// Whether it comes from a source without an identity, so that no fit can recognize its data.
     pub fn is_nameless(&self) -> bool {
         self.source().is_some_and(|source| source.identity().is_none())
     }
 
-    /// 16 hexadecimal digits made of the shape, all labels or targets and weights, and some images from all over the dataset as they are scaled:
-    /// of other data, other digits, unless they differ in nothing but pixels of images that were not looked at. Of a source,
-    /// which is asked for nothing, its identity tells instead, and the numbers and order of all samples; zeros without one.
+    /// 16 hexadecimal digits computed from the shape, all labels or targets and weights, and some images from the whole
+    /// dataset with their scaling. Different data give different digits, unless they differ only in pixels of images
+    /// that were not read. A source is not read: its identity counts instead, with the numbers and order of all
+    /// samples; zeros without an identity.
     pub fn fingerprint(&self) -> Result<String> {
         let mut hash = Sha256::new();
         for dim in [self.len()].into_iter().chain(self.image_shape()) {
@@ -59,7 +60,7 @@ impl Dataset {
 }
 
 impl Dataset {
-    /// What the numbers 1, 2, 3 ... of a sample become: it tells what is done to samples, and to where in them.
+    /// The transformed values 1, 2, 3 ... of a sample: they identify the transformations and the permutation.
     fn transformed_ramp(&self) -> Result<Vec<f32>> {
         let len = self.image_shape().iter().product();
         let ramp = memory::collect((0..len).map(|i| (i + 1) as f32))?;

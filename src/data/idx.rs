@@ -1,12 +1,12 @@
-//! IDX, the format in which MNIST was first published (LeCun, Cortes, Burges): a magic number `0 0 type rank`, the sizes
-//! as big-endian 32-bit integers, the elements. Plain or gzipped, told apart by the first two bytes.
+//! IDX, the format in which MNIST was first published (LeCun, Cortes, Burges): a magic number `0 0 type rank`, the
+//! sizes as big-endian 32-bit integers, the elements. Plain or gzipped, recognized by the first two bytes.
 //!
 //! Memory: the array, and as much again while it is read; it grows with the bytes that are really there. A gzipped file
-//! whose header claims more than deflate can give, or more than 1 GiB and a hundred bytes out of one, is refused before.
+//! whose header claims more than deflate's maximum ratio, or more than 1 GiB and a ratio above 100, is rejected before.
 
 use super::element::{Element, Elements, Type, check_end};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::kind::Kind;
 use flate2::bufread::GzDecoder;
 use std::io::{BufRead, BufReader, Read};
@@ -16,26 +16,27 @@ const TYPES: [(u8, Type); 6] =
     [(0x08, Type::U8), (0x09, Type::I8), (0x0b, Type::I16), (0x0c, Type::I32), (0x0d, Type::F32), (0x0e, Type::F64)];
 
 /// A file of images, of rank 3 or 4, or 2 for images of one row: their pixels and their sizes.
-pub fn images(place: &Place) -> Result<(Elements, Vec<usize>)> {
-    read(place, "images", &[2, 3, 4], |element, mut reader, dims, start| {
+pub fn images(path: &FilePath) -> Result<(Elements, Vec<usize>)> {
+    read(path, "images", &[2, 3, 4], |element, mut reader, dims, start| {
         Ok((element.pixels(&mut reader, dims.iter().product(), start)?, dims.to_vec()))
     })
 }
 
 /// A file of labels, of rank 1.
-pub fn labels(place: &Place) -> Result<Vec<u32>> {
-    read(place, "labels", &[1], |element, mut reader, dims, start| element.labels(&mut reader, dims[0], start))
+pub fn labels(path: &FilePath) -> Result<Vec<u32>> {
+    read(path, "labels", &[1], |element, mut reader, dims, start| element.labels(&mut reader, dims[0], start))
 }
 
-/// Lets `task` read the elements of a file of `what`, whose rank is one of `ranks`; it is given where they begin.
+/// Opens a file of `what` whose rank is one of `ranks`, and calls `task` to read its elements, with the offset where
+/// they begin.
 fn read<R>(
-    place: &Place,
+    path: &FilePath,
     what: &str,
     ranks: &[u8],
     task: impl FnOnce(Element, &mut dyn Read, &[usize], u64) -> Result<R>,
 ) -> Result<R> {
     (|| {
-        let file = files::open(place)?;
+        let file = files::open(path)?;
         let packed = file.size()?;
         let mut file = BufReader::new(file);
         match file.fill_buf()?.starts_with(&[0x1f, 0x8b]) {
@@ -50,10 +51,10 @@ fn read<R>(
             }
         }
     })()
-    .at(place)
+    .at(path)
 }
 
-/// Refuses what is known to be something else.
+/// An error for a known other kind of file.
 fn check_kind(reader: &mut impl BufRead) -> Result<()> {
     let begin = reader.fill_buf().map_err(|error| super::unreadable(error, 0))?;
     Kind::Idx.other(begin).map_or(Ok(()), |error| Err(error.at("byte 0")))
@@ -74,12 +75,12 @@ fn parse<R>(
     }
     let start = 4 + 4 * u64::from(rank);
     let len = dims.iter().try_fold(element.width(), |len, &dim| len.checked_mul(dim)).ok_or_else(|| {
-        Error::new(ErrorKind::Format, "the array is larger than memory can be")
+        Error::new(ErrorKind::Format, "the array is larger than the address space")
             .found(format_args!("{dims:?}"))
             .at("byte 4")
     })? as u64;
     if len > most {
-        return Err(Error::new(ErrorKind::Format, "the array claims to unpack to more than is believed")
+        return Err(Error::new(ErrorKind::Format, "the array claims an implausible size")
             .expected(format_args!("at most {most} bytes"))
             .found(format_args!("{dims:?}"))
             .at("byte 4"));
@@ -87,7 +88,7 @@ fn parse<R>(
     let result = task(element, reader, &dims, start).at(format_args!("an array of {dims:?}"))?;
     let end = start + len;
     check_end(reader, end, || {
-        Error::new(ErrorKind::Format, "more data than the header's counts")
+        Error::new(ErrorKind::Format, "more data than the header's sizes")
             .expected(format_args!("{end} bytes for {dims:?}"))
             .found("more")
             .at(format_args!("byte {end}"))
@@ -95,7 +96,7 @@ fn parse<R>(
     Ok(result)
 }
 
-/// What the first four bytes say: the type of the elements, and the rank.
+/// The element type and the rank from the first four bytes.
 fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
     let [zero, nought, number, rank] = magic.to_be_bytes();
     let kind = TYPES.iter().find(|(known, _)| *known == number).map(|(_, kind)| *kind);
@@ -104,7 +105,7 @@ fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
         Some(kind) if fits => Ok((Element { kind, big_endian: true }, rank)),
         None if fits => {
             let known = TYPES.map(|(number, _)| format!("{number:#04x}")).join(", ");
-            Err(Error::new(ErrorKind::Unsupported, "elements of a type that is not there")
+            Err(Error::new(ErrorKind::Unsupported, "elements of an unknown type")
                 .expected(format_args!("one of {known}"))
                 .found(format_args!("{number:#04x}")))
         }
@@ -118,10 +119,10 @@ fn magic(magic: u32, what: &str, ranks: &[u8]) -> Result<(Element, u8)> {
     }
 }
 
-/// The content of a gzip file: its members, with zeros before the next one or the end, as archives on tape are padded. What
-/// follows else is no gzip file, and an error.
+/// The content of a gzip file: its members, with zeros before the next one or the end, as padding of tape archives.
+/// Anything else is an error.
 ///
-/// It holds the member that is read; none is left at the end.
+/// The current member; `None` at the end.
 struct Gzip<R>(Option<GzDecoder<R>>);
 
 impl<R: BufRead> Gzip<R> {
@@ -129,7 +130,7 @@ impl<R: BufRead> Gzip<R> {
         Gzip(Some(GzDecoder::new(reader)))
     }
 
-    /// Goes from a member's end to the next one, if there is one.
+    /// Moves from a member's end to the next one, if there is one.
     fn next(&mut self) -> std::io::Result<()> {
         let Some(mut reader) = self.0.take().map(GzDecoder::into_inner) else { return Ok(()) };
         loop {
@@ -144,7 +145,7 @@ impl<R: BufRead> Gzip<R> {
                     return Ok(());
                 }
                 Some(_) => {
-                    let what = "something follows the end of the gzip file that is neither a gzip file nor zeros";
+                    let what = "after the end of the gzip stream there is neither another one nor zeros";
                     return Err(std::io::Error::new(std::io::ErrorKind::InvalidData, what));
                 }
             }
@@ -185,11 +186,11 @@ mod tests {
     use std::path::Path;
 
     fn images(path: &Path) -> Result<(Elements, Vec<usize>)> {
-        super::images(&Place::of(path)?)
+        super::images(&FilePath::of(path)?)
     }
 
     fn labels(path: &Path) -> Result<Vec<u32>> {
-        super::labels(&Place::of(path)?)
+        super::labels(&FilePath::of(path)?)
     }
 
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
@@ -240,7 +241,7 @@ mod tests {
             let error = labels(file(&[0, 0, number, 1, 0, 0, 0, 1, 5]).path()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported);
             let text = format!(
-                "byte 0: elements of a type that is not there: expected one of 0x08, 0x09, 0x0b, 0x0c, \
+                "byte 0: elements of an unknown type: expected one of 0x08, 0x09, 0x0b, 0x0c, \
                                 0x0d, 0x0e, found {number:#04x}"
             );
             assert!(error.to_string().ends_with(&text), "{error}");
@@ -263,9 +264,9 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Format, "{error}");
         }
         let error = images(file(&[gzip(&IMAGES), b"tail".to_vec()].concat()).path()).unwrap_err().to_string();
-        assert!(error.contains("byte 20: damaged data: something follows the end of the gzip file"), "{error}");
+        assert!(error.contains("byte 20: damaged data: after the end of the gzip stream"), "{error}");
         let inside = images(file(&gzip(&[&IMAGES[..], &[0]].concat())).path()).unwrap_err().to_string();
-        assert!(inside.contains("byte 20: more data than the header's counts"), "{inside}");
+        assert!(inside.contains("byte 20: more data than the header's sizes"), "{inside}");
     }
 
     #[test]
@@ -287,12 +288,12 @@ mod tests {
         let short = message(&IMAGES[..18]);
         assert!(short.1.contains("byte 18: the data end too soon: expected 4 bytes, found 2"), "{}", short.1);
         let long = message(&[&IMAGES[..], &[1]].concat());
-        assert!(long.1.contains("byte 20: more data than the header's counts"), "{}", long.1);
+        assert!(long.1.contains("byte 20: more data than the header's sizes"), "{}", long.1);
         assert!(message(&[]).1.contains("byte 0: the file is empty"));
         assert!(message(&IMAGES[..10]).1.contains("byte 8: the header ends too soon"));
         let mut claims = IMAGES;
         claims[4..16].fill(0xff);
-        assert!(message(&claims).1.contains("larger than memory can be"));
+        assert!(message(&claims).1.contains("larger than the address space"));
         claims[4..8].fill(0);
         claims[8..12].copy_from_slice(&[0, 0, 0, 1]);
         assert_eq!(message(&gzip(&IMAGES)[..25]).0, ErrorKind::Format);

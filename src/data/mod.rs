@@ -1,4 +1,4 @@
-//! Files and memory to datasets, datasets to batches.
+//! Datasets from files and memory, and batches from datasets.
 
 mod archive;
 mod batches;
@@ -21,7 +21,7 @@ mod transform;
 
 #[cfg(feature = "keras")]
 pub(crate) use archive::Archive;
-pub use batches::{Batch, Truth, order};
+pub use batches::{Batch, BatchTargets, order};
 pub use cache::load_data;
 pub use dataset::{Dataset, Dtype};
 pub use element::Elements;
@@ -37,16 +37,16 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 use std::io::Read;
 
-/// The most bytes that `packed` bytes of deflate are let to unpack to: what they can (a match of 258 bytes takes two bits, so
-/// that it is 1,032 out of one), but beyond 1 GiB no more than a hundredfold, which no images come near.
+/// The most bytes that `packed` bytes of deflate may unpack to: deflate's maximum (a match of 258 bytes takes two bits:
+/// 1,032 to 1), but above 1 GiB no more than 100 to 1, which images never reach.
 fn most_unpacked(packed: u64) -> u64 {
     const BEST: u64 = 1032;
     packed.saturating_mul(BEST).min(packed.saturating_mul(100).max(1 << 30))
 }
 
-/// Reads exactly `len` bytes, which a header has claimed. The memory grows with what is really there, so that a claim
-/// costs no more than 1 MiB by itself; it is twice as much as that while it moves, and never more than the machine has.
-/// `start` is where the bytes begin, for the message.
+/// Reads exactly `len` bytes, a length that a header claims. The memory grows with the bytes that are really there, so
+/// a false claim costs at most 1 MiB; while it grows, it needs twice its size, and never more than the machine has.
+/// `start` is their offset, for the message.
 fn read_claimed(reader: &mut impl Read, len: usize, start: u64) -> Result<Vec<u8>> {
     const STEP: usize = 1 << 20;
     memory::check::<u8>(len)?;
@@ -72,7 +72,7 @@ fn read_claimed(reader: &mut impl Read, len: usize, start: u64) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// An error in the middle of a file: a damaged archive says so as an I/O error.
+/// An error in the middle of a file: a damaged archive is reported as an I/O error.
 fn unreadable(error: std::io::Error, byte: u64) -> Error {
     use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
     let damaged = matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)

@@ -7,23 +7,23 @@
 use crate::error::{At, Error, ErrorKind, Result, printable};
 use std::io::Read;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
-    /// numpy's name of the dtype, `|u1`.
+    /// NumPy's name of the dtype, `|u1`.
     pub descr: String,
-    /// Whether the first index is the one that changes fastest.
+    /// Whether the first index changes fastest.
     pub fortran_order: bool,
     /// The array's sizes; their product is known to fit.
     pub shape: Vec<usize>,
-    /// The header's own length in bytes, after which the data begin.
+    /// The header's length in bytes; the data begin after it.
     pub len: usize,
 }
 
-/// The longest dictionary that is read; numpy's own limit.
+/// The longest accepted dictionary; NumPy's own limit.
 const LONGEST: usize = 10_000;
 /// The most dimensions of an array, and the longest name of a dtype: an archive may hold thousands of headers, each of
-/// which packs ten thousand characters into a few bytes. The former is numpy's own limit.
+/// which packs ten thousand characters into a few bytes. The former is NumPy's own limit.
 const MOST_DIMENSIONS: usize = 64;
 const LONGEST_DESCR: usize = 64;
 
@@ -78,10 +78,10 @@ fn fill(reader: &mut impl Read, bytes: &mut [u8], at: usize) -> Result<()> {
     })
 }
 
-/// Takes the dictionary apart: dtype, Fortran order, shape.
+/// Parses the dictionary: dtype, Fortran order, shape.
 fn parse(text: &str) -> Result<(String, bool, Vec<usize>)> {
     let (mut descr, mut fortran_order, mut shape) = (None, None, None);
-    let mut rest = text.trim().strip_prefix('{').ok_or_else(|| format("the header is no dictionary"))?.trim_start();
+    let mut rest = text.trim().strip_prefix('{').ok_or_else(|| format("the header is not a dictionary"))?.trim_start();
     while !rest.starts_with('}') {
         let (key, after) = quoted(rest)?;
         let value = after
@@ -138,7 +138,7 @@ fn boolean(text: &str) -> Result<(bool, &str)> {
 
 /// A tuple of sizes whose product, and whose product in bytes of 16 each, fits.
 fn tuple(text: &str) -> Result<(Vec<usize>, &str)> {
-    let bad = || format("the shape is no tuple of sizes");
+    let bad = || format("the shape is not a tuple of sizes");
     let (inside, rest) = text.strip_prefix('(').and_then(|text| text.split_once(')')).ok_or_else(bad)?;
     let mut dims = Vec::new();
     for size in inside.split(',').map(str::trim) {
@@ -155,7 +155,9 @@ fn tuple(text: &str) -> Result<(Vec<usize>, &str)> {
     let product = dims.iter().try_fold(16usize, |product, &dim: &usize| product.checked_mul(dim));
     match product {
         Some(_) => Ok((dims, rest)),
-        None => Err(format("the array is larger than memory can be").found(format_args!("({})", printable(inside)))),
+        None => {
+            Err(format("the array is larger than the address space").found(format_args!("({})", printable(inside))))
+        }
     }
 }
 
@@ -185,9 +187,9 @@ mod tests {
         assert!(read("{'descr': '|u1', 'fortran_order': True, 'shape': (1,), }").unwrap().fortran_order);
         assert!(message("{'descr': '|u1', 'shape': (1,), }").contains("lacks a key"));
         assert!(message("{'descr': [('a', '<i4')], 'fortran_order': False}").contains("dtype with fields"));
-        assert!(message("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }").contains("no tuple of sizes"));
+        assert!(message("{'descr': '|u1', 'fortran_order': False, 'shape': (-1,), }").contains("not a tuple of sizes"));
         let huge = "{'descr': '|u1', 'fortran_order': False, 'shape': (4294967296, 4294967296), }";
-        assert!(message(huge).contains("larger than memory can be"));
+        assert!(message(huge).contains("larger than the address space"));
         for broken in ["", "{", "{'descr", "{'descr' '|u1'", "{'shape': (1", "{'descr': '|u1' 'a'", "{'x': 1}"] {
             assert_eq!(read(broken).unwrap_err().kind(), ErrorKind::Format, "{broken}");
         }

@@ -1,46 +1,46 @@
-//! numpy's archives: a zip whose members are arrays, stored or deflated.
+//! NumPy archives: a zip whose members are arrays, stored or deflated.
 //!
 //! The memory a file can take, for each of its bytes:
 //!
 //! * the zip's directory and the arrays' headers: 64 bytes, and 32 MiB besides;
-//! * an array that is read: its elements as this library keeps them (a pixel in one byte or four, a label in four), and as
-//!   much again while it is read. It grows with what is really there; and a member whose directory claims more than deflate
-//!   can give (1,032 bytes out of one), or more than 1 GiB and a hundred bytes out of one, is refused before anything is
-//!   allocated for it.
+//! * an array that is read: its elements as this library keeps them (a pixel in one byte or four, a label in four), and
+//!   as   much again while it is read. It grows with the bytes that are really there. A member whose directory claims
+//!   more than deflate's maximum ratio (1,032 to 1), or more than 1 GiB and a ratio above 100, is rejected before
+//!   anything is allocated for it.
 
 use super::archive::Archive;
 use super::element::{Element, Elements, check_end};
 use super::npy::Header;
 use crate::error::{At, Error, ErrorKind, Result, one_of, printable};
-use crate::files::Place;
+use crate::files::FilePath;
 use std::collections::HashSet;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-/// An archive of arrays, and what is in it.
+/// An archive of arrays.
 pub struct Npz {
-    place: Place,
+    path: FilePath,
     members: Vec<Member>,
 }
 
 struct Member {
-    /// As numpy lists it, without `.npy`.
+    /// Its name as NumPy lists it, without `.npy`.
     name: String,
-    /// What is wrong with it instead: it is told to who asks for this array, and to nobody else.
+    /// Its header, or the error that is reported when this array is requested.
     header: Result<Header>,
-    /// Its place in the zip.
+    /// Its index in the zip.
     index: usize,
 }
 
 impl Npz {
-    /// Opens an archive and reads the headers of all its arrays. One that is damaged, or of what is not read here, is no
-    /// trouble to the others.
+    /// Opens an archive and reads the headers of all its arrays. A damaged or unsupported array does not affect the
+    /// others.
     pub fn open(path: &Path) -> Result<Self> {
-        Npz::at(Place::of(path)?)
+        Npz::at(FilePath::of(path)?)
     }
 
-    /// The archive at a place that was found before.
-    pub(super) fn at(path: Place) -> Result<Self> {
+    /// The same for a resolved path.
+    pub(super) fn at(path: FilePath) -> Result<Self> {
         let members = (|| {
             let mut archive = Archive::open(&path)?;
             let (mut members, mut names) = (Vec::new(), HashSet::new());
@@ -59,22 +59,22 @@ impl Npz {
             }
         })()
         .at(&path)?;
-        Ok(Npz { place: path, members })
+        Ok(Npz { path, members })
     }
 
-    /// The arrays' names in the archive's order, as numpy's `files`.
+    /// The arrays' names in the archive's order, as in NumPy's `files`.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.members.iter().map(|member| member.name.as_str())
     }
 
     /// The shape of an array.
     pub fn shape(&self, name: &str) -> Result<&[usize]> {
-        self.member(name).map(|(_, header)| &header.shape[..]).at(&self.place)
+        self.member(name).map(|(_, header)| &header.shape[..]).at(&self.path)
     }
 
     /// The archive's file.
-    pub(super) fn place(&self) -> &Place {
-        &self.place
+    pub(super) fn path(&self) -> &FilePath {
+        &self.path
     }
 
     /// An array of pixels, and its shape. Errors do not name the file: the caller does, as with labels.
@@ -86,7 +86,7 @@ impl Npz {
         })
     }
 
-    /// An array of labels, `[N]` or `[N, 1]`, for which C's order and Fortran's are the same.
+    /// An array of labels, `[N]` or `[N, 1]`, for which C and Fortran order are the same.
     pub(super) fn labels(&self, name: &str) -> Result<Vec<u32>> {
         self.read(name, |header, reader, start| {
             if !matches!(header.shape[..], [_] | [_, 1]) {
@@ -98,7 +98,7 @@ impl Npz {
         })
     }
 
-    /// An array and its header. Of two arrays of one name the last was found to be no array.
+    /// An array and its header. (Of two arrays with the same name the last one has an error.)
     fn member(&self, name: &str) -> Result<(&Member, &Header)> {
         let member = self.members.iter().rfind(|member| member.name == name).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, "no such array")
@@ -111,7 +111,7 @@ impl Npz {
         }
     }
 
-    /// Lets `task` read an array's data; it is given the header and where the data begin.
+    /// Calls `task` to read an array's data, with the header and the offset of the data.
     fn read<R>(
         &self,
         name: &str,
@@ -119,14 +119,14 @@ impl Npz {
     ) -> Result<R> {
         let (member, expected) = self.member(name)?;
         (|| {
-            let mut archive = Archive::open(&self.place)?;
+            let mut archive = Archive::open(&self.path)?;
             let mut file = archive.member_to_unpack(member.index)?;
             let (claimed, size) = (file.size(), expected.elements() as u64);
             let header = Header::read(&mut file)?;
             if header != *expected {
                 return Err(Error::new(ErrorKind::Format, "the file has changed since it was opened"));
             }
-            // An element has a byte at least: a header that claims more than the directory has is damaged.
+            // An element has at least one byte: a header that claims more than the directory is damaged.
             if size.saturating_add(header.len as u64) > claimed {
                 return Err(Error::new(ErrorKind::Format, "the array is longer than its member")
                     .expected(format_args!("at most {} elements", claimed.saturating_sub(header.len as u64)))
@@ -135,15 +135,15 @@ impl Npz {
             let file: &mut dyn Read = &mut file;
             let mut reader = BufReader::with_capacity(1 << 16, file);
             let result = task(&header, &mut reader, header.len as u64)?;
-            // The end: nothing follows, and the zip's check sum is compared.
-            check_end(&mut reader, claimed, || Error::new(ErrorKind::Format, "data behind the array's end"))?;
+            // Reading to the end also compares the zip's checksum.
+            check_end(&mut reader, claimed, || Error::new(ErrorKind::Format, "data after the array's end"))?;
             Ok(result)
         })()
         .at(place(name))
     }
 }
 
-/// Where in an archive something is.
+/// The location of a member, for messages.
 fn place(name: &str) -> String {
     format!("member {}", printable(name))
 }
@@ -237,7 +237,7 @@ pub(super) mod tests {
         assert!(dtype.contains("wrong dtype") && dtype.contains("found `<c8`"), "{dtype}");
         let huge = message(npy("|u1", false, "(1048576, 1048576)", &[0; 64]));
         assert!(huge.contains("longer than its member") && huge.contains("found 1099511627776"), "{huge}");
-        assert!(message(npy("|u1", false, "(1, 1, 1)", &[0, 0])).contains("behind the array's end"));
+        assert!(message(npy("|u1", false, "(1, 1, 1)", &[0, 0])).contains("after the array's end"));
         assert!(message(b"hello, I am no array".to_vec()).contains("member x: byte 0: not a numpy array"));
 
         let (_file, npz) = open(&file_of(npy("|i1", false, "(2,)", &[1, 0xff])));

@@ -1,4 +1,4 @@
-//! The batches of an epoch in their order; those of a source asked for ahead, on a thread of their own.
+//! The batches of an epoch in order; batches of a source are requested ahead, on their own thread.
 
 use super::{Batch, Dataset};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,21 +12,21 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Bytes of the thread's stack: a function of the host's runs there.
+/// The stack size of the thread: a function of the host runs there.
 const STACK: usize = 8 << 20;
 
-/// Bytes that must be to spare for it to be started, as for a pool's.
+/// Free memory required before it is started, as for a pool's threads.
 const SPARE: usize = 64 << 10;
 
-/// Batches that come one after the other. What they hold does not depend on how many are asked for ahead. However this ends,
-/// its thread has ended before.
+/// A sequence of batches. Their content does not depend on how many are requested ahead. Dropping it waits for its
+/// thread.
 pub struct Prefetch {
     data: Dataset,
     order: Arc<Vec<u32>>,
     batch_size: usize,
     /// The first sample of the next batch.
     next: usize,
-    /// The batch that is in use.
+    /// The current batch.
     current: Batch,
     /// The others, until the thread is started.
     others: Vec<Batch>,
@@ -48,7 +48,7 @@ impl Deref for Indices {
     }
 }
 
-/// The thread, and what it has in common with who takes its batches.
+/// The thread, and its state shared with the consumer.
 struct Ahead {
     shared: Arc<Shared>,
     handle: JoinHandle<()>,
@@ -65,15 +65,15 @@ struct Shared {
 struct Line {
     empty: Vec<Batch>,
     full: VecDeque<Result<Batch>>,
-    /// Nobody takes any more.
+    /// The consumer has stopped.
     stopped: bool,
-    /// None comes any more.
+    /// The thread has ended.
     ended: bool,
 }
 
 impl Prefetch {
-    /// The samples of `data` in `order`, `batch_size` at a time, the last batch being shorter if need be. Those of a source are
-    /// asked for up to `depth` batches ahead; for data in memory that is of no use, and not done. Nothing is asked for yet.
+    /// The samples of `data` in `order`, `batch_size` at a time, the last batch being shorter if need be. Batches of a
+    /// source are requested up to `depth` ahead; for data in memory this is not done. Nothing is requested yet.
     pub fn new(data: &Dataset, order: Vec<u32>, batch_size: usize, depth: usize) -> Result<Self> {
         let batch_size = batch_size.clamp(1, order.len().max(1));
         let depth = if data.source().is_some() { depth.min(order.len().div_ceil(batch_size)) } else { 0 };
@@ -92,13 +92,14 @@ impl Prefetch {
         })
     }
 
-    /// As [`Batch::checked`], of every batch.
+    /// Calls [`Batch::checked`] for every batch.
     pub fn checked(mut self, classes: Option<usize>) -> Self {
         std::iter::once(&mut self.current).chain(&mut self.others).for_each(|batch| batch.check(classes));
         self
     }
 
-    /// The next batch, and the indices of its samples; `None` after the last. An error of the source comes where its batch would have, and is the last.
+    /// The next batch, and the indices of its samples; `None` after the last. An error of the source is returned in
+    /// place of its batch, and ends the sequence.
     #[allow(clippy::should_implement_trait)] // it lends
     pub fn next(&mut self) -> Result<Option<(Indices, &Batch)>> {
         if self.next >= self.order.len() {
@@ -120,7 +121,7 @@ impl Prefetch {
         Ok(Some((Indices { order: self.order.clone(), range }, &self.current)))
     }
 
-    /// Starts the thread; where there can be none, batches are filled when they are needed.
+    /// Starts the thread; if that is not possible, batches are filled when they are needed.
     fn start(&mut self) {
         let empty = std::mem::take(&mut self.others);
         let Ok(full) = memory::reserve(empty.len() + 1) else { return };
@@ -137,7 +138,7 @@ impl Prefetch {
             let filled = catch_unwind(AssertUnwindSafe(|| theirs.fill(&data, &order, batch_size)));
             let mut line = theirs.line.lock();
             if filled.is_err() {
-                line.full.push_back(Err(Error::internal("a panic where a source was asked for samples")));
+                line.full.push_back(Err(Error::internal("a panic while a source was asked for samples")));
             }
             line.ended = true;
             theirs.changed.notify_all();
@@ -149,7 +150,7 @@ impl Prefetch {
 }
 
 impl Shared {
-    /// Fills batches until there are none left to fill, or somebody says stop. No lock is held while a source is asked.
+    /// Fills batches until none are left or the consumer stops. No lock is held during a source's function.
     fn fill(&self, data: &Dataset, order: &[u32], batch_size: usize) {
         for indices in order.chunks(batch_size) {
             let Some(mut batch) = self.empty() else { return };
@@ -163,7 +164,7 @@ impl Shared {
         }
     }
 
-    /// Waits for a batch that is not in use.
+    /// Waits for an empty batch.
     fn empty(&self) -> Option<Batch> {
         let mut line = self.line.lock();
         loop {
@@ -179,10 +180,10 @@ impl Shared {
 }
 
 impl Ahead {
-    /// Waits for the next batch, and takes it for `current`, which is given back.
+    /// Waits for the next batch, and exchanges it for `current`.
     fn take(&self, current: &mut Batch) -> Result<()> {
         if self.process != Process::current() {
-            let what = "this process was forked off while samples were asked for ahead, which its parent does";
+            let what = "this process was forked during prefetching, which belongs to its parent";
             return Err(Error::new(ErrorKind::State, what).expected("the process that made the call"));
         }
         let mut line = self.shared.line.lock();
@@ -205,31 +206,31 @@ impl Drop for Prefetch {
     fn drop(&mut self) {
         let Some(ahead) = self.thread.take() else { return };
         if ahead.process != Process::current() {
-            // A forked child does not have the thread, and what it held is held for ever.
+            // A forked child does not have the thread, and its locks stay locked.
             return std::mem::forget(ahead);
         }
         ahead.shared.line.lock().stopped = true;
         ahead.shared.changed.notify_all();
-        let _ = ahead.handle.join(); // its panic, if any, has been told where its batch was awaited
+        let _ = ahead.handle.join(); // a panic was already reported in place of its batch
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Truth;
+    use crate::data::BatchTargets;
     use crate::data::order;
     use crate::data::source::tests::{Numbers, in_memory};
 
     type Seen = (Vec<f32>, Vec<u32>);
 
-    /// What comes: the samples and labels of each batch, and the error at the end.
+    /// The samples and labels of each batch, and the error at the end.
     fn all(mut batches: Prefetch) -> (Vec<Seen>, Option<String>) {
         let mut seen = Vec::new();
         loop {
             match batches.next() {
                 Ok(Some((_, batch))) => {
-                    let Truth::Labels(labels) = batch.truth() else { panic!("labels") };
+                    let BatchTargets::Labels(labels) = batch.targets() else { panic!("labels") };
                     seen.push((batch.x().to_vec(), labels.to_vec()));
                 }
                 Ok(None) => return (seen, None),

@@ -1,7 +1,7 @@
-//! The proxy that a download goes through, as the environment names it for curl and Python too.
+//! The proxy of a download, from the same environment variables as for curl and Python.
 //!
-//! For an https address it is `https_proxy`, for http `http_proxy`, otherwise `all_proxy`; each in capitals as well. Hosts
-//! in `no_proxy` are reached without: `example.com` (with what is under it), `127.*`, `*`, separated by commas.
+//! For an https address it is `https_proxy`, for http `http_proxy`, otherwise `all_proxy`; each in capitals as well.
+//! Hosts in `no_proxy` are reached directly: `example.com` (with its subdomains), `127.*`, `*`, separated by commas.
 
 use super::download::without_password;
 use crate::error::{Error, ErrorKind, Result};
@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use ureq::Proxy;
 use ureq::http::Uri;
 
-/// The proxy for `uri` and for what it redirects to; `None`: there is none.
+/// The proxy for `uri` and its redirects; `None`: no proxy.
 pub fn from_environment(uri: &Uri) -> Result<Option<Proxy>> {
     choose(uri, &variables::get)
 }
@@ -20,7 +20,7 @@ fn choose(uri: &Uri, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Opti
         Some("https") => ["https_proxy", "HTTPS_PROXY"],
         _ => ["http_proxy", "HTTP_PROXY"],
     };
-    // In a CGI program whoever sends the request chooses HTTP_PROXY: it is the header `Proxy`.
+    // In a CGI program the sender of the request controls HTTP_PROXY: it is the header `Proxy`.
     let cgi = variable("REQUEST_METHOD").is_some();
     let mut names = own.into_iter().chain(["all_proxy", "ALL_PROXY"]).filter(|&name| !(cgi && name == "HTTP_PROXY"));
     let set = |name| variable(name).filter(|value| !value.is_empty());

@@ -1,4 +1,4 @@
-//! Samples that are asked for by number when they are needed, instead of lying in memory.
+//! Samples that are requested by number when they are needed, instead of being in memory.
 
 use super::targets::{Targets, check_targets};
 use super::transform::first_bad;
@@ -7,7 +7,7 @@ use crate::error::{At, Error, ErrorKind, Result, listed};
 use std::fmt;
 use std::sync::Arc;
 
-/// Where samples come from. Whoever asks twice for a number gets the same sample.
+/// A source of samples. The same number always gives the same sample.
 pub trait Source: Send + Sync {
     /// How many samples there are.
     fn count(&self) -> usize;
@@ -18,11 +18,11 @@ pub trait Source: Send + Sync {
     /// Floats in a sample's target; 0: samples have labels.
     fn target_len(&self) -> usize;
 
-    /// What tells these samples from any others; `None`: nothing does, and a fit cannot go on from a checkpoint.
+    /// The identity of the samples; `None`: no identity, and a fit cannot resume from a checkpoint.
     fn identity(&self) -> Option<&str>;
 
-    /// Writes the samples of these numbers to `x`, `[count, ...]`, in their order; and their labels to `labels`, `[count]`, or
-    /// their targets to `targets`, `[count, target_len]`, the other one being empty.
+    /// Writes the samples of these numbers to `x`, `[count, ...]`, in this order; and their labels to `labels`,
+    /// `[count]`, or their targets to `targets`, `[count, target_len]`. The other slice is empty.
     fn fetch(&self, indices: &[u64], x: &mut [f32], labels: &mut [u32], targets: &mut [f32]) -> Result<()>;
 }
 
@@ -33,7 +33,7 @@ impl fmt::Debug for dyn Source {
 }
 
 impl Dataset {
-    /// The samples of a source, none of which is asked for yet.
+    /// A dataset of a source. No sample is requested yet.
     pub fn from_source(source: Arc<dyn Source>) -> Result<Self> {
         let shape = source.sample_shape();
         check_sample_rank(shape.len())?;
@@ -48,20 +48,20 @@ impl Dataset {
     }
 }
 
-/// The memory that a batch lends to a source.
-pub(super) struct Lent<'a> {
+/// The memory of a batch that a source writes to.
+pub(super) struct FetchBuffers<'a> {
     pub numbers: &'a mut Vec<u64>,
     pub x: &'a mut [f32],
     pub labels: &'a mut [u32],
     pub targets: &'a mut [f32],
-    /// A sample's floats, where they have to change places.
+    /// Scratch memory for a sample, if its values are permuted.
     pub scratch: &'a mut [f32],
 }
 
 impl Dataset {
-    /// Asks a source for the samples at `indices`.
-    pub(super) fn fetch(&self, source: &dyn Source, indices: &[u32], lent: Lent<'_>) -> Result<()> {
-        let Lent { numbers, x, labels, targets, scratch } = lent;
+    /// Requests the samples at `indices` from a source.
+    pub(super) fn fetch(&self, source: &dyn Source, indices: &[u32], buffers: FetchBuffers<'_>) -> Result<()> {
+        let FetchBuffers { numbers, x, labels, targets, scratch } = buffers;
         numbers.clear();
         numbers.extend(indices.iter().map(|&i| self.number(i as usize) as u64)); // there is room for a batch
         source.fetch(numbers, x, labels, targets).at(samples(numbers))?;
@@ -71,8 +71,8 @@ impl Dataset {
         Ok(())
     }
 
-    /// Looks at what a source gave: numbers must be finite, labels below `classes`. The error names the sample by its number
-    /// in the source.
+    /// Checks a source's output: values must be finite, labels below `classes`. The error names the sample by its
+    /// number in the source.
     pub(super) fn check_fetched(
         &self,
         numbers: &[u64],
@@ -86,7 +86,7 @@ impl Dataset {
         }
         let classes = classes.unwrap_or(usize::MAX);
         if let Some(at) = labels.iter().position(|&label| label as usize >= classes) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
+            return Err(Error::new(ErrorKind::InvalidArgument, "a label that is not below the number of classes")
                 .expected(format_args!("below {classes}"))
                 .found(labels[at])
                 .at(sample(numbers, at)));
@@ -110,10 +110,10 @@ fn samples(numbers: &[u64]) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::data::{Batch, Truth, order};
+    use crate::data::{Batch, BatchTargets, order};
     use parking_lot::Mutex;
 
-    /// Samples of two floats that say their number; it notes what was asked for, and fails at a number.
+    /// A source of samples of two floats that hold their number; it records the requests, and fails at a given number.
     pub struct Numbers {
         pub count: usize,
         pub targets: usize,
@@ -143,7 +143,7 @@ pub(super) mod tests {
         fn fetch(&self, indices: &[u64], x: &mut [f32], labels: &mut [u32], targets: &mut [f32]) -> Result<()> {
             self.asked.lock().extend(indices);
             if indices.iter().any(|&i| Some(i) == self.bad) {
-                return Err(Error::new(ErrorKind::Io, "the source gave no samples"));
+                return Err(Error::new(ErrorKind::Io, "the source failed to give samples"));
             }
             for (n, &i) in indices.iter().enumerate() {
                 x[2 * n..][..2].copy_from_slice(&[i as f32, -(i as f32)]);
@@ -171,7 +171,7 @@ pub(super) mod tests {
             let order = order(12, Some((1, 2))).unwrap();
             let batches = order.chunks(5).map(|indices| {
                 batch.fill(&data, indices).unwrap();
-                let Truth::Labels(labels) = batch.truth() else { panic!("labels") };
+                let BatchTargets::Labels(labels) = batch.targets() else { panic!("labels") };
                 (batch.x().to_vec(), labels.to_vec())
             });
             (batches.collect::<Vec<_>>(), data.shape())
@@ -191,7 +191,12 @@ pub(super) mod tests {
         let mut batch = Batch::new(&data, 4).unwrap().checked(Some(2));
         assert!(batch.fill(&data, &[0, 1]).is_ok());
         let error = batch.fill(&data, &[0, 5]).unwrap_err().to_string();
-        assert!(error.starts_with("sample 5 of the source: a label past the class count: expected below 2"), "{error}");
+        assert!(
+            error.starts_with(
+                "sample 5 of the source: a label that is not below the number of classes: expected below 2"
+            ),
+            "{error}"
+        );
         let mut data = data.slice(4, 10).unwrap();
         data.normalize(2e-38).unwrap(); // 4 becomes 2e38, and 10 no float
         let error = batch.fill(&data, &[0, 6]).unwrap_err().to_string();
@@ -203,7 +208,7 @@ pub(super) mod tests {
         let data = Dataset::from_source(Numbers::new(9, 2, None)).unwrap();
         let mut batch = Batch::new(&data, 4).unwrap();
         batch.fill(&data, &[4, 2]).unwrap();
-        assert_eq!(batch.truth(), Truth::Values(&[4.0, 4.0, 2.0, 2.0]));
+        assert_eq!(batch.targets(), BatchTargets::Values(&[4.0, 4.0, 2.0, 2.0]));
         assert!(data.is_nameless() && data.targets().is_none() && data.fingerprint().is_ok());
         let named = Dataset::from_source(Numbers::new(9, 0, None)).unwrap();
         let other = named.shuffle(1).unwrap();

@@ -1,4 +1,4 @@
-//! What the samples of a dataset are to give: labels, or floats of any shape; and how much each of them counts.
+//! The targets of a dataset: labels, or floats of any shape; and the sample weights.
 
 use super::Dataset;
 use crate::error::{Error, ErrorKind, Result};
@@ -6,10 +6,10 @@ use crate::memory;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
 
-/// What a dataset's samples are to give.
+/// The targets of a dataset.
 #[derive(Clone, Debug)]
 pub enum Targets {
-    /// Nothing is known of it: samples to predict.
+    /// None: samples to predict.
     None,
     /// A class each, `[N]`.
     Labels(Shared<u32>),
@@ -17,16 +17,16 @@ pub enum Targets {
     Values {
         /// `[N, ...]`.
         values: Shared<f32>,
-        /// The shape of a sample's.
+        /// The shape of a sample's target.
         shape: Vec<usize>,
     },
-    /// Classes that a source gives with its samples.
+    /// Labels that a source gives with its samples.
     FetchedLabels,
-    /// Floats, of this shape for each sample, likewise.
+    /// Floats of this shape for each sample, given by a source.
     FetchedValues(Vec<usize>),
 }
 
-/// What kind of targets there are.
+/// The kind of targets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind<'a> {
     /// None.
@@ -37,7 +37,7 @@ pub enum TargetKind<'a> {
     Values(&'a [usize]),
 }
 
-/// A part of numbers that several datasets have in common.
+/// A part of an array that several datasets share.
 #[derive(Clone, Debug)]
 pub struct Shared<T> {
     all: Arc<Vec<T>>,
@@ -57,7 +57,7 @@ impl<T> Shared<T> {
 }
 
 impl<T: Copy> Shared<T> {
-    /// Those of the samples at `indices`, `each` of one.
+    /// The values of the samples at `indices`, `each` per sample.
     pub(super) fn pick(&self, indices: &[u32], each: usize) -> Result<Self> {
         let mut picked = memory::reserve(self.len())?;
         indices.iter().for_each(|&i| picked.extend_from_slice(&self[i as usize * each..][..each]));
@@ -109,8 +109,8 @@ impl Dataset {
         Ok(self.with(Targets::Labels(Shared::new(labels))))
     }
 
-    /// The same samples with floats as their targets, `values` being `[N, ...]` and `shape` the sizes of one sample's: one
-    /// to three sizes above 0.
+    /// The same samples with float targets: `values` is `[N, ...]`, `shape` the sizes of one sample's target: one to
+    /// three sizes above 0.
     pub fn with_targets(self, values: Vec<f32>, shape: &[usize]) -> Result<Self> {
         if !(1..=3).contains(&shape.len()) {
             let error =
@@ -134,7 +134,7 @@ impl Dataset {
                 .found(weights.len()));
         }
         if let Some(i) = weights.iter().position(|weight| !(weight.is_finite() && *weight >= 0.0)) {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no weight of a sample")
+            return Err(Error::new(ErrorKind::InvalidArgument, "not a valid sample weight")
                 .expected("0 or more, and finite")
                 .found(weights[i])
                 .at(format_args!("sample {i}")));
@@ -143,7 +143,7 @@ impl Dataset {
         Ok(self)
     }
 
-    /// Gives the classes names.
+    /// Sets the class names.
     pub(super) fn with_class_names(mut self, names: Vec<String>) -> Self {
         self.class_names = Arc::new(names);
         self
@@ -155,13 +155,12 @@ impl Dataset {
         self
     }
 
-    /// What the classes are called, in the order of their labels, where they have names: those of a table whose labels are
-    /// text.
+    /// The class names in the order of the labels, if there are any: those of a table whose labels are text.
     pub fn class_names(&self) -> &[String] {
         &self.class_names
     }
 
-    /// What kind of targets it has.
+    /// The kind of its targets.
     pub fn target_kind(&self) -> TargetKind<'_> {
         match &self.targets {
             Targets::None => TargetKind::None,
@@ -170,7 +169,7 @@ impl Dataset {
         }
     }
 
-    /// The labels, `[N]`; `None` when it has targets, or nothing, or a source gives them.
+    /// The labels, `[N]`; `None` if it has targets or neither, or if a source gives them.
     pub fn labels(&self) -> Option<&[u32]> {
         match &self.targets {
             Targets::Labels(labels) => Some(labels),
@@ -178,7 +177,7 @@ impl Dataset {
         }
     }
 
-    /// The targets, `[N, ...]`, and the shape of one sample's; `None` when it has labels, or nothing, or a source gives
+    /// The targets, `[N, ...]`, and the shape of one sample's; `None` if it has labels or neither, or if a source gives
     /// them.
     pub fn targets(&self) -> Option<(&[f32], &[usize])> {
         match &self.targets {
@@ -187,7 +186,7 @@ impl Dataset {
         }
     }
 
-    /// How much each sample counts, `[N]`; `None`: all the same.
+    /// The sample weights, `[N]`; `None`: all the same.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
     }
@@ -200,12 +199,12 @@ impl Dataset {
         Ok(labels)
     }
 
-    /// The labels, or an error that says what there is instead.
+    /// The labels, or an error that names what it has instead.
     pub(crate) fn need_labels(&self) -> Result<&[u32]> {
         self.labels().ok_or_else(|| self.other_targets("labels"))
     }
 
-    /// The targets likewise.
+    /// The targets, or an error that names what it has instead.
     pub(crate) fn need_targets(&self) -> Result<(&[f32], &[usize])> {
         self.targets().ok_or_else(|| self.other_targets("targets"))
     }
@@ -214,7 +213,7 @@ impl Dataset {
         let what = match self.targets {
             Targets::None => "the dataset has neither labels nor targets",
             Targets::FetchedLabels | Targets::FetchedValues(_) => {
-                "a source's labels and targets are known when it is asked for their samples, and not kept"
+                "a source's labels and targets are not kept in memory"
             }
             Targets::Labels(_) => "the dataset has labels, not targets",
             Targets::Values { .. } => "the dataset has targets, not labels",
@@ -235,7 +234,7 @@ impl Dataset {
 /// gives the number of one of them.
 pub(super) fn check_targets(values: &[f32], each: usize, number: impl Fn(usize) -> usize) -> Result<()> {
     match values.iter().position(|value| !value.is_finite()) {
-        Some(at) => Err(Error::new(ErrorKind::InvalidArgument, "a target is not a number one can compute with")
+        Some(at) => Err(Error::new(ErrorKind::InvalidArgument, "a target is NaN or infinite")
             .expected("a finite one")
             .found(values[at])
             .at(format_args!("sample {}, target {}", number(at / each), at % each))),
@@ -277,7 +276,7 @@ mod tests {
         assert_eq!(samples().with_labels(vec![1; 4]).unwrap_err().kind(), ErrorKind::Shape);
         for bad in [-1.0, f32::NAN, f32::INFINITY] {
             let error = samples().with_weights(vec![1.0, bad, 1.0]).unwrap_err();
-            assert!(error.to_string().starts_with("sample 1: no weight of a sample: "), "{error}");
+            assert!(error.to_string().starts_with("sample 1: not a valid sample weight: "), "{error}");
         }
     }
 
@@ -285,7 +284,7 @@ mod tests {
     fn targets_that_are_no_numbers_are_found() {
         let data = samples().with_targets(vec![0.0, 1.0, 2.0, f32::NAN, 4.0, f32::INFINITY], &[2]).unwrap();
         let error = data.check_finite().unwrap_err().to_string();
-        assert!(error.starts_with("sample 1, target 1: a target is not a number"), "{error}");
+        assert!(error.starts_with("sample 1, target 1: a target is NaN or infinite"), "{error}");
         assert!(data.slice(0, 1).unwrap().check_finite().is_ok());
         let error = data.unique_labels().unwrap_err().to_string();
         assert!(error.starts_with("the dataset has targets, not labels"), "{error}");

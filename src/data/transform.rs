@@ -1,5 +1,5 @@
-//! What is done to samples between where they lie and who uses them: noted, and applied while they are read, so that bytes
-//! stay bytes and a clone shares them.
+//! Transformations of samples. They are recorded and applied when samples are read, so that bytes stay bytes and clones
+//! share them.
 
 use super::Dataset;
 use super::batches::{Batch, order};
@@ -7,14 +7,14 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
 use std::sync::Arc;
 
-/// What is done to each sample.
+/// The transformations of each sample.
 #[derive(Clone, Debug)]
 pub(super) struct Transforms {
-    /// What is done to its numbers, in turn.
+    /// The steps applied to its values, in order.
     steps: Vec<Step>,
-    /// Of each of its numbers the place in the sample as it came; `None`: the same.
+    /// For each value its index in the stored sample; `None`: the same index.
     places: Option<Arc<Vec<u32>>>,
-    /// What each byte stands for after the first `tabled` steps, which are the same for all numbers of a sample.
+    /// The value of each byte after the first `tabled` steps, which are the same for all values of a sample.
     table: Box<[f32; 256]>,
     tabled: usize,
 }
@@ -22,7 +22,7 @@ pub(super) struct Transforms {
 #[derive(Clone, Debug)]
 enum Step {
     Divide(f32),
-    /// Mean and deviation for all numbers, for each channel or for each number of a sample.
+    /// Mean and deviation for all values, per channel, or per value of a sample.
     Standardize(Arc<Vec<[f32; 2]>>),
 }
 
@@ -39,7 +39,7 @@ impl Step {
         }
     }
 
-    /// Whether it does the same to all numbers of a sample.
+    /// Whether it is the same for all values of a sample.
     fn is_uniform(&self) -> bool {
         match self {
             Step::Divide(_) => true,
@@ -69,12 +69,12 @@ impl Transforms {
         self.steps.push(step);
     }
 
-    /// Whether every byte becomes a number.
+    /// Whether every byte becomes a finite value.
     pub fn keep_bytes_finite(&self) -> bool {
         self.tabled == self.steps.len() && self.table.iter().all(|value| value.is_finite())
     }
 
-    /// Writes a sample of bytes as it is seen.
+    /// Writes a transformed sample of bytes.
     pub fn bytes(&self, from: &[u8], to: &mut [f32]) {
         match &self.places {
             None => to.iter_mut().zip(from).for_each(|(to, &byte)| *to = self.table[usize::from(byte)]),
@@ -88,7 +88,7 @@ impl Transforms {
         }
     }
 
-    /// The same of floats.
+    /// The same for floats.
     pub fn floats(&self, from: &[f32], to: &mut [f32]) {
         match &self.places {
             None => to.copy_from_slice(from),
@@ -97,7 +97,7 @@ impl Transforms {
         self.rest(0, to);
     }
 
-    /// The same of floats where they are; `scratch` has room for a sample if they change places.
+    /// The same for floats in place; `scratch` has room for a sample if values are permuted.
     pub fn apply(&self, sample: &mut [f32], scratch: &mut [f32]) {
         if let Some(places) = &self.places {
             scratch.copy_from_slice(sample);
@@ -106,7 +106,7 @@ impl Transforms {
         self.rest(0, sample);
     }
 
-    /// Whether numbers change their places.
+    /// Whether values are permuted.
     pub fn move_numbers(&self) -> bool {
         self.places.is_some()
     }
@@ -116,7 +116,7 @@ impl Transforms {
         sample.iter_mut().for_each(|x| *x = normal(*x));
     }
 
-    /// Takes the number of each place from that place of the sample as it has been until now.
+    /// Adds a permutation: each value comes from the given index of the sample before.
     fn rearrange(&mut self, from: Vec<u32>) -> Result<()> {
         for step in &mut self.steps {
             if let Step::Standardize(statistics) = step
@@ -136,12 +136,12 @@ impl Transforms {
     }
 }
 
-/// `x`, or 0 for one below the smallest normal number.
+/// `x`, with denormals flushed to zero.
 fn normal(x: f32) -> f32 {
     if x.is_subnormal() { 0.0 } else { x }
 }
 
-/// The first number that is NaN or infinite, and where.
+/// The first value that is NaN or infinite, and its index.
 pub(super) fn first_bad(mut numbers: impl Iterator<Item = f32>) -> Option<(usize, f32)> {
     let mut found = 0.0;
     let at = numbers.position(|number| {
@@ -162,8 +162,8 @@ impl Dataset {
         Ok(())
     }
 
-    /// Keras's Normalization: from every pixel subtracts the mean, and divides it by the standard deviation, of which 1e-7 is
-    /// the least that counts. There is one of both for all pixels, for each channel, or for each pixel of a sample.
+    /// Keras's Normalization: from every pixel subtracts the mean, and divides it by the standard deviation, which
+    /// counts as at least 1e-7. There is one pair for all pixels, one per channel, or one per pixel of a sample.
     pub fn standardize(&mut self, mean: &[f32], deviation: &[f32]) -> Result<()> {
         self.check_statistics(mean.len())?;
         if mean.len() != deviation.len() {
@@ -183,14 +183,14 @@ impl Dataset {
         Ok(())
     }
 
-    /// The mean and the standard deviation (of the population) of the pixels as they are seen now: of all, of each channel, or
-    /// of each pixel of a sample, as `mean` and `deviation` have room for 1, the channels, or a sample's pixels. The sums are in
-    /// double precision and in the samples' order.
+    /// The mean and the standard deviation (of the population) of the pixels with their current scaling: of all, per
+    /// channel, or per pixel of a sample, depending on the length of `mean` and `deviation`: 1, the channels, or a
+    /// sample's pixels. Sums are in double precision and in the samples' order.
     pub fn statistics(&self, mean: &mut [f32], deviation: &mut [f32]) -> Result<()> {
         let len = mean.len();
         self.check_statistics(len)?;
         if deviation.len() != len {
-            return Err(Error::internal("other deviations than means"));
+            return Err(Error::internal("different numbers of means and deviations"));
         }
         self.check_finite()?;
         let count = (self.len() * (self.image_len() / len)) as f64;
@@ -209,7 +209,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// Goes through all samples in their order, cut into rows of `len` numbers.
+    /// Visits all samples in order, in rows of `len` values.
     fn each_row(&self, len: usize, mut task: impl FnMut(&[f32])) -> Result<()> {
         const BATCH: usize = 32;
         let mut batch = Batch::new(self, BATCH.min(self.len()))?.checked(None);
@@ -220,7 +220,7 @@ impl Dataset {
         Ok(())
     }
 
-    /// Makes sure that there can be so many means.
+    /// An error for an invalid number of means.
     pub(crate) fn check_statistics(&self, len: usize) -> Result<()> {
         let [_, _, channels] = self.image_shape();
         let mut lens = vec![1, channels, self.image_len()];
@@ -248,7 +248,8 @@ impl Dataset {
         Err(self.wrong_shape(what, "[N, H, W]"))
     }
 
-    /// Gives each image another shape of as many numbers, `[W]`, `[H, W]` or `[H, W, C]`; they stay in their order.
+    /// Gives each sample another shape with the same number of values, `[W]`, `[H, W]` or `[H, W, C]`; their order
+    /// stays.
     pub fn reshape(&mut self, sample: &[usize]) -> Result<()> {
         check_sample_rank(sample.len())?;
         let len = sample.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim));
@@ -262,8 +263,8 @@ impl Dataset {
         Ok(())
     }
 
-    /// Height and width change places, `[N, H, W]` or `[N, H, W, C]` to `[N, W, H]` or `[N, W, H, C]`: EMNIST's digits lie on
-    /// their side.
+    /// Swaps height and width, `[N, H, W]` or `[N, H, W, C]` to `[N, W, H]` or `[N, W, H, C]`: EMNIST's images are
+    /// stored transposed.
     pub fn transpose(&mut self) -> Result<()> {
         match self.sample[..] {
             [_, _] => self.permute([1, 0, 2]),
@@ -280,7 +281,7 @@ impl Dataset {
         }
     }
 
-    /// Takes the sizes of a sample in another order, and its numbers with them.
+    /// Permutes the axes of a sample.
     fn permute(&mut self, axes: [usize; 3]) -> Result<()> {
         let old = self.image_shape();
         let len = self.image_len();
@@ -290,7 +291,7 @@ impl Dataset {
         })?;
         let strides = [old[1] * old[2], old[2], 1];
         let (new, steps) = (axes.map(|axis| old[axis]), axes.map(|axis| strides[axis]));
-        let mut places = memory::reserve(len).at("the places of a sample's pixels")?;
+        let mut places = memory::reserve(len).at("the permutation of a sample's pixels")?;
         for i in 0..new[0] {
             for j in 0..new[1] {
                 places.extend((0..new[2]).map(|k| (i * steps[0] + j * steps[1] + k * steps[2]) as u32));
@@ -308,7 +309,7 @@ impl Dataset {
     }
 }
 
-/// Makes sure that an image can have so many dimensions.
+/// An error for an invalid number of dimensions.
 pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
     match (1..=3).contains(&rank) {
         true => Ok(()),
@@ -319,11 +320,11 @@ pub(crate) fn check_sample_rank(rank: usize) -> Result<()> {
     }
 }
 
-/// Makes sure that pixels can be divided by it.
+/// An error for an invalid divisor.
 pub(crate) fn check_divisor(divisor: f32) -> Result<()> {
     match divisor.is_finite() && divisor != 0.0 {
         true => Ok(()),
-        false => Err(Error::new(ErrorKind::InvalidArgument, "nothing can be divided by it")
+        false => Err(Error::new(ErrorKind::InvalidArgument, "not a valid divisor")
             .expected("a finite number other than 0")
             .found(divisor)
             .at("argument `divisor`")),

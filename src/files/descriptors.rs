@@ -1,10 +1,11 @@
-//! Which descriptors the library's files get, and calls that signals interrupt.
+//! Keeps descriptors 0, 1 and 2 free of the library's files, and repeats calls that signals interrupt.
 //!
-//! A program may have closed descriptor 0, 1 or 2. Whatever is opened next gets that number, and then what another thread
-//! prints goes into it. So they are taken as long as this library opens something, by what can be neither read nor written.
+//! A program may have closed descriptor 0, 1 or 2. The next file opened gets that number, and the output of another
+//! thread would go into it. So while this library opens a file, closed ones are occupied by descriptors that can be
+//! neither read nor written.
 //!
-//! Windows gives out handles in no such order, and a C library there keeps account of which were closed. But who closes a
-//! standard handle past it may see the number come back as a file's: that file goes on by another handle.
+//! Windows assigns handles in another way, and a C runtime there tracks which were closed. But if a program closes a
+//! standard handle directly, its number may come back as a file's: that file is moved to another handle.
 
 use parking_lot::{Mutex, MutexGuard};
 use std::fs::File;
@@ -12,30 +13,30 @@ use std::io::{self, Seek};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-/// Standard input, output and error are those up to this one.
+/// The largest of the standard descriptors.
 #[cfg(unix)]
 const LAST: i32 = 2;
 
-/// As long as it lives, nothing that is opened gets a standard descriptor.
+/// While it lives, no opened file gets a standard descriptor.
 pub struct Taken(Option<Arc<Held>>);
 
-/// Those that were free, by what they are held; and those that were taken before.
+/// The placeholders in free standard descriptors, and those that were in use before.
 #[derive(Default)]
 struct Held {
     _own: Vec<File>,
     _before: Option<Arc<Held>>,
 }
 
-/// What is held now. Threads have to share it: what one gave back, another's file would get.
+/// The current placeholders, shared by all threads: if one thread released them, another's file would get the number.
 static HELD: Mutex<Weak<Held>> = Mutex::new(Weak::new());
 
-/// `None` after a while: in a child that was forked off, nobody gives back what another thread had then.
+/// `None` after a while: in a forked child, nobody releases what another thread held.
 fn shared() -> Option<MutexGuard<'static, Weak<Held>>> {
     HELD.try_lock_for(Duration::from_millis(20))
 }
 
 impl Taken {
-    /// Takes those that are free.
+    /// Occupies the free ones.
     pub fn now() -> Self {
         let mut shared = shared();
         let before = shared.as_deref().and_then(Weak::upgrade);
@@ -53,7 +54,7 @@ impl Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let _shared = shared(); // nobody counts on what is being given back
+        let _shared = shared(); // no other thread relies on it while it is released
         self.0 = None;
     }
 }
@@ -95,8 +96,8 @@ pub fn is_standard(file: &File) -> bool {
     }
 }
 
-/// A file that was just opened, by another handle if it has got one that was the program's input or output; what was
-/// printed into a new one since is gone then.
+/// A file that was just opened, moved to another handle if it got a standard one. If it is `new`, it is truncated,
+/// since output may have been printed into it.
 pub fn apart(file: File, new: bool) -> io::Result<File> {
     if !cfg!(windows) || !is_standard(&file) {
         return Ok(file);
@@ -110,7 +111,8 @@ pub fn apart(file: File, new: bool) -> io::Result<File> {
     Ok(other)
 }
 
-/// Opens a file to read, again where the host has closed a standard descriptor just then and the file has got it.
+/// Opens a file to read, and repeats that if the host closed a standard descriptor just then and the file got its
+/// number.
 pub fn opened(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
     const ATTEMPTS: usize = 100;
     for _ in 0..ATTEMPTS {
@@ -120,7 +122,7 @@ pub fn opened(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
             return Ok(file);
         }
     }
-    Err(io::Error::new(io::ErrorKind::ResourceBusy, "there is no descriptor but those of standard input and output"))
+    Err(io::Error::new(io::ErrorKind::ResourceBusy, "no descriptor is free except 0, 1 and 2"))
 }
 
 /// Windows' error for a file that somebody has open and does not share.
@@ -129,12 +131,12 @@ pub const SHARING_VIOLATION: i32 = 32;
 /// Whether a call has failed because somebody has the file open, as only Windows refuses it: to other programs that do not
 /// share what they read, and for as long as a removed file is still open somewhere.
 pub fn is_held(error: &io::Error) -> bool {
-    const ACCESS_DENIED: i32 = 5; // which may have another reason
+    const ACCESS_DENIED: i32 = 5; // it may have another cause
     cfg!(windows) && matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION))
 }
 
-/// What `call` gives, asked again for half a second while somebody has the file open: who looks at every new file, a search
-/// for viruses, say, has it soon done.
+/// The result of `call`, repeated for half a second while another program has the file open: a virus scanner, for
+/// example, soon closes it.
 pub fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     const LONGEST: Duration = Duration::from_millis(256);
     let mut pause = Duration::from_millis(1);
@@ -147,7 +149,7 @@ pub fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     }
 }
 
-/// What `call` gives, once no signal has interrupted it.
+/// The result of `call`, repeated while signals interrupt it.
 pub fn again<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     loop {
         match call() {

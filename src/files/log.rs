@@ -1,8 +1,8 @@
-//! A file that grows at its end, and is read by others meanwhile.
+//! A file that is appended to while other programs read it.
 
 use super::descriptors::{again, opened};
+use super::file_path::FilePath;
 use super::open::{expect_file, without_waiting};
-use super::place::Place;
 use crate::error::Result;
 use std::fs::File;
 use std::io::Write;
@@ -12,15 +12,15 @@ use std::io::Write;
 pub struct Log(File);
 
 impl Log {
-    /// Opens the file at `place`, or makes it. What is there and is no file is refused at once. Errors do not name the file:
-    /// its opener does.
-    pub fn open(place: &Place) -> Result<Self> {
-        let file = opened(|| without_waiting(File::options().append(true).create(true)).open(place.path()))?;
+    /// Opens or creates the file at `path`. Anything but a regular file is an error at once. Errors do not name the
+    /// file: the caller does.
+    pub fn open(path: &FilePath) -> Result<Self> {
+        let file = opened(|| without_waiting(File::options().append(true).create(true)).open(path.path()))?;
         expect_file(&file.metadata()?, "cannot be appended to")?;
         Ok(Log(file))
     }
 
-    /// Appends a record. A process that is killed meanwhile leaves a part of it at the most.
+    /// Appends a record. If the process is killed meanwhile, a part of it may remain.
     pub fn append(&mut self, mut record: &[u8]) -> Result<()> {
         while !record.is_empty() {
             match again(|| self.0.write(record))? {
@@ -40,18 +40,18 @@ mod tests {
     #[test]
     fn a_log_grows_and_is_a_file() {
         let folder = tempfile::tempdir().unwrap();
-        let place = |name: &str| Place::of(&folder.path().join(name)).unwrap();
+        let path = |name: &str| FilePath::of(&folder.path().join(name)).unwrap();
         for record in ["one", "two"] {
-            Log::open(&place("log")).unwrap().append(record.as_bytes()).unwrap();
+            Log::open(&path("log")).unwrap().append(record.as_bytes()).unwrap();
         }
         assert_eq!(std::fs::read_to_string(folder.path().join("log")).unwrap(), "onetwo");
-        assert_eq!(Log::open(&place("no/log")).unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(Log::open(&path("no/log")).unwrap_err().kind(), ErrorKind::NotFound);
         #[cfg(unix)]
         {
             assert!(std::process::Command::new("mkfifo").arg(folder.path().join("pipe")).status().unwrap().success());
-            assert_eq!(Log::open(&place("pipe")).unwrap_err().kind(), ErrorKind::Io);
+            assert_eq!(Log::open(&path("pipe")).unwrap_err().kind(), ErrorKind::Io);
             assert_eq!(
-                Log::open(&Place::of(std::path::Path::new("/dev/full")).unwrap()).unwrap_err().kind(),
+                Log::open(&FilePath::of(std::path::Path::new("/dev/full")).unwrap()).unwrap_err().kind(),
                 ErrorKind::Io
             );
         }

@@ -1,34 +1,34 @@
-//! Every path goes through here: what is opened to be read, and what is written.
+//! All file access goes through this folder: reading and writing.
 //!
 //! ```text
-//! place         a path as the caller names it, and where that was when the call began
-//! names         on Windows: those that lead elsewhere than they say
-//! descriptors   none below 3 is ever this library's; what a signal interrupts is taken up again
-//! open          a regular file to read, and nothing that could wait; or memory in its place
-//! target        what is to be replaced, and whether it can be
+//! file_path     a path as the caller wrote it, and its absolute path
+//! names         on Windows: paths that do not open the file that they name
+//! descriptors   keeps 0, 1 and 2 free of this library's files; repeats interrupted calls
+//! open          a regular file to read, without blocking; or its content in memory
+//! target        the file to be replaced, and whether it can be
 //! temporary     the file beside it that is written first
 //! replace       both together: the new content in one step
-//! folders       those that lead to a file, made
-//! log           a file that grows at its end
+//! folders       creates parent folders
+//! log           a file that is appended to
 //! ```
 
 mod descriptors;
+mod file_path;
 mod folders;
 mod log;
 mod names;
 mod open;
-mod place;
 mod replace;
 mod target;
 mod temporary;
 
 pub use descriptors::{Taken, again};
+pub use file_path::FilePath;
 pub use folders::{check_with_folders, make_folders};
 pub use log::Log;
 #[cfg(feature = "onnx")]
 pub use open::open_beside;
 pub use open::{Content, Input, open, read_text};
-pub use place::Place;
 pub use replace::{check, replace, save};
 
 #[cfg(test)]
@@ -70,7 +70,7 @@ mod tests {
             ".display()",
         ];
         for (path, code) in found {
-            // A type's name is no call; and folders are made and removed for the cache, which opens nothing.
+            // A type's name is not a call; and the cache creates and removes folders, which opens no file.
             let harmless = ["use std::fs::File;", "std::fs::create_dir_all(", "std::fs::remove_dir)"];
             let code = harmless.iter().fold(code, |code, harmless| code.replace(harmless, ""));
             let line = code.lines().find(|line| ways.iter().any(|way| line.contains(way)));

@@ -1,4 +1,4 @@
-//! Paths that Windows takes for something else than they say. There they are an error before anything is opened.
+//! Paths that Windows would not open as a file of that name. They are an error before anything is opened.
 //!
 //! ```text
 //! NUL   folder\con.txt   \\.\COM1   \\server\pipe\x     a device or a pipe, whatever its folder and extension
@@ -13,14 +13,14 @@ use crate::error::{Error, ErrorKind, Result, printable};
 const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 const NUMBERED: [&str; 2] = ["COM", "LPT"];
 
-/// What a share is called by which a server's pipes are reached, and another kind of them.
+/// Share names through which a server's pipes are reached.
 const PIPES: [&str; 2] = ["pipe", "mailslot"];
 
 fn is_separator(c: char) -> bool {
     matches!(c, '/' | '\\')
 }
 
-/// An error unless `path` leads to the file that it names.
+/// An error unless Windows opens `path` as a file of that name.
 pub fn check(path: &str) -> Result<()> {
     names(path)?.split(is_separator).try_for_each(check_name)
 }
@@ -75,10 +75,10 @@ fn check_name(name: &str) -> Result<()> {
     }
     let refused = |what| Err(Error::new(ErrorKind::InvalidArgument, what).found(format_args!("`{}`", printable(name))));
     if name.contains(':') {
-        return refused("names a second content of a file (an alternate stream)");
+        return refused("names an alternate data stream");
     }
     if name.contains(|c: char| c.is_ascii_control() || "<>\"|?*".contains(c)) {
-        return refused("has a character that no name on Windows has");
+        return refused("has a character that Windows does not allow in names");
     }
     match name.ends_with(['.', ' ']) {
         true => refused("ends in a dot or a space, which Windows leaves out"),
@@ -86,7 +86,7 @@ fn check_name(name: &str) -> Result<()> {
     }
 }
 
-/// Whether a name is a device's. What follows a dot does not matter, nor do spaces before it.
+/// Whether a name is a device's. An extension does not matter, nor do spaces before it.
 fn is_device(name: &str) -> bool {
     let stem = name.split(['.', ':']).next().unwrap_or_default().trim_end_matches(' ').to_ascii_uppercase();
     let is_digit = |c: char| matches!(c, '0'..='9' | '¹' | '²' | '³');
@@ -106,7 +106,7 @@ fn no_file(found: &str) -> Error {
 mod tests {
     use super::*;
 
-    /// The kind of the error, and what its text must say.
+    /// The kind of the error, and a part of its text.
     fn refused(paths: &[&str], kind: ErrorKind, text: &str) {
         for path in paths {
             let error = check(path).expect_err(path);
@@ -183,9 +183,9 @@ mod tests {
     #[test]
     fn what_would_be_another_name() {
         refused(&["a.npz:b", r"C:\a.npz::$DATA", "a:bc/d:e", r"\\?\C:\w:x"], ErrorKind::InvalidArgument, "");
-        refused(&["a.npz:b", r"C:\a:b\w"], ErrorKind::InvalidArgument, "alternate stream");
+        refused(&["a.npz:b", r"C:\a:b\w"], ErrorKind::InvalidArgument, "alternate data stream");
         refused(&["w.", "w ", "...", r"a. \w", r"C:\a\w. ."], ErrorKind::InvalidArgument, "a dot or a space");
-        refused(&["a*", "a?b", "<", "a\"", "a|b", "a\nb"], ErrorKind::InvalidArgument, "no name on Windows has");
+        refused(&["a*", "a?b", "<", "a\"", "a|b", "a\nb"], ErrorKind::InvalidArgument, "Windows does not allow");
         refused(&["C:", "C:w", "z:a/b", r"\\?\C:"], ErrorKind::InvalidArgument, "a drive without a folder");
     }
 }

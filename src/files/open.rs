@@ -1,7 +1,7 @@
-//! A file to read, and what stands for one in memory.
+//! Opens files to read; and the content of a file in memory.
 
 use super::descriptors::{again, opened};
-use super::place::Place;
+use super::file_path::FilePath;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{self, cannot_allocate};
 use std::borrow::Cow;
@@ -9,29 +9,30 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// A regular file that is open to be read. No signal interrupts it.
+/// A regular file that is open for reading. Interrupted reads are repeated.
 pub struct Input(File);
 
-/// Opens a file to read. What is none (a folder, a pipe, a socket, a device) is refused at once. Errors do not name the file:
-/// its opener does.
-pub fn open(place: &Place) -> Result<Input> {
-    // Looked at before, since to open some devices does something; and after, since it may have become another meanwhile.
-    expect_file(&again(|| fs::metadata(place.path())).map_err(|error| place.error(error))?, READ)?;
-    let file = opened(|| without_waiting(File::options().read(true)).open(place.path()))?;
+/// Opens a file to read. Anything but a regular file (a folder, a pipe, a socket, a device) is an error at once. Errors
+/// do not name the file: the caller does.
+pub fn open(path: &FilePath) -> Result<Input> {
+    // Checked before opening, since opening some devices has an effect; and after, since the path may have changed
+    // meanwhile.
+    expect_file(&again(|| fs::metadata(path.path())).map_err(|error| path.error(error))?, READ)?;
+    let file = opened(|| without_waiting(File::options().read(true)).open(path.path()))?;
     expect_file(&file.metadata()?, READ)?;
     Ok(Input(file))
 }
 
-/// Opens a file called `name` that lies in the same folder as `place`, for what a file says of another one: a name and no
-/// path, and no link that leads elsewhere.
+/// Opens the file `name` in the same folder as `path`, for a file that another file refers to: `name` is a plain file
+/// name, and not a symbolic link.
 #[cfg(feature = "onnx")]
-pub fn open_beside(place: &Place, name: &str) -> Result<Input> {
+pub fn open_beside(path: &FilePath, name: &str) -> Result<Input> {
     let plain = !name.contains(['/', '\\', ':', '\0']) && !matches!(name, "" | "." | "..");
     if !plain {
         let error = Error::new(ErrorKind::Unsupported, "not the name of a file in the same folder");
         return Err(error.expected("a name without folders").found(crate::error::printable(name)));
     }
-    let beside = place.beside(name)?;
+    let beside = path.sibling(name)?;
     if again(|| fs::symlink_metadata(beside.path()))?.is_symlink() {
         return Err(Error::new(ErrorKind::Unsupported, "cannot be read").expected("a file").found("a symbolic link"));
     }
@@ -41,18 +42,18 @@ pub fn open_beside(place: &Place, name: &str) -> Result<Input> {
 /// The text of one of the system's own files.
 pub fn read_text(path: &Path) -> Result<String> {
     let mut text = String::new();
-    open(&Place::of(path)?)?.read_to_string(&mut text)?;
+    open(&FilePath::of(path)?)?.read_to_string(&mut text)?;
     Ok(text)
 }
 
-/// For a pipe nobody is waited for, and no terminal becomes the process's own.
+/// Options that do not block on a pipe and do not make a terminal the controlling one.
 pub(super) fn without_waiting(options: &mut fs::OpenOptions) -> &mut fs::OpenOptions {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NONBLOCK | libc::O_NOCTTY);
     options
 }
 
-/// What cannot be done with what is no file.
+/// The message for anything but a regular file.
 const READ: &str = "cannot be read";
 
 pub(super) fn expect_file(there: &Metadata, what: &'static str) -> Result<()> {
@@ -62,7 +63,7 @@ pub(super) fn expect_file(there: &Metadata, what: &'static str) -> Result<()> {
     }
 }
 
-/// What is there, if it is no file.
+/// The kind of anything but a regular file.
 pub(super) fn kind(there: &Metadata) -> &'static str {
     #[cfg(unix)]
     {
@@ -79,29 +80,29 @@ pub(super) fn kind(there: &Metadata) -> &'static str {
     if there.is_dir() { "a directory" } else { "something else" }
 }
 
-/// What a file holds, in a file or in memory of the caller's.
+/// The content of a file, on disk or in the caller's memory.
 pub enum Content<'a> {
-    /// In a file that is open, and where that is.
-    File(Input, Place),
+    /// In an open file, with its path.
+    File(Input, FilePath),
     /// In memory.
     Memory(Cursor<&'a [u8]>),
 }
 
 impl<'a> Content<'a> {
-    /// What the file at `place` holds. Errors do not name the file: its opener does.
-    pub fn at(place: &Place) -> Result<Self> {
-        Ok(Content::File(open(place)?, place.clone()))
+    /// The content of the file at `path`. Errors do not name the file: the caller does.
+    pub fn at(path: &FilePath) -> Result<Self> {
+        Ok(Content::File(open(path)?, path.clone()))
     }
 
-    /// What `bytes` are.
+    /// Content in memory.
     pub fn of(bytes: &'a [u8]) -> Self {
         Content::Memory(Cursor::new(bytes))
     }
 
-    /// Where the file is, if it is one.
-    pub fn place(&self) -> Option<&Place> {
+    /// The path, if it is a file.
+    pub fn path(&self) -> Option<&FilePath> {
         match self {
-            Content::File(_, place) => Some(place),
+            Content::File(_, path) => Some(path),
             Content::Memory(_) => None,
         }
     }
@@ -114,7 +115,7 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// All of it at once: as it lies in memory, and read from a file.
+    /// All bytes: borrowed from memory, or read from the file.
     pub fn bytes(self) -> Result<Cow<'a, [u8]>> {
         let size = self.size()?;
         match self {

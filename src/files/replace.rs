@@ -1,9 +1,9 @@
-//! A file replaced in one step: whoever opens it finds the old content or the new, whole, even after a crash.
+//! Replaces a file atomically: a reader finds the old content or the new, complete, even after a crash.
 //!
-//! The new content is written to a temporary file in the same folder, which is put on the disk and renamed.
+//! The new content is written to a temporary file in the same folder, which is synced and renamed.
 
 use super::descriptors::{again, is_held, opened, patiently};
-use super::place::Place;
+use super::file_path::FilePath;
 use super::target::Target;
 use super::temporary::claim;
 use crate::error::{At, Error, Result};
@@ -11,57 +11,57 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// Where in a message the temporary file is.
+/// How messages refer to the temporary file.
 const BESIDE: &str = "temporary file beside it";
 
-/// Makes what `write` writes the content of the file at `place`. When that fails, what was there before stays and nothing else
-/// is left behind. A symbolic link is followed: what it leads to is replaced, or made. Mode, owner and group stay as far as
-/// this process may keep them. What is there and is no file (a folder, a device, a pipe), or a file that this process may
-/// not write to, is left alone. Errors do not name the file: the caller does.
-pub fn replace(place: &Place, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-    let target = Target::of(place.path())?;
+/// Replaces the content of the file at `path` by what `write` writes. On failure the old content stays and nothing else
+/// is left behind. A symbolic link is followed: its target is replaced or created. Mode, owner and group are kept as
+/// far as this process may set them. Anything but a regular file (a folder, a device, a pipe) is an error, and so is a
+/// file that this process may not write to. Errors do not name the file: the caller does.
+pub fn replace(path: &FilePath, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
+    let target = Target::of(path.path())?;
     let (temporary, mut file) = claim(&target.folder, target.is_there()).at(BESIDE)?;
     let written = target
         .check_owner(&file)
         .and_then(|()| target.hand_on(&file).at(BESIDE))
         .and_then(|()| write(&mut file))
-        .and_then(|()| Ok(again(|| file.sync_all())?)) // the content has to be on the disk before the name points to it
+        .and_then(|()| Ok(again(|| file.sync_all())?)) // the content must be on the disk before the name refers to it
         .and_then(|()| rename(&temporary, &target.path));
     if let Err(error) = written {
-        let _ = again(|| fs::remove_file(&temporary)); // the first failure is the one to tell
+        let _ = again(|| fs::remove_file(&temporary)); // the first error is the one to report
         return Err(error);
     }
     sync_folder(&target.folder);
     Ok(())
 }
 
-/// The same of what is written in small pieces. Errors name the file.
-pub fn save(place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-    replace(place, |file| {
+/// The same for buffered writing in small pieces. Errors name the file.
+pub fn save(path: &FilePath, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    replace(path, |file| {
         let mut out = BufWriter::new(file);
         write(&mut out)?;
         Ok(out.flush()?)
     })
-    .at(place)
+    .at(path)
 }
 
-/// Fails where [`replace`] would before it writes: no such folder, no right to write in it, no file to replace, or one that
-/// must not or cannot be.
-pub fn check(place: &Place) -> Result<()> {
-    let target = Target::of(place.path())?;
+/// Fails if [`replace`] would fail before it writes: the folder does not exist or is not writable, or the file is not a
+/// regular file or cannot be replaced.
+pub fn check(path: &FilePath) -> Result<()> {
+    let target = Target::of(path.path())?;
     let (temporary, file) = claim(&target.folder, target.is_there()).at(BESIDE)?;
     let checked = target.check_owner(&file).and_then(|()| target.hand_on(&file).at(BESIDE));
     let removed = again(|| fs::remove_file(&temporary)).at(BESIDE);
     checked.and(removed)
 }
 
-/// Fails where nothing can be made in a folder.
+/// Fails if no file can be created in a folder.
 pub(super) fn check_folder(folder: &Path) -> Result<()> {
     let (temporary, _file) = claim(folder, false).at(BESIDE)?;
     again(|| fs::remove_file(&temporary)).at(BESIDE)
 }
 
-/// Gives the temporary file its name, in one step.
+/// Renames the temporary file, atomically.
 fn rename(from: &Path, to: &Path) -> Result<()> {
     patiently(|| fs::rename(from, to)).map_err(|error| match is_held(&error) {
         true => Error::io(error).at("cannot be replaced, perhaps since a program has it open"),
@@ -69,7 +69,7 @@ fn rename(from: &Path, to: &Path) -> Result<()> {
     })
 }
 
-/// Puts the new name on the disk. The file is in place by now, so a file system that cannot do this is no failure.
+/// Syncs the folder. The file is already renamed, so it is no error if a file system cannot do this.
 fn sync_folder(folder: &Path) {
     if cfg!(unix) {
         let _ = opened(|| File::open(folder)).and_then(|folder| again(|| folder.sync_all()));
@@ -90,11 +90,11 @@ mod tests {
     }
 
     fn replace(path: &Path, write: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
-        super::replace(&Place::of(path)?, write)
+        super::replace(&FilePath::of(path)?, write)
     }
 
     fn check(path: &Path) -> Result<()> {
-        super::check(&Place::of(path)?)
+        super::check(&FilePath::of(path)?)
     }
 
     fn text(to: &str) -> impl FnOnce(&mut File) -> Result<()> {

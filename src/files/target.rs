@@ -1,4 +1,4 @@
-//! What is to be replaced, and whether it can be.
+//! The file to be replaced, and whether it can be.
 
 use super::again;
 #[cfg(windows)]
@@ -9,23 +9,23 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A file to be replaced or made.
+/// A file to be replaced or created.
 pub struct Target {
-    /// Where it is, links followed.
+    /// Its path, with links resolved.
     pub path: PathBuf,
-    /// The folder that is in.
+    /// Its folder.
     pub folder: PathBuf,
-    /// What is there.
+    /// Its metadata, if it exists.
     there: Option<Metadata>,
 }
 
 impl Target {
-    /// The target that `path` leads to. An error where no file can be, or one that must not be replaced.
+    /// Resolves `path`. An error if no file can be there, or if the file must not be replaced.
     pub fn of(path: &Path) -> Result<Self> {
         expect_name(path)?;
         let there = match again(|| fs::metadata(path)) {
             Ok(there) => Some(there),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None, // or a link to where nothing is
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None, // or a dangling link
             Err(error) => return Err(error.into()),
         };
         if let Some(there) = there.as_ref().filter(|there| !there.is_file()) {
@@ -40,13 +40,13 @@ impl Target {
         Ok(Target { folder: folder.to_path_buf(), path, there })
     }
 
-    /// Whether a file of somebody is there already, who may not want everybody to read it.
+    /// Whether the file exists already; then the temporary file must not be readable by everybody.
     pub fn is_there(&self) -> bool {
         self.there.is_some()
     }
 
-    /// An error where the folder is sticky: what another user has there nobody else may replace. `ours` is a file that we
-    /// have made.
+    /// An error if the folder is sticky and the file belongs to another user. `ours` is a file that this process
+    /// created.
     #[cfg(unix)]
     pub fn check_owner(&self, ours: &File) -> Result<()> {
         use std::os::unix::fs::MetadataExt;
@@ -62,8 +62,8 @@ impl Target {
             .found(format_args!("user {}'s", there.uid())))
     }
 
-    /// Gives the new file what the old one has of owner, group and mode, as far as this process may: the mode is kept, but
-    /// what it allows the group is for that group only.
+    /// Gives the new file the mode, owner and group of the old one, as far as this process may set them. If the group
+    /// cannot be kept, the new group gets no more rights than everybody.
     #[cfg(unix)]
     pub fn hand_on(&self, file: &File) -> Result<()> {
         use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
@@ -101,13 +101,13 @@ fn expect_name(path: &Path) -> Result<()> {
     let last = bytes.rsplit(|&byte| std::path::is_separator(byte.into())).next().unwrap_or_default();
     let what = match last {
         b"" | b"." | b".." => "not the name of a file",
-        _ if super::temporary::is_ours(last) => "a name that temporary files have",
+        _ if super::temporary::is_ours(last) => "a name that is reserved for temporary files",
         _ => return Ok(()),
     };
     Err(Error::new(ErrorKind::InvalidArgument, what).expected("a path that ends in a file's name"))
 }
 
-/// Where a path leads when it is a link, and that one, ... whether something is there or not.
+/// The end of a chain of links, whether something exists there or not.
 fn followed(path: &Path) -> Result<PathBuf> {
     const MOST: usize = 40; // as in the kernel
     let mut path = path.to_path_buf();
@@ -120,7 +120,7 @@ fn followed(path: &Path) -> Result<PathBuf> {
     Err(Error::new(ErrorKind::Io, "cannot be replaced: too many links"))
 }
 
-/// What a link says; `None` for nothing, or no link, which not every system tells by an error of its own.
+/// The target of a link; `None` if there is nothing or no link (not every system has a distinct error for that).
 fn link(path: &Path) -> io::Result<Option<PathBuf>> {
     match fs::read_link(path) {
         Ok(to) => Ok(Some(to)),
@@ -132,9 +132,9 @@ fn link(path: &Path) -> io::Result<Option<PathBuf>> {
     }
 }
 
-/// A file that this process may not write to is not to be replaced either, though the folder would allow it.
+/// A file that this process may not write to is not replaced either, even if the folder would allow it.
 fn expect_writable(path: &Path, there: &Metadata) -> Result<()> {
-    // To whom everything is allowed it is said here, to the others by the system. (WASI has no permissions: no file has any.)
+    // For root this check decides; for other users the system reports it. (WASI has no permissions.)
     if cfg!(not(target_family = "wasm")) && there.permissions().readonly() {
         return refused("it is read-only");
     }
@@ -152,7 +152,7 @@ fn expect_allowed(path: &Path) -> Result<()> {
     match again(|| Ok(accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)?)).map_err(|e| Errno::from_io_error(&e)) {
         Ok(()) | Err(Some(Errno::NOSYS | Errno::INVAL)) => (),
         Err(Some(Errno::ROFS)) => return refused("the file system is read-only"),
-        Err(_) => return refused("no right to write to it"),
+        Err(_) => return refused("no permission to write to it"),
     }
     if is_mount_point(path) {
         let error = Error::new(ErrorKind::Io, "cannot be replaced: something is mounted there");
@@ -164,10 +164,10 @@ fn expect_allowed(path: &Path) -> Result<()> {
 #[cfg(windows)]
 fn expect_allowed(path: &Path) -> Result<()> {
     use std::os::windows::fs::OpenOptionsExt;
-    const DELETE: u32 = 0x0001_0000; // who has it open has to share this, or no other can take its name
+    const DELETE: u32 = 0x0001_0000; // every open handle must share deletion, or the file cannot be renamed
     let to_write = patiently(|| opened(|| File::options().write(true).open(path)));
     if to_write.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
-        return refused("no right to write to it");
+        return refused("no permission to write to it");
     }
     let to_replace = patiently(|| opened(|| File::options().access_mode(DELETE).open(path)));
     if to_replace.is_err_and(|error| error.raw_os_error() == Some(SHARING_VIOLATION)) {
@@ -181,7 +181,7 @@ fn expect_allowed(_: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Whether a file is mounted at its place, as containers do with single files: there no other can be renamed to.
+/// Whether the file is a mount point, as containers mount single files: a rename to it fails.
 #[cfg(unix)]
 fn is_mount_point(path: &Path) -> bool {
     #[cfg(target_os = "linux")]

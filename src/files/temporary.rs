@@ -1,11 +1,11 @@
 //! The temporary files that new content is written to first: `.mnist-0.tmp` in the target's folder, or a higher number.
 //!
-//! Who writes there holds the file's lock, and a lock ends with its process: what is found unlocked was left by a process that
-//! was killed, and is removed by the next write in that folder. So there are never more of them than there were writers at
-//! the same time. A lock does not depend on a process's number, which another one, or one in another container, may have.
+//! The writer holds the file's lock, which ends with its process: an unlocked file was left by a killed process and is
+//! removed by the next write in that folder. So there are never more of them than there were concurrent writers. A lock
+//! does not depend on process numbers, which may be reused or repeated in another container.
 //!
-//! On Windows a lock would keep readers from the file when it has its name already. There who writes does not share that
-//! with anybody (`share_mode`), which ends with its process just so.
+//! On Windows a lock would keep readers out after the rename. There the writer opens the file without sharing
+//! (`share_mode`), which ends with its process too.
 
 use super::descriptors::{Taken, again, apart, is_held, is_standard, opened};
 use std::borrow::Cow;
@@ -13,11 +13,11 @@ use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// How many names are tried, and how many in a row must be free for those behind them to be taken for free as well.
+/// How many names are tried, and after how many free names in a row the search for stale files stops.
 const ATTEMPTS: usize = 1000;
 const FREE: usize = 16;
 
-/// What others may do with a file while it is open, and how one opens a link and not what it leads to.
+/// Sharing modes, and the flag that opens a link itself instead of its target.
 #[cfg(windows)]
 const SHARE_READ: u32 = 1;
 #[cfg(windows)]
@@ -29,15 +29,15 @@ fn name(slot: usize) -> String {
     format!(".mnist-{slot}.tmp")
 }
 
-/// Whether a name is one of these; on Windows also in capitals.
+/// Whether a name is one of a temporary file; on Windows capitals count too.
 pub fn is_ours(name: &[u8]) -> bool {
     let name = if cfg!(windows) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) };
     let slot = name.strip_prefix(b".mnist-").and_then(|rest| rest.strip_suffix(b".tmp"));
     slot.is_some_and(|slot| !slot.is_empty() && slot.iter().all(u8::is_ascii_digit))
 }
 
-/// A new, locked file in `folder`, which has to be on the target's file system for the renaming to be one step. Only its
-/// owner may read it if it is to be `private`. What killed processes have left there is removed.
+/// Creates a locked file in `folder`, which must be on the target's file system for an atomic rename. If `private`,
+/// only its owner may read it. Stale files are removed.
 pub fn claim(folder: &Path, private: bool) -> io::Result<(PathBuf, File)> {
     let mut slot = 0;
     for _ in 0..ATTEMPTS {
@@ -45,7 +45,7 @@ pub fn claim(folder: &Path, private: bool) -> io::Result<(PathBuf, File)> {
         let _taken = Taken::now();
         match again(|| new(&path, private)) {
             Ok(file) if holds(&file) && is_at(&file, &path) => {
-                // What was printed may be in it: the host has closed a standard descriptor just now.
+                // It may contain output of the host, which closed a standard descriptor just now.
                 if is_standard(&file) {
                     fs::remove_file(&path)?;
                     continue;
@@ -53,10 +53,10 @@ pub fn claim(folder: &Path, private: bool) -> io::Result<(PathBuf, File)> {
                 clear(folder, slot + 1);
                 return Ok((path, file));
             }
-            // Before it was locked, somebody may have taken it for a stale one.
+            // Before it was locked, another process may have removed it as stale.
             Ok(_) => (),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => slot += usize::from(!remove_stale(&path)),
-            // Perhaps one that was removed, and that somebody has still open.
+            // Perhaps a removed file that is still open somewhere.
             Err(error) if is_held(&error) && slot < FREE => slot += 1,
             Err(error) => return Err(error),
         }
@@ -92,21 +92,21 @@ fn clear(folder: &Path, from: usize) {
     }
 }
 
-/// Locks a file. On Windows it is ours alone since it was opened.
+/// Locks a file. On Windows it is exclusive since it was opened.
 fn lock(file: &File) -> Result<(), TryLockError> {
     if cfg!(windows) { Ok(()) } else { file.try_lock() }
 }
 
-/// Locks a new file; where a file system has no locks, nobody else gets one either.
+/// Locks a new file. If the file system has no locks, no other process gets one either.
 fn holds(file: &File) -> bool {
     !matches!(lock(file), Err(TryLockError::WouldBlock))
 }
 
-/// Removes a temporary file unless somebody is writing to it. Says whether its name is worth another try.
+/// Removes a temporary file unless a process is writing to it. Returns whether its name can be tried again.
 fn remove_stale(path: &Path) -> bool {
     match open_as_it_is(path) {
         Ok(file) if file.metadata().is_ok_and(|there| there.is_file()) && lock(&file).is_ok() => {
-            // While we hold its lock nobody else renames or removes it; before that, somebody may have.
+            // While this process holds the lock no other renames or removes it; before, one may have.
             !is_at(&file, path) || again(|| fs::remove_file(path)).is_ok()
         }
         Ok(_) => false,
@@ -114,9 +114,9 @@ fn remove_stale(path: &Path) -> bool {
     }
 }
 
-/// Opens what is there, without following a link or waiting for a pipe that somebody has put there. To be locked it has to be
-/// writable on some file systems, and by its mode it may be no more than readable, or writable. On Windows it fails while
-/// somebody writes there, or looks whether anybody does.
+/// Opens the file without following a link or blocking on a pipe. Some file systems require write access for a lock,
+/// but the mode may allow only reading or only writing. On Windows it fails while another process writes there or
+/// checks the file.
 fn open_as_it_is(path: &Path) -> io::Result<File> {
     let open = |read, write| {
         let mut options = File::options();
@@ -140,7 +140,7 @@ fn open_as_it_is(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Whether an open file is still the one of that name.
+/// Whether an open file still has that name.
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {

@@ -1,4 +1,4 @@
-//! The part of a graph that leads from an input to an output, in an order that follows from the graph alone.
+//! The part of a graph between an input and an output, in an order that depends only on the graph.
 
 use super::{Graph, LayerSpec, Shape, Tensor};
 use crate::error::{Error, ErrorKind, Result};
@@ -7,8 +7,7 @@ use std::collections::HashMap;
 /// A network: its layers, and their calls.
 #[derive(Clone, Debug)]
 pub struct Architecture {
-    /// The layers in Keras's order: from the input on by their distance to the output, then as a walk from the output meets
-    /// them.
+    /// The layers in Keras's order: by descending distance to the output, then in the order of a walk from the output.
     pub layers: Vec<LayerSpec>,
     /// The calls, each after those whose outputs it takes; the first is the input's, the last gives the output.
     pub calls: Vec<Call>,
@@ -21,7 +20,7 @@ pub struct Call {
     pub layer: usize,
     /// The calls whose outputs go in.
     pub inputs: Vec<usize>,
-    /// The shape of what comes out.
+    /// The output shape.
     pub output: Shape,
 }
 
@@ -31,7 +30,7 @@ impl Architecture {
         &self.calls[0].output
     }
 
-    /// The shape of what comes out.
+    /// The output shape.
     pub fn output(&self) -> &Shape {
         &self.calls[self.calls.len() - 1].output
     }
@@ -94,8 +93,8 @@ impl Graph {
         Ok(self.part(&walk))
     }
 
-    /// The calls that `output` needs: as a walk in depth meets their layers, and in an order in which each comes after its
-    /// inputs.
+    /// The calls that `output` needs: their layers in the order of a depth-first walk, and the calls in topological
+    /// order.
     fn walk(&self, output: usize) -> Walk {
         let mut walk = Walk { calls: Vec::new(), met: Vec::new() };
         let mut seen = vec![false; output + 1]; // inputs come before
@@ -118,7 +117,7 @@ impl Graph {
 
     /// The layers and calls of a walk, layers in Keras's order.
     fn part(&self, walk: &Walk) -> Architecture {
-        // How far a layer's last call is from the output; a layer that is called twice counts as far as its farthest call.
+        // The distance of a layer from the output: that of its farthest call.
         let mut depth: HashMap<usize, usize> = HashMap::new();
         let mut layer_depth: HashMap<usize, usize> = HashMap::new();
         for &call in walk.calls.iter().rev() {
@@ -151,7 +150,7 @@ impl Graph {
 struct Walk {
     /// Each after its inputs.
     calls: Vec<usize>,
-    /// The layers, as the walk meets them, some twice.
+    /// The layers in the order of the walk, some twice.
     met: Vec<usize>,
 }
 

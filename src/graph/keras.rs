@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// A graph out of JSON, with its ends and the model's name.
+/// A graph read from JSON, with its input, output and the model's name.
 #[derive(Debug)]
 pub struct Network {
     /// The graph.
@@ -34,8 +34,8 @@ pub struct Network {
 /// The network that Keras's `to_json()` describes.
 ///
 /// # Errors
-/// They name the key or the layer: `Format` for what describes no network, `Unsupported` for a class or a setting that this
-/// library does not have, `Shape` for layers that do not fit each other.
+/// They name the key or the layer: `Format` for text that does not describe a network, `Unsupported` for a class or a
+/// setting that this library does not have, `Shape` for layers that do not fit each other.
 pub fn read(value: &Value) -> Result<Network> {
     let root = Object::root(value)?;
     let keys = [
@@ -55,7 +55,7 @@ pub fn read(value: &Value) -> Result<Network> {
         "Sequential" => sequential(&config),
         other => {
             let error = Error::new(ErrorKind::Unsupported, "not a network that can be read");
-            Err(root.place(error.expected("Functional or Sequential").found(printable(other)), "class_name"))
+            Err(root.at_key(error.expected("Functional or Sequential").found(printable(other)), "class_name"))
         }
     }
 }
@@ -81,7 +81,7 @@ impl<'a> Listed<'a> {
         };
         if config.has("name") && config.str("name")? != name {
             let error = Error::new(ErrorKind::Format, "the layer has two names").expected(printable(name));
-            return Err(config.place(error.found(printable(config.str("name")?)), "name"));
+            return Err(config.at_key(error.found(printable(config.str("name")?)), "name"));
         }
         let layer = layers::read(entry, &config)?;
         let trainable = config.bool_or("trainable", true)?;
@@ -121,14 +121,14 @@ fn sequential(config: &Object<'_>) -> Result<Network> {
     let name = config.or("name", "sequential", "a text", Value::as_str)?.to_string();
     match ends {
         Some((input, output)) => Ok(Network { graph, input, output, name }),
-        None => Err(config.place(Error::new(ErrorKind::Format, "no layers"), "layers")),
+        None => Err(config.at_key(Error::new(ErrorKind::Format, "no layers"), "layers")),
     }
 }
 
 /// A tensor: the layer's name, and which of its calls.
 type Key<'a> = (&'a str, usize);
 
-/// A call that is still to be made.
+/// A call that is not made yet.
 struct Pending<'a> {
     /// Its layer's index in the list.
     layer: usize,
@@ -144,7 +144,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
         for (call, inputs) in inbound(listed)?.into_iter().enumerate() {
             if pending.insert((&listed.name, call), Pending { layer, inputs }).is_some() {
                 let error = Error::new(ErrorKind::Format, "the name is taken").found(printable(&listed.name));
-                return Err(listed.object.place(error, "name"));
+                return Err(listed.object.at_key(error, "name"));
             }
             order.push((listed.name.as_str(), call));
         }
@@ -152,7 +152,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     if order.len() > MOST_CALLS {
         let error =
             Error::new(ErrorKind::Unsupported, "too many layers").expected(format_args!("at most {MOST_CALLS}"));
-        return Err(config.place(error.found(order.len()), "layers"));
+        return Err(config.at_key(error.found(order.len()), "layers"));
     }
     let mut made = HashMap::new();
     let mut graph = Graph::new();
@@ -161,7 +161,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     }
     let end = |key: &str| -> Result<Tensor> {
         let value = config.value(key);
-        let at = |error: Error| config.place(error, key);
+        let at = |error: Error| config.at_key(error, key);
         let history = match value.as_array().map(Vec::as_slice) {
             Some([one @ Value::Array(_)]) => one,
             Some([Value::Array(_), _, ..]) => {
@@ -180,7 +180,7 @@ fn functional(config: &Object<'_>) -> Result<Network> {
     Ok(Network { graph, input, output, name })
 }
 
-/// Makes a call, after those whose outputs it takes. (A stack of our own: a chain of references may be long.)
+/// Makes a call, after those whose outputs it takes. (With an explicit stack: a chain of references may be long.)
 fn make<'a>(
     graph: &mut Graph,
     list: &'a [Listed<'_>],
@@ -193,7 +193,7 @@ fn make<'a>(
     while let Some(&key) = open.last() {
         let call = &pending[&key];
         let listed = &list[call.layer];
-        // A layer's later call comes after the first one, which makes its weights.
+        // A layer's first call comes first, because it creates the weights.
         let first = (key.1 > 0).then_some((key.0, 0));
         let needed = first.into_iter().chain(call.inputs.iter().copied());
         match needed.into_iter().find(|key| !made.contains_key(key)) {
@@ -208,12 +208,12 @@ fn make<'a>(
                 open.pop();
             }
             Some(next) if !pending.contains_key(&next) => {
-                return Err(listed.object.place(missing(list, next), "inbound_nodes"));
+                return Err(listed.object.at_key(missing(list, next), "inbound_nodes"));
             }
             Some(next) if !under_way.insert(next) => {
                 let error = Error::new(ErrorKind::Format, "a cycle: the layer's input depends on its output");
                 let error = error.found(format_args!("layer {}", printable(next.0)));
-                return Err(listed.object.place(error, "inbound_nodes"));
+                return Err(listed.object.at_key(error, "inbound_nodes"));
             }
             Some(next) => open.push(next),
         }
@@ -253,7 +253,7 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
         node.only(&["args", "kwargs"])?;
         let kwargs = node.object_or_empty("kwargs")?;
         for key in kwargs.keys() {
-            // Whether a model trains is said when it is called, whatever a layer was called with.
+            // The `training` argument of a layer's call is ignored: the model decides it.
             kwargs.idle(key, |value| key == "training" && value.is_boolean(), "null")?;
         }
         let args = node.get("args", "a list of tensors", Value::as_array)?;
@@ -262,7 +262,7 @@ fn inbound<'a>(listed: &Listed<'a>) -> Result<Vec<Vec<Key<'a>>>> {
             args => args,
         };
         let expected = "a tensor with class_name __keras_tensor__ and its keras_history";
-        let wrong = || node.place(Error::new(ErrorKind::Format, "wrong value").expected(expected), "args");
+        let wrong = || node.at_key(Error::new(ErrorKind::Format, "wrong value").expected(expected), "args");
         let tensor = |value: &'a Value| {
             let history = &value["config"]["keras_history"];
             (value["class_name"] == "__keras_tensor__").then(|| reference(history)).flatten().ok_or_else(wrong)
@@ -280,9 +280,9 @@ fn reference(history: &Value) -> Option<Key<'_>> {
     }
 }
 
-/// What Keras's `to_json()` would say of a network; `trainable` says of each layer whether it is.
+/// A network as Keras's `to_json()` writes it; `trainable` tells for each layer whether it is.
 pub fn write(architecture: &Architecture, name: &str, trainable: &[bool]) -> Value {
-    // Which of its layer's calls a call is.
+    // The index of a call among its layer's calls.
     let number = |call: usize| {
         let layer = architecture.calls[call].layer;
         architecture.calls[..call].iter().filter(|other| other.layer == layer).count()

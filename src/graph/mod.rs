@@ -1,7 +1,7 @@
-//! What a network is: layers called on symbolic tensors, as in Keras's functional API.
+//! The description of a network: layers called on symbolic tensors, as in Keras's functional API.
 //!
-//! Nothing is computed here. A [`Graph`] holds layers and their calls; a model is made of the [`Architecture`] that leads
-//! from an input to an output: any graph without a cycle, in which a layer may be called more than once.
+//! Nothing is computed here. A [`Graph`] holds layers and their calls; a model is made from the [`Architecture`]
+//! between an input and an output: any graph without a cycle, in which a layer may be called more than once.
 
 mod architecture;
 pub mod keras;
@@ -16,7 +16,7 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::{Activation, Arity, Conv2d, Dense, Flatten, Input, Layer, Parameter};
 use std::sync::Arc;
 
-/// A symbolic tensor: what a call of a layer of the graph gave.
+/// A symbolic tensor: the output of a layer's call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tensor(usize);
 
@@ -27,14 +27,14 @@ pub struct LayerSpec {
     pub name: String,
     /// What it is.
     pub layer: Arc<dyn Layer>,
-    /// Whether training changes it at first.
+    /// Whether it is trainable at first.
     pub trainable: bool,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
 }
 
 impl LayerSpec {
-    /// How many numbers its parameters are.
+    /// The number of its parameters.
     pub fn count_params(&self) -> usize {
         self.parameters.iter().map(|parameter| parameter.shape.iter().product::<usize>()).sum()
     }
@@ -111,7 +111,7 @@ impl Graph {
         Ok(self.push(self.layers.len() - 1, inputs, output))
     }
 
-    /// Another call of the layer that gave `first`.
+    /// Another call of the layer that computed `first`.
     pub fn call_again(&mut self, first: Tensor, inputs: &[Tensor]) -> Result<Tensor> {
         let index = self.call(first)?.layer;
         let spec = &self.layers[index];
@@ -127,7 +127,7 @@ impl Graph {
         Ok(self.push(index, inputs, output))
     }
 
-    /// The shape of what a layer gives for `inputs`, and its parameters.
+    /// A layer's output shape for `inputs`, and its parameters.
     fn infer(&self, spec: &LayerSpec, inputs: &[Tensor]) -> Result<(Shape, Vec<Parameter>)> {
         if self.calls.len() >= MOST_CALLS {
             return Err(
@@ -154,7 +154,7 @@ impl Graph {
             .ok_or_else(|| Error::new(ErrorKind::InvalidArgument, "a tensor of another graph").at("argument `tensor`"))
     }
 
-    /// The layer that gives a tensor.
+    /// The layer that computes a tensor.
     #[cfg(feature = "onnx")]
     pub(crate) fn layer_of(&self, tensor: Tensor) -> Result<&LayerSpec> {
         Ok(&self.layers[self.call(tensor)?.layer])
@@ -166,7 +166,7 @@ impl Graph {
     }
 }
 
-/// Makes sure that a layer gets as many inputs as it takes.
+/// An error unless a layer gets as many inputs as it takes.
 pub fn check_arity(arity: Arity, inputs: usize) -> Result<()> {
     let (good, expected) = match arity {
         Arity::Zero => (inputs == 0, "none"),

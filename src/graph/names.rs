@@ -1,4 +1,4 @@
-//! What layers are called.
+//! The names of layers.
 
 use crate::error::{Error, ErrorKind, Result, printable};
 use std::collections::{HashMap, HashSet};
@@ -12,17 +12,17 @@ pub struct Names {
 }
 
 impl Names {
-    /// Keras's name of the next layer of a class: `conv2d`, `conv2d_1`, ...; `first` is what the count begins with.
+    /// Keras's name of the next layer of a class: `conv2d`, `conv2d_1`, ...; `first` is the first number.
     pub fn next(&self, class: &str, first: usize) -> String {
         let numbered = |n: usize| if n == 0 { class.to_string() } else { format!("{class}_{n}") };
         let start = self.next.get(class).copied().unwrap_or(first).max(first);
         (start..).map(numbered).find(|name| !self.taken.contains(name)).unwrap_or_default()
     }
 
-    /// A name that was given, which must be free, and fit to begin a tensor's, `name/kernel`.
+    /// Checks a given name: it must be unused, and valid as the beginning of a tensor's name, `name/kernel`.
     pub fn check<'a>(&self, name: &'a str) -> Result<&'a str> {
         if !(1..=100).contains(&name.len()) || name.chars().any(|c| c.is_control() || c == '/') {
-            return Err(Error::new(ErrorKind::InvalidArgument, "no layer can be called so")
+            return Err(Error::new(ErrorKind::InvalidArgument, "not a valid name of a layer")
                 .expected("1 to 100 bytes without `/` and control characters")
                 .found(format_args!("`{}`", printable(name)))
                 .at("key name"));

@@ -11,7 +11,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A shape of `dims`, each above 0, whose elements can be counted.
+    /// A shape of `dims`, each above 0, with a countable number of elements.
     pub fn new(dims: &[usize]) -> Result<Self> {
         let printed = || format!("{dims:?}");
         if dims.contains(&0) {
@@ -38,8 +38,8 @@ impl Shape {
     }
 }
 
-/// The most elements of a tensor or a layer's parameters: what a file or an index of 32 bits can still address, and so
-/// far below `usize` that sums and small multiples need no check.
+/// The most elements of a tensor or a layer's parameters: addressable in a file and by an index of 32 bits, and so far
+/// below `usize` that sums and small multiples cannot overflow.
 pub const MOST: usize = i32::MAX as usize;
 
 /// As in `[26, 26, 32]`.
@@ -49,7 +49,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Makes sure that a parameter of that shape has a countable number of elements.
+/// An error unless a parameter of that shape has a countable number of elements.
 pub fn check_parameter(shape: &[usize]) -> Result<usize> {
     match shape.iter().try_fold(1usize, |len, &dim| len.checked_mul(dim)).filter(|&len| len <= MOST) {
         Some(len) => Ok(len),

@@ -1,5 +1,5 @@
-//! The table of a model's layers, as Keras 2.6 prints it: a narrow one for a chain, a wide one that says what is connected
-//! to what for any other graph.
+//! The table of a model's layers, as Keras 2.6 prints it: a narrow one for a chain, a wide one with the connections for
+//! any other graph.
 
 use super::{Architecture, LayerSpec};
 use crate::layers::Role;
@@ -16,7 +16,7 @@ const CHAIN: Form = Form { width: 65, ends: &[29, 55, 65], head: &["Layer (type)
 const GRAPH: Form =
     Form { width: 98, ends: &[32, 53, 65, 98], head: &["Layer (type)", "Output Shape", "Param #", "Connected to"] };
 
-/// The table of a network, lines ended by `\n`; `trainable` says of each layer whether it is.
+/// The table of a network, with lines ended by `\n`; `trainable` tells for each layer whether it is.
 pub fn summary(name: &str, architecture: &Architecture, trainable: &[bool]) -> String {
     let layers = &architecture.layers;
     let form = if is_chain(architecture) { CHAIN } else { GRAPH };
@@ -44,20 +44,20 @@ pub fn summary(name: &str, architecture: &Architecture, trainable: &[bool]) -> S
     out
 }
 
-/// How many numbers training may change.
+/// The number of trainable parameters.
 pub fn count_trainable(architecture: &Architecture, trainable: &[bool]) -> usize {
     let layers = architecture.layers.iter().zip(trainable).filter(|(_, trainable)| **trainable);
     let parameters = layers.flat_map(|(layer, _)| &layer.parameters).filter(|p| p.role == Role::Trainable);
     parameters.map(|parameter| parameter.shape.iter().product::<usize>()).sum()
 }
 
-/// Whether each call takes the output of the one before, and none else, and no layer is called twice.
+/// Whether the network is a chain: each call takes only the output of the call before, and no layer is called twice.
 fn is_chain(architecture: &Architecture) -> bool {
     let chained = architecture.calls.iter().enumerate().all(|(i, call)| i == 0 || call.inputs == [i - 1]);
     chained && architecture.calls.len() == architecture.layers.len()
 }
 
-/// `conv2d[0][0]`: what goes into a layer's calls, by its layer, which of that layer's calls, and its output's number.
+/// `conv2d[0][0]`: the inputs of a layer's calls, by layer, the index of its call and its output's number.
 fn connections(architecture: &Architecture, layer: usize) -> Vec<String> {
     let inputs = architecture.calls_of(layer).flat_map(|(_, call)| &call.inputs);
     let name = |&input: &usize| {
@@ -74,7 +74,7 @@ fn row(out: &mut String, form: &Form, fields: &[&str]) {
     for (i, (field, &end)) in fields.iter().zip(form.ends).enumerate() {
         if i > 0 {
             line.pop();
-            line.push(' '); // so that fields that fill their columns stay apart
+            line.push(' '); // so that full columns are separated
         }
         line.push_str(field);
         line = line.chars().take(end).collect();
@@ -149,7 +149,7 @@ _________________________________________________________________
         assert_eq!(summary("model", &graph.architecture(x, y).unwrap(), &[true; 6]), expected);
     }
 
-    /// `tests/keras/summaries.py` has recorded them.
+    /// Recorded by `tests/keras/summaries.py`.
     #[test]
     fn tables_are_those_of_keras_2_6() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/keras/summaries.json");

@@ -1,21 +1,21 @@
-//! Which of a picture's greys are ink, and how much.
+//! Converts a picture's grey levels to ink.
 
 use super::Picture;
 use crate::error::{Error, ErrorKind, Result};
 
-/// The least distance from the ground, in grey levels, at which a figure can be told from it.
+/// The least contrast between digit and background, in grey levels.
 pub const LEAST: usize = 8;
 
-/// What each grey level is worth.
+/// The ink of each grey level.
 pub struct Ink {
-    /// 0 for the ground to 255 for full ink.
+    /// 0 for the background to 255 for full ink.
     pub levels: [u8; 256],
-    /// The level from which on a pixel belongs to a stroke's core (Otsu's threshold).
+    /// The least level of a stroke's core pixels (Otsu's threshold).
     pub core: u8,
 }
 
 impl Ink {
-    /// Looks at the histograms of a picture and of its border.
+    /// Computes it from the histograms of a picture and of its border.
     pub fn of(picture: Picture<'_>) -> Result<Self> {
         let border = border(picture);
         let ground = median(&border);
@@ -39,7 +39,7 @@ impl Ink {
         let Some(core) = otsu(&histogram) else { return Err(blank(&all)) };
         let full = quantile(&histogram[core..], FULL) + core;
         if full < LEAST.max(floor) {
-            return Err(blank(&all)); // noise, too, has pixels past any floor, but not twice as far
+            return Err(blank(&all)); // noise, too, has pixels above the threshold, but not twice as far
         }
         let level = |distance: usize| ((distance.min(full) * 255 + full / 2) / full) as u8;
         let mut levels = [0; 256];
@@ -48,7 +48,7 @@ impl Ink {
     }
 }
 
-/// The share of the cores' pixels that may be darker than full ink.
+/// The fraction of core pixels that may exceed full ink.
 const FULL: (u64, u64) = (1, 2);
 
 type Histogram = [u64; 256];
@@ -70,7 +70,7 @@ fn median(counts: &Histogram) -> usize {
     quantile(counts, (1, 2))
 }
 
-/// The first value at which the given share of all is reached.
+/// The first value at which the given fraction of all is reached.
 fn quantile(counts: &[u64], (part, of): (u64, u64)) -> usize {
     let wanted = counts.iter().sum::<u64>() * part;
     let mut sum = 0;
@@ -81,8 +81,8 @@ fn quantile(counts: &[u64], (part, of): (u64, u64)) -> usize {
     counts.iter().position(reached).unwrap_or(0)
 }
 
-/// Otsu 1979, "A threshold selection method from gray-level histograms": the first value of the upper one of two classes
-/// that lie as far apart as can be; none where there is but one value.
+/// Otsu 1979, "A threshold selection method from gray-level histograms": the first value of the upper of two classes
+/// with the largest variance between them; `None` if there is only one value.
 fn otsu(counts: &Histogram) -> Option<usize> {
     let total: u64 = counts.iter().sum();
     let moment: u64 = counts.iter().zip(0..).map(|(&count, value)| count * value).sum();
@@ -105,9 +105,9 @@ fn otsu(counts: &Histogram) -> Option<usize> {
 fn blank(all: &Histogram) -> Error {
     let greys = || (0..256).filter(|&grey| all[grey] > 0);
     let (darkest, lightest) = (greys().next().unwrap_or(0), greys().next_back().unwrap_or(0));
-    Error::new(ErrorKind::InvalidArgument, "no figure to be seen")
+    Error::new(ErrorKind::InvalidArgument, "no digit found")
         .expected(format_args!(
-            "one that differs from its ground by {LEAST} levels or more, and by more than its noise"
+            "one that differs from its background by {LEAST} levels or more, and by more than the noise"
         ))
         .found(format_args!("levels from {darkest} to {lightest}"))
 }

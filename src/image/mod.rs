@@ -1,20 +1,20 @@
-//! A picture of a figure, of any size and light, to the form that a network trained on MNIST knows.
+//! Converts a picture of a digit, of any size and contrast, to the form of MNIST's images.
 //!
-//! The recipe is the one that made MNIST (LeCun, Cortes and Burges, "The MNIST database of handwritten digits",
-//! yann.lecun.com/exdb/mnist): the figure is scaled to a box of 20 x 20 pixels, its shape kept, the grey levels being those
-//! of anti-aliasing, and the box is put into 28 x 28 pixels so that the centre of its mass is in the middle. What comes
-//! before is ours, for pictures that are not two-coloured scans:
+//! The method is the one that made MNIST (LeCun, Cortes and Burges, "The MNIST database of handwritten digits",
+//! yann.lecun.com/exdb/mnist): the digit is scaled to a box of 20 x 20 pixels with its aspect ratio kept and
+//! anti-aliased grey levels, and the box is placed into 28 x 28 pixels with its centre of mass in the middle. The first
+//! two steps are this project's own, for pictures that are not black-and-white scans:
 //!
 //! ```text
-//! ink       which of the greys are ink, and how much        of the picture's histogram and its border
-//! figure    where the figure is; specks are no part of it   connected cells
-//! resample  its box to at most 20 x 20                      area averages down, linear interpolation up
+//! ink       grey levels to ink                from the histograms of the picture and of its border
+//! digit     finds the digit, removes specks   connected cells
+//! resample  its box to at most 20 x 20        area averages for a smaller box, linear interpolation for a larger one
 //! ```
 //!
-//! All of it is done in whole numbers, but for the ink's threshold and the last division, which take no more than the basic
-//! operations: the result is the same to the bit everywhere.
+//! Everything is computed in integers, except the ink's threshold and the last division, which use only basic
+//! operations: the result has the same bits everywhere.
 
-mod figure;
+mod digit;
 mod ink;
 mod resample;
 #[cfg(test)]
@@ -22,12 +22,12 @@ mod tests;
 
 use crate::data::check_divisor;
 use crate::error::{At, Error, ErrorKind, Result};
-use figure::Figure;
+use digit::Digit;
 use ink::Ink;
 
 /// The height and the width of a prepared image.
 pub const SIDE: usize = 28;
-/// The longer side of the figure in it.
+/// The longer side of the digit in it.
 const BOX: usize = 20;
 /// The greatest height and width of a picture.
 pub const MOST: usize = 16384;
@@ -46,18 +46,18 @@ impl<'a> Picture<'a> {
     }
 }
 
-/// Brings the figure in a picture, `grey`, `[height, width]`, into the form of MNIST's digits: `[28, 28]`, light on a
-/// ground of 0, whole numbers from 0 to 255, each divided by `divisor` in single precision (255 gives what a model wants
-/// that was trained on data normalized by 255).
+/// Converts the digit in a picture, `grey`, `[height, width]`, to the form of MNIST's images: `[28, 28]`, light on a
+/// background of 0, whole numbers from 0 to 255, each divided by `divisor` in single precision (255 for a model trained
+/// on data normalized by 255).
 ///
-/// The ground is the median of the picture's border; ink is what is lighter than that, or what is darker, whichever is
-/// more. A figure differs from its ground by 8 levels or more, and by four standard deviations of the border's noise. The
-/// picture should show one, on an evenly lit ground that surrounds it; small specks are left out. Each side is 1 to
-/// [`MOST`].
+/// The background is the median of the picture's border; the ink are the pixels that are lighter, or those that are
+/// darker, whichever are more. A digit differs from the background by 8 levels or more, and by four standard deviations
+/// of the border's noise. The picture should show one digit, on an evenly lit background that surrounds it; small
+/// specks are removed. Each side is 1 to [`MOST`].
 ///
 /// # Errors
-/// `InvalidArgument` for sizes out of range or that do not match `grey`, a divisor that is 0 or not finite, and a picture
-/// without ink.
+/// `InvalidArgument` for sizes that are out of range or do not match `grey`, a divisor that is 0 or not finite, and a
+/// picture without ink.
 pub fn prepare(grey: &[u8], height: usize, width: usize, divisor: f32) -> Result<[f32; SIDE * SIDE]> {
     check_size(height, width)?;
     check_divisor(divisor)?;
@@ -69,12 +69,12 @@ pub fn prepare(grey: &[u8], height: usize, width: usize, divisor: f32) -> Result
     }
     let picture = Picture { grey, height, width };
     let ink = Ink::of(picture).at("argument `grey`")?;
-    let figure = Figure::find(picture, &ink)?;
-    let small = resample::resample(picture, &ink, &figure);
+    let digit = Digit::find(picture, &ink)?;
+    let small = resample::resample(picture, &ink, &digit);
     Ok(small.centred().map(|level| f32::from(level) / divisor))
 }
 
-/// Makes sure that a picture of this size can be prepared; then its number of pixels can be counted.
+/// An error for a size out of range; otherwise the number of pixels cannot overflow.
 pub fn check_size(height: usize, width: usize) -> Result<()> {
     for (name, size) in [("height", height), ("width", width)] {
         if !(1..=MOST).contains(&size) {

@@ -1,17 +1,17 @@
-//! A figure's box, smaller or larger, and then in the middle.
+//! Scales a digit's box and centres it.
 
-use super::{BOX, Figure, Ink, Picture, SIDE};
+use super::{BOX, Digit, Ink, Picture, SIDE};
 
-/// A figure of at most 20 x 20 pixels.
+/// A digit of at most 20 x 20 pixels.
 pub struct Small {
     height: usize,
     width: usize,
     levels: Vec<u8>,
 }
 
-/// Scales the box so that its longer side becomes 20 pixels, its shape kept to a pixel.
-pub fn resample(picture: Picture<'_>, ink: &Ink, figure: &Figure) -> Small {
-    let (from_height, from_width) = (figure.rows.len(), figure.columns.len());
+/// Scales the box so that its longer side becomes 20 pixels, its aspect ratio kept to a pixel.
+pub fn resample(picture: Picture<'_>, ink: &Ink, digit: &Digit) -> Small {
+    let (from_height, from_width) = (digit.rows.len(), digit.columns.len());
     let longer = from_height.max(from_width);
     let scaled = |side: usize| ((2 * side * BOX + longer) / (2 * longer)).max(1);
     let (height, width) = (scaled(from_height), scaled(from_width));
@@ -19,10 +19,10 @@ pub fn resample(picture: Picture<'_>, ink: &Ink, figure: &Figure) -> Small {
     let mut sums = vec![0; height * width];
     let mut row = vec![0; picture.width];
     for (span, sums) in down.iter().zip(sums.chunks_exact_mut(width)) {
-        for (y, &weight) in (figure.rows.start + span.start..).zip(&span.weights) {
-            figure.row(picture, ink, y, &mut row);
+        for (y, &weight) in (digit.rows.start + span.start..).zip(&span.weights) {
+            digit.row(picture, ink, y, &mut row);
             for (span, sum) in across.iter().zip(sums.iter_mut()) {
-                let levels = &row[figure.columns.start + span.start..];
+                let levels = &row[digit.columns.start + span.start..];
                 *sum += weight * levels.iter().zip(&span.weights).map(|(&level, w)| u64::from(level) * w).sum::<u64>();
             }
         }
@@ -30,24 +30,24 @@ pub fn resample(picture: Picture<'_>, ink: &Ink, figure: &Figure) -> Small {
     Small { height, width, levels: stretch(&sums) }
 }
 
-/// What a pixel of the result is made of: pixels from `start` on, with weights whose sum is the same for all.
+/// The source of a pixel of the result: pixels from `start` on, with weights of a fixed sum.
 struct Span {
     start: usize,
     weights: Vec<u64>,
 }
 
-/// Those of `to` pixels in the place of `from`: averages over the area when they are fewer, otherwise linear interpolation
-/// between the two nearest, the outermost going on past the edge.
+/// The sources of `to` pixels from `from`: area averages for fewer pixels, otherwise linear interpolation between the
+/// two nearest, with the outermost pixel repeated past the edge.
 fn spans(from: usize, to: usize) -> Vec<Span> {
     let average = |i: usize| {
-        // In a unit of which a pixel before has `to` and one after `from`.
+        // In a unit in which a source pixel has length `to` and a result pixel `from`.
         let (begin, end) = (i * from, (i + 1) * from);
         let pixels = begin / to..end.div_ceil(to);
         let weight = |x: usize| ((x + 1) * to).min(end) - (x * to).max(begin);
         Span { start: pixels.start, weights: pixels.map(|x| weight(x) as u64).collect() }
     };
     let interpolate = |i: usize| {
-        // The centre of pixel i is at (i + 1/2) from / to - 1/2 pixels before, here in halves of 1 / to.
+        // The centre of pixel i is at (i + 1/2) from / to - 1/2 in source pixels, here in halves of 1 / to.
         let centre = ((2 * i + 1) * from).saturating_sub(to).min(2 * to * (from - 1));
         let (start, rest) = (centre / (2 * to), centre % (2 * to));
         let weights = [2 * to - rest, rest].map(|w| w as u64);
@@ -56,7 +56,7 @@ fn spans(from: usize, to: usize) -> Vec<Span> {
     (0..to).map(|i| if to < from { average(i) } else { interpolate(i) }).collect()
 }
 
-/// The sums as levels, so that strokes that were thin in a large box are full ink again.
+/// The sums as levels, scaled so that thin strokes of a large box are full ink again.
 fn stretch(sums: &[u64]) -> Vec<u8> {
     let mut sorted: Vec<u64> = sums.iter().copied().filter(|&sum| sum > 0).collect();
     sorted.sort_unstable();
@@ -65,8 +65,8 @@ fn stretch(sums: &[u64]) -> Vec<u8> {
 }
 
 impl Small {
-    /// The figure in 28 x 28 pixels, moved by whole ones so that the centre of its mass comes nearest to the pixel
-    /// `[14, 14]`, where MNIST has it, and all of it stays inside.
+    /// The digit in 28 x 28 pixels, shifted by whole pixels so that its centre of mass is nearest to the pixel `[14,
+    /// 14]`, as in MNIST, and all of it stays inside.
     pub fn centred(&self) -> [u8; SIDE * SIDE] {
         let Small { height, width, ref levels } = *self;
         let (mut mass, mut y_moment, mut x_moment) = (0, 0, 0);
@@ -92,7 +92,7 @@ impl Small {
 mod tests {
     use super::*;
 
-    /// Every pixel of the result weighs the same, and so does, in an average, every pixel before.
+    /// Every pixel of the result has the same weight, and so does every source pixel in an average.
     #[test]
     fn weights() {
         for from in (1..60).chain([400, 1999, 16384]) {

@@ -1,9 +1,9 @@
-//! What a prepared image is, whatever the picture.
+//! Properties of prepared images.
 
 use super::*;
 use proptest::prelude::*;
 
-/// A picture whose pixels a function says, given row and column.
+/// A picture whose pixels are a function of row and column.
 fn picture(height: usize, width: usize, grey: impl Fn(usize, usize) -> u8) -> Vec<u8> {
     (0..height * width).map(|i| grey(i / width, i % width)).collect()
 }
@@ -12,7 +12,7 @@ fn levels(grey: &[u8], height: usize, width: usize) -> [u8; SIDE * SIDE] {
     prepare(grey, height, width, 1.0).unwrap().map(|level| level as u8)
 }
 
-/// Whether a place is on a stroke of something like a 7, 40 high and 30 wide, its corner at the origin.
+/// Whether a point is on a stroke of a 7, 40 high and 30 wide, with its corner at the origin.
 fn seven(y: isize, x: isize) -> bool {
     let inside = (0..40).contains(&y) && (0..30).contains(&x);
     inside && (y < 6 || (x - (28 - y * 3 / 4)).abs() < 4)
@@ -93,7 +93,7 @@ fn noise_does_not_move_it() {
 
 #[test]
 fn a_thin_pen_is_full_ink() {
-    // A ring of one pixel, whose share of a pixel of the result is a twelfth.
+    // A ring of one pixel, a twelfth of a pixel of the result.
     let ring = picture(260, 260, |y, x| {
         let (y, x) = (y as isize - 130, x as isize - 130);
         if (119 * 119..=121 * 121).contains(&(y * y + x * x)) { 0 } else { 255 }
@@ -119,7 +119,7 @@ fn nothing_to_be_seen_is_an_error() {
     ] {
         let error = prepare(&grey, height, width, 255.0).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
-        assert!(error.to_string().starts_with("argument `grey`: no figure to be seen: expected one"), "{error}");
+        assert!(error.to_string().starts_with("argument `grey`: no digit found: expected one"), "{error}");
     }
     for ink in [92, 108] {
         assert!(prepare(&pale(ink), 60, 50, 255.0).is_ok(), "{ink}");

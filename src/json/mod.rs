@@ -1,4 +1,4 @@
-//! JSON objects, read key by key, so that a wrong one is named: `key layers[1].filters: ...`; and JSON5 to JSON.
+//! JSON objects, read key by key, so that errors name the key: `key layers[1].filters: ...`; and JSON5 to JSON.
 
 mod names;
 mod text;
@@ -11,13 +11,13 @@ use serde_json::{Map, Value};
 use std::fmt::Display;
 use std::sync::LazyLock;
 
-/// An object, and where in the whole it stands.
+/// An object and its location in the document.
 #[derive(Clone)]
 pub struct Object<'a> {
     map: &'a Map<String, Value>,
-    /// A key that is another's business.
+    /// A key that another reader handles.
     other: Option<&'static str>,
-    /// What its keys are named after: ``, `fit.`, `layers[1].`.
+    /// The prefix of its keys' names: ``, `fit.`, `layers[1].`.
     prefix: String,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Object<'a> {
         Object::new(value, within(place))
     }
 
-    /// An object without keys, in the place of one that was left out.
+    /// An object without keys, for one that is missing.
     pub fn empty(place: &str) -> Object<'static> {
         static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
         Object { map: &EMPTY, other: None, prefix: within(place) }
@@ -53,23 +53,23 @@ impl<'a> Object<'a> {
         Object { other: Some(key), ..self.clone() }
     }
 
-    /// Makes sure that there is no key but these: what a later version has added must not be passed over.
+    /// An error if there is another key than these: an option of a later version must not be ignored.
     pub fn only(&self, keys: &[&str]) -> Result<()> {
         match self.map.keys().find(|key| !keys.contains(&key.as_str()) && self.other != Some(key.as_str())) {
             Some(key) => {
                 let error = Error::new(ErrorKind::Unsupported, "unknown key").expected(nearest(key, keys));
-                Err(self.place(error, &printable(key)))
+                Err(self.at_key(error, &printable(key)))
             }
             None => Ok(()),
         }
     }
 
-    /// Whether there is something under `key`, null being nothing.
+    /// Whether `key` exists and is not null.
     pub fn has(&self, key: &str) -> bool {
         self.map.get(key).is_some_and(|value| !value.is_null())
     }
 
-    /// What is under `key`, null and nothing being null.
+    /// The value of `key`; null if it is missing.
     pub fn value(&self, key: &str) -> &'a Value {
         self.map.get(key).unwrap_or(&Value::Null)
     }
@@ -79,7 +79,7 @@ impl<'a> Object<'a> {
         self.map.keys().map(String::as_str)
     }
 
-    /// What `convert` makes of the value under `key`; `default` where the key is missing.
+    /// The value of `key` converted by `convert`; `default` if the key is missing.
     pub fn or<T>(
         &self,
         key: &str,
@@ -93,7 +93,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A truth value, or `default`.
+    /// A boolean, or `default`.
     pub fn bool_or(&self, key: &str, default: bool) -> Result<bool> {
         self.or(key, default, "true or false", Value::as_bool)
     }
@@ -135,19 +135,19 @@ impl<'a> Object<'a> {
         self.get(key, expected, |value| value.as_array()?.iter().map(Value::as_i64).collect())
     }
 
-    /// Makes sure that a key which this library leaves alone does not ask for anything: it is missing, null, or `good`.
+    /// An error if a key that this library ignores has a value with an effect: it must be missing, null or `good`.
     pub fn idle(&self, key: &str, good: impl Fn(&Value) -> bool, expected: &str) -> Result<()> {
         match self.map.get(key) {
             None | Some(Value::Null) => Ok(()),
             Some(value) if good(value) => Ok(()),
             Some(value) => {
                 let error = Error::new(ErrorKind::Unsupported, "not supported").expected(expected).found(short(value));
-                Err(self.place(error, key))
+                Err(self.at_key(error, key))
             }
         }
     }
 
-    /// A thing as Keras serialises it: `{class_name: 'L2', config: {...}}`, or a bare name, which is a class with its
+    /// An object as Keras serializes it: `{class_name: 'L2', config: {...}}`, or a bare name, which is a class with its
     /// defaults. `None` where the key is missing or null.
     pub fn named(&self, key: &str) -> Result<Option<Named<'a>>> {
         match self.map.get(key) {
@@ -159,9 +159,9 @@ impl<'a> Object<'a> {
     /// What `convert` makes of the value under `key`.
     pub fn get<T>(&self, key: &str, expected: &str, convert: impl FnOnce(&'a Value) -> Option<T>) -> Result<T> {
         let Some(value) = self.map.get(key) else {
-            return Err(self.place(Error::new(ErrorKind::Format, "missing key").expected(expected), key));
+            return Err(self.at_key(Error::new(ErrorKind::Format, "missing key").expected(expected), key));
         };
-        convert(value).ok_or_else(|| self.place(wrong("wrong value", expected, value), key))
+        convert(value).ok_or_else(|| self.at_key(wrong("wrong value", expected, value), key))
     }
 
     /// An integer that can count or index.
@@ -189,7 +189,7 @@ impl<'a> Object<'a> {
         self.get(key, "a text", Value::as_str)
     }
 
-    /// Where it stands, for the places of what is in it.
+    /// Its location, as the prefix for what is inside.
     pub fn prefix(&self) -> &str {
         &self.prefix
     }
@@ -222,13 +222,13 @@ impl<'a> Object<'a> {
         list.map(|(i, value)| Object::new(value, format!("{}{key}[{i}].", self.prefix))).collect()
     }
 
-    /// `error`, told to have happened at `key` of this object.
-    pub fn place(&self, error: Error, key: &str) -> Error {
+    /// `error`, with `key` of this object added as its location.
+    pub fn at_key(&self, error: Error, key: &str) -> Error {
         error.at(format_args!("key {}{key}", self.prefix))
     }
 }
 
-/// What the keys of an object at `place` are named after.
+/// The prefix of the keys of an object at `place`.
 fn within(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!("{place}.") }
 }
@@ -239,12 +239,12 @@ pub struct Named<'a> {
     pub class: &'a str,
     /// Its config; empty for a bare name.
     pub config: Object<'a>,
-    /// Where the name stands.
+    /// The location of the name.
     place: String,
 }
 
 impl<'a> Named<'a> {
-    /// Reads what stands at `place`, a key with its prefix.
+    /// Reads the value at `place`, a key with its prefix.
     pub fn read(value: &'a Value, place: String) -> Result<Self> {
         if let Value::String(class) = value {
             return Ok(Named { class, config: Object::empty(&place), place });
@@ -267,7 +267,7 @@ impl<'a> Named<'a> {
         Named { class, config, place }
     }
 
-    /// The error for a class that is known and not taken, `expected` being what there is instead.
+    /// The error for a known class that is not supported here; `expected` lists the supported ones.
     pub fn unsupported(&self, what: String, expected: &str) -> Error {
         Error::new(ErrorKind::Unsupported, what).expected(expected).found(printable(self.class)).at_key(&self.place)
     }
@@ -305,7 +305,7 @@ fn wrong(what: &'static str, expected: impl Display, found: &Value) -> Error {
     Error::new(ErrorKind::Format, what).expected(expected).found(short(found))
 }
 
-/// A value, fit for a message.
+/// A value made safe for a message.
 fn short(value: &Value) -> String {
     match value {
         Value::Array(list) if list.len() > 8 => format!("a list of {}", list.len()),

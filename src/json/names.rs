@@ -1,9 +1,9 @@
-//! Names that were probably meant.
+//! The known name that is most similar to an unknown one.
 
 /// The most names that are listed.
 const LISTED: usize = 40;
 
-/// What was expected in the place of `found`: the known name that is nearest to it, then the others.
+/// The expected names for an error about `found`: the most similar known name first, then the others.
 pub fn nearest(found: &str, known: &[&str]) -> String {
     let list = |names: &mut dyn Iterator<Item = &&str>| {
         let names: Vec<&str> = names.take(LISTED).copied().collect();

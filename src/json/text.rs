@@ -1,4 +1,4 @@
-//! JSON5 to JSON: what a C string may say without escaping its quotes, and what Keras writes.
+//! Reads JSON5, which C strings can hold without escaped quotes, and the JSON that Keras writes.
 //!
 //! The text may come from anywhere. Its length and its depth are bounded, a key may stand once in an object, and numbers
 //! are finite: NaN and the infinities, which JSON5 has, mean nothing in a config.
@@ -11,10 +11,10 @@ use std::fmt;
 /// The longest text that is read, in bytes.
 pub const LONGEST: usize = 16 << 20;
 
-/// The most objects and lists inside each other.
+/// The maximum nesting depth.
 const DEEPEST: usize = 64;
 
-/// The value that a program wrote into a file as JSON, which is strict. Errors are `Format`. The caller bounds its length.
+/// The value of strict JSON, as programs write it to files. Errors are `Format`. The caller bounds its length.
 pub fn of_file(text: &[u8]) -> Result<Value> {
     serde_json::from_slice(text)
         .map_err(|error| Error::new(ErrorKind::Format, format!("not JSON: {}", printable(&error.to_string()))))
@@ -46,14 +46,14 @@ impl<'de> Deserialize<'de> for Top {
     }
 }
 
-/// A value that may be so many levels deep.
+/// A value with a limit on its depth.
 #[derive(Clone, Copy)]
 struct Within(usize);
 
 impl Within {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
         match self.0 {
-            0 => Err(E::custom(format_args!("more than {DEEPEST} objects and lists inside each other"))),
+            0 => Err(E::custom(format_args!("objects and lists nested deeper than {DEEPEST} levels"))),
             left => Ok(Within(left - 1)),
         }
     }
@@ -114,7 +114,7 @@ impl<'de> Visitor<'de> for Within {
         while let Some(key) = object.next_key::<String>()? {
             let value = object.next_value_seed(within)?;
             if map.contains_key(&key) {
-                return Err(serde::de::Error::custom(format_args!("the key {} stands twice", printable(&key))));
+                return Err(serde::de::Error::custom(format_args!("duplicate key {}", printable(&key))));
             }
             map.insert(key, value);
         }
@@ -150,12 +150,12 @@ mod tests {
             );
         }
         assert!(error("{a: 1,\n  b; 2}").starts_with("line 2, column 4: not JSON5: "), "{}", error("{a: 1,\n  b; 2}"));
-        assert!(error("{a: 1, a: 2}").contains("the key a stands twice"));
+        assert!(error("{a: 1, a: 2}").contains("duplicate key a"));
         assert!(error("{a: Infinity}").contains("not a finite number") && error("NaN").contains("not a finite number"));
         assert!(error("{} {}").contains("trailing"));
         let deep = |open: &str, close: &str| [open.repeat(10_000), close.repeat(10_000)].concat();
         for text in [deep("[", "]"), deep("{a:", "}"), "[".repeat(1 << 20)] {
-            assert!(error(&text).contains("inside each other"), "{}", error(&text));
+            assert!(error(&text).contains("nested deeper"), "{}", error(&text));
         }
         assert!(parse(&["[".repeat(64), "]".repeat(64)].concat()).is_ok());
         assert!(error(&" ".repeat(LONGEST + 1)).contains("too long"));

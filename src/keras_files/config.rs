@@ -1,4 +1,4 @@
-//! What config.json says: the network, and how it was compiled.
+//! Reads config.json: the network and its compile options.
 
 use super::optimizer::shortest;
 use crate::error::{At, Error, ErrorKind, Result, printable};
@@ -9,7 +9,7 @@ use crate::model::compile::{CompileOptions, Compiled};
 use crate::optimizers;
 use serde_json::{Value, json};
 
-/// What a file says of a model.
+/// The description of a model in a file.
 pub struct Described {
     /// The model's name.
     pub name: String,
@@ -17,11 +17,11 @@ pub struct Described {
     pub architecture: Architecture,
     /// The layers in the file's order.
     pub order: Vec<usize>,
-    /// How it was compiled, if it was.
+    /// Its compile options, if it was compiled.
     pub compiled: Option<Compiled>,
 }
 
-/// The model that Keras 3 serialised so.
+/// Reads a model as Keras 3 serializes it.
 pub fn describe(value: &Value) -> Result<Described> {
     let root = Object::root(value)?;
     let (name, architecture, order) = network(value)?;
@@ -43,19 +43,19 @@ pub fn network(value: &Value) -> Result<(String, Architecture, Vec<usize>)> {
         let name = layer.value("name").as_str().or(layer.value("config")["name"].as_str()).unwrap_or_default();
         let index = architecture.layer(name).ok_or_else(|| {
             let error = Error::new(ErrorKind::Unsupported, "a layer that the output does not depend on");
-            layer.place(error.found(printable(name)), key)
+            layer.at_key(error.found(printable(name)), key)
         })?;
         order.push(index);
     }
-    // A sequential model may begin without an input of its own.
+    // A sequential model may have no input layer.
     let rest = (0..architecture.layers.len()).filter(|layer| !order.contains(layer)).collect::<Vec<_>>();
     Ok((name, architecture, [rest, order].concat()))
 }
 
-/// Keys of Keras's `compile` that change how fast it is, and nothing else.
+/// Keys of Keras's `compile` that affect only its speed.
 const IDLE: &[&str] = &["run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss"];
 
-/// What a compile_config comes to for a network.
+/// Reads a compile_config for a network.
 pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Compiled> {
     config.only(&[&["optimizer", "loss", "loss_weights", "metrics", "weighted_metrics"], IDLE].concat())?;
     config.idle("loss_weights", |_| false, "null")?;
@@ -70,7 +70,7 @@ pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Comp
         },
     });
     let tidy = Object::of(&tidy, config.prefix().trim_end_matches('.'))?;
-    let missing = |key: &str| tidy.place(Error::new(ErrorKind::Unsupported, "missing"), key);
+    let missing = |key: &str| tidy.at_key(Error::new(ErrorKind::Unsupported, "missing"), key);
     let options = CompileOptions {
         optimizer: optimizers::read(&tidy.named("optimizer")?.ok_or_else(|| missing("optimizer"))?)?,
         loss: losses::read(&tidy.named("loss")?.ok_or_else(|| missing("loss"))?)?,
@@ -79,7 +79,7 @@ pub fn compiled(config: &Object<'_>, architecture: &Architecture) -> Result<Comp
     Compiled::new(&options, architecture).at(format_args!("key {}", config.prefix().trim_end_matches('.')))
 }
 
-/// Of a model with one output what is said for that: `[["accuracy"]]` and `{"dense": ["accuracy"]}` are `["accuracy"]`.
+/// The value for the only output of a model: `[["accuracy"]]` and `{"dense": ["accuracy"]}` are `["accuracy"]`.
 fn alone(value: &Value) -> &Value {
     match value {
         Value::Array(list) if list.len() == 1 => list.first().filter(|one| one.is_array()).unwrap_or(value),
@@ -88,7 +88,7 @@ fn alone(value: &Value) -> &Value {
     }
 }
 
-/// A loss or a metric that may have been given as a function: that is its name.
+/// A loss or a metric that may have been given as a function: then this is the function's name.
 fn plain(value: &Value) -> &Value {
     match value["class_name"] == "function" {
         true => &value["config"],
@@ -96,14 +96,14 @@ fn plain(value: &Value) -> &Value {
     }
 }
 
-/// A metric likewise, which may also be one around a function, or a loss.
+/// The same for a metric, which may also wrap a function or a loss.
 fn metric(value: &Value) -> Value {
     let mut metric = plain(value).clone();
     let function = plain(&metric["config"]["fn"]).clone();
     if metric["class_name"] == WRAPPER && function.is_string() {
         metric["class_name"] = function;
     }
-    // The mean over the batch is the mean over samples.
+    // The mean over the batch is the mean over the samples.
     if let Some(Value::Object(config)) = metric.get_mut("config") {
         config.remove("fn");
         if config.get("reduction").is_some_and(|reduction| reduction == "sum_over_batch_size") {
@@ -113,10 +113,10 @@ fn metric(value: &Value) -> Value {
     metric
 }
 
-/// The class of a metric around a function.
+/// The class of a metric that wraps a function.
 pub const WRAPPER: &str = "MeanMetricWrapper";
 
-/// An optimizer whose learning rate is the number that was meant: Keras writes the float32 that it has become.
+/// An optimizer with its learning rate as the shortest decimal number: Keras writes the exact value of the float32.
 fn with_rate(optimizer: &Value) -> Value {
     let mut optimizer = optimizer.clone();
     if let Some(rate) = optimizer.pointer_mut("/config/learning_rate")

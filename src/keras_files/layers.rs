@@ -1,7 +1,8 @@
-//! Where in a file the layers' weights are.
+//! Finds the layers' weights in a file.
 //!
-//! Keras 3 names a layer in the file by its class and how many of that class came before it, `layers/conv2d_1`, whatever the layer
-//! itself is called; its variables are numbered: `vars/0`. Keras 2 has the layers' own names, and lists what each has.
+//! Keras 3 names a layer in the file by its class and how many of that class came before it, `layers/conv2d_1`,
+//! regardless of the layer's own name; its variables are numbered: `vars/0`. Keras 2 uses the layers' own names, and
+//! lists the weights of each.
 
 use super::h5::{Dataset, Group};
 use crate::error::{Error, ErrorKind, Result, printable};
@@ -13,7 +14,7 @@ use std::collections::HashMap;
 /// Keras 3's name of the group, and that of 2.12 and 2.13.
 const GROUPS: [&str; 2] = ["layers", "_layer_checkpoint_dependencies"];
 
-/// What the layers are called in a file, `order` being theirs in it.
+/// The layers' names in a file; `order` is their order in it.
 pub fn names(architecture: &Architecture, order: &[usize]) -> Vec<String> {
     let mut taken: HashMap<String, usize> = HashMap::new();
     let name = |&layer: &usize| {
@@ -25,7 +26,7 @@ pub fn names(architecture: &Architecture, order: &[usize]) -> Vec<String> {
     order.iter().map(name).collect()
 }
 
-/// Reads the weights of all layers into `all`, laid out as `parameters` say. `order` is the layers' in the file.
+/// Reads the weights of all layers into `all`, in the layout of `parameters`. `order` is the layers' order in the file.
 pub fn read(
     root: &Group<'_, '_>,
     architecture: &Architecture,
@@ -92,7 +93,7 @@ fn listed(group: &Group<'_, '_>, order: &[usize], parameters: &Parameters, all: 
     Ok(())
 }
 
-/// A list of names, which a group has as an attribute, or, where it is too long for one, as several.
+/// A list of names in an attribute, or in several attributes if it is too long for one.
 pub fn list<'a>(group: &Group<'_, 'a>, name: &str) -> Result<Vec<&'a str>> {
     if let Some(names) = group.texts(name)? {
         return Ok(names);

@@ -1,4 +1,4 @@
-//! What a whole model of Keras 2 says of itself.
+//! Reads the description of a whole model of Keras 2.
 
 use super::config::{self, Described};
 use super::h5::Group;
@@ -12,10 +12,10 @@ use serde_json::{Map, Value, json};
 const MODEL: &str = "model_config";
 const TRAINING: &str = "training_config";
 
-/// The model that the file's root group describes.
+/// Reads the model that the file's root group describes.
 pub fn describe(root: &Group<'_, '_>) -> Result<Described> {
     let Some(mut model) = json_of(root, MODEL)? else {
-        let error = Error::new(ErrorKind::Format, "not a whole model: it has weights, if anything");
+        let error = Error::new(ErrorKind::Format, "not a whole model: at most weights");
         return Err(error.expected("a model_config").at(format_args!("attribute {MODEL}")));
     };
     modern(&mut model);
@@ -31,13 +31,13 @@ pub fn describe(root: &Group<'_, '_>) -> Result<Described> {
     Ok(Described { name, architecture, order, compiled })
 }
 
-/// The JSON that an attribute is; `None` where there is none of that name.
+/// The JSON in an attribute; `None` if it does not exist.
 fn json_of(root: &Group<'_, '_>, name: &str) -> Result<Option<Value>> {
     let Some(texts) = root.texts(name)? else { return Ok(None) };
     parse(texts.concat().as_bytes()).map(Some).at(format_args!("attribute {name}"))
 }
 
-/// A training_config as Keras 3 would say it.
+/// Converts a training_config to Keras 3's form.
 fn compile_config(training: Value) -> Value {
     let Value::Object(mut map) = training else { return json!({}) };
     if let Some(optimizer) = map.remove("optimizer_config") {
@@ -48,7 +48,7 @@ fn compile_config(training: Value) -> Value {
     compile
 }
 
-/// Makes of a model that Keras 2 serialised what Keras 3 would say; what that said stays as it is.
+/// Converts a model of Keras 2 to Keras 3's form; Keras 3's form does not change.
 pub fn modern(model: &mut Value) {
     if let Some(compile) = model.get_mut("compile_config") {
         modern_compile(compile);
@@ -64,7 +64,7 @@ pub fn modern(model: &mut Value) {
     }
 }
 
-/// A layer likewise; gives the shape that a sequential model's first layer has for its input.
+/// Converts a layer; returns the input shape in a sequential model's first layer.
 fn modern_layer(layer: &mut Value) -> Option<Value> {
     let is = |class: &str| layer["class_name"] == class;
     let (is_input, is_norm) = (is("InputLayer"), is("BatchNormalization"));
@@ -101,12 +101,12 @@ fn call(tensors: &[Value]) -> Value {
     }
 }
 
-/// How a model was compiled likewise.
+/// Converts compile options.
 fn modern_compile(compile: &mut Value) {
     if let Some(Value::Object(optimizer)) = compile.get_mut("optimizer") {
         modern_optimizer(optimizer);
     }
-    // "auto" is the mean over the batch outside of a strategy for several machines.
+    // "auto" is the mean over the batch, except with a strategy for several machines.
     if let Some(Value::Object(config)) = compile.pointer_mut("/loss/config")
         && config.get("reduction") == Some(&json!("auto"))
     {
@@ -114,7 +114,8 @@ fn modern_compile(compile: &mut Value) {
     }
 }
 
-/// An optimizer likewise. Before Keras 2.11 its rate could shrink without a schedule, and before 2.3 it was called `lr`.
+/// Converts an optimizer. Before Keras 2.11 it could have a decay of the learning rate without a schedule, and before
+/// 2.3 the key was `lr`.
 fn modern_optimizer(optimizer: &mut Map<String, Value>) {
     if let Some(class) = optimizer.get("class_name").and_then(Value::as_str).and_then(|c| c.strip_prefix("Custom>")) {
         let class = json!(class);

@@ -1,12 +1,12 @@
-//! Models and weights in Keras's own files, in and out.
+//! Reads and writes models and weights in Keras files.
 //!
 //! ```text
 //! h5          HDF5, as much of it as h5py writes for Keras
-//! config      what config.json says of the network, and how it was compiled
-//! legacy      the same as Keras 2 said it
-//! layers      where in a file the layers' weights are
-//! optimizer   which variables an optimizer has, and in which order
-//! write       a `.keras` file
+//! config      config.json: the network and its compile options
+//! legacy      the same for Keras 2
+//! layers      the layers' weights in a file
+//! optimizer   an optimizer's variables and their order
+//! write       writes a `.keras` file
 //! ```
 //!
 //! A `.keras` file (Keras 3, and 2 from 2.12 on) is a zip archive:
@@ -17,12 +17,12 @@
 //! model.weights.h5   /layers/conv2d/vars/0, /optimizer/vars/0, ...
 //! ```
 //!
-//! A whole model of Keras 2 (`.h5`) is an HDF5 file with the attributes `model_config` and `training_config` and the groups
-//! `model_weights` and `optimizer_weights`. Weights alone are such an HDF5 file: `.weights.h5` has the first's tree, an older
-//! `.h5` what the second has in `model_weights`.
+//! A whole model of Keras 2 (`.h5`) is an HDF5 file with the attributes `model_config` and `training_config` and the
+//! groups `model_weights` and `optimizer_weights`. Weights alone are such an HDF5 file: `.weights.h5` has the tree of
+//! the former, an older `.h5` the content of the latter's `model_weights`.
 //!
-//! What a file is is told by its content. Everything is in memory while it is read: a `.keras` file takes its length and that of
-//! what it unpacks to.
+//! The format is recognized by the content. Everything is in memory while it is read: a `.keras` file needs its length
+//! and its unpacked length.
 
 mod config;
 #[doc(hidden)] // for the fuzzing, not for use
@@ -36,7 +36,7 @@ mod write;
 
 use crate::data::Archive;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::graph::Architecture;
 use crate::json;
 use crate::memory::{self, Buffer, Bytes};
@@ -54,17 +54,17 @@ const CONFIG: &str = "config.json";
 const METADATA: &str = "metadata.json";
 const WEIGHTS: &str = "model.weights.h5";
 
-/// The longest config that is read, in bytes: some ten thousand layers.
+/// The longest accepted config, in bytes: some ten thousand layers.
 const LONGEST: u64 = 16 << 20;
-/// How many times its length must be to spare before a config is read.
+/// The free memory required before a config is read, in multiples of its length.
 const COST: usize = 20;
 
-/// The model that a file's bytes are, with what it was compiled with, and its optimizer's state.
+/// Reads a model from a file's bytes, with its compile options and optimizer state.
 ///
 /// # Errors
-/// They name the member, the key, the group or the dataset: `Format` for what is no such file or damaged, `Unsupported` for a
-/// layer, an optimizer, a loss or a setting that this library does not have, `NotFound` for a part that is missing, `Shape` for
-/// weights that do not go with the network; `OutOfMemory`.
+/// They name the member, the key, the group or the dataset: `Format` for another kind of file or a damaged one,
+/// `Unsupported` for a layer, an optimizer, a loss or a setting that this library does not have, `NotFound` for a part
+/// that is missing, `Shape` for weights that do not fit the network; `OutOfMemory`.
 pub fn read(bytes: &[u8]) -> Result<Model> {
     if bytes.starts_with(h5::SIGNATURE) {
         let file = Hdf5::open(bytes)?;
@@ -84,8 +84,8 @@ pub fn read(bytes: &[u8]) -> Result<Model> {
     read().at(format_args!("member {WEIGHTS}"))
 }
 
-/// The weights in a file's bytes, for the model that has `architecture` and `parameters`: of a file of weights, or of a whole
-/// model.
+/// Reads the weights from a file's bytes, for a model with `architecture` and `parameters`: of a weights file or of a
+/// whole model.
 ///
 /// # Errors
 /// As [`read`]'s.
@@ -110,13 +110,13 @@ fn member<R: Read + Seek>(archive: &mut Archive<R>, name: &str, most: u64) -> Re
         .ok_or_else(|| Error::new(ErrorKind::NotFound, "missing from the archive").at(format_args!("member {name}")))
 }
 
-/// JSON, if there is the memory for it.
+/// Parses JSON, if there is enough memory.
 fn parse(text: &[u8]) -> Result<Value> {
     memory::spare(text.len().saturating_mul(COST))?;
     json::of_file(text)
 }
 
-/// The model that was described, with what the file has of it.
+/// Builds the described model with the file's weights and state.
 fn restore(described: Described, root: &Group<'_, '_>) -> Result<Model> {
     let Described { name, architecture, order, compiled } = described;
     let parameters = Parameters::zeros(&architecture)?;
@@ -129,13 +129,13 @@ fn restore(described: Described, root: &Group<'_, '_>) -> Result<Model> {
 }
 
 impl Model {
-    /// Writes the whole model as a `.keras` file, which Keras 3 loads, compiles and goes on training: the network, the weights,
-    /// what it was compiled with and the optimizer's state, all of one step. (How far a fit has come is no part of it.) The
-    /// file is whole or as it was before; the same model makes the same bytes.
+    /// Writes the whole model as a `.keras` file, for Keras 3 to load and continue to train: the network, the weights,
+    /// the compile options and the optimizer state, all of one step. (It does not contain the position of a fit.) The
+    /// file is replaced atomically; the same model gives the same bytes.
     pub fn save_keras(&self, path: &Path) -> Result<()> {
-        let place = Place::of(path)?;
+        let path = FilePath::of(path)?;
         let (weights, state) = self.moment()?;
-        files::replace(&place, |file| write::write(self, &weights, &state, file)).at(&place)
+        files::replace(&path, |file| write::write(self, &weights, &state, file)).at(&path)
     }
 
     /// The bytes of such a file, in memory.

@@ -1,15 +1,15 @@
-//! Which variables an optimizer has in Keras, and in which order.
+//! The variables of an optimizer in Keras, and their order.
 //!
 //! ```text
-//! 0                   batches so far (Keras's `iterations`), int64
-//! 1                   the learning rate, where no schedule says it
-//! the weights' averages, of each parameter; the gradients that are gathered, of each
+//! 0                   the number of batches (Keras's `iterations`), int64
+//! 1                   the learning rate, if there is no schedule
+//! the weights' averages, of each parameter; the accumulated gradients, of each
 //! the moments: of each parameter its m and v, then of the next; RMSprop's: all of one kind, then all of the next
 //! Nadam               the product of its momenta so far
 //! ```
 //!
-//! Parameters are those that train, in the order of Keras's layers. That is the order since Keras 3.10, in which files are
-//! written; [`Order`] has the others.
+//! Parameters are the trainable ones, in the order of Keras's layers. Files are written in this order of variables,
+//! used since Keras 3.10; [`Order`] has the others.
 
 use super::h5::{Data, Dataset, Group, Node};
 use super::layers;
@@ -30,32 +30,33 @@ const OLD: &str = "optimizer_weights";
 /// A variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variable {
-    /// How many batches there were.
+    /// The number of batches.
     Batches,
     /// The learning rate.
     Rate,
     /// A moment of a parameter, by their numbers.
     Moment { slot: usize, parameter: usize },
-    /// A moment of a parameter that says nothing: Keras 2's SGD has momenta even where there is no momentum.
+    /// An unused moment of a parameter: Keras 2's SGD has momenta even without momentum.
     Idle { parameter: usize },
     /// Nadam's product of momenta.
     Product,
 }
 
-/// The orders that there are.
+/// The known orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Order {
     /// Since Keras 3.10.
     Now,
-    /// Before that: averages and gathered gradients parameter by parameter, and Nadam's product before its moments.
+    /// Before that: averages and accumulated gradients parameter by parameter, and Nadam's product before its moments.
     Before310,
-    /// Keras 2.11 and later: Nadam's product is not there, SGD's momenta always are.
+    /// Keras 2.11 and later: without Nadam's product, always with SGD's momenta.
     Keras2,
     /// Keras 2 before that, whose first variable is called `iter`: one kind of moments after the other.
     Legacy,
 }
 
-/// The variables of an optimizer of so many parameters; `with_rate`: whether a learning rate that no schedule says is one.
+/// The variables of an optimizer with so many parameters; `with_rate`: whether the learning rate is one of them if
+/// there is no schedule.
 fn variables(optimizer: &dyn Optimizer, parameters: usize, with_rate: bool, order: Order) -> Vec<Variable> {
     let rate = (with_rate && optimizer.schedule().is_none()).then_some(Variable::Rate);
     let (around, own) = stages(optimizer, order);
@@ -78,7 +79,8 @@ fn variables(optimizer: &dyn Optimizer, parameters: usize, with_rate: bool, orde
     [first, moments(around), before.to_vec(), moments(own), behind.to_vec(), idle].concat()
 }
 
-/// The moments that Keras makes together, parameter by parameter: those around every optimizer, and the optimizer's own.
+/// The moments that Keras creates together, parameter by parameter: those of the common options, and the optimizer's
+/// own.
 fn stages(optimizer: &dyn Optimizer, order: Order) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
     let slots = optimizer.slots();
     let apart = |slots: Vec<usize>| slots.into_iter().map(|slot| vec![slot]).collect::<Vec<_>>();
@@ -93,7 +95,7 @@ fn stages(optimizer: &dyn Optimizer, order: Order) -> (Vec<Vec<usize>>, Vec<Vec<
     (some(around), some(own))
 }
 
-/// The parameters that train: all of those that can, or only those of layers that are not frozen.
+/// The trainable parameters: of all layers, or only of layers that are not frozen.
 fn learned(
     architecture: &Architecture,
     order: &[usize],
@@ -107,7 +109,7 @@ fn learned(
     order.iter().filter(|&&layer| trains(layer)).flat_map(of_layer).collect()
 }
 
-/// The state of a model that was compiled so.
+/// Reads the optimizer state of a compiled model.
 pub fn read(
     root: &Group<'_, '_>,
     architecture: &Architecture,
@@ -122,10 +124,10 @@ pub fn read(
     }
     let optimizer = &*compiled.optimizer;
     if is_legacy && optimizer.class() == "Nadam" {
-        let error = Error::new(ErrorKind::Unsupported, "Nadam as it was before Keras 2.11, which had another formula");
+        let error = Error::new(ErrorKind::Unsupported, "Nadam of Keras before 2.11, which used another formula");
         return Err(error.at("optimizer"));
     }
-    // Keras makes the variables at the first step: a layer that was frozen after it has some all the same.
+    // Keras creates the variables at the first step: a layer that was frozen later has some, too.
     let trainable = |layer: usize| architecture.layers[layer].trainable;
     let learned = |trains: &dyn Fn(usize) -> bool| learned(architecture, order, parameters, trains);
     let whose = [learned(&trainable), learned(&|_| true), Vec::new()]; // the last: no step was taken
@@ -141,7 +143,7 @@ pub fn read(
                 Variable::Moment { slot, parameter } => {
                     layers::fill(dataset, &entries[parameter], &mut moments.slots[slot])?
                 }
-                Variable::Product | Variable::Idle { .. } => (), // the product follows from the number of batches
+                Variable::Product | Variable::Idle { .. } => (), // the product is computed from the number of batches
             }
             Ok(())
         };
@@ -153,7 +155,7 @@ pub fn read(
     Ok(State { moments, learning_rate, ..state(compiled) })
 }
 
-/// What variables that a file has stand for, and whose they are: the first of the ways that goes with their shapes.
+/// The meaning of a file's variables: the first order and set of parameters that fits their shapes.
 fn meant<'e>(
     stored: &[Dataset<'_, '_>],
     optimizer: &dyn Optimizer,
@@ -190,7 +192,7 @@ fn shape<'e>(variable: &Variable, entries: &'e [Entry]) -> &'e [usize] {
     }
 }
 
-/// The variables that a file has, in its order, and whether they are those of an optimizer of Keras 2 before 2.11.
+/// A file's variables in its order, and whether they are those of Keras 2 before 2.11.
 fn stored<'f, 'a>(root: &Group<'f, 'a>) -> Result<(Vec<Dataset<'f, 'a>>, bool)> {
     if root.has(NEW) {
         let group = root.group(NEW)?;
@@ -207,7 +209,7 @@ fn stored<'f, 'a>(root: &Group<'f, 'a>) -> Result<(Vec<Dataset<'f, 'a>>, bool)> 
     Ok((group.datasets(&names)?, is_legacy))
 }
 
-/// Variables that are called by their numbers.
+/// Variables named by numbers.
 fn numbered<'f, 'a>(group: &Group<'f, 'a>) -> Result<Vec<Dataset<'f, 'a>>> {
     (0..group.names().len()).map(|i| group.dataset(&i.to_string())).collect()
 }
@@ -232,7 +234,7 @@ fn rate(dataset: &Dataset<'_, '_>, optimizer: &dyn Optimizer) -> Result<Option<f
     }
 }
 
-/// The number that was meant by a float32: the shortest that is it.
+/// The shortest decimal number that gives a float32.
 pub fn shortest(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }
@@ -254,7 +256,7 @@ pub fn node<'n>(
         Variable::Batches => scalar(Data::Integer(steps as i64)),
         Variable::Rate => scalar(Data::Float(state.learning_rate.unwrap_or(optimizer.learning_rate()) as f32)),
         Variable::Product => scalar(Data::Float(product(optimizer, steps) as f32)),
-        Variable::Idle { .. } => Node::group(Vec::new()), // none in this order
+        Variable::Idle { .. } => Node::group(Vec::new()), // not in this order
         Variable::Moment { slot, parameter } => {
             let Entry { shape, range, .. } = &entries[parameter];
             Node::Dataset { shape: shape.clone(), data: Data::Floats(&moments[slot][range.clone()]) }

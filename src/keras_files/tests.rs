@@ -1,4 +1,4 @@
-//! Files that Keras has written (`tests/interop/keras_fixtures.py`), and what becomes of them when they are damaged.
+//! Files written by Keras (`tests/interop/keras_fixtures.py`), whole and damaged.
 
 use super::*;
 use crate::data::Dataset;
@@ -67,7 +67,7 @@ fn loss_of(model: &Model, recorded: &Value) -> f64 {
     model.fit(&data, options).unwrap().history.get("loss", 0).unwrap()
 }
 
-/// Files of the versions of Keras whose form is another (`tests/interop/keras_versions.py`).
+/// Files of Keras versions with another format (`tests/interop/keras_versions.py`).
 #[test]
 fn what_other_versions_wrote_goes_on_as_there() {
     let recorded = recorded("versions/said.json");
@@ -154,8 +154,8 @@ fn every_form_of_a_dataset_gives_its_numbers_or_is_named() {
         ("latest-parts", "a layout of version 4 in chunks"),
         ("latest-parts-gzip", "a layout of version 4 in chunks"),
         ("latest-growing", "a layout of version 4 in chunks"),
-        ("fletcher32", "data packed by fletcher32"),
-        ("lzf", "data packed by lzf"),
+        ("fletcher32", "data compressed by fletcher32"),
+        ("lzf", "data compressed by lzf"),
         ("integers", "wrong dtype: expected float32, found int32"),
     ] {
         let read = read_weights(&bytes(&format!("forms/{form}.h5")), &model.architecture, &model.parameters);

@@ -1,4 +1,4 @@
-//! A model as a `.keras` file.
+//! Writes a model as a `.keras` file.
 
 use super::config::WRAPPER;
 use super::h5::{self, Data, Node};
@@ -15,7 +15,7 @@ use zip::CompressionMethod::Stored;
 use zip::write::SimpleFileOptions;
 use zip::{System, ZipWriter};
 
-/// The version of Keras whose form this is.
+/// The version of Keras whose format is written.
 const VERSION: &str = "3.15.1";
 
 /// Writes a model with `weights` and `state`.
@@ -37,7 +37,7 @@ pub fn write(model: &Model, weights: &[f32], state: &State, file: impl Write + S
     let metadata = json!({ "keras_version": VERSION }).to_string();
     let mut zip = ZipWriter::new(BufWriter::new(file));
     let large = weights.len().saturating_mul(8) > (1 << 30);
-    // The system that is named is always the same one, so that the same model is the same bytes.
+    // The zip's system field is always the same, so that the same model gives the same bytes.
     let options = SimpleFileOptions::default().compression_method(Stored).large_file(large).system(System::Unix);
     for (name, text) in [(METADATA, metadata), (CONFIG, config(model, state).to_string())] {
         zip.start_file(name, options).map_err(failed)?;
@@ -73,7 +73,7 @@ fn layer_nodes<'n>(model: &Model, weights: &'n [f32]) -> Node<'n> {
     Node::group(names.filter_map(node).collect())
 }
 
-/// What config.json says.
+/// The content of config.json.
 fn config(model: &Model, state: &State) -> Value {
     let mut config = model.config();
     config["module"] = json!("keras.src.models.functional");
@@ -83,7 +83,7 @@ fn config(model: &Model, state: &State) -> Value {
     config
 }
 
-/// How a model was compiled, as Keras says it. A learning rate that was set takes the place of the optimizer's.
+/// The compile options as Keras writes them. A learning rate that was set replaces the optimizer's.
 fn compile_config(compiled: &Compiled, learning_rate: Option<f64>) -> Value {
     let config = compiled.config();
     let mut optimizer = optimizers::config(&*compiled.optimizer);
@@ -107,10 +107,10 @@ fn compile_config(compiled: &Compiled, learning_rate: Option<f64>) -> Value {
     })
 }
 
-/// The losses that Keras has no metric for.
+/// The losses without a metric class in Keras.
 const WRAPPED: [&str; 3] = ["Huber", "BinaryFocalCrossentropy", "CategoricalFocalCrossentropy"];
 
-/// A metric; of such a loss it is one around its function.
+/// A metric; for such a loss one that wraps its function.
 fn metric(metric: &Value) -> Value {
     let mut metric = metric.clone();
     if let Some(class) = metric["class_name"].as_str().filter(|class| WRAPPED.contains(class)).map(snake_case) {
@@ -122,7 +122,7 @@ fn metric(metric: &Value) -> Value {
     of_module(metric, "keras.metrics")
 }
 
-/// An object as Keras 3 serialises it: with where it comes from.
+/// An object as Keras 3 serializes it: with its module.
 fn of_module(object: Value, module: &str) -> Value {
     let mut map = Map::from_iter([("module".to_string(), json!(module)), ("registered_name".to_string(), Value::Null)]);
     if let Value::Object(own) = object {

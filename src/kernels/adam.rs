@@ -7,15 +7,15 @@
 //! w -= a * m / (sqrt(v) + epsilon)                                  epsilon outside the bias correction
 //! ```
 //!
-//! m and v shrink by a factor a step where the gradient has become zero for good, as behind a unit that relu has silenced.
-//! Below [`TINY`](super::simd::TINY) they are zero, which no weight can feel: left to themselves they would stay among
-//! the numbers that are slow to compute with (`cargo bench --bench tiny`: a step took 1.10 times as long on a Zen 4, which
-//! is among the quickest at them).
+//! m and v shrink by a factor per step where the gradient stays zero, as after a dead relu unit. Below
+//! [`TINY`](super::simd::TINY) they are flushed to zero, which does not change any weight: otherwise they would become
+//! denormals, which are slow (`cargo bench --bench tiny`: a step took 1.10 times as long on a Zen 4, which is among the
+//! fastest with them).
 
 use super::Simd;
 use super::rule::{MOST_SLOTS, Rule};
 
-/// The numbers of one step, the same for every weight.
+/// The parameters of one step, the same for every weight.
 #[derive(Clone, Copy, Debug)]
 pub struct AdamStep {
     minus_a: f32,
@@ -52,7 +52,7 @@ impl Rule for AdamStep {
     }
 }
 
-/// The same with the largest mean square so far in the place of the last one (Reddi et al. 2018).
+/// The same with the largest mean square so far instead of the last one (Reddi et al. 2018).
 #[derive(Clone, Copy, Debug)]
 pub struct AmsGrad(pub AdamStep);
 

@@ -1,8 +1,8 @@
-//! A row-major matrix cut by columns, so that tasks may write side by side in every row of it.
+//! A row-major matrix split by columns, so that tasks can write to different columns of the same rows.
 
 use std::marker::PhantomData;
 
-/// The columns `start..start + width` of every row of a matrix, and the only way to them.
+/// Exclusive access to the columns `start..start + width` of every row of a matrix.
 #[derive(Debug)]
 pub struct Columns<'a> {
     first: *mut f32, // of row 0
@@ -43,7 +43,7 @@ impl<'a> Columns<'a> {
         self.rows
     }
 
-    /// Where this block's part of the first row begins, and how far it is from a row to the next.
+    /// The pointer to this block's part of the first row, and the row stride.
     pub fn raw(&mut self) -> (*mut f32, usize) {
         (self.first, self.stride)
     }

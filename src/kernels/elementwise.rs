@@ -1,5 +1,5 @@
-//! What is done to the elements of arrays one by one: an [`Op`] says what becomes of the numbers at one place, and a new
-//! one is a few lines.
+//! Elementwise operations on arrays: an [`Op`] computes the result of the values at one index, and a new one is a few
+//! lines.
 //!
 //! ```text
 //!   map(isa, Add, [a, b], out)        out[i] = a[i] + b[i]
@@ -7,12 +7,12 @@
 //! ```
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{Across, across};
 
-/// What becomes of `N` numbers that stand at the same place of `N` arrays.
+/// A function of `N` values at the same index of `N` arrays.
 pub trait Op<const N: usize>: Copy {
-    /// The result, for a vector of places.
+    /// The result, for a vector of indices.
     ///
     /// # Safety
     /// As [`Simd`].
@@ -25,20 +25,20 @@ pub fn map<const N: usize>(isa: Isa, op: impl Op<N>, inputs: [&[f32]; N], out: &
     isa.run(Map { op, inputs: inputs.map(<[f32]>::as_ptr), out: out.as_mut_ptr(), len: out.len() });
 }
 
-/// Writes an op of `x` alone over it.
+/// Replaces `x` by an op of it.
 pub fn apply(isa: Isa, op: impl Op<1>, x: &mut [f32]) {
     let (out, len) = (x.as_mut_ptr(), x.len());
     isa.run(Map { op, inputs: [out.cast_const()], out, len });
 }
 
-/// Writes an op of `x` and `y` over `x`; both are of one length.
+/// Replaces `x` by an op of `x` and `y`; both have the same length.
 pub fn apply_with(isa: Isa, op: impl Op<2>, x: &mut [f32], y: &[f32]) {
     assert_eq!(x.len(), y.len());
     let (out, len) = (x.as_mut_ptr(), x.len());
     isa.run(Map { op, inputs: [out.cast_const(), y.as_ptr()], out, len });
 }
 
-/// Arrays of `len` elements; an input is the output itself or apart from it.
+/// Arrays of `len` elements; an input is the output itself or does not overlap it.
 struct Map<const N: usize, O> {
     op: O,
     inputs: [*const f32; N],
@@ -46,7 +46,7 @@ struct Map<const N: usize, O> {
     len: usize,
 }
 
-impl<const N: usize, O: Op<N>> Kernel for Map<N, O> {
+impl<const N: usize, O: Op<N>> SimdLoop for Map<N, O> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -70,7 +70,7 @@ impl<const N: usize, O: Op<N>> Across for Map<N, O> {
     }
 }
 
-/// Says what an op makes of its numbers.
+/// Defines an op.
 macro_rules! op {
     ($name:ty, $n:literal, |$op:pat_param, $($x:ident),*| $result:expr) => {
         impl Op<$n> for $name {
@@ -100,12 +100,12 @@ op!(Subtract, 2, |_, a, b| a.sub(b));
 pub struct Multiply;
 op!(Multiply, 2, |_, a, b| a.mul(b));
 
-/// The greater of the two, of equals the first; NaN where either is.
+/// The maximum, of equals the first; NaN if either is NaN.
 #[derive(Clone, Copy, Debug)]
 pub struct Maximum;
 op!(Maximum, 2, |_, a, b| a.or_greater(b));
 
-/// The lesser of the two, likewise.
+/// The minimum, of equals the first; NaN if either is NaN.
 #[derive(Clone, Copy, Debug)]
 pub struct Minimum;
 op!(Minimum, 2, |_, a, b| {
@@ -116,14 +116,14 @@ op!(Minimum, 2, |_, a, b| {
 /// `x * scale + shift`, rounded once.
 #[derive(Clone, Copy, Debug)]
 pub struct ScaleShift {
-    /// What each is multiplied by.
+    /// The factor.
     pub scale: f32,
-    /// What is added then.
+    /// The offset.
     pub shift: f32,
 }
 op!(ScaleShift, 1, |op, x| x.fma(V::splat(op.scale), V::splat(op.shift)));
 
-/// `a` where `gate > 0`, else 0: a gradient on its way back through relu, of which the input or the output is the gate.
+/// `a` where `gate > 0`, else 0: relu's gradient; the gate is relu's input or output.
 #[derive(Clone, Copy, Debug)]
 pub struct WherePositive;
 op!(WherePositive, 2, |_, a, gate| a.where_positive(gate));
@@ -136,16 +136,16 @@ op!(Relu, 1, |_, x| x.relu());
 /// `x` where `x > 0`, else `slope * x`.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyRelu {
-    /// How steep it is below 0.
+    /// The slope below 0.
     pub slope: f32,
 }
 op!(LeakyRelu, 1, |op, x| x.if_positive(x, x.mul(V::splat(op.slope))));
 
-/// `dy` where `x > 0`, else `slope * dy`: the gradient of leaky relu. Where the slope is above 0 its output may stand for
-/// its input.
+/// `dy` where `x > 0`, else `slope * dy`: the gradient of leaky relu. If the slope is above 0, its output can be used
+/// instead of its input.
 #[derive(Clone, Copy, Debug)]
 pub struct LeakyReluGradient {
-    /// How steep leaky relu is below 0.
+    /// The slope of leaky relu below 0.
     pub slope: f32,
 }
 op!(LeakyReluGradient, 2, |op, dy, x| dy.if_positive(x, dy.mul(V::splat(op.slope))));

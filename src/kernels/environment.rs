@@ -1,12 +1,12 @@
-//! The floating-point environment of a thread: how it rounds, what it does to subnormal numbers, what it interrupts.
+//! The floating-point environment of a thread: rounding, denormals, traps.
 //!
-//! A host may have set its own: audio code flushes subnormals, numerical code rounds upward or traps on overflow. The
-//! same bits everywhere need the standard one, and Rust's arithmetic is defined under no other.
+//! A host may have changed it: audio code flushes denormals, numerical code rounds upward or traps on overflow. The
+//! same bits everywhere require the standard one, and Rust's arithmetic is defined only for that.
 
 use std::marker::PhantomData;
 
-/// The standard environment (round to nearest, subnormals kept, nothing trapped), until this is dropped; then the one
-/// before again. Threads that are started meanwhile begin with the standard one.
+/// The standard environment (round to nearest, denormals kept, no traps) until this is dropped, which restores the one
+/// before. Threads started meanwhile inherit the standard one.
 pub struct Standard {
     before: Option<Control>,
     _of_this_thread: PhantomData<*const ()>,
@@ -38,7 +38,7 @@ mod register {
     pub type Control = u32;
     /// All exceptions masked, nothing else.
     pub const STANDARD: Control = 0x1f80;
-    /// All but the six flags that say which exceptions there were.
+    /// All but the six exception flags.
     pub const SETTINGS: Control = 0xffc0;
 
     pub fn control() -> Control {
@@ -80,7 +80,7 @@ mod register {
     pub const STANDARD: Control = 0;
     pub const SETTINGS: Control = 0;
 
-    /// Not known here.
+    /// Unknown on this architecture.
     pub fn control() -> Control {
         STANDARD
     }

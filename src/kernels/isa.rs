@@ -1,4 +1,4 @@
-//! Which instruction set the kernels run on, chosen at run time.
+//! The instruction set of the compute kernels, chosen at run time.
 
 use super::Simd;
 use super::simd::Portable;
@@ -11,7 +11,7 @@ use super::simd::{Twice, Wasm};
 use crate::error::{Error, ErrorKind, Result};
 use crate::variables;
 
-/// An instruction set that this machine has: there is no other way to one than [`Isa::available`].
+/// An instruction set that this machine has: a value can only come from [`Isa::available`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Isa(Set);
 
@@ -22,7 +22,7 @@ enum Set {
     /// WebAssembly's relaxed SIMD in an engine that fuses, 8 lanes.
     #[cfg(target_feature = "relaxed-simd")]
     Relaxed,
-    /// WebAssembly without it, a multiply-add being rounded twice: other bits, so that nobody gets it who has not asked for it.
+    /// WebAssembly without it, where a multiply-add is rounded twice: it gives other bits, so it must be requested.
     #[cfg(all(target_feature = "simd128", not(target_feature = "relaxed-simd")))]
     Twice,
     /// AVX2 with FMA, 8 lanes.
@@ -34,8 +34,8 @@ enum Set {
 }
 
 /// A loop to be compiled for each instruction set. `run` and all it calls must be `#[inline(always)]`.
-pub trait Kernel {
-    /// What it returns.
+pub trait SimdLoop {
+    /// The result type.
     type Output;
     /// The loop, generic over the vector.
     fn run<V: Simd>(self) -> Self::Output;
@@ -45,7 +45,7 @@ impl Isa {
     /// The one that every machine has.
     pub const PORTABLE: Isa = Isa(Set::Portable);
 
-    /// The sets of this machine, the fastest first.
+    /// The instruction sets of this machine, the fastest first.
     pub fn available() -> impl Iterator<Item = Isa> {
         #[cfg(target_arch = "x86_64")]
         let bits = is_x86_feature_detected!("bmi1"); // no machine has AVX2 without it
@@ -61,7 +61,8 @@ impl Isa {
         fast.into_iter().flatten().chain([Set::Portable]).map(Isa)
     }
 
-    /// The one to use: what the environment variable `MNIST_ISA` (`avx512`, `avx2`, `relaxed`, `portable`) forces, else the fastest.
+    /// The instruction set to use: the one in the environment variable `MNIST_ISA` (`avx512`, `avx2`, `relaxed`,
+    /// `portable`), else the fastest.
     pub fn choose() -> Result<Isa> {
         Isa::named(variables::get("MNIST_ISA").map(|name| name.to_string_lossy().into_owned()).as_deref())
     }
@@ -76,7 +77,9 @@ impl Isa {
         match name {
             "avx512" | "avx2" | "relaxed" | "portable" => {
                 Isa::available().find(|isa| isa.name() == name).ok_or_else(|| {
-                    Error::new(ErrorKind::Unsupported, "this machine has no such instruction set").found(name).at(at)
+                    Error::new(ErrorKind::Unsupported, "this machine does not have this instruction set")
+                        .found(name)
+                        .at(at)
                 })
             }
             _ => Err(Error::new(ErrorKind::InvalidArgument, "unknown instruction set")
@@ -111,9 +114,9 @@ impl Isa {
         self.run(Widths).1
     }
 
-    /// Runs a kernel compiled for this set.
+    /// Runs a loop compiled for this instruction set.
     #[inline]
-    pub fn run<K: Kernel>(self, kernel: K) -> K::Output {
+    pub fn run<K: SimdLoop>(self, kernel: K) -> K::Output {
         match self.0 {
             Set::Portable => on::<Portable, K>(kernel),
             #[cfg(target_feature = "relaxed-simd")]
@@ -133,7 +136,7 @@ impl Isa {
 /// Runs a kernel over vectors of a type, of the widths that the kernels are written for: 8 lanes, or 16 as in dense's partial
 /// sums, and tiles of as many vectors as there are loops for.
 #[inline(always)]
-fn on<V: Simd, K: Kernel>(kernel: K) -> K::Output {
+fn on<V: Simd, K: SimdLoop>(kernel: K) -> K::Output {
     const { assert!(matches!(V::LANES, 8 | 16) && matches!(V::TILE_VECTORS, 1 | 2 | 4)) }
     kernel.run::<V>()
 }
@@ -141,7 +144,7 @@ fn on<V: Simd, K: Kernel>(kernel: K) -> K::Output {
 /// Lanes of a vector, and vectors of a tile.
 struct Widths;
 
-impl Kernel for Widths {
+impl SimdLoop for Widths {
     type Output = (usize, usize);
     #[inline(always)]
     fn run<V: Simd>(self) -> (usize, usize) {
@@ -151,13 +154,13 @@ impl Kernel for Widths {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma,bmi1")]
-fn avx2<K: Kernel>(kernel: K) -> K::Output {
+fn avx2<K: SimdLoop>(kernel: K) -> K::Output {
     on::<Avx2, K>(kernel)
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,bmi1")]
-fn avx512<K: Kernel>(kernel: K) -> K::Output {
+fn avx512<K: SimdLoop>(kernel: K) -> K::Output {
     on::<Avx512, K>(kernel)
 }
 

@@ -1,4 +1,4 @@
-//! The numeric inner loops: they take slices, know nothing of layers or models, and start no threads.
+//! The compute kernels (inner loops): they take slices, do not know layers or models, and start no threads.
 //!
 //! Every loop is written once, generic over a vector type ([`Simd`]), and compiled for each instruction set; which one
 //! runs is chosen once a model ([`Isa`]). All of them give the same bits, because of one rule:
@@ -7,10 +7,9 @@
 //! along the sum, so the width of a vector changes how many chains advance together and nothing else. Where a sum is cut
 //! into parts (over images, over a long axis), the cuts depend on the shapes alone, and the parts are added in order.
 //!
-//! Nearly all of the work is done by two pieces of code: [`tile`], a block of outputs in registers, one broadcast input and
-//! a few vectors of the other operand at a time, where every product counts; and [`nonzero`], sums of rows that leave out
-//! those whose factor is zero, where relu has made most of them so. The operations around them only say where the
-//! operands lie.
+//! Nearly all of the work is done by two pieces of code: [`tile`], a block of outputs in registers, with one broadcast
+//! input and a few vectors of the other operand at a time, for dense data; and [`nonzero`], sums of rows that skip zero
+//! factors, for data where relu made most factors zero. The operations around them only pass the operands' positions.
 //!
 //! | module | what it does | vectors run over |
 //! |---|---|---|
@@ -23,8 +22,8 @@
 //! | [`rows`], [`columns`] | sums and other layouts of matrices, and how tasks share them | columns |
 //! | [`adam`], [`softmax`] | the optimizer's step; what a classifier's outputs are worth | elements; none |
 //!
-//! [`window`] says where the windows of convolution and pooling lie, and [`vectors`] are the two ways through a matrix that
-//! all but the products take.
+//! [`window`] has the geometry of the windows of convolution and pooling, and [`vectors`] the loops over a matrix that
+//! are not products.
 
 pub mod adam;
 pub mod columns;

@@ -1,8 +1,8 @@
-//! Sums that leave out what is multiplied by zero: the second inner loop of this crate, beside [`tile`](super::tile).
+//! Sums that skip products with zero: the second inner loop of this crate, besides [`tile`](super::tile).
 //!
-//! Relu makes zeros. Of what the tutorial's second convolution gives, three numbers in four are zero after a few hundred
-//! steps of training, later more, and where relu gave zero the gradient is zero too. A product with zero adds nothing, so
-//! that it need not be formed:
+//! Relu produces zeros. In the tutorial's second convolution three outputs in four are zero after a few hundred
+//! training steps, later more, and where relu gave zero the gradient is zero too. A product with zero adds nothing and
+//! can be skipped:
 //!
 //! ```text
 //!                     C vectors a run, R runs
@@ -17,12 +17,12 @@
 //! Which factors are zero is found for 64 of them at once and kept in a word, a bit each. A step costs as many loads as
 //! multiply-adds, where a register tile has fewer: with no zeros at all the tile is up to a third faster.
 //!
-//! To leave out `0 * y` changes no bit of a sum as long as `y` is finite; what is left out depends on the numbers alone,
-//! so that every instruction set and any number of threads leave out the same.
+//! Skipping `0 * y` does not change any bit of a sum as long as `y` is finite; what is skipped depends only on the
+//! values, so every instruction set and any number of threads skip the same.
 
 #![allow(clippy::needless_range_loop)] // an iterator that is not inlined costs a factor of ten here
 
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::simd::Simd;
 use super::tile::Sums;
 
@@ -44,11 +44,11 @@ pub unsafe fn nonzero<V: Simd>(p: *const f32, n: usize) -> u64 {
     word
 }
 
-/// The places of the ones in a word, ascending.
+/// The indices of the set bits of a word, ascending.
 #[derive(Clone, Copy)]
-pub struct Ones(pub u64);
+pub struct SetBits(pub u64);
 
-impl Iterator for Ones {
+impl Iterator for SetBits {
     type Item = usize;
     #[inline(always)]
     fn next(&mut self) -> Option<usize> {
@@ -59,21 +59,22 @@ impl Iterator for Ones {
     }
 }
 
-/// Adds the rows whose factor is not zero: for each one of `mask`, in order, `sums[r][c] += factor * row[r][c]`.
+/// Adds the rows whose factor is not zero: for each set bit of `mask`, in order, `sums[r][c] += factor * row[r][c]`.
 ///
-/// `factor` and `row` give where the factor and the row of a place lie; the runs of a row are `run` elements apart.
+/// `factor` and `row` give the pointers to the factor and the row of an index; the runs of a row are `run` elements
+/// apart.
 ///
 /// # Safety
 /// As [`Simd`]: for each one of the mask the factor and `R` runs of `C` vectors must be readable.
 #[inline(always)]
-pub unsafe fn add_rows<V: Simd, const R: usize, const C: usize>(
+pub unsafe fn multiply_add_rows<V: Simd, const R: usize, const C: usize>(
     sums: &mut Sums<V, R, C>,
     mask: u64,
     factor: impl Fn(usize) -> *const f32,
     row: impl Fn(usize) -> *const f32,
     run: usize,
 ) {
-    for place in Ones(mask) {
+    for place in SetBits(mask) {
         // SAFETY: the caller's.
         unsafe {
             let x = V::splat(*factor(place));
@@ -87,18 +88,18 @@ pub unsafe fn add_rows<V: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// The share of elements that are not zero, in every seventeenth row of `matrix` (`[rows, width]`), the first one included:
-/// enough to choose a road by, the same on every machine.
-pub fn share(isa: Isa, matrix: &[f32], width: usize) -> f32 {
-    isa.run(Share { matrix, width: width.max(1) })
+/// The fraction of nonzero elements in every seventeenth row of `matrix` (`[rows, width]`), from the first one on:
+/// enough to choose a method, and the same on every machine.
+pub fn fraction(isa: Isa, matrix: &[f32], width: usize) -> f32 {
+    isa.run(Fraction { matrix, width: width.max(1) })
 }
 
-struct Share<'a> {
+struct Fraction<'a> {
     matrix: &'a [f32],
     width: usize,
 }
 
-impl Kernel for Share<'_> {
+impl SimdLoop for Fraction<'_> {
     type Output = f32;
     #[inline(always)]
     fn run<V: Simd>(self) -> f32 {
@@ -114,9 +115,9 @@ impl Kernel for Share<'_> {
     }
 }
 
-/// Turns a matrix of 64 x 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
+/// Transposes a matrix of 64 x 64 bits: bit `j` of word `i` becomes bit `i` of word `j`.
 ///
-/// Warren, Hacker's Delight, 7-3: halves change places, then quarters, and so on.
+/// Warren, Hacker's Delight, 7-3: halves are swapped, then quarters, and so on.
 pub fn transpose_bits(words: &mut [u64; WORD]) {
     let mut width = WORD / 2;
     let mut low = u64::MAX >> width; // the lower half of each pair of fields
@@ -148,19 +149,19 @@ mod tests {
     #[test]
     fn the_share_of_a_sample() {
         let matrix: Vec<f32> = (0..18 * 4).map(|i| if i < 4 || i % 4 == 0 { 0.0 } else { 1.0 }).collect();
-        assert_eq!(share(Isa::PORTABLE, &matrix, 4), 3.0 / 8.0, "rows 0 and 17");
-        assert_eq!(share(Isa::PORTABLE, &[], 4), 0.0);
+        assert_eq!(fraction(Isa::PORTABLE, &matrix, 4), 3.0 / 8.0, "rows 0 and 17");
+        assert_eq!(fraction(Isa::PORTABLE, &[], 4), 0.0);
     }
 
     #[test]
     fn ones_in_order() {
-        assert_eq!(Ones(1 << 63 | 0b1010).collect::<Vec<_>>(), [1, 3, 63]);
-        assert_eq!(Ones(0).count(), 0);
+        assert_eq!(SetBits(1 << 63 | 0b1010).collect::<Vec<_>>(), [1, 3, 63]);
+        assert_eq!(SetBits(0).count(), 0);
     }
 
     struct Mask<'a>(&'a [f32]);
 
-    impl Kernel for Mask<'_> {
+    impl SimdLoop for Mask<'_> {
         type Output = u64;
         #[inline(always)]
         fn run<V: Simd>(self) -> u64 {

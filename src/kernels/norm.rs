@@ -1,9 +1,9 @@
 //! Normalization of the channels of `[rows, C]`, rows being the pixels of all of a batch's images; vectors run over
 //! channels.
 //!
-//! Sums over rows are asked for chunk by chunk, and go on from what is there: the caller cuts the rows by the shapes alone,
-//! and adds up the chunks' sums in order. In two passes, for the mean must be known before the squares around it are
-//! summed; a sum of plain squares would lose the variance of channels far from zero.
+//! Sums over rows are computed chunk by chunk, and continue from the existing values: the caller cuts the rows by the
+//! shapes alone, and adds the chunks' sums in order. There are two passes, because the mean must be known before the
+//! squares around it are summed; a sum of plain squares would lose the variance of channels far from zero.
 //!
 //! ```text
 //!   forward    sum x  ->  mean  ->  sum (x - mean)^2  ->  scale = gamma / sqrt(var + eps)  ->  y = (x - mean) * scale + beta
@@ -12,12 +12,12 @@
 //! ```
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{ByColumn, Down, by_column, down};
 
 /// Adds each row of `x` to `sum`, in order.
 pub fn add_sums(isa: Isa, x: &[f32], sum: &mut [f32]) {
-    super::rows::add_rows(isa, x, sum.len(), 0, sum);
+    super::rows::sum_rows(isa, x, sum.len(), 0, sum);
 }
 
 /// Adds each row's `(x - mean)^2` to `sum`, in order.
@@ -32,7 +32,7 @@ struct AddSquares<'a> {
     sum: &'a mut [f32],
 }
 
-impl Kernel for AddSquares<'_> {
+impl SimdLoop for AddSquares<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -78,7 +78,7 @@ struct Normalize<'a, const RELU: bool> {
     y: &'a mut [f32],
 }
 
-impl<const RELU: bool> Kernel for Normalize<'_, RELU> {
+impl<const RELU: bool> SimdLoop for Normalize<'_, RELU> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -107,7 +107,7 @@ impl<const RELU: bool> ByColumn<3> for Normalize<'_, RELU> {
     }
 }
 
-/// What the input's channels were normalized by.
+/// The statistics by which the input's channels were normalized.
 #[derive(Clone, Copy, Debug)]
 pub struct Normalized<'a> {
     /// The input, `[rows, C]`.
@@ -164,7 +164,7 @@ struct AddGradients<'a> {
     sum_xhat: &'a mut [f32],
 }
 
-impl Kernel for AddGradients<'_> {
+impl SimdLoop for AddGradients<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -199,7 +199,7 @@ struct InputGradient<'a> {
     dx: &'a mut [f32],
 }
 
-impl Kernel for InputGradient<'_> {
+impl SimdLoop for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {

@@ -1,13 +1,13 @@
-//! What the machine's arithmetic can do at most, for the benchmarks to compare with.
+//! The machine's peak arithmetic throughput, for comparison in benchmarks.
 
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::simd::Simd;
 
-/// Chains that advance together: more than any machine's latency times its units.
+/// Independent chains: more than any machine's latency times its units.
 const CHAINS: usize = 12;
 
-/// Runs `rounds` rounds of fused multiply-adds that never leave the registers. Gives the number of floating-point
-/// operations, and a value that depends on them all, so that none is left out.
+/// Runs `rounds` rounds of fused multiply-adds that stay in the registers. Returns the number of floating-point
+/// operations, and a value that depends on all of them, so that none is optimized away.
 pub fn multiply_add(isa: Isa, rounds: usize) -> (f64, f32) {
     isa.run(Peak { rounds })
 }
@@ -16,7 +16,7 @@ struct Peak {
     rounds: usize,
 }
 
-impl Kernel for Peak {
+impl SimdLoop for Peak {
     type Output = (f64, f32);
     #[inline(always)]
     fn run<V: Simd>(self) -> (f64, f32) {

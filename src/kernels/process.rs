@@ -1,25 +1,26 @@
-//! What this process is: whether it was forked off since, and whether it has rights that its user lacks.
+//! Identifies this process: detects forks, and elevated privileges.
 //!
-//! A forked child has a copy of everything, its threads apart, so that nothing in memory says that it is another process;
-//! and its number may be its parent's, in a namespace of its own. So there is a page that the kernel empties in a child
-//! (`MADV_WIPEONFORK`, Linux 4.14). Elsewhere a handler does that, which the C library calls in a child it forks
-//! (`pthread_atfork`); a child made by a bare `clone` is not told there. What has neither cannot fork.
+//! A forked child has a copy of all memory except its threads, so nothing in memory shows that it is another process;
+//! and its process id may equal its parent's, in another namespace. So there is a page that the kernel clears in a
+//! child (`MADV_WIPEONFORK`, Linux 4.14). On other systems a handler clears it, which the C library calls in a child
+//! that it forks (`pthread_atfork`); a child made by a bare `clone` is not detected there. Systems with neither cannot
+//! fork.
 
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
-/// A process, unlike any that it was forked from and any that is forked from it.
+/// The identity of a process, different from its ancestors' and its children's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Process(u64);
 
 impl Process {
-    /// This one. Takes no lock, so that a child finds none held.
+    /// This process. Takes no lock, so that a child never finds one held.
     pub fn current() -> Process {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Process(number(emptied_by_fork(), &COUNT))
     }
 }
 
-/// The number in `word`; when a fork has emptied it, or it was never filled in, one that no ancestor had.
+/// The number in `word`; if a fork cleared it, or it was never set, a number that no ancestor had.
 fn number(word: &AtomicU64, count: &AtomicU64) -> u64 {
     match word.load(Ordering::Relaxed) {
         0 => {
@@ -36,7 +37,7 @@ fn emptied_by_fork() -> &'static AtomicU64 {
     let mut found = WORD.load(Ordering::Acquire);
     if found.is_null() {
         let made = page().unwrap_or_else(handled);
-        // Two threads may come here at once: the first one's word it is, and the other page is left.
+        // If two threads come here at once, the first one's word is used, and the other page stays unused.
         found = match WORD.compare_exchange(std::ptr::null_mut(), made, Ordering::AcqRel, Ordering::Acquire) {
             Ok(_) => made,
             Err(other) => other,
@@ -46,18 +47,18 @@ fn emptied_by_fork() -> &'static AtomicU64 {
     unsafe { &*found }
 }
 
-/// A page of its own that the kernel empties in a child; `None` where it cannot.
+/// A page that the kernel clears in a child; `None` if it cannot.
 #[cfg(target_os = "linux")]
 fn page() -> Option<*mut AtomicU64> {
-    const SIZE: usize = 4096; // the kernel makes whole pages of it
-    // SAFETY: a new mapping, which nobody else knows.
+    const SIZE: usize = 4096; // the kernel rounds up to whole pages
+    // SAFETY: a new mapping, which nothing else uses.
     unsafe {
         let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
         let page = libc::mmap(std::ptr::null_mut(), SIZE, access, kind, -1, 0);
         if page == libc::MAP_FAILED {
             return None;
         }
-        // Some emulators take every advice and follow none: one that there is not must be refused.
+        // Some emulators accept any advice and ignore it: an invalid one must be rejected.
         let refuses = libc::madvise(page, SIZE, -1) != 0;
         if refuses && libc::madvise(page, SIZE, libc::MADV_WIPEONFORK) == 0 {
             return Some(page.cast());
@@ -72,7 +73,7 @@ fn page() -> Option<*mut AtomicU64> {
     None
 }
 
-/// The word that the handler empties. The handler stays: the shared library is never unloaded where this is used (see
+/// The word that the handler clears. The handler stays: the shared library is never unloaded where this is used (see
 /// `build.rs`), or the C library forgets the handlers of one that is.
 fn handled() -> *mut AtomicU64 {
     static WORD: AtomicU64 = AtomicU64::new(0);
@@ -92,8 +93,8 @@ pub fn id() -> u32 {
     if cfg!(target_family = "wasm") { 0 } else { std::process::id() }
 }
 
-/// Whether the process has rights that whoever started it may lack (set-user-ID, set-group-ID, capabilities): what the
-/// environment says is not to be believed then.
+/// Whether the process has privileges that its user may lack (set-user-ID, set-group-ID, capabilities): then
+/// environment variables must not be trusted.
 pub fn is_privileged() -> bool {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     // SAFETY: looks up a number that the kernel has left at the process's start.
@@ -115,7 +116,7 @@ pub fn is_privileged() -> bool {
 mod tests {
     use super::*;
 
-    /// What a forked child finds in `word`, after this process has.
+    /// The number that a forked child finds in `word`.
     fn parent_and_child(word: &AtomicU64, count: &AtomicU64) -> (u64, u64) {
         let parent = number(word, count);
         // SAFETY: the child stores and loads two words and ends.

@@ -1,28 +1,28 @@
-//! Rows of matrices: their sums, for biases' gradients and the parts of a long sum, and other layouts of them.
+//! Rows of matrices: their sums, for biases' gradients and the parts of a long sum, and changes of layout.
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{Down, down};
 
 /// Adds every row of `matrix` (`[rows, width]`) to `sum`, in order: of each row as many columns as `sum` has, from
 /// `first` on.
-pub fn add_rows(isa: Isa, matrix: &[f32], width: usize, first: usize, sum: &mut [f32]) {
+pub fn sum_rows(isa: Isa, matrix: &[f32], width: usize, first: usize, sum: &mut [f32]) {
     assert!(matrix.len().is_multiple_of(width.max(1)) && first + sum.len() <= width);
-    isa.run(AddRows { matrix, width, first, sum });
+    isa.run(SumRows { matrix, width, first, sum });
 }
 
-struct AddRows<'a> {
+struct SumRows<'a> {
     matrix: &'a [f32],
     width: usize,
     first: usize,
     sum: &'a mut [f32],
 }
 
-impl Kernel for AddRows<'_> {
+impl SimdLoop for SumRows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
-        let AddRows { matrix, width, first, sum } = self;
+        let SumRows { matrix, width, first, sum } = self;
         // SAFETY: each of the rows has as many columns from `first` on as the sum.
         unsafe { down::<V, 1>(&Rows { matrix, width, first }, matrix.len() / width.max(1), [sum]) };
     }
@@ -42,7 +42,7 @@ impl Down<1> for Rows<'_> {
     }
 }
 
-/// Copies `matrix` (`[rows, width]`) to `out` (`[rows, padded]`), zeros behind each row's end.
+/// Copies `matrix` (`[rows, width]`) to `out` (`[rows, padded]`), with zeros after each row's end.
 pub fn pad_rows(matrix: &[f32], width: usize, out: &mut [f32], padded: usize) {
     for (row, out) in matrix.chunks_exact(width).zip(out.chunks_exact_mut(padded)) {
         out[..width].copy_from_slice(row);
@@ -63,7 +63,7 @@ struct Transpose<'a> {
     out: &'a mut [f32],
 }
 
-impl Kernel for Transpose<'_> {
+impl SimdLoop for Transpose<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -73,7 +73,8 @@ impl Kernel for Transpose<'_> {
     }
 }
 
-/// Turns a block of `rows` x `columns`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row + i]`.
+/// Transposes a block of `rows` x `columns`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row +
+/// i]`.
 ///
 /// # Safety
 /// As [`Simd`]: the block's elements must be readable, and writable where they go.
@@ -109,7 +110,7 @@ mod tests {
     fn sums_and_layouts() {
         let matrix = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0];
         let mut sum = [10.0, 20.0];
-        add_rows(Isa::PORTABLE, &matrix, 3, 1, &mut sum);
+        sum_rows(Isa::PORTABLE, &matrix, 3, 1, &mut sum);
         assert_eq!(sum, [17.0, 29.0], "the second and third columns");
         let mut out = [9.0; 8];
         pad_rows(&matrix, 3, &mut out, 4);

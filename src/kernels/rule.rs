@@ -1,12 +1,13 @@
-//! What becomes of a gradient: the step of an optimizer, or a place where the gradient is kept.
+//! The use of a gradient: an optimizer's step, or storing it.
 //!
-//! A [`Rule`] is the optimizer's arithmetic on a vector of weights. The loops are generic over it, so that a dense layer
-//! takes the step on a row of weights while the row's gradient is still in registers. [`Store`] is a rule too: for what
-//! must see the whole gradient first (regularizers, layers that are used twice, optimizers whose step is a pass of its own).
+//! A [`Rule`] is the optimizer's arithmetic on a vector of weights. The loops are generic over it, so that a dense
+//! layer takes the step on a row of weights while the row's gradient is still in registers. [`Store`] is a rule too:
+//! for everything that needs the whole gradient first (regularizers, layers that are used twice, optimizers whose step
+//! is a separate pass).
 
 use super::Simd;
 use super::adam::AdamStep;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 
 /// The most moments that a rule keeps for a weight.
 pub const MOST_SLOTS: usize = 3;
@@ -26,7 +27,7 @@ pub trait Rule: Copy + Send + Sync {
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V;
 }
 
-/// Keeps the gradient in the place of the first moment.
+/// Stores the gradient in the first slot.
 #[derive(Clone, Copy, Debug)]
 pub struct Store {
     /// Whether it is added to what is there.
@@ -44,30 +45,30 @@ impl Rule for Store {
     }
 }
 
-/// Where weights and their moments lie.
+/// Pointers to weights and their moments.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct WeightPointers {
     /// The weights.
     pub w: *mut f32,
-    /// Their moments; those that a rule has not are not looked at.
+    /// Their moments; a rule does not use more than it has.
     pub slots: [*mut f32; MOST_SLOTS],
 }
 
-impl Place {
-    /// Of slices that are equally long; `slots` are those that the rule has.
+impl WeightPointers {
+    /// From slices of the same length; `slots` are those of the rule.
     pub fn new(w: &mut [f32], slots: &mut [&mut [f32]]) -> Self {
-        let mut place = Place { w: w.as_mut_ptr(), slots: [std::ptr::null_mut(); MOST_SLOTS] };
-        for (to, slot) in place.slots.iter_mut().zip(slots) {
+        let mut pointers = WeightPointers { w: w.as_mut_ptr(), slots: [std::ptr::null_mut(); MOST_SLOTS] };
+        for (to, slot) in pointers.slots.iter_mut().zip(slots) {
             assert_eq!(slot.len(), w.len());
             *to = slot.as_mut_ptr();
         }
-        place
+        pointers
     }
 
-    /// The weights `i` further on.
+    /// The pointers `i` elements further.
     #[inline(always)]
     pub fn at(self, i: usize) -> Self {
-        Place { w: self.w.wrapping_add(i), slots: self.slots.map(|slot| slot.wrapping_add(i)) }
+        WeightPointers { w: self.w.wrapping_add(i), slots: self.slots.map(|slot| slot.wrapping_add(i)) }
     }
 
     /// Takes a step on the `n` weights (`V::LANES` or fewer) here, by their gradient.
@@ -94,7 +95,7 @@ impl Place {
     }
 }
 
-/// What is to be done with a parameter's gradient, and the memory that takes.
+/// The use of a parameter's gradient, and the memory it needs.
 pub enum Update<'a> {
     /// A step of Adam, at once.
     Adam {
@@ -105,7 +106,7 @@ pub enum Update<'a> {
         /// The second moment.
         v: &'a mut [f32],
     },
-    /// It is kept.
+    /// It is stored.
     Store {
         /// Where.
         gradient: &'a mut [f32],
@@ -114,7 +115,7 @@ pub enum Update<'a> {
     },
 }
 
-/// Takes weights a step on, by a gradient that is the sum of `parts`, each as long as `w`, added in their order.
+/// Updates weights by a gradient that is the sum of `parts`, each as long as `w`, added in order.
 pub fn update(isa: Isa, parts: &[f32], w: &mut [f32], update: &mut Update<'_>) {
     match update {
         Update::Adam { step, m, v } => step_by(isa, step, parts, w, &mut [m, v]),
@@ -122,20 +123,20 @@ pub fn update(isa: Isa, parts: &[f32], w: &mut [f32], update: &mut Update<'_>) {
     }
 }
 
-/// The same by any rule, whose moments are `slots`.
+/// The same with any rule, whose moments are `slots`.
 pub fn step_by<R: Rule>(isa: Isa, rule: &R, parts: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
     assert!(parts.len().is_multiple_of(w.len().max(1)) && slots.len() == R::SLOTS);
-    isa.run(StepBy { rule, parts, len: w.len(), place: Place::new(w, slots) });
+    isa.run(StepBy { rule, parts, len: w.len(), pointers: WeightPointers::new(w, slots) });
 }
 
 struct StepBy<'a, R> {
     rule: &'a R,
     parts: &'a [f32],
     len: usize,
-    place: Place,
+    pointers: WeightPointers,
 }
 
-impl<R: Rule> Kernel for StepBy<'_, R> {
+impl<R: Rule> SimdLoop for StepBy<'_, R> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -148,7 +149,7 @@ impl<R: Rule> Kernel for StepBy<'_, R> {
                 for part in self.parts.chunks_exact(len) {
                     g = g.add(V::load_up_to(part.as_ptr().add(i), n));
                 }
-                self.place.at(i).step(self.rule, g, n);
+                self.pointers.at(i).step(self.rule, g, n);
             }
         }
     }

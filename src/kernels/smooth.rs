@@ -12,10 +12,10 @@
 use super::Simd;
 use super::elementwise::{Op, op};
 
-/// Below this `exp` is below [`TINY`](super::simd::TINY), and counts as nothing.
+/// Below this `exp` is below [`TINY`](super::simd::TINY), and is flushed to zero.
 const LEAST: f32 = -84.0;
 
-/// Added and taken away again, it leaves the nearest whole number of one that is below 2^22.
+/// Adding and subtracting it rounds a number below 2^22 to the nearest integer.
 const TO_WHOLE: f32 = 12_582_912.0; // 1.5 * 2^23
 
 /// `log(2)` in two parts, of which the first has eight zeros at its end, so that whole multiples of it are exact.

@@ -1,4 +1,4 @@
-//! Softmax, and its logarithm's sum.
+//! Softmax and log-sum-exp.
 //!
 //! Small next to everything else (a few hundred values a step), so that plain code serves every instruction set; `exp`
 //! and `log` are the pure Rust ones of `libm`, the same everywhere.
@@ -18,16 +18,16 @@ pub fn softmax(values: &mut [f32], classes: usize) {
     }
 }
 
-/// A row's greatest logit, and `log(sum(exp(z - max)))`.
+/// A row's largest logit, and `log(sum(exp(z - max)))`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LogSum {
-    /// The greatest.
+    /// The largest.
     pub max: f32,
     /// The logarithm of the sum.
     pub sum: f32,
 }
 
-/// What the logits of a row come to: `-log(softmax(z)[i])` is `sum - (z[i] - max)`.
+/// The log-sum-exp of a row's logits: `-log(softmax(z)[i])` is `sum - (z[i] - max)`.
 pub fn log_sum(row: &[f32]) -> LogSum {
     let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = row.iter().map(|&z| libm::expf(z - max)).sum();

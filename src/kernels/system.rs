@@ -1,14 +1,14 @@
-//! What Windows is asked itself. Elsewhere the system's files and the C library tell the same.
+//! Calls to the Windows API. On other systems files and the C library give the same information.
 
 /// The machine's memory in bytes, as its system counts it.
 pub struct Memory {
     /// How much there is.
     pub total: usize,
-    /// How much this process may still take, what can be paged out included: the system promises no more than it has.
+    /// How much this process may still commit, including the page file: the system does not overcommit.
     pub available: usize,
 }
 
-/// What the system says of the memory; `None` where there is no such call.
+/// The system's memory status; `None` on other systems.
 pub fn memory() -> Option<Memory> {
     #[cfg(windows)]
     return windows::memory();
@@ -55,7 +55,7 @@ mod windows {
         Some(Memory { total: bytes(status.total), available: bytes(status.left_to_promise.min(status.free_addresses)) })
     }
 
-    /// The handles that the process takes for its standard input, output and error, whether they are open or not.
+    /// The handles of the process's standard input, output and error, open or not.
     pub fn standard_handles() -> [*mut c_void; 3] {
         // SAFETY: looks up a number.
         [-10i32, -11, -12].map(|which| unsafe { GetStdHandle(which as u32) })

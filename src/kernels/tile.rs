@@ -1,4 +1,4 @@
-//! The block of outputs that lives in registers: the one inner loop behind every product in this crate.
+//! The block of outputs that is kept in registers: the inner loop of every dense product in this crate.
 //!
 //! ```text
 //!                      C vectors of outputs
@@ -9,14 +9,14 @@
 //!   row R-1          +---------+---------+
 //! ```
 //!
-//! R x C sums stay in registers while the steps go by, and each is one chain in the order of the steps. The best R for
-//! a C depends on the number of registers ([`Simd::tile_rows`]); what is left over at the edges takes smaller tiles.
+//! R x C sums stay in registers during all steps, and each is one chain in the order of the steps. The best R for a C
+//! depends on the number of registers ([`Simd::tile_rows`]); what is left over at the edges takes smaller tiles.
 
 #![allow(clippy::needless_range_loop)] // an iterator that is not inlined costs a factor of ten here
 
 use super::Simd;
 
-/// Where the operands of a tile lie. `a` is read one element at a time, `b` a vector at a time.
+/// The operands of a tile. `a` is read one element at a time, `b` a vector at a time.
 #[derive(Clone, Copy)]
 pub struct Operands {
     pub a: *const f32,
@@ -53,7 +53,7 @@ pub unsafe fn advance<V: Simd, const R: usize, const C: usize>(sums: &mut Sums<V
                 }
             }
         }
-        // Pointers that move, for the compiler may make multiplications of places that are counted.
+        // Moving pointers: with indices the compiler may generate multiplications.
         (a, b) = (a.wrapping_add(a_step), b.wrapping_add(b_step));
     }
 }
@@ -67,12 +67,12 @@ pub trait Tiled {
     unsafe fn tile<V: Simd, const R: usize, const C: usize>(&mut self, row: usize);
 }
 
-/// Covers `rows` rows with tiles of `vectors` vectors, as even as can be: 26 rows with tiles of 12 are 9 + 9 + 8.
+/// Covers `rows` rows with tiles of `vectors` vectors, as even as possible: 26 rows with tiles of 12 are 9 + 9 + 8.
 ///
 /// # Safety
 /// As [`Tiled::tile`] for each of these rows; `vectors` is one of the widths that [`panels`] gives.
 #[inline(always)]
-pub unsafe fn cover<V: Simd, T: Tiled>(work: &mut T, rows: usize, vectors: usize) {
+pub unsafe fn cover_rows<V: Simd, T: Tiled>(work: &mut T, rows: usize, vectors: usize) {
     let tiles = rows.div_ceil(V::tile_rows(vectors)).max(1);
     let (even, longer) = (rows / tiles, rows % tiles);
     let mut row = 0;
@@ -91,7 +91,7 @@ unsafe fn one<V: Simd, T: Tiled>(work: &mut T, row: usize, rows: usize, vectors:
         ($($c:literal: $($r:literal)*;)*) => {
             match (vectors, rows) {
                 $($(($c, $r) if $c <= V::TILE_VECTORS && $r <= V::tile_rows($c) => unsafe { work.tile::<V, $r, $c>(row) },)*)*
-                _ => debug_assert!(rows == 0, "no tile of {rows} x {vectors}"),
+                _ => debug_assert!(rows == 0, "unsupported tile of {rows} x {vectors}"),
             }
         };
     }
@@ -103,8 +103,8 @@ unsafe fn one<V: Simd, T: Tiled>(work: &mut T, row: usize, rows: usize, vectors:
     }
 }
 
-/// How a row of `columns` outputs is cut into panels: as many of the widest tile as fit, then narrower ones.
-/// Gives each panel's first column and its width in vectors.
+/// Cuts a row of `columns` outputs into panels: as many of the widest tile as fit, then narrower ones. Returns each
+/// panel's first column and its width in vectors.
 pub fn panels(columns: usize, lanes: usize, widest: usize) -> impl Iterator<Item = (usize, usize)> {
     let mut left = columns.div_ceil(lanes);
     let mut column = 0;

@@ -1,5 +1,5 @@
-//! The ways through a matrix for work that is not a product of matrices: across a row, each vector on its own; down the rows,
-//! each column a chain; and either of them, by numbers of each column.
+//! Loops over a matrix for work that is not a matrix product: across a row, each vector on its own; down the rows, each
+//! column a chain; and either of them with parameters per column.
 
 use super::Simd;
 
@@ -114,9 +114,9 @@ pub trait ByColumn<const K: usize> {
     unsafe fn vector<V: Simd>(&mut self, numbers: &[V; K], row: usize, at: usize, n: usize);
 }
 
-/// Goes through a matrix: where its columns are two vectors or fewer, down all rows with their numbers in registers (16 columns:
-/// 0.82 ms for what now takes 0.62, AVX2); else row by row, for memory likes to be read in order (64 columns, by bands of rows:
-/// 1.06 ms became 1.38).
+/// Goes through a matrix: where its columns are two vectors or fewer, down all rows with their numbers in registers (16
+/// columns: 0.82 ms for what now takes 0.62, AVX2); else row by row, because memory is faster when read in order (64
+/// columns, by bands of rows: 1.06 ms became 1.38).
 ///
 /// # Safety
 /// As the methods of [`ByColumn`], for each row and column.

@@ -1,12 +1,12 @@
-//! Where a window lies that slides over an image: what convolution and pooling have in common.
+//! Geometry of windows over an image, shared by convolution and pooling.
 //!
 //! Along one axis a window has `size` places, `dilation` apart, and moves by `stride`; before and behind the input there
 //! may be padding. Keras's rules, with `span` the inputs from the first place to the last, `(size - 1) * dilation + 1`:
 //!
 //! ```text
 //!   valid   no padding;   outputs = (input - span) / stride + 1, rounded down; the span must not exceed the input
-//!   same    outputs = input / stride, rounded up;   as much padding as that takes, and where it is odd one more behind
-//!   causal  outputs = input / stride, rounded up;   all padding before, span - 1, so that none sees what is behind it
+//!   same    outputs = input / stride, rounded up;   as much padding as that takes, one more at the end if it is odd
+//!   causal  outputs = input / stride, rounded up;   all padding before, span - 1: no output sees later inputs
 //!
 //!   size 3, dilation 2, stride 2, same:      .  . [0  1  2  3  4  5] .  .
 //!                                output 0    *     *     *
@@ -15,12 +15,12 @@
 
 use std::ops::Range;
 
-/// Whether there is padding, and where.
+/// The kind of padding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// None.
     Valid,
-    /// As much as it takes to have `input / stride` outputs, rounded up.
+    /// As much as needed for `input / stride` outputs, rounded up.
     Same,
     /// Before the input only.
     Causal,
@@ -43,7 +43,8 @@ pub struct Axis {
     pub after: usize,
 }
 
-/// Some places of a window and what they meet: place `place + t * place_step` meets `at + t * step`.
+/// Some elements of a window and the inputs or outputs that they meet: element `place + t * place_step` meets `at + t *
+/// step`.
 ///
 /// From an output to the next that is `alike`, `at` is `stride` more; from an input to the next one a stride
 /// further, one more.

@@ -1,13 +1,13 @@
-//! What is done to a layer's sums: Keras's activations.
+//! Keras's activations.
 //!
-//! Relu has vector kernels and is taken over by the layers below it where they can; tanh, sigmoid, silu, elu and gelu have
-//! them too ([`smooth`]). The others are plain code on `libm`'s functions, whose bits are the same on every machine. To add a
-//! function of each element: a line in `FUNCTIONS`.
+//! Relu has vector kernels and is fused into the layer below it where possible; tanh, sigmoid, silu, elu and gelu have
+//! them too ([`smooth`]). The others are plain code on `libm`'s functions, whose bits are the same on every machine. To
+//! add an elementwise function: a line in `FUNCTIONS`.
 
 use super::elementwise::{Elementwise, Vectors};
 use super::relu::Relu;
 use super::softmax::{Softmax, log_softmax};
-use super::{Site, Work};
+use super::{BuildContext, Work};
 use crate::error::{Error, ErrorKind, Result, printable};
 use crate::json::{Named, Object, nearest};
 use crate::kernels::{Isa, elementwise, smooth, softmax};
@@ -18,13 +18,13 @@ use std::fmt;
 /// An activation.
 #[derive(Clone, Copy)]
 pub enum Activation {
-    /// Nothing.
+    /// No activation.
     Linear,
-    /// `max(0, x)`, its gradient at exactly 0 being 0.
+    /// `max(0, x)`; its gradient at exactly 0 is 0.
     Relu,
     /// `exp(x) / sum of exp`, over the last axis.
     Softmax,
-    /// Its logarithm.
+    /// The logarithm of softmax.
     LogSoftmax,
     /// A function of each element.
     Function(&'static Function),
@@ -35,17 +35,17 @@ pub struct Function {
     name: &'static str,
     value: fn(f32) -> f32,
     slope: fn(f32) -> f32,
-    /// The function in vectors, where it has that form; it then takes the place of the two.
+    /// The vectorized function, if there is one; it then replaces the other two.
     vectors: Option<InVectors>,
 }
 
-/// A function of each element that is computed in vectors.
+/// A vectorized elementwise function.
 struct InVectors {
     build: fn(Isa) -> Box<dyn Work>,
     apply: fn(Isa, &mut [f32]),
 }
 
-/// Other names that Keras takes.
+/// Other names that Keras accepts.
 const ALIASES: [(&str, &str); 2] = [("swish", "silu"), ("hard_swish", "hard_silu")];
 
 /// SELU's constants (Klambauer et al. 2017).
@@ -59,7 +59,7 @@ const fn in_vectors(function: Function, build: fn(Isa) -> Box<dyn Work>, apply: 
     Function { vectors: Some(InVectors { build, apply }), ..function }
 }
 
-/// The form in vectors of a function of [`smooth`], whose gradient is one of what came out, or of what went in.
+/// The form in vectors of a function of [`smooth`], whose gradient is a function of the output or of the input.
 macro_rules! smooth {
     ($function:expr, $op:ident, $gradient:ident, of_output: $of_output:literal) => {
         in_vectors(
@@ -87,7 +87,7 @@ static FUNCTIONS: [Function; 23] = [
     function(
         "selu",
         |x| SELU.0 * if x > 0.0 { x } else { SELU.1 * expm1f(x) },
-        // Which side of the corner counts by the function's value, as in TensorFlow.
+        // At a corner the side is chosen by the function's value, as in TensorFlow.
         |x| SELU.0 * if expf(x) >= 1.0 { 1.0 } else { SELU.1 * expf(x) },
     ),
     smooth!(function("sigmoid", sigmoid, |x| sigmoid(x) * sigmoid(-x)), Sigmoid, SigmoidGradient, of_output: true),
@@ -177,7 +177,7 @@ impl Activation {
         }
     }
 
-    /// Takes it of all `values`, in place, the last axis being `width` long.
+    /// Applies it to all `values` in place; the last axis has length `width`.
     pub fn apply(self, isa: Isa, values: &mut [f32], width: usize) {
         match self {
             Activation::Linear => (),
@@ -191,7 +191,7 @@ impl Activation {
         }
     }
 
-    /// The activation under a config's `key`, linear where there is none.
+    /// Reads the activation under `key` of a config; linear if missing.
     pub fn read(config: &Object<'_>, key: &str) -> Result<Self> {
         let Some(Named { class, .. }) = config.named(key)? else { return Ok(Activation::Linear) };
         Activation::named(class).ok_or_else(|| {
@@ -200,19 +200,19 @@ impl Activation {
                 .chain(functions().map(|function| function.name))
                 .collect();
             let error = Error::new(ErrorKind::Unsupported, "unknown activation");
-            config.place(error.expected(nearest(class, &known)).found(printable(class)), key)
+            config.at_key(error.expected(nearest(class, &known)).found(printable(class)), key)
         })
     }
 
-    /// The activation at work; `None` for linear.
-    pub fn build(self, site: &Site<'_>) -> Result<Option<Box<dyn Work>>> {
+    /// Builds its work; `None` for linear.
+    pub fn build(self, context: &BuildContext<'_>) -> Result<Option<Box<dyn Work>>> {
         Ok(match self {
             Activation::Linear => None,
-            Activation::Relu => Some(Box::new(Relu::new(site.isa))),
-            Activation::Softmax => Some(Box::new(Softmax::new(site.output, false))),
-            Activation::LogSoftmax => Some(Box::new(Softmax::new(site.output, true))),
+            Activation::Relu => Some(Box::new(Relu::new(context.isa))),
+            Activation::Softmax => Some(Box::new(Softmax::new(context.output, false))),
+            Activation::LogSoftmax => Some(Box::new(Softmax::new(context.output, true))),
             Activation::Function(function) => Some(match &function.vectors {
-                Some(vectors) => (vectors.build)(site.isa),
+                Some(vectors) => (vectors.build)(context.isa),
                 None => Box::new(Elementwise::new(function.value, function.slope)),
             }),
         })

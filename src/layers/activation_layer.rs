@@ -1,6 +1,6 @@
 //! `Activation`: an activation as a layer of its own.
 
-use super::{Activation, Arity, Config, Entry, Layer, Site, Work};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Work};
 use crate::error::{Error, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -38,7 +38,7 @@ impl Layer for ActivationLayer {
         self.0
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         Err(Error::internal("an activation is no layer's work"))
     }
 }

@@ -1,12 +1,13 @@
-//! `BatchNormalization`: each channel by its mean and variance, in training over the batch, else by the moving ones.
+//! `BatchNormalization`: normalizes each channel by its mean and variance, in training those of the batch, otherwise
+//! the moving ones.
 //!
-//! The batch's statistics are sums over groups of samples, which tasks take and whose sums are added in order; the groups
-//! follow from the batch's size alone ([`group`]).
+//! The batch's statistics are sums over groups of samples, one task per group, added in order; the groups depend only
+//! on the batch size ([`group`]).
 
 use super::parallel::{Chunks, for_each, group, most_groups};
 use super::spec::{axis_of, read_parameter};
 use super::{
-    Arity, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Site, Step, Weight, Work, last_axis,
+    Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Step, Weight, Work, last_axis,
 };
 use crate::error::{Error, Result};
 use crate::graph::Shape;
@@ -123,9 +124,9 @@ impl Layer for BatchNormalization {
         last.then_some(self.epsilon)
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axis = axis_of(self.axis, site.inputs[0])?;
-        last_axis::along(axis, site, |site| Ok(Box::new(NormalizationWork::new(self, site)?)))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, context.inputs[0])?;
+        last_axis::along(axis, context, |context| Ok(Box::new(NormalizationWork::new(self, context)?)))
     }
 }
 
@@ -136,18 +137,18 @@ struct NormalizationWork {
     scaled: bool,
     centered: bool,
     epsilon: f32,
-    /// How much of a moving statistic stays, and how much of the batch's comes in.
+    /// The momentum of the moving statistics, and 1 minus that.
     momentum: [f32; 2],
     relu: bool,
     isa: Isa,
-    /// Whether the batch's own statistics count.
+    /// Whether the batch's statistics are used.
     learns: bool,
-    /// What the last forward pass has normalized by, `[channels]` each.
+    /// The statistics of the last forward pass, `[channels]` each.
     mean: Buffer,
     variance: Buffer,
     inverse: Buffer,
     scale: Buffer,
-    /// In the place of a beta that the layer has not.
+    /// Zeros, if the layer has no beta.
     zeros: Buffer,
     /// The groups' sums, `[groups, channels]`.
     sums: Buffer,
@@ -157,21 +158,21 @@ struct NormalizationWork {
 }
 
 impl NormalizationWork {
-    fn new(layer: &BatchNormalization, site: &Site<'_>) -> Result<Self> {
-        let channels = site.inputs[0].dims().last().copied().unwrap_or(1);
+    fn new(layer: &BatchNormalization, context: &BuildContext<'_>) -> Result<Self> {
+        let channels = context.inputs[0].dims().last().copied().unwrap_or(1);
         let zeros = || Buffer::zeros(channels);
-        let groups = if site.learns() { most_groups(site.batch) } else { 0 };
+        let groups = if context.learns() { most_groups(context.batch) } else { 0 };
         let sums = || Buffer::zeros(groups.saturating_mul(channels));
         Ok(NormalizationWork {
             channels,
-            len: site.input_len(),
+            len: context.input_len(),
             scaled: layer.scale,
             centered: layer.center,
             epsilon: layer.epsilon as f32,
             momentum: [layer.momentum as f32, (1.0 - layer.momentum) as f32],
-            relu: site.relu,
-            isa: site.isa,
-            learns: site.learns(),
+            relu: context.relu,
+            isa: context.isa,
+            learns: context.learns(),
             mean: zeros()?,
             variance: zeros()?,
             inverse: zeros()?,
@@ -199,7 +200,7 @@ impl NormalizationWork {
         mean_of(isa, sums, count, &mut self.variance);
     }
 
-    /// The parameters, one that the layer has not being `None`: gamma, beta, moving mean, moving variance.
+    /// The parameters: gamma and beta (`None` if missing), moving mean, moving variance.
     fn split<T>(&self, weights: impl IntoIterator<Item = T>) -> [Option<T>; 4] {
         let mut weights = weights.into_iter();
         [self.scaled, self.centered, true, true].map(|there| if there { weights.next() } else { None })
@@ -209,7 +210,7 @@ impl NormalizationWork {
 /// The mean of `count` numbers, whose sums are `sums` together, in order.
 fn mean_of(isa: Isa, sums: &[f32], count: f32, mean: &mut [f32]) {
     mean.fill(0.0);
-    rows::add_rows(isa, sums, mean.len(), 0, mean);
+    rows::sum_rows(isa, sums, mean.len(), 0, mean);
     mean.iter_mut().for_each(|mean| *mean /= count);
 }
 
@@ -261,7 +262,7 @@ impl Work for NormalizationWork {
             mean_of(isa, more, count, mean_dz_xhat);
         }
         if let Some(dx) = dx {
-            // By statistics that do not follow from the batch, the means are zero.
+            // With statistics that do not depend on the batch, the means are zero.
             let by = [&self.scale[..], mean_dz, mean_dz_xhat];
             for_each(Chunks::new(dx, len), &|sample, dx| {
                 let here = sample * len..(sample + 1) * len;

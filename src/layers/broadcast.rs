@@ -1,11 +1,11 @@
-//! Samples of one shape seen as another: sizes that are 1, or missing in front, stand for any.
+//! Broadcasting of samples: sizes that are 1, or missing in front, match any size.
 
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::memory;
 
-/// For each element of a sample of shape `to`, the element of one of shape `from` that stands there. Nothing where the
-/// shapes do not go together.
+/// For each element of a sample of shape `to`, the index of the element in one of shape `from`. `None` if the shapes do
+/// not fit.
 pub fn places(from: &[usize], to: &[usize]) -> Result<Option<Vec<u32>>> {
     let Some(missing) = to.len().checked_sub(from.len()) else { return Ok(None) };
     if from.iter().zip(&to[missing..]).any(|(from, to)| from != to && *from != 1) {
@@ -19,8 +19,8 @@ pub fn places(from: &[usize], to: &[usize]) -> Result<Option<Vec<u32>>> {
     strided(&axes).map(Some)
 }
 
-/// Where the elements are of a sample with such axes, the outermost first: sizes, and how far apart. All of it can be
-/// counted ([`MOST`](crate::graph::Shape)).
+/// The indices of a sample's elements with these axes, outermost first: sizes and strides. Nothing overflows
+/// ([`MOST`](crate::graph::Shape)).
 pub fn strided(axes: &[(usize, usize)]) -> Result<Vec<u32>> {
     let mut places = memory::reserve(axes.iter().map(|&(size, _)| size).product())?;
     places.push(0);
@@ -34,7 +34,7 @@ pub fn strided(axes: &[(usize, usize)]) -> Result<Vec<u32>> {
     Ok(places)
 }
 
-/// The sizes of what comes of two shapes that stand for any; `None` where they do not go together.
+/// The broadcast shape of two shapes; `None` if they do not fit.
 pub fn common(a: &Shape, b: &Shape) -> Option<Vec<usize>> {
     let rank = a.dims().len().max(b.dims().len());
     let size = |shape: &Shape, i: usize| (i + shape.dims().len()).checked_sub(rank).map_or(1, |i| shape.dims()[i]);

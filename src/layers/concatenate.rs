@@ -1,12 +1,12 @@
 //! `Concatenate`: inputs side by side along an axis.
 //!
-//! With all axes before it as one and it with all behind it as another, inputs are `[outer, inner]` each, and their rows
-//! follow each other in a row of the output.
+//! With all axes before it merged, and it merged with all axes after it, inputs are `[outer, inner]` each, and a row of
+//! the output is the sequence of their rows.
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
 use super::spec::axis_of;
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -42,7 +42,7 @@ impl Layer for Concatenate {
         for input in &inputs[1..] {
             let alike = |(i, (a, b)): (usize, (&usize, &usize))| i == axis || a == b;
             if input.dims().len() != dims.len() || !dims.iter().zip(input.dims()).enumerate().all(alike) {
-                let error = Error::new(ErrorKind::Shape, "inputs of shapes that do not go together");
+                let error = Error::new(ErrorKind::Shape, "inputs whose shapes do not fit each other");
                 return Err(error.expected(format_args!("{} but for axis {}", inputs[0], self.axis)).found(input));
             }
             dims[axis] = dims[axis].saturating_add(input.dims()[axis]);
@@ -50,15 +50,15 @@ impl Layer for Concatenate {
         Shape::new(&dims)
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axis = axis_of(self.axis, site.inputs[0])?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, context.inputs[0])?;
         let inner = |shape: &&Shape| shape.dims()[axis..].iter().product();
-        Ok(Box::new(ConcatenateWork { rows: site.inputs.iter().map(inner).collect() }))
+        Ok(Box::new(ConcatenateWork { rows: context.inputs.iter().map(inner).collect() }))
     }
 }
 
 struct ConcatenateWork {
-    /// How long the inputs' rows are.
+    /// The lengths of the inputs' rows.
     rows: Vec<usize>,
 }
 

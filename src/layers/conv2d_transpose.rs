@@ -1,19 +1,20 @@
-//! `Conv2DTranspose`: images `[B, H, W, C]`, kernel `[kh, kw, F, C]`, bias `[F]`: the pass from a convolution's output back to
-//! its input.
+//! `Conv2DTranspose`: images `[B, H, W, C]`, kernel `[kh, kw, F, C]`, bias `[F]`: the gradient of a convolution with
+//! respect to its input.
 //!
-//! That convolution has this layer's output for its input, and F channels and C filters. So forward is its pass to the
-//! input, and the way back is its pass forward; of the gradient to the kernel, image and gradient have changed places.
+//! That convolution has this layer's output for its input, and F channels and C filters. So the forward pass is that
+//! convolution's input gradient, and the input gradient is its forward pass; for the kernel's gradient, image and
+//! gradient are exchanged.
 
-use super::conv2d::config::{Ending, Kernel, Sliding, check_padded, kernel, keys, padding};
+use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, check_padded, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
-use super::conv2d::pass::{Forward, ToInput};
-use super::conv2d::to_kernel::ToKernel;
+use super::conv2d::kernel_gradient::KernelGradient;
+use super::conv2d::pass::{Forward, InputGradient};
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Pass, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::{Object, count};
-use crate::kernels::conv2d::{Conv2d as Size, Finish};
+use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::kernels::window::{Axis, Window};
 use crate::kernels::{Isa, nonzero};
 use crate::memory::Buffer;
@@ -31,20 +32,20 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct Conv2dTranspose {
     filters: usize,
-    sliding: Sliding<2>,
+    windows: WindowOptions<2>,
     output_padding: Option<[usize; 2]>,
-    kernel: Kernel,
-    ending: Ending,
+    kernel: ParameterOptions,
+    bias_and_activation: BiasAndActivation,
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let sliding = Sliding::read_either(config, padding(config)?)?;
+    let windows = WindowOptions::read_either(config, padding(config)?)?;
     Ok(Arc::new(Conv2dTranspose {
         filters: config.size("filters")?,
-        output_padding: output_padding(config, sliding.strides)?,
-        sliding,
+        output_padding: output_padding(config, windows.strides)?,
+        windows,
         kernel: kernel(config, "kernel")?,
-        ending: Ending::read(config)?,
+        bias_and_activation: BiasAndActivation::read(config)?,
     }))
 }
 
@@ -65,12 +66,12 @@ impl Conv2dTranspose {
     /// The windows over the output, each of which belongs to a pixel of the input.
     fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
         check_rank(input, 3, "[height, width, channels]")?;
-        let Sliding { size, strides, padding, dilation } = self.sliding;
+        let WindowOptions { size, strides, padding, dilation } = self.windows;
         let axis = |i: usize| {
             let dilation = if size[i] == 1 { 1 } else { dilation[i] };
             let more = self.output_padding.map(|more| more[i]);
             Axis::transposed(input.dims()[i], size[i], strides[i], dilation, padding, more).ok_or_else(|| {
-                let error = Error::new(ErrorKind::Shape, "no output has this input under such windows");
+                let error = Error::new(ErrorKind::Shape, "no output shape leads to this input shape");
                 error.expected("another output_padding, kernel_size or strides").found(input)
             })
         };
@@ -86,9 +87,9 @@ impl Layer for Conv2dTranspose {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.sliding.write(Config::new().with("filters", self.filters));
+        let config = self.windows.write(Config::new().with("filters", self.filters));
         let config = config.with("output_padding", json!(self.output_padding));
-        self.ending.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
+        self.bias_and_activation.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
@@ -97,28 +98,28 @@ impl Layer for Conv2dTranspose {
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let [height, width] = self.sliding.size;
+        let [height, width] = self.windows.size;
         let kernel = vec![height, width, self.filters, inputs[0].dims()[2]];
-        self.ending.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
+        self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
     }
 
     fn activation(&self) -> Activation {
-        self.ending.activation
+        self.bias_and_activation.activation
     }
 
     fn fuses_relu(&self) -> bool {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let [rows, columns] = self.axes(site.inputs[0])?;
-        let size = Size::of(Window { rows, columns }, self.filters, site.inputs[0].dims()[2], 1);
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let [rows, columns] = self.axes(context.inputs[0])?;
+        let size = ConvShape::of(Window { rows, columns }, self.filters, context.inputs[0].dims()[2], 1);
         Ok(Box::new(TransposeWork {
             size,
-            relu: site.relu,
-            isa: site.isa,
-            forward: ToInput::new(size, site)?,
-            gradients: site.training.then(|| Gradients::new(size, site)).transpose()?,
+            relu: context.relu,
+            isa: context.isa,
+            forward: InputGradient::new(size, context)?,
+            gradients: context.training.then(|| Gradients::new(size, context)).transpose()?,
             zeros: Buffer::zeros(self.filters)?,
         }))
     }
@@ -127,29 +128,29 @@ impl Layer for Conv2dTranspose {
 /// The layer at work: a task is an image forward, a group of images backward.
 struct TransposeWork {
     /// The convolution.
-    size: Size,
+    size: ConvShape,
     relu: bool,
     isa: Isa,
-    forward: ToInput,
+    forward: InputGradient,
     gradients: Option<Gradients>,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
 }
 
-/// The backward pass, and the memory that takes.
+/// The backward pass, and its memory.
 struct Gradients {
-    /// `None` where no gradient to the input is wanted.
-    to_input: Option<Forward>,
-    to_kernel: ToKernel,
+    /// `None` if no gradient to the input is wanted.
+    input_gradient: Option<Forward>,
+    kernel_gradient: KernelGradient,
     groups: Groups,
 }
 
 impl Gradients {
-    fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+    fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         Ok(Gradients {
-            to_input: site.input_gradient().then(|| Forward::new(size, site)).transpose()?,
-            to_kernel: ToKernel::new(size, site)?,
-            groups: Groups::new(size.kernel_len(), size.channels, site.batch)?,
+            input_gradient: context.wants_input_gradient().then(|| Forward::new(size, context)).transpose()?,
+            kernel_gradient: KernelGradient::new(size, context)?,
+            groups: Groups::new(size.kernel_len(), size.channels, context.batch)?,
         })
     }
 }
@@ -170,16 +171,16 @@ impl Work for TransposeWork {
         let (size, isa) = (self.size, self.isa);
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let gradients = self.gradients.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        let Gradients { to_input, to_kernel, groups } = gradients;
-        if let Some(pass) = to_input {
+        let Gradients { input_gradient, kernel_gradient, groups } = gradients;
+        if let Some(pass) = input_gradient {
             pass.prepare(isa, weights[0].w);
         }
-        to_kernel.choose(nonzero::share(isa, x[0], size.filters));
+        kernel_gradient.choose(nonzero::fraction(isa, x[0], size.filters));
         let lens = [size.output_len(), size.unpadded_len()];
         let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
-        let images = Images { isa, to_input: to_input.as_ref(), to_kernel };
+        let images = Images { isa, input_gradient: input_gradient.as_ref(), kernel_gradient };
         let (kernel, biases) = groups.run(isa, &images, batch);
-        weights[0].take(isa, to_kernel.in_order(isa, kernel));
+        weights[0].take(isa, kernel_gradient.in_order(isa, kernel));
         if let Some(bias) = weights.get_mut(1) {
             bias.take(isa, biases);
         }
@@ -194,18 +195,18 @@ impl Work for TransposeWork {
 /// The backward passes of an image.
 struct Images<'a> {
     isa: Isa,
-    to_input: Option<&'a Forward>,
-    to_kernel: &'a ToKernel,
+    input_gradient: Option<&'a Forward>,
+    kernel_gradient: &'a KernelGradient,
 }
 
 impl Passes for Images<'_> {
-    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
-        if let Some(pass) = self.to_input {
+    fn input_gradient(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+        if let Some(pass) = self.input_gradient {
             pass.run(self.isa, 0, dz, Finish::Gate(gate), dx);
         }
     }
 
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
-        self.to_kernel.add(self.isa, dz, x, sum);
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+        self.kernel_gradient.add(self.isa, dz, x, sum);
     }
 }

@@ -1,14 +1,14 @@
 //! `Dense`: `y = x w + b` over the last axis, `x` `[..., K]`, `w` `[K, N]`, `b` `[N]`.
 //!
-//! What stands before the last axis counts as samples. Forward, the sum over K is cut into parts of [`PART`] rows of `w`, which
-//! are added in order; where they are few, samples are cut into tasks too. Backward, a task has rows of `w`: it computes its own
-//! columns of the gradient to the input and takes its own weights a step on, so that nothing is left to add.
+//! All axes before the last one count as samples. Forward, the sum over K is cut into parts of [`PART`] rows of `w`,
+//! which are added in order; where they are few, samples are cut into tasks too. Backward, a task has rows of `w`: it
+//! computes its own columns of the gradient to the input and updates its own weights, so that nothing is left to add.
 
 use super::parallel::{Chunks, ColumnBlocks, Parts, for_each};
 use super::spec::read_parameter;
 use super::{
-    Activation, Arity, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Site, Step, Weight,
-    Work,
+    Activation, Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Step,
+    Weight, Work,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
@@ -109,8 +109,8 @@ impl Layer for Dense {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(DenseWork::new(self.units, site)?))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(DenseWork::new(self.units, context)?))
     }
 }
 
@@ -133,7 +133,7 @@ fn task_forward(isa: Isa, inputs: usize, units: usize, batch: usize) -> (usize, 
     (width, even.clamp(batch.div_ceil(2).min(32), batch))
 }
 
-/// Tasks that a pass is cut into where it can be.
+/// The number of tasks of a pass, if it can be cut into so many.
 const TASKS: usize = 16;
 
 /// Samples whose sums one task adds up.
@@ -146,7 +146,7 @@ struct DenseWork {
     isa: Isa,
     /// The parts' sums, `[parts, B, units]`.
     sums: Buffer,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
     scratch: PerThread<Scratch>,
     training: Option<Training>,
@@ -158,35 +158,35 @@ struct Training {
     dz: Buffer,
     bias: Buffer,
     scratch: PerThread<Scratch>,
-    /// Where the gradient goes of a kernel that does not change; else empty.
+    /// Memory for the gradient of a frozen kernel; otherwise empty.
     unused: Buffer,
 }
 
 impl DenseWork {
-    fn new(units: usize, site: &Site<'_>) -> Result<Self> {
-        let inputs = site.inputs[0].dims().last().copied().unwrap_or(1);
-        let (isa, batch) = (site.isa, site.batch.saturating_mul(site.input_len() / inputs));
-        let training = site.training.then(|| Training::new(inputs, units, batch, site)).transpose()?;
+    fn new(units: usize, context: &BuildContext<'_>) -> Result<Self> {
+        let inputs = context.inputs[0].dims().last().copied().unwrap_or(1);
+        let (isa, batch) = (context.isa, context.batch.saturating_mul(context.input_len() / inputs));
+        let training = context.training.then(|| Training::new(inputs, units, batch, context)).transpose()?;
         Ok(DenseWork {
             inputs,
             units,
-            relu: site.relu,
+            relu: context.relu,
             isa,
             sums: Buffer::zeros(inputs.div_ceil(PART).saturating_mul(batch).saturating_mul(units))?,
             zeros: Buffer::zeros(units)?,
-            scratch: PerThread::new(site.threads, || Scratch::forward(isa, batch))?,
+            scratch: PerThread::new(context.threads, || Scratch::forward(isa, batch))?,
             training,
         })
     }
 }
 
 impl Training {
-    fn new(inputs: usize, units: usize, batch: usize, site: &Site<'_>) -> Result<Self> {
+    fn new(inputs: usize, units: usize, batch: usize, context: &BuildContext<'_>) -> Result<Self> {
         Ok(Training {
-            dz: Buffer::zeros(batch.saturating_mul(units.next_multiple_of(site.isa.lanes())))?,
+            dz: Buffer::zeros(batch.saturating_mul(units.next_multiple_of(context.isa.lanes())))?,
             bias: Buffer::zeros(units)?,
-            scratch: PerThread::new(site.threads, || Scratch::backward(batch))?,
-            unused: Buffer::zeros(if site.learns() { 0 } else { inputs * units })?,
+            scratch: PerThread::new(context.threads, || Scratch::backward(batch))?,
+            unused: Buffer::zeros(if context.learns() { 0 } else { inputs * units })?,
         })
     }
 }
@@ -243,7 +243,7 @@ impl Work for DenseWork {
         });
         if let [bias] = bias {
             sum.fill(0.0);
-            rows::add_rows(isa, dz, units, 0, sum);
+            rows::sum_rows(isa, dz, units, 0, sum);
             bias.take(isa, sum);
         }
         Ok(())

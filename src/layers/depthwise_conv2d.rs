@@ -1,9 +1,9 @@
-//! `DepthwiseConv2D`: images `[B, H, W, C]`, every channel by kernels of its own, `[kh, kw, C, M]`, bias `[C * M]`.
+//! `DepthwiseConv2D`: images `[B, H, W, C]`, each channel with its own kernels, `[kh, kw, C, M]`, bias `[C * M]`.
 
-use super::conv2d::config::{Ending, Kernel, Sliding, kernel, keys, padding};
+use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, kernel, keys, padding};
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, PerThread, Site, Step, Weight, Work};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Pass, PerThread, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -25,55 +25,58 @@ pub(super) const ENTRY: Entry = Entry {
 /// The layer.
 #[derive(Debug)]
 struct DepthwiseConv2d {
-    slices: Slices,
-    kernel: Kernel,
-    ending: Ending,
+    options: DepthwiseOptions,
+    kernel: ParameterOptions,
+    bias_and_activation: BiasAndActivation,
 }
 
-/// Which windows there are, and how many filters a channel has.
+/// The window options, and the number of filters per channel.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Slices {
+pub(super) struct DepthwiseOptions {
     pub multiplier: usize,
-    pub sliding: Sliding<2>,
+    pub windows: WindowOptions<2>,
 }
 
-impl Slices {
+impl DepthwiseOptions {
     pub fn read(config: &Object<'_>) -> Result<Self> {
-        let sliding = Sliding::read(config, padding(config)?)?;
-        let [down, along] = sliding.strides;
-        if down != along && sliding.dilation == [1, 1] {
+        let windows = WindowOptions::read(config, padding(config)?)?;
+        let [down, along] = windows.strides;
+        if down != along && windows.dilation == [1, 1] {
             let error = Error::new(ErrorKind::Unsupported, "a depthwise convolution whose strides differ");
-            return Err(config.place(error.expected("one number").found(format!("{:?}", sliding.strides)), "strides"));
+            return Err(config.at_key(error.expected("one number").found(format!("{:?}", windows.strides)), "strides"));
         }
-        Ok(Slices { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], sliding })
+        Ok(DepthwiseOptions { multiplier: config.sizes_or("depth_multiplier", Some([1; 1]))?[0], windows })
     }
 
     pub fn write(&self, config: Config) -> Config {
-        self.sliding.write(config.with("depth_multiplier", self.multiplier))
+        self.windows.write(config.with("depth_multiplier", self.multiplier))
     }
 
     /// The shape that comes out; an error where the windows do not fit.
     pub fn output(&self, input: &Shape) -> Result<Shape> {
-        let [height, width] = self.sliding.axes(input)?;
+        let [height, width] = self.windows.axes(input)?;
         Shape::new(&[height.output(), width.output(), input.dims()[2].saturating_mul(self.multiplier)])
     }
 
     /// The shape of the kernel.
     pub fn kernel(&self, input: &Shape) -> Vec<usize> {
-        let [height, width] = self.sliding.size;
+        let [height, width] = self.windows.size;
         vec![height, width, input.dims()[2], self.multiplier]
     }
 
-    pub fn build(&self, site: &Site<'_>) -> Result<DepthwiseWork> {
-        let [rows, columns] = self.sliding.axes(site.inputs[0])?;
-        let channels = site.inputs[0].dims()[2];
-        DepthwiseWork::new(Depthwise { window: Window { rows, columns }, channels, multiplier: self.multiplier }, site)
+    pub fn build(&self, context: &BuildContext<'_>) -> Result<DepthwiseWork> {
+        let [rows, columns] = self.windows.axes(context.inputs[0])?;
+        let channels = context.inputs[0].dims()[2];
+        DepthwiseWork::new(
+            Depthwise { window: Window { rows, columns }, channels, multiplier: self.multiplier },
+            context,
+        )
     }
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
-    let (slices, kernel) = (Slices::read(config)?, kernel(config, "depthwise")?);
-    Ok(Arc::new(DepthwiseConv2d { slices, kernel, ending: Ending::read(config)? }))
+    let (options, kernel) = (DepthwiseOptions::read(config)?, kernel(config, "depthwise")?);
+    Ok(Arc::new(DepthwiseConv2d { options, kernel, bias_and_activation: BiasAndActivation::read(config)? }))
 }
 
 impl Layer for DepthwiseConv2d {
@@ -82,22 +85,22 @@ impl Layer for DepthwiseConv2d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.slices.write(Config::new()).parameter("depthwise", &self.kernel.0, self.kernel.1);
-        self.ending.write(config).done()
+        let config = self.options.write(Config::new()).parameter("depthwise", &self.kernel.0, self.kernel.1);
+        self.bias_and_activation.write(config).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        self.slices.output(inputs[0])
+        self.options.output(inputs[0])
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let kernel = self.slices.kernel(inputs[0]);
-        let filters = inputs[0].dims()[2] * self.slices.multiplier;
-        self.ending.parameters(&[("kernel", kernel, &self.kernel)], filters)
+        let kernel = self.options.kernel(inputs[0]);
+        let filters = inputs[0].dims()[2] * self.options.multiplier;
+        self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], filters)
     }
 
     fn activation(&self) -> Activation {
-        self.ending.activation
+        self.bias_and_activation.activation
     }
 
     fn fuses_relu(&self) -> bool {
@@ -108,8 +111,8 @@ impl Layer for DepthwiseConv2d {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(self.slices.build(site)?))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(self.options.build(context)?))
     }
 }
 
@@ -121,18 +124,18 @@ pub(super) struct DepthwiseWork {
     scratch: PerThread<Buffer>,
     /// For training.
     groups: Option<Groups>,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
 }
 
 impl DepthwiseWork {
-    fn new(size: Depthwise, site: &Site<'_>) -> Result<Self> {
-        let groups = site.training.then(|| Groups::new(size.kernel_len(), size.filters(), site.batch));
+    fn new(size: Depthwise, context: &BuildContext<'_>) -> Result<Self> {
+        let groups = context.training.then(|| Groups::new(size.kernel_len(), size.filters(), context.batch));
         Ok(DepthwiseWork {
             size,
-            relu: site.relu,
-            isa: site.isa,
-            scratch: PerThread::new(site.threads, || Buffer::zeros(size.scratch_len()))?,
+            relu: context.relu,
+            isa: context.isa,
+            scratch: PerThread::new(context.threads, || Buffer::zeros(size.scratch_len()))?,
             groups: groups.transpose()?,
             zeros: Buffer::zeros(size.filters())?,
         })
@@ -179,11 +182,11 @@ struct Images<'a> {
 }
 
 impl Passes for Images<'_> {
-    fn to_input(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
+    fn input_gradient(&self, _: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]) {
         self.scratch.lend(|scratch| self.size.input_gradient(self.isa, dz, self.kernel, gate, dx, scratch));
     }
 
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]) {
         let images = x.chunks_exact(self.size.input_len()).zip(dz.chunks_exact(self.size.output_len()));
         self.scratch.lend(|scratch| {
             images.for_each(|(x, dz)| self.size.kernel_gradient(self.isa, x, dz, sum, scratch));

@@ -1,11 +1,12 @@
-//! `Dropout`, `SpatialDropout2D` and `GaussianNoise`: what is random in training, and nothing else.
+//! `Dropout`, `SpatialDropout2D` and `GaussianNoise`: layers that are random in training and the identity in
+//! prediction.
 //!
 //! Each element's number is a function of the seed, the layer, the step, the sample and the element alone
 //! ([`random`](super::random)).
 
 use super::parallel::{Chunks, for_each};
 use super::random::{generator, normal, seed};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -84,25 +85,25 @@ impl Layer for Dropout {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let len = site.input_len();
-        let drawn = if self.whole_channels { site.output.dims()[2] } else { len };
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let len = context.input_len();
+        let drawn = if self.whole_channels { context.output.dims()[2] } else { len };
         Ok(Box::new(DropoutWork {
             // A number of 32 bits up to this drops.
             drops: ((self.rate * 2f64.powi(32)) as u64).saturating_sub(1).min(u32::MAX.into()) as u32,
             scale: if self.rate < 1.0 { (1.0 / (1.0 - self.rate)) as f32 } else { 0.0 },
             seed: self.seed,
-            layer: site.number,
+            layer: context.number,
             len,
             drawn,
-            kept: filled(site.batch.saturating_mul(drawn), false)?,
+            kept: filled(context.batch.saturating_mul(drawn), false)?,
         }))
     }
 }
 
 struct DropoutWork {
     drops: u32,
-    /// What is kept is multiplied by this.
+    /// The factor of kept values.
     scale: f32,
     seed: Option<u64>,
     layer: u64,
@@ -110,12 +111,12 @@ struct DropoutWork {
     len: usize,
     /// Numbers drawn for a sample: `len`, or its channels.
     drawn: usize,
-    /// What is kept, `[B, drawn]`.
+    /// The mask of kept elements, `[B, drawn]`.
     kept: Vec<bool>,
 }
 
-/// Draws what is kept: where the generator's next number of 32 bits is above `drops`. Sixty-four numbers at a time, which are
-/// those that `next_u32` would give one by one.
+/// Draws the mask: an element is kept if the generator's next number of 32 bits is above `drops`. Sixty-four numbers at
+/// a time, the same as from `next_u32` one by one.
 fn draw(random: &mut impl RngCore, drops: u32, kept: &mut [bool]) {
     let mut bytes = [0; 256];
     for kept in kept.chunks_mut(64) {
@@ -127,8 +128,8 @@ fn draw(random: &mut impl RngCore, drops: u32, kept: &mut [bool]) {
     }
 }
 
-/// The elements of `x` that are kept, times `scale`; 0 for the others, by a mask of bits: what was drawn is no jump that a
-/// processor could guess (512 x 128 elements: 0.27 ms with jumps, 0.09 without; most of that to draw).
+/// The elements of `x` that are kept, times `scale`; 0 for the others, with a bit mask: a branch on random bits is
+/// mispredicted (512 x 128 elements: 0.27 ms with branches, 0.09 without, most of it for drawing).
 fn keep(x: &[f32], kept: &[bool], scale: f32, y: &mut [f32]) {
     for (x, y) in x.chunks_exact(kept.len()).zip(y.chunks_exact_mut(kept.len())) {
         for (y, (&x, &kept)) in y.iter_mut().zip(x.iter().zip(kept)) {
@@ -193,8 +194,13 @@ impl Layer for GaussianNoise {
         !training || self.stddev == 0.0
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(NoiseWork { stddev: self.stddev, seed: self.seed, layer: site.number, len: site.input_len() }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(NoiseWork {
+            stddev: self.stddev,
+            seed: self.seed,
+            layer: context.number,
+            len: context.input_len(),
+        }))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Functions of each element, with their slope: in vectors, or as plain loops, over chunks.
+//! Elementwise functions and their derivatives: vectorized, or as plain loops, over chunks.
 
 use super::parallel::{Chunks, for_each};
 use super::{Pass, Step, Weight, Work};
@@ -9,7 +9,7 @@ use crate::kernels::elementwise::{Op, map};
 /// Elements of a task.
 pub const CHUNK: usize = 1 << 12;
 
-/// A function and its slope.
+/// A function and its derivative.
 pub struct Elementwise<F, S> {
     value: F,
     slope: S,
@@ -51,12 +51,12 @@ pub struct Vectors<F, G> {
     isa: Isa,
     value: F,
     gradient: G,
-    /// Whether the gradient is a function of what came out, and not of what went in.
+    /// Whether the gradient is a function of the output (else of the input).
     of_output: bool,
 }
 
 impl<F: Op<1>, G: Op<2>> Vectors<F, G> {
-    /// `gradient` is told the gradient to the output and, beside it, the output or the input.
+    /// `gradient` gets the gradient to the output and the output or the input.
     pub fn new(isa: Isa, value: F, gradient: G, of_output: bool) -> Self {
         Vectors { isa, value, gradient, of_output }
     }

@@ -1,6 +1,6 @@
-//! `Flatten`: `[H, W, C]` to `[H * W * C]`, number for number.
+//! `Flatten`: `[H, W, C]` to `[H * W * C]`, with the same values in the same order.
 
-use super::{Arity, Entry, Layer, Site, Work};
+use super::{Arity, BuildContext, Entry, Layer, Work};
 use crate::error::{Error, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -34,7 +34,7 @@ impl Layer for Flatten {
         true
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         Err(Error::internal("a view is built"))
     }
 }

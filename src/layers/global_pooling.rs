@@ -1,7 +1,7 @@
-//! `GlobalMaxPooling2D`, `GlobalAveragePooling2D` and their like over rows: of each channel one number. A task is an image.
+//! `GlobalMaxPooling2D`, `GlobalAveragePooling2D` and their 1D versions: one value per channel. A task is an image.
 
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -56,8 +56,13 @@ impl Layer for GlobalPooling {
         Shape::new(if self.keepdims { &dims[3 - self.rank..] } else { &dims[2..] })
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let work = GlobalWork { kind: self.kind, input: site.input_len(), channels: site.output.len(), isa: site.isa };
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let work = GlobalWork {
+            kind: self.kind,
+            input: context.input_len(),
+            channels: context.output.len(),
+            isa: context.isa,
+        };
         Ok(Box::new(work))
     }
 }

@@ -1,9 +1,9 @@
-//! `LayerNormalization` and `GroupNormalization`: each sample by means and variances of its own
+//! `LayerNormalization` and `GroupNormalization`: normalize each sample with its own means and variances
 //! ([`row_normalization`](super::row_normalization)).
 
 use super::row_normalization::{Row, RowNormalization, Settings};
 use super::spec::{axis_of, read_parameter};
-use super::{Arity, Config, Entry, Initializer, Layer, Parameter, Regularizer, Site, Work, last_axis};
+use super::{Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Regularizer, Work, last_axis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -65,7 +65,7 @@ pub(super) const GROUP: Entry = Entry {
     },
 };
 
-/// What both have.
+/// The options of both.
 #[derive(Debug)]
 struct Common {
     epsilon: f64,
@@ -105,10 +105,10 @@ impl Common {
     }
 
     /// The work on rows, along the last axis.
-    fn work(&self, row: Row, site: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn work(&self, row: Row, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         let Common { epsilon, center, scale, .. } = *self;
         let settings = Settings { row, epsilon: epsilon as f32, scaled: scale, centered: center };
-        Ok(Box::new(RowNormalization::new(settings, site)?))
+        Ok(Box::new(RowNormalization::new(settings, context)?))
     }
 }
 
@@ -159,13 +159,13 @@ impl Layer for LayerNormalization {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axes = self.axes(site.inputs[0])?;
-        let channels = axes.iter().map(|&axis| site.inputs[0].dims()[axis]).product();
-        let build = |site: &Site<'_>| self.common.work(Row { pixels: 1, channels, groups: 1 }, site);
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axes = self.axes(context.inputs[0])?;
+        let channels = axes.iter().map(|&axis| context.inputs[0].dims()[axis]).product();
+        let build = |context: &BuildContext<'_>| self.common.work(Row { pixels: 1, channels, groups: 1 }, context);
         match axes[..] {
-            [axis] => last_axis::along(axis, site, build),
-            _ => build(site),
+            [axis] => last_axis::along(axis, context, build),
+            _ => build(context),
         }
     }
 }
@@ -208,11 +208,11 @@ impl Layer for GroupNormalization {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axis = axis_of(self.axis, site.inputs[0])?;
-        let channels = site.inputs[0].dims()[axis];
-        let pixels = site.input_len() / channels;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, context.inputs[0])?;
+        let channels = context.inputs[0].dims()[axis];
+        let pixels = context.input_len() / channels;
         let row = Row { pixels, channels, groups: self.groups.unwrap_or(channels) };
-        last_axis::along(axis, site, |site| self.common.work(row, site))
+        last_axis::along(axis, context, |context| self.common.work(row, context))
     }
 }

@@ -1,4 +1,4 @@
-//! What parameters are at first: Keras's initializers.
+//! Keras's initializers.
 //!
 //! Each parameter has a stream of random numbers of its own, from the model's seed and its number, so that none depends on
 //! another's size; or one from the initializer's own `seed`, if it has one. The numbers are this library's, not Keras's.
@@ -9,17 +9,17 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::{Value, json};
 
-/// How a parameter is filled.
+/// An initializer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Initializer {
     kind: Kind,
-    /// The seed of its own.
+    /// Its own seed.
     seed: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 enum Kind {
-    /// All the same; Keras's name for it.
+    /// A constant; with Keras's name for it.
     Constant(f64),
     Uniform {
         low: f64,
@@ -29,7 +29,7 @@ enum Kind {
         mean: f64,
         deviation: f64,
     },
-    /// Without what is further than two deviations from the mean.
+    /// Truncated at two deviations from the mean.
     TruncatedNormal {
         mean: f64,
         deviation: f64,
@@ -77,7 +77,7 @@ const OTHERS: [(&str, &str); 7] = [
     ("VarianceScaling", "variance_scaling"),
 ];
 
-/// The deviation of the normal distribution without what is further than two deviations out.
+/// The deviation of a normal distribution that is truncated at two deviations.
 const TRUNCATED: f64 = 0.879_625_661_034_239_8;
 
 impl Initializer {
@@ -237,12 +237,12 @@ impl Distribution {
     }
 }
 
-/// Which axes are inputs and outputs: the last two.
+/// The axes of inputs and outputs: the last two.
 fn axes(config: &Object<'_>) -> Result<()> {
     ["input_axes", "output_axes"].iter().try_for_each(|key| config.idle(key, |_| false, "null"))
 }
 
-/// Keras writes no seed, a number, or a generator with one.
+/// Keras writes null, a number, or a generator with a seed.
 fn seed(config: &Object<'_>) -> Result<Option<u64>> {
     config.or("seed", None, "a whole number, or null", |value| match value {
         Value::Null => Some(None),
@@ -251,7 +251,7 @@ fn seed(config: &Object<'_>) -> Result<Option<u64>> {
     })
 }
 
-/// Inputs that an output sums over, and outputs that an input reaches; a convolution's count the kernel's area.
+/// fan_in and fan_out; for a convolution they include the kernel's area.
 fn fans(shape: &[usize]) -> (f64, f64) {
     match *shape {
         [] => (1.0, 1.0),
@@ -272,7 +272,7 @@ fn uniform(values: &mut [f32], low: f64, high: f64, random: &mut ChaCha8Rng) {
     values.iter_mut().for_each(|value| *value = (low + (high - low) * f64::from(unit(random))) as f32);
 }
 
-/// Box and Muller 1958, on `libm`'s functions; what is further than `limit` deviations out is drawn again.
+/// Box and Muller 1958, on `libm`'s functions; values beyond `limit` deviations are drawn again.
 fn normal(values: &mut [f32], mean: f64, deviation: f64, limit: f64, random: &mut ChaCha8Rng) {
     for value in values {
         let drawn = loop {

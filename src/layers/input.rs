@@ -1,6 +1,6 @@
-//! `InputLayer`: where samples come in.
+//! `InputLayer`: the input of a network.
 
-use super::{Arity, Entry, Layer, Site, Work};
+use super::{Arity, BuildContext, Entry, Layer, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::{Object, count};
@@ -61,7 +61,7 @@ impl Layer for Input {
         Ok(self.0.clone())
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         Err(Error::internal("an input is built"))
     }
 }

@@ -1,34 +1,34 @@
-//! An axis made the last one, for layers whose kernels work along that: samples are turned on their way in and back on
-//! their way out. It costs a copy each, and is rare.
+//! Moves an axis to the end, for layers whose kernels work along the last axis: samples are transposed before and
+//! after. That costs a copy each, and is rare.
 
 use super::parallel::{Chunks, for_each};
-use super::{Pass, Site, Step, Weight, Work};
+use super::{BuildContext, Pass, Step, Weight, Work};
 use crate::error::{Error, Result};
 use crate::graph::Shape;
 use crate::kernels::{Isa, rows};
 use crate::memory::Buffer;
 
-/// The work of a layer along `axis` of its only input, whose output has the same shape; `build` makes that along the last
-/// axis.
+/// The work of a layer along `axis` of its only input; the output has the same shape; `build` builds the work along the
+/// last axis.
 pub fn along(
     axis: usize,
-    site: &Site<'_>,
-    build: impl FnOnce(&Site<'_>) -> Result<Box<dyn Work>>,
+    context: &BuildContext<'_>,
+    build: impl FnOnce(&BuildContext<'_>) -> Result<Box<dyn Work>>,
 ) -> Result<Box<dyn Work>> {
-    let dims = site.inputs[0].dims();
+    let dims = context.inputs[0].dims();
     let behind: usize = dims[axis + 1..].iter().product();
     if behind == 1 {
-        return build(site);
+        return build(context);
     }
     let turned = Shape::new(&[&dims[..axis], &dims[axis + 1..], &[dims[axis]]].concat())?;
-    let work = build(&Site { inputs: &[&turned], output: &turned, ..*site })?;
-    let buffer = |wanted: bool| Buffer::zeros(if wanted { site.batch.saturating_mul(turned.len()) } else { 0 });
-    let training = site.training;
-    Ok(Box::new(Turned {
+    let work = build(&BuildContext { inputs: &[&turned], output: &turned, ..*context })?;
+    let buffer = |wanted: bool| Buffer::zeros(if wanted { context.batch.saturating_mul(turned.len()) } else { 0 });
+    let training = context.training;
+    Ok(Box::new(Transposed {
         work,
         size: dims[axis],
         behind,
-        isa: site.isa,
+        isa: context.isa,
         x: buffer(true)?,
         y: buffer(true)?,
         dz: buffer(training)?,
@@ -36,8 +36,8 @@ pub fn along(
     }))
 }
 
-/// A layer's work on turned samples, each `[before, size, behind]`.
-struct Turned {
+/// A layer's work on transposed samples, each `[before, size, behind]`.
+struct Transposed {
     work: Box<dyn Work>,
     size: usize,
     behind: usize,
@@ -48,13 +48,13 @@ struct Turned {
     dx: Buffer,
 }
 
-/// Turns matrices of so many rows and columns.
+/// Transposes matrices of so many rows and columns.
 fn turn(isa: Isa, from: &[f32], [rows, columns]: [usize; 2], to: &mut [f32]) {
     let len = rows * columns;
     for_each(Chunks::new(to, len), &|i, to| rows::transpose(isa, &from[i * len..][..len], columns, to.into_slice()));
 }
 
-impl Work for Turned {
+impl Work for Transposed {
     fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
         let (size, turned) = ([self.size, self.behind], [self.behind, self.size]);
         let (own_x, own_y) = (&mut self.x[..y.len()], &mut self.y[..y.len()]);

@@ -2,7 +2,7 @@
 
 use super::elementwise::{CHUNK, Elementwise};
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::kernels::{Isa, elementwise};
@@ -44,8 +44,8 @@ impl Layer for LeakyRelu {
         Ok(inputs[0].clone())
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(LeakyReluWork { slope: self.slope as f32, isa: site.isa }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(LeakyReluWork { slope: self.slope as f32, isa: context.isa }))
     }
 }
 
@@ -94,7 +94,7 @@ impl Layer for Elu {
         Ok(inputs[0].clone())
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         let alpha = self.alpha as f32;
         let slope = move |x: f32| if x > 0.0 { 1.0 } else { alpha * expf(x) };
         Ok(Box::new(Elementwise::new(move |x| if x > 0.0 { x } else { alpha * expm1f(x) }, slope)))

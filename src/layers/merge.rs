@@ -1,12 +1,12 @@
-//! `Add`, `Subtract`, `Multiply`, `Average`, `Maximum` and `Minimum`: several inputs to one, element by element.
+//! `Add`, `Subtract`, `Multiply`, `Average`, `Maximum` and `Minimum`: elementwise functions of several inputs.
 //!
-//! Inputs are of one shape; or a size of 1 stands for any, as in Keras, and so does one that is missing in front. Of equals
-//! the first is the maximum or minimum, and its is the gradient.
+//! Inputs have one shape or are broadcast as in Keras: sizes of 1, or missing in front, match any size. Of equal values
+//! the first is the maximum or minimum, and gets the gradient.
 
 use super::broadcast;
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -62,7 +62,7 @@ impl Layer for Merge {
         }
         inputs[1..].iter().try_fold(inputs[0].clone(), |all, &input| match broadcast::common(&all, input) {
             Some(dims) => Shape::new(&dims),
-            None => Err(Error::new(ErrorKind::Shape, "inputs of shapes that do not go together")
+            None => Err(Error::new(ErrorKind::Shape, "inputs whose shapes do not fit each other")
                 .expected(format_args!("{all}, or 1 in the place of a size"))
                 .found(input)),
         })
@@ -72,22 +72,22 @@ impl Layer for Merge {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let input = |shape: &&Shape| match *shape == site.output {
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let input = |shape: &&Shape| match *shape == context.output {
             true => Ok(Input::Same),
-            false => broadcast::places(shape.dims(), site.output.dims())?
+            false => broadcast::places(shape.dims(), context.output.dims())?
                 .map(|places| Input::Spread { len: shape.len(), places })
-                .ok_or_else(|| Error::internal("inputs that do not go together")),
+                .ok_or_else(|| Error::internal("inputs that do not fit each other")),
         };
-        let inputs = site.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
+        let inputs = context.inputs.iter().map(input).collect::<Result<Vec<_>>>()?;
         let piece = if inputs.iter().all(|input| matches!(input, Input::Same)) { CHUNK } else { PIECE };
         Ok(Box::new(MergeWork {
             kind: self.kind,
             inputs,
             piece,
-            output: site.output.len(),
-            relu: site.relu,
-            isa: site.isa,
+            output: context.output.len(),
+            relu: context.relu,
+            isa: context.isa,
         }))
     }
 }
@@ -95,7 +95,7 @@ impl Layer for Merge {
 struct MergeWork {
     kind: Kind,
     inputs: Vec<Input>,
-    /// Elements that are computed at a time: few where they are gathered.
+    /// Elements computed at a time: few if they are gathered.
     piece: usize,
     /// Elements of a sample.
     output: usize,
@@ -103,11 +103,11 @@ struct MergeWork {
     isa: Isa,
 }
 
-/// How an input lies under the output.
+/// How an input is mapped to the output.
 enum Input {
     /// Element by element.
     Same,
-    /// With so many elements a sample, of which each of the output's takes one.
+    /// Broadcast: so many elements per sample, and for each of the output's elements the index.
     Spread { len: usize, places: Vec<u32> },
 }
 
@@ -115,7 +115,7 @@ enum Input {
 const PIECE: usize = 256;
 
 impl MergeWork {
-    /// What of an input `x` stands at `here`, some elements of the output: `x`'s own, or gathered in `to`.
+    /// The elements of an input `x` for the output's elements `here`: borrowed from `x`, or gathered in `to`.
     fn at<'a>(&self, input: usize, x: &'a [f32], here: &Range<usize>, to: &'a mut [f32; PIECE]) -> &'a [f32] {
         let Input::Spread { len, places } = &self.inputs[input] else { return &x[here.clone()] };
         for (to, element) in to.iter_mut().zip(here.clone()) {
@@ -147,8 +147,8 @@ impl MergeWork {
         }
     }
 
-    /// The gradient to an input where it stands at `here`, into `dx`, which is that of the output. (Where relu has made the
-    /// output another than the maximum, that gradient is 0.)
+    /// Turns `dx`, the gradient of the output's elements `here`, into that to an input. (Where relu changed the
+    /// maximum, that gradient is 0.)
     fn slope(&self, input: usize, x: &[&[f32]], y: &[f32], here: &Range<usize>, dx: &mut [f32]) {
         let mut gathered = [0.0; PIECE];
         match self.kind {
@@ -205,7 +205,7 @@ impl Work for MergeWork {
                         work.slope(input, x, y, &here, dx);
                     }
                 }),
-                // An element gets the sum of what it stands for, a sample in order.
+                // An element gets the sum over the elements that it was broadcast to, in order.
                 Input::Spread { len, places } => for_each(Chunks::new(dx, *len), &|sample, dx| {
                     let (dx, start) = (dx.into_slice(), sample * work.output);
                     dx.fill(0.0);

@@ -1,12 +1,12 @@
 //! The layers: a file each, which describes a layer and computes it, and a line in `LAYERS`.
 //!
 //! A [`Layer`] is a description: Keras's config, the shape that comes out, the parameters it has. It builds a [`Work`],
-//! which computes it: an object that holds the memory that its passes need, allocated once for a batch size and a number
-//! of threads; the weights are the model's and are handed in. Its passes cut the work into parts and give each part to a
-//! kernel. They run on the thread pool in whose `install` they are called.
+//! which computes it: an object that holds the memory that its passes need, allocated once for a batch size and a
+//! number of threads; the weights belong to the model and are passed in. Its passes cut the work into parts and call a
+//! compute kernel for each. They run on the thread pool in whose `install` they are called.
 //!
-//! What is fused with what is decided by who plans the network ([`model`](crate::model)), never by a layer that knows of
-//! another: a layer says what it could take over ([`Layer::fuses_relu`], [`Work::gates`]).
+//! Fusion is decided by the network's plan ([`model`](crate::model)), never by a layer that knows another: a layer only
+//! tells what it can fuse ([`Layer::fuses_relu`], [`Work::gates`]).
 //!
 //! To add a layer: write its file, name it in `LAYERS`, and record Keras's numbers for it (`tests/keras/README.md`).
 
@@ -120,7 +120,7 @@ const LAYERS: &[Entry] = &[
     up_sampling::ENTRY,
 ];
 
-/// What a layer is.
+/// The description of a layer.
 pub trait Layer: Debug + Send + Sync {
     /// Keras's name of the class, `Conv2D`.
     fn class(&self) -> &'static str;
@@ -128,7 +128,7 @@ pub trait Layer: Debug + Send + Sync {
     /// Keras's config, without `name`, `trainable` and `dtype`, which every layer has.
     fn config(&self) -> Map<String, Value>;
 
-    /// The shape that comes out, without its batch; an error for inputs that do not fit.
+    /// The output shape, without the batch; an error for inputs that do not fit.
     fn output(&self, inputs: &[&Shape]) -> Result<Shape>;
 
     /// Its parameters for inputs for which [`output`](Self::output) has given no error, in Keras's order.
@@ -136,12 +136,12 @@ pub trait Layer: Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What is done to its sums after it; the network does it, or the layer itself when told to ([`Site::relu`]).
+    /// Its activation; the network applies it, or the layer itself if requested ([`BuildContext::relu`]).
     fn activation(&self) -> Activation {
         Activation::Linear
     }
 
-    /// Whether it can end in relu at no cost.
+    /// Whether it can apply relu to its output at no cost.
     fn fuses_relu(&self) -> bool {
         false
     }
@@ -152,26 +152,25 @@ pub trait Layer: Debug + Send + Sync {
         false
     }
 
-    /// When it predicts, whether it is `(x - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta` of each number of
-    /// the last axis, for parameters of these names (gamma and beta may be missing), and then its epsilon.
+    /// Its epsilon, if in prediction it computes `(x - moving_mean) * gamma / sqrt(moving_variance + epsilon) + beta`
+    /// along the last axis, with parameters of these names (gamma and beta may be missing).
     fn normalizes(&self, _input: &Shape) -> Option<f64> {
         None
     }
 
-    /// Whether its output, where relu gave its input, is 0 only where all of the input that has a share in it is 0, or has lost
-    /// its share: then nobody wants a gradient there.
+    /// Whether, if relu computed its input, its output is 0 only where all contributing inputs are 0 or dropped: then
+    /// the gradient there is not needed.
     fn keeps_zeros(&self) -> bool {
         false
     }
 
-    /// Whether its output is its input, number for number, under another shape: then nothing is built. `training` says
-    /// what for.
+    /// Whether its output is its input with another shape: then no work is built. `training` tells the purpose.
     fn is_view(&self, _training: bool) -> bool {
         false
     }
 
-    /// The layer at work.
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>>;
+    /// Builds the layer's work.
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>>;
 }
 
 /// A parameter of a layer.
@@ -181,16 +180,16 @@ pub struct Parameter {
     pub name: &'static str,
     /// In Keras's layout.
     pub shape: Vec<usize>,
-    /// What it is at first.
+    /// Its initial values.
     pub initializer: Initializer,
-    /// What it adds to the loss.
+    /// Its regularization loss.
     pub regularizer: Regularizer,
-    /// What changes it.
+    /// Who changes it.
     pub role: Role,
 }
 
 impl Parameter {
-    /// One that training changes.
+    /// A trainable parameter.
     pub fn trainable(
         name: &'static str,
         shape: Vec<usize>,
@@ -200,13 +199,13 @@ impl Parameter {
         Parameter { name, shape, initializer, regularizer, role: Role::Trainable }
     }
 
-    /// One that the layer itself changes, in training, as moving statistics.
+    /// A parameter that the layer itself changes in training, such as moving statistics.
     pub fn state(name: &'static str, shape: Vec<usize>, initializer: Initializer) -> Self {
         Parameter { name, shape, initializer, regularizer: Regularizer::NONE, role: Role::State }
     }
 }
 
-/// What changes a parameter.
+/// Who changes a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The optimizer, by its gradient.
@@ -215,39 +214,40 @@ pub enum Role {
     State,
 }
 
-/// Where a layer is to work, and how.
+/// The context in which a layer is built.
 #[derive(Clone, Copy, Debug)]
-pub struct Site<'a> {
-    /// The shapes that come in.
+pub struct BuildContext<'a> {
+    /// The input shapes.
     pub inputs: &'a [&'a Shape],
-    /// The shape that goes out.
+    /// The output shape.
     pub output: &'a Shape,
-    /// The instruction set its kernels run on.
+    /// The instruction set of its compute kernels.
     pub isa: Isa,
     /// Threads of the pool it will run on.
     pub threads: usize,
-    /// The most samples a call brings.
+    /// The most samples of a call.
     pub batch: usize,
-    /// Whether it is to train: `backward` may be called, and what is random is.
+    /// Whether it is for training: `backward` may be called, and random layers are random.
     pub training: bool,
-    /// Whether the layer may change; a frozen one's parameters stay, and its moving statistics are used, not moved.
+    /// Whether the layer is trainable; a frozen layer's parameters do not change, and its moving statistics are used,
+    /// not updated.
     pub trainable: bool,
     /// Which inputs' gradients `backward` will be asked for.
     pub gradients: &'a [bool],
-    /// Whether it ends in relu ([`Layer::fuses_relu`]).
+    /// Whether it applies relu to its output ([`Layer::fuses_relu`]).
     pub relu: bool,
-    /// Its number in the network, for what is random.
+    /// Its number in the network, for random numbers.
     pub number: u64,
 }
 
-impl Site<'_> {
+impl BuildContext<'_> {
     /// Elements of a sample of the first input.
     pub fn input_len(&self) -> usize {
         self.inputs.first().map_or(0, |shape| shape.len())
     }
 
     /// Whether the gradient to the first input will be wanted.
-    pub fn input_gradient(&self) -> bool {
+    pub fn wants_input_gradient(&self) -> bool {
         self.gradients.first().is_some_and(|&wanted| wanted)
     }
 
@@ -260,38 +260,38 @@ impl Site<'_> {
 /// A step of the network, the same for every layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {
-    /// The seed of all that is random.
+    /// The seed of all random numbers.
     pub seed: u64,
     /// The optimizer's steps so far.
     pub number: u64,
     /// The epoch, from 0.
     pub epoch: u64,
-    /// Of each sample of the batch, its index in the dataset; empty where nobody knows.
+    /// For each sample of the batch its index in the dataset; empty if unknown.
     pub samples: &'a [u32],
 }
 
 impl Step<'static> {
-    /// One of samples that are in no dataset.
+    /// A step for samples outside a dataset.
     pub const fn new(seed: u64, number: u64) -> Self {
         Step { seed, number, epoch: 0, samples: &[] }
     }
 }
 
-/// A layer at work.
+/// The computation of a layer.
 pub trait Work: Send {
     /// Computes `y` (`[B, output]`) from the inputs `x` (each `[B, input]`). `weights` are the layer's parameters.
     fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()>;
 
-    /// Takes the gradient one layer further down, and the weights a step on ([`Weight::take`]). The forward pass of the same
+    /// Computes the gradients to the inputs, and updates the weights ([`Weight::take`]). The forward pass of the same
     /// samples came before.
     fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], pass: Pass<'_, '_>) -> Result<()>;
 
-    /// Whether `backward` can leave out what relu below it made zero ([`Pass::gated`]).
+    /// Whether `backward` can leave out the gradient where relu below gave 0 ([`Pass::gated`]).
     fn gates(&self) -> bool {
         false
     }
 
-    /// Moves its moving statistics on, after a forward pass whose step is taken; those are among `weights`.
+    /// Updates its moving statistics, which are among `weights`, after a forward pass whose step is taken.
     fn update_state(&mut self, _weights: &mut [Weight<'_>]) -> Result<()> {
         Ok(())
     }
@@ -301,12 +301,12 @@ pub trait Work: Send {
 pub struct Weight<'a> {
     /// Its values.
     pub w: &'a mut [f32],
-    /// What becomes of its gradient; `None` for one that gradients do not change.
+    /// The use of its gradient; `None` for a parameter that gradients do not change.
     pub update: Option<Update<'a>>,
 }
 
 impl Weight<'_> {
-    /// Takes it a step on by its gradient, the sum of `parts`, each as long as it is, added in their order.
+    /// Updates it by its gradient, the sum of `parts`, each as long as it is, added in order.
     pub fn take(&mut self, isa: Isa, parts: &[f32]) {
         if let Some(update) = &mut self.update {
             rule::update(isa, parts, self.w, update);
@@ -314,11 +314,11 @@ impl Weight<'_> {
     }
 }
 
-/// What a backward pass starts from, and where it leaves its result.
+/// The input and output of a backward pass.
 ///
-/// Where a layer ends in relu, `dz` is the gradient to its *sums*: who is above has already taken it back through relu. That
-/// takes no more than a look at relu's own output, which is the upper layer's input `x`, and costs nothing where `x` is in
-/// a register anyway.
+/// If a layer applies relu, `dz` is the gradient to its *sums*: the layer above has already applied relu's gradient.
+/// That needs only relu's output, which is the upper layer's input `x`, and costs nothing if `x` is in a register
+/// anyway.
 pub struct Pass<'a, 'b> {
     /// The inputs of the forward pass, each `[B, input]`.
     pub x: &'a [&'a [f32]],
@@ -326,22 +326,21 @@ pub struct Pass<'a, 'b> {
     pub y: &'a [f32],
     /// The gradient to the output, `[B, output]`.
     pub dz: &'a [f32],
-    /// For each input, where its gradient goes, `[B, input]`; `None` where it is not wanted. All of it is written.
+    /// For each input the memory of its gradient, `[B, input]`; `None` if it is not wanted. All of it is written.
     pub dx: &'b mut [Option<&'a mut [f32]>],
-    /// Whether `x[0]` came out of relu, maybe through layers that [keep zeros](Layer::keeps_zeros), so that `dx[0]` is 0 where it
-    /// is not positive. Only for a layer that
-    /// [`gates`](Work::gates).
+    /// Whether `x[0]` is an output of relu, possibly through layers that [keep zeros](Layer::keeps_zeros), so that
+    /// `dx[0]` is 0 where `x[0]` is not positive. Only for a layer that [`gates`](Work::gates).
     pub gated: bool,
 }
 
 impl<'a> Pass<'a, '_> {
-    /// Where the gradient to the only input goes.
+    /// The memory of the gradient to the only input.
     pub fn take_dx(&mut self) -> Option<&'a mut [f32]> {
         self.dx.first_mut().and_then(Option::take)
     }
 }
 
-/// The parameters that a layer counts on.
+/// The parameters of a layer, as an array.
 pub fn weights_of<'w, 'a, const N: usize>(weights: &'w [&'a [f32]]) -> Result<&'w [&'a [f32]; N]> {
     weights.try_into().map_err(|_| Error::internal("a layer with other parameters than it has"))
 }
@@ -351,7 +350,7 @@ pub fn trained<'w, 'a, const N: usize>(weights: &'w mut [Weight<'a>]) -> Result<
     weights.try_into().map_err(|_| Error::internal("a layer with other parameters than it has"))
 }
 
-/// A piece of scratch memory for each thread of the pool.
+/// Scratch memory for each thread of the pool.
 pub struct PerThread<S>(Vec<Mutex<S>>);
 
 impl<S> PerThread<S> {
@@ -361,8 +360,8 @@ impl<S> PerThread<S> {
         Ok(PerThread(all?))
     }
 
-    /// Lends the calling thread its own. The task must not wait for others of the pool: a thread that waits takes up
-    /// another task, which would find its own scratch memory lent.
+    /// Passes the calling thread's own to `task`. The task must not wait for other tasks of the pool: a waiting thread
+    /// takes another task, which would deadlock on the same scratch memory.
     pub fn lend<R>(&self, task: impl FnOnce(&mut S) -> R) -> R {
         let thread = rayon::current_thread_index().unwrap_or(0) % self.0.len();
         task(&mut self.0[thread].lock())

@@ -1,10 +1,10 @@
-//! `Normalization` by a mean and a variance that are given: `(x - mean) / max(sqrt(variance), 1e-7)`, or the way back.
-//! (Keras can learn them from data beforehand, `adapt`; what it writes then are weights, which are not read here.)
+//! `Normalization` with a given mean and variance: `(x - mean) / max(sqrt(variance), 1e-7)`, or the inverse. (Keras can
+//! also compute them from data with `adapt` and store them as weights; these are not read here.)
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
 use super::spec::axis_of;
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) const ENTRY: Entry =
     Entry { class: "Normalization", arity: Arity::One, keys: &["axis", "mean", "variance", "invert"], read };
 
-/// Keras's: no deviation is taken for less.
+/// Keras's epsilon: the least deviation.
 const EPSILON: f32 = 1e-7;
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
 }
 
 impl Normalization {
-    /// How many means there are for an input, and how many elements in a row have the same.
+    /// The number of means for an input, and the number of consecutive elements that share one.
     fn sizes(&self, input: &Shape) -> Result<(usize, usize)> {
         let Some(axis) = self.axis else { return Ok((1, input.len())) };
         let axis = axis_of(axis, input)?;
@@ -85,8 +85,8 @@ impl Layer for Normalization {
         Ok(inputs[0].clone())
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let (size, repeat) = self.sizes(site.inputs[0])?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let (size, repeat) = self.sizes(context.inputs[0])?;
         let at = |numbers: &[f64], i: usize| numbers[i.min(numbers.len() - 1)] as f32;
         let deviation = |i| at(&self.variance, i).sqrt().max(EPSILON);
         let by = (0..size).map(|i| (at(&self.mean, i), deviation(i))).collect();
@@ -97,7 +97,7 @@ impl Layer for Normalization {
 struct NormalizationWork {
     /// Means and deviations.
     by: Vec<(f32, f32)>,
-    /// Elements in a row that have the same.
+    /// Consecutive elements that share one.
     repeat: usize,
     invert: bool,
 }

@@ -1,8 +1,8 @@
-//! `ZeroPadding2D` and `Cropping2D`: a border of zeros around an image, or a border taken away. Each is the other's way
-//! back.
+//! `ZeroPadding2D` and `Cropping2D`: add a border of zeros to an image, or remove a border. Each is the gradient of the
+//! other.
 
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::{Object, count};
@@ -59,8 +59,8 @@ impl Layer for ZeroPadding {
         Shape::new(&[size(0), size(1), dims[2]])
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(BorderWork { inner: Inner::new(site.inputs[0], site.output, self.0), grows: true }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(BorderWork { inner: Inner::new(context.inputs[0], context.output, self.0), grows: true }))
     }
 }
 
@@ -88,12 +88,12 @@ impl Layer for Cropping {
         Shape::new(&[size(0)?, size(1)?, dims[2]])
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(BorderWork { inner: Inner::new(site.output, site.inputs[0], self.0), grows: false }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(BorderWork { inner: Inner::new(context.output, context.inputs[0], self.0), grows: false }))
     }
 }
 
-/// An image inside of another, in elements.
+/// The position of an image inside another, in elements.
 #[derive(Clone, Copy)]
 struct Inner {
     /// Both images.

@@ -1,11 +1,11 @@
-//! Work cut into parts, each done by whichever thread of the pool is free.
+//! Parallel loops: work is cut into parts, each done by any free thread of the pool.
 //!
-//! Which thread does a part never changes what comes out: parts write to disjoint memory, and how the work is cut
-//! depends on the shapes alone. Nothing is allocated.
+//! Which thread does a part does not change the result: parts write to disjoint memory, and the cuts depend only on the
+//! shapes. Nothing is allocated.
 
 use crate::kernels::Columns;
 
-/// Something that can be handed out in parts.
+/// Something that can be split into parts.
 pub trait Parts: Send + Sized {
     /// How many parts there are.
     fn count(&self) -> usize;
@@ -13,8 +13,8 @@ pub trait Parts: Send + Sized {
     fn split_at(self, part: usize) -> (Self, Self);
 }
 
-/// Does `task` for each part; it is given the part's index and the part. The task is not inlined: what hands parts out is
-/// compiled once for each kind of parts, and not for each of some 150 tasks.
+/// Calls `task` for each part, with the part's index and the part. The task is not inlined: the loop is compiled once
+/// for each kind of parts, and not for each of some 150 tasks.
 pub fn for_each<P: Parts>(parts: P, task: &(dyn Fn(usize, P) + Sync)) {
     fn range<P: Parts>(first: usize, parts: P, task: &(dyn Fn(usize, P) + Sync)) {
         match parts.count() {
@@ -29,11 +29,11 @@ pub fn for_each<P: Parts>(parts: P, task: &(dyn Fn(usize, P) + Sync)) {
     }
     match rayon::current_thread_index() {
         Some(_) => range(0, parts, task),
-        None => in_turn(parts, task), // by a thread of no pool: rayon would start one of its own
+        None => in_turn(parts, task), // on a thread outside a pool: rayon would start its global pool
     }
 }
 
-/// Does both, at once where there is another thread.
+/// Runs both, in parallel if there is another thread.
 pub fn both<A: Send, B: Send>(a: impl FnOnce() -> A + Send, b: impl FnOnce() -> B + Send) -> (A, B) {
     match rayon::current_thread_index() {
         Some(_) => rayon::join(a, b),
@@ -139,7 +139,7 @@ impl<P: Parts> Parts for Option<P> {
     }
 }
 
-/// Two things cut alike; the first says in how many parts.
+/// Two things with the same cuts; the first gives the number of parts.
 impl<A: Parts, B: Parts> Parts for (A, B) {
     fn count(&self) -> usize {
         self.0.count()

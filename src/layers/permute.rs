@@ -1,8 +1,8 @@
-//! `Permute`: a sample's axes in another order, which are counted from 1.
+//! `Permute`: permutes a sample's axes, which are counted from 1.
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, broadcast};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, broadcast};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -14,7 +14,7 @@ pub(super) const ENTRY: Entry = Entry { class: "Permute", arity: Arity::One, key
 
 #[derive(Debug)]
 struct Permute {
-    /// Which of the input's axes each of the output's is, from 0.
+    /// For each output axis the input axis, from 0.
     axes: Vec<usize>,
 }
 
@@ -51,19 +51,19 @@ impl Layer for Permute {
         self.axes.is_sorted()
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let dims = site.inputs[0].dims();
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let dims = context.inputs[0].dims();
         let axis = |&axis: &usize| (dims[axis], dims[axis + 1..].iter().product());
         let forward = broadcast::strided(&self.axes.iter().map(axis).collect::<Vec<_>>())?;
-        let mut backward = memory::filled(if site.training { forward.len() } else { 0 }, 0)?;
-        if site.training {
+        let mut backward = memory::filled(if context.training { forward.len() } else { 0 }, 0)?;
+        if context.training {
             (0..).zip(&forward).for_each(|(to, &from)| backward[from as usize] = to);
         }
         Ok(Box::new(PermuteWork { forward, backward }))
     }
 }
 
-/// Where each element of a sample comes from, and where it goes.
+/// The source and the destination of each element of a sample.
 struct PermuteWork {
     forward: Vec<u32>,
     backward: Vec<u32>,

@@ -3,7 +3,7 @@
 
 use super::conv2d::config::{padding, padding_name};
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -87,9 +87,9 @@ impl<const N: usize> Layer for Pooling<N> {
         matches!(self.kind, Kind::Max)
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let size = Pool { window: self.window(site.inputs[0])?, channels: site.inputs[0].dims()[N] };
-        Ok(Box::new(PoolingWork { kind: self.kind, size, isa: site.isa }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let size = Pool { window: self.window(context.inputs[0])?, channels: context.inputs[0].dims()[N] };
+        Ok(Box::new(PoolingWork { kind: self.kind, size, isa: context.isa }))
     }
 }
 

@@ -4,7 +4,7 @@
 use super::parallel::{Chunks, for_each, group, most_groups};
 use super::spec::read_parameter;
 use super::{
-    Arity, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Site, Step, Weight, Work, broadcast,
+    Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Step, Weight, Work, broadcast,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
@@ -73,19 +73,19 @@ impl Layer for Prelu {
         vec![Parameter::trainable("alpha", self.shape(inputs[0]), self.alpha.0.clone(), self.alpha.1)]
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let shape = self.shape(site.inputs[0]);
-        let places = broadcast::places(&shape, site.inputs[0].dims())?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let shape = self.shape(context.inputs[0]);
+        let places = broadcast::places(&shape, context.inputs[0].dims())?;
         let places = places.ok_or_else(|| Error::internal("an alpha that does not fit"))?;
         let alphas = shape.iter().product();
-        let parts = if site.learns() { most_groups(site.batch) } else { 0 };
+        let parts = if context.learns() { most_groups(context.batch) } else { 0 };
         let sums = Buffer::zeros(parts.saturating_mul(alphas))?;
-        Ok(Box::new(PreluWork { places, alphas, sums, isa: site.isa }))
+        Ok(Box::new(PreluWork { places, alphas, sums, isa: context.isa }))
     }
 }
 
 struct PreluWork {
-    /// Of each element of a sample, where its alpha is.
+    /// For each element of a sample the index of its alpha.
     places: Vec<u32>,
     alphas: usize,
     /// The gradients to alpha of groups of samples, `[groups, alphas]`.

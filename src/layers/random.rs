@@ -1,5 +1,5 @@
-//! Random numbers that are a function of where they are used: of the seed, the layer, the step and the sample. So neither
-//! threads nor resuming change them, and no generator's state has to be kept. ChaCha with 8 rounds, the four being its key.
+//! Random numbers that are a function of their use: of the seed, the layer, the step and the sample. So neither threads
+//! nor resuming change them, and there is no generator state to keep. ChaCha with 8 rounds; these four are its key.
 //!
 //! Augmentation's numbers are a function of the epoch and the sample of the dataset instead ([`of_sample`]): an epoch shows a
 //! sample the same picture whatever batch it is in.
@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
 use serde_json::Value;
 
-/// A seed of the layer's own, if it has one.
+/// The layer's own seed, if it has one.
 pub fn seed(config: &Object<'_>) -> Result<Option<u64>> {
     config.or("seed", None, "a whole number, or null", |value| match value {
         Value::Null => Some(None),
@@ -41,7 +41,7 @@ pub fn of_sample(seed: u64, layer: u64, step: &Step<'_>, place: usize) -> ChaCha
     random
 }
 
-/// A number from `low` to `high`, each as likely, out of 32 random bits.
+/// A uniform number from `low` to `high`, from 32 random bits.
 pub fn uniform(random: &mut impl RngCore, [low, high]: [f64; 2]) -> f32 {
     let share = f64::from(random.next_u32()) / 4_294_967_296.0; // [0, 1)
     (low + (high - low) * share) as f32

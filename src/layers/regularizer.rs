@@ -1,10 +1,10 @@
-//! What a parameter adds to the loss by its size: Keras's L1, L2 and L1L2.
+//! Keras's regularizers L1, L2 and L1L2.
 
 use crate::error::Result;
 use crate::json::{Named, Object};
 use serde_json::{Value, json};
 
-/// `l1 * sum(|w|) + l2 * sum(w * w)`, which enters the loss as it is.
+/// `l1 * sum(|w|) + l2 * sum(w * w)`, which is added to the loss.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Regularizer {
     l1: f32,
@@ -12,7 +12,7 @@ pub struct Regularizer {
 }
 
 impl Regularizer {
-    /// Nothing.
+    /// No regularizer.
     pub const NONE: Regularizer = Regularizer { l1: 0.0, l2: 0.0 };
 
     /// The regularizer under `key`.
@@ -51,7 +51,7 @@ impl Regularizer {
         self != Regularizer::NONE
     }
 
-    /// What the parameter adds to the loss.
+    /// The regularization loss of a parameter.
     pub fn penalty(self, w: &[f32]) -> f64 {
         let (mut absolute, mut square) = (0.0, 0.0);
         for &w in w {
@@ -61,7 +61,7 @@ impl Regularizer {
         f64::from(self.l1) * absolute + f64::from(self.l2) * square
     }
 
-    /// Adds what that makes of the parameter's gradient.
+    /// Adds its gradient to the parameter's gradient.
     pub fn add_gradient(self, w: &[f32], gradient: &mut [f32]) {
         for (g, &w) in gradient.iter_mut().zip(w) {
             let sign = if w > 0.0 { 1.0 } else { -f32::from(w < 0.0) };

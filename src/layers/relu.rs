@@ -1,5 +1,5 @@
-//! `ReLU`: relu with a `max_value`, a `negative_slope` and a `threshold`, and relu as such, where no layer below takes it
-//! over.
+//! `ReLU`: relu with a `max_value`, a `negative_slope` and a `threshold`, and plain relu where it is not fused into the
+//! layer below.
 //!
 //! ```text
 //! f(x) = max_value                           where x >= max_value
@@ -9,7 +9,7 @@
 
 use super::elementwise::{CHUNK, Elementwise};
 use super::parallel::{Chunks, for_each};
-use super::{Activation, Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -67,7 +67,7 @@ impl Layer for ReluLayer {
         if self.is_plain() { Activation::Relu } else { Activation::Linear }
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         let most = self.max_value.map_or(f32::INFINITY, |x| x as f32);
         let (below, threshold) = (self.negative_slope as f32, self.threshold as f32);
         let value = move |x: f32| match x {
@@ -75,7 +75,7 @@ impl Layer for ReluLayer {
             x if x > threshold => x,
             x => below * (x - threshold),
         };
-        // Just where the slope changes, Keras's answer depends on how it computes each of these.
+        // Exactly where the slope changes, Keras's result depends on how it computes each case.
         let at_most = if self.threshold == 0.0 && self.max_value == Some(6.0) { 0.0 } else { 1.0 };
         let at_threshold = if self.threshold == 0.0 && self.max_value.is_none() { below } else { 0.0 };
         let slope = move |x: f32| match x {
@@ -89,7 +89,7 @@ impl Layer for ReluLayer {
     }
 }
 
-/// Relu at work.
+/// The work of relu.
 pub struct Relu {
     isa: Isa,
 }

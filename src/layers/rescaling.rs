@@ -2,7 +2,7 @@
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -38,8 +38,8 @@ impl Layer for Rescaling {
         Ok(inputs[0].clone())
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        Ok(Box::new(RescalingWork { scale: self.scale as f32, shift: self.offset as f32, isa: site.isa }))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        Ok(Box::new(RescalingWork { scale: self.scale as f32, shift: self.offset as f32, isa: context.isa }))
     }
 }
 

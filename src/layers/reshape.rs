@@ -1,6 +1,6 @@
-//! `Reshape`: a sample under another shape, number for number; a size of -1 is what is left.
+//! `Reshape`: gives a sample another shape with the same values; a size of -1 is inferred.
 
-use super::{Arity, Config, Entry, Layer, Site, Work};
+use super::{Arity, BuildContext, Config, Entry, Layer, Work};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -11,7 +11,7 @@ pub(super) const ENTRY: Entry = Entry { class: "Reshape", arity: Arity::One, key
 
 #[derive(Debug)]
 struct Reshape {
-    /// Its sizes; `None` for the one that is left.
+    /// Its sizes; `None` for the inferred one.
     target: Vec<Option<usize>>,
 }
 
@@ -54,7 +54,7 @@ impl Layer for Reshape {
         true
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         Err(Error::internal("a view is built"))
     }
 }

@@ -1,8 +1,9 @@
-//! `LayerNormalization` and `GroupNormalization` at work: each row of a batch by means and variances of its own.
+//! The work of `LayerNormalization` and `GroupNormalization`: each row of a batch is normalized with its own means and
+//! variances.
 //!
-//! A row is `[pixels, channels]`, and its channels fall into groups, each with a mean and a variance. For group
-//! normalization a row is a sample; layer normalization has a row of one pixel and one group for each place that is not along
-//! its axes.
+//! A row is `[pixels, channels]`, and its channels are divided into groups, each with a mean and a variance. For group
+//! normalization a row is a sample; for layer normalization a row is one pixel with one group, for each position
+//! outside its axes.
 //!
 //! ```text
 //!   y = (x - mean) * inverse * gamma + beta         xhat = (x - mean) * inverse
@@ -11,7 +12,7 @@
 
 use super::elementwise::CHUNK;
 use super::parallel::{Chunks, for_each, group, most_groups};
-use super::{Pass, PerThread, Site, Step, Weight, Work};
+use super::{BuildContext, Pass, PerThread, Step, Weight, Work};
 use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::norm::{Normalized, add_squares, add_sums, normalize};
@@ -30,7 +31,7 @@ impl Row {
         self.pixels * self.channels
     }
 
-    /// Of each group, the mean over its elements of numbers whose channels' sums are given.
+    /// For each group the mean over its elements, from the sums per channel.
     fn means(self, sums: &[f32], means: &mut [f32]) {
         let channels = self.channels / self.groups;
         let count = (channels * self.pixels) as f32;
@@ -45,14 +46,14 @@ impl Row {
         groups.for_each(|(sums, means)| means.fill(sum(sums) / count));
     }
 
-    /// Gives each channel what its group has.
+    /// Copies each group's value to its channels.
     fn spread(self, groups: &[f32], channels: &mut [f32]) {
         let each = channels.chunks_exact_mut(self.channels / self.groups);
         each.zip(groups).for_each(|(channels, &group)| channels.fill(group));
     }
 }
 
-/// The sum of some numbers: of every eighth, then of these sums.
+/// The sum of some numbers: eight interleaved sums, then the sum of these.
 fn sum(numbers: &[f32]) -> f32 {
     let mut sums = [0.0; 8];
     let (eights, rest) = numbers.as_chunks::<8>();
@@ -63,7 +64,7 @@ fn sum(numbers: &[f32]) -> f32 {
     sums.iter().sum()
 }
 
-/// What the two layers differ in, as far as their work goes.
+/// The settings in which the two layers' work differs.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub row: Row,
@@ -78,10 +79,10 @@ pub struct RowNormalization {
     settings: Settings,
     relu: bool,
     isa: Isa,
-    /// In the place of a gamma and a beta that the layer has not.
+    /// Ones and zeros, if the layer has no gamma or beta.
     ones: Buffer,
     zeros: Buffer,
-    /// What each group was normalized by in the last forward pass, `[rows, groups]`.
+    /// The statistics of each group in the last forward pass, `[rows, groups]`.
     mean: Buffer,
     inverse: Buffer,
     /// The gradients to gamma and beta of groups of rows, `[groups of rows, channels]`.
@@ -90,7 +91,7 @@ pub struct RowNormalization {
     scratch: PerThread<Scratch>,
 }
 
-/// Of each channel of a row: what its group, or it itself, has.
+/// For each channel of a row: the values of its group, or its own.
 struct Scratch {
     mean: Buffer,
     inverse: Buffer,
@@ -115,29 +116,29 @@ impl Scratch {
 }
 
 impl RowNormalization {
-    pub fn new(settings: Settings, site: &Site<'_>) -> Result<Self> {
+    pub fn new(settings: Settings, context: &BuildContext<'_>) -> Result<Self> {
         let row = settings.row;
-        let rows = site.batch.saturating_mul(site.input_len() / row.len());
+        let rows = context.batch.saturating_mul(context.input_len() / row.len());
         let groups = || Buffer::zeros(rows.saturating_mul(row.groups));
-        let parts = if site.training { most_groups(rows) } else { 0 };
+        let parts = if context.training { most_groups(rows) } else { 0 };
         let parts = || Buffer::zeros(parts.saturating_mul(row.channels));
         let mut ones = Buffer::zeros(row.channels)?;
         ones.fill(1.0);
         Ok(RowNormalization {
             settings,
-            relu: site.relu,
-            isa: site.isa,
+            relu: context.relu,
+            isa: context.isa,
             ones,
             zeros: Buffer::zeros(row.channels)?,
             mean: groups()?,
             inverse: groups()?,
             gammas: parts()?,
             betas: parts()?,
-            scratch: PerThread::new(site.threads, || Scratch::new(row.channels))?,
+            scratch: PerThread::new(context.threads, || Scratch::new(row.channels))?,
         })
     }
 
-    /// Gamma and beta of the layer's weights, one that it has not being `None`.
+    /// Gamma and beta of the layer's weights; `None` if missing.
     fn split<T>(&self, weights: impl IntoIterator<Item = T>) -> [Option<T>; 2] {
         let mut weights = weights.into_iter();
         [self.settings.scaled, self.settings.centered].map(|there| if there { weights.next() } else { None })

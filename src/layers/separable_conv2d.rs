@@ -1,14 +1,14 @@
-//! `SeparableConv2D`: a depthwise convolution, and a convolution of 1 x 1 upon it; kernels `[kh, kw, C, M]` and
-//! `[1, 1, C * M, F]`, bias `[F]`.
+//! `SeparableConv2D`: a depthwise convolution followed by a 1 x 1 convolution; kernels `[kh, kw, C, M]` and `[1, 1, C *
+//! M, F]`, bias `[F]`.
 
-use super::conv2d::config::{Ending, Kernel, kernel, keys};
+use super::conv2d::config::{BiasAndActivation, ParameterOptions, kernel, keys};
 use super::conv2d::work::Convolution;
-use super::depthwise_conv2d::{DepthwiseWork, Slices};
-use super::{Activation, Arity, Config, Entry, Layer, Parameter, Pass, Site, Step, Weight, Work};
+use super::depthwise_conv2d::{DepthwiseOptions, DepthwiseWork};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Pass, Step, Weight, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::memory::Buffer;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -33,19 +33,19 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 struct SeparableConv2d {
     filters: usize,
-    slices: Slices,
-    depthwise: Kernel,
-    pointwise: Kernel,
-    ending: Ending,
+    options: DepthwiseOptions,
+    depthwise: ParameterOptions,
+    pointwise: ParameterOptions,
+    bias_and_activation: BiasAndActivation,
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     Ok(Arc::new(SeparableConv2d {
         filters: config.size("filters")?,
-        slices: Slices::read(config)?,
+        options: DepthwiseOptions::read(config)?,
         depthwise: kernel(config, "depthwise")?,
         pointwise: kernel(config, "pointwise")?,
-        ending: Ending::read(config)?,
+        bias_and_activation: BiasAndActivation::read(config)?,
     }))
 }
 
@@ -55,44 +55,44 @@ impl Layer for SeparableConv2d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.slices.write(Config::new().with("filters", self.filters));
+        let config = self.options.write(Config::new().with("filters", self.filters));
         let config = config.parameter("depthwise", &self.depthwise.0, self.depthwise.1);
-        self.ending.write(config.parameter("pointwise", &self.pointwise.0, self.pointwise.1)).done()
+        self.bias_and_activation.write(config.parameter("pointwise", &self.pointwise.0, self.pointwise.1)).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let middle = self.slices.output(inputs[0])?;
+        let middle = self.options.output(inputs[0])?;
         Shape::new(&[middle.dims()[0], middle.dims()[1], self.filters])
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let depthwise = self.slices.kernel(inputs[0]);
-        let pointwise = vec![1, 1, inputs[0].dims()[2] * self.slices.multiplier, self.filters];
+        let depthwise = self.options.kernel(inputs[0]);
+        let pointwise = vec![1, 1, inputs[0].dims()[2] * self.options.multiplier, self.filters];
         let kernels =
             [("depthwise_kernel", depthwise, &self.depthwise), ("pointwise_kernel", pointwise, &self.pointwise)];
-        self.ending.parameters(&kernels, self.filters)
+        self.bias_and_activation.parameters(&kernels, self.filters)
     }
 
     fn activation(&self) -> Activation {
-        self.ending.activation
+        self.bias_and_activation.activation
     }
 
     fn fuses_relu(&self) -> bool {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let middle = self.slices.output(site.inputs[0])?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let middle = self.options.output(context.inputs[0])?;
         let dims = middle.dims();
-        let size = Size::new(dims[0], dims[1], dims[2], self.filters, [1, 1]);
-        let len = site.batch.saturating_mul(middle.len());
+        let size = ConvShape::new(dims[0], dims[1], dims[2], self.filters, [1, 1]);
+        let len = context.batch.saturating_mul(middle.len());
         Ok(Box::new(SeparableWork {
-            depthwise: self.slices.build(&Site { output: &middle, relu: false, ..*site })?,
-            pointwise: Convolution::new(size, &Site { inputs: &[&middle], gradients: &[true], ..*site })?,
+            depthwise: self.options.build(&BuildContext { output: &middle, relu: false, ..*context })?,
+            pointwise: Convolution::new(size, &BuildContext { inputs: &[&middle], gradients: &[true], ..*context })?,
             middle: Buffer::zeros(len)?,
-            gradient: Buffer::zeros(if site.training { len } else { 0 })?,
+            gradient: Buffer::zeros(if context.training { len } else { 0 })?,
             middle_len: middle.len(),
-            output_len: site.output.len(),
+            output_len: context.output.len(),
         }))
     }
 }
@@ -100,7 +100,7 @@ impl Layer for SeparableConv2d {
 struct SeparableWork {
     depthwise: DepthwiseWork,
     pointwise: Convolution,
-    /// What is between the two, and the gradient to it.
+    /// The values between the two, and their gradient.
     middle: Buffer,
     gradient: Buffer,
     /// Elements of a sample there, and of the output.

@@ -5,7 +5,7 @@
 
 use super::parallel::{Chunks, for_each};
 use super::spec::axis_of;
-use super::{Activation, Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, last_axis};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, last_axis};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -39,7 +39,7 @@ impl Layer for SoftmaxLayer {
         Ok(inputs[0].clone())
     }
 
-    /// Over the last axis it is an activation.
+    /// Over the last axis it is the activation.
     fn is_view(&self, _: bool) -> bool {
         self.axis == -1
     }
@@ -48,13 +48,13 @@ impl Layer for SoftmaxLayer {
         if self.axis == -1 { Activation::Softmax } else { Activation::Linear }
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let axis = axis_of(self.axis, site.inputs[0])?;
-        last_axis::along(axis, site, |site| Ok(Box::new(Softmax::new(site.output, false))))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let axis = axis_of(self.axis, context.inputs[0])?;
+        last_axis::along(axis, context, |context| Ok(Box::new(Softmax::new(context.output, false))))
     }
 }
 
-/// Softmax at work.
+/// The work of softmax.
 pub struct Softmax {
     classes: usize,
     logarithm: bool,

@@ -1,4 +1,4 @@
-//! A layer's config, from Keras's form and back.
+//! Reads and writes a layer's config in Keras's form.
 
 use super::{Activation, Initializer, LAYERS, Layer, Regularizer};
 use crate::error::{Error, ErrorKind, Result};
@@ -18,16 +18,16 @@ pub enum Arity {
     Many,
 }
 
-/// A layer out of its config.
+/// Reads a layer from its config.
 type Read = fn(&Object<'_>) -> Result<Arc<dyn Layer>>;
 
-/// What is known of a class of layers.
+/// The entry of a layer class.
 pub struct Entry {
     /// Keras's name, `Conv2D`.
     pub class: &'static str,
     /// How many inputs it takes.
     pub arity: Arity,
-    /// Its keys, but for those that every layer has.
+    /// Its keys, except those that every layer has.
     pub keys: &'static [&'static str],
     /// Its reader.
     pub read: Read,
@@ -44,8 +44,8 @@ pub fn entry(named: &Named<'_>) -> Result<&'static Entry> {
     })
 }
 
-/// The layer of a class that `config` describes. Keys that are not known are refused, and so is what would ask for more than
-/// this library does.
+/// Reads the layer that `config` describes. Unknown keys are errors, and so are values that this library does not
+/// support.
 pub fn read(entry: &Entry, config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     config.only(&[entry.keys, COMMON].concat())?;
     config.idle("dtype", is_float32, "float32")?;
@@ -96,7 +96,7 @@ impl Config {
     }
 }
 
-/// Makes sure that an input has a rank that the layer takes: `expected` says how such a shape looks.
+/// An error unless an input has a rank that the layer takes: `expected` describes such a shape.
 pub fn check_rank(input: &Shape, rank: usize, expected: &str) -> Result<()> {
     match input.dims().len() == rank {
         true => Ok(()),
@@ -104,7 +104,7 @@ pub fn check_rank(input: &Shape, rank: usize, expected: &str) -> Result<()> {
     }
 }
 
-/// Which of a sample's sizes Keras's `axis` means, which counts the batch as 0 and from the end as -1.
+/// The sample's axis for Keras's `axis`, which counts the batch as 0 and from the end as -1.
 pub fn axis_of(axis: i64, input: &Shape) -> Result<usize> {
     let rank = input.dims().len();
     let at = if axis < 0 { axis + rank as i64 } else { axis - 1 };

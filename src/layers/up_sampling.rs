@@ -4,7 +4,7 @@
 //! middle; past the outermost middles their numbers count.
 
 use super::parallel::{Chunks, for_each};
-use super::{Arity, Config, Entry, Layer, Pass, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, Step, Weight, Work, check_rank};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -51,14 +51,14 @@ impl Layer for UpSampling {
         Shape::new(&[size(0)?, size(1)?, dims[2]])
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let dims = site.inputs[0].dims();
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let dims = context.inputs[0].dims();
         let along =
             |axis: usize| memory::collect((0..dims[axis] * self.size[axis]).map(|i| self.between(i, axis, dims[axis])));
         Ok(Box::new(UpSamplingWork {
             rows: along(0)?,
             columns: along(1)?,
-            input: site.input_len(),
+            input: context.input_len(),
             row: dims[1] * dims[2],
             channels: dims[2],
             bilinear: self.bilinear,

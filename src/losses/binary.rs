@@ -1,14 +1,13 @@
-//! `BinaryCrossentropy`: each element is a class of its own, there or not.
+//! `BinaryCrossentropy`: each element is a class of its own, present or not.
 //!
 //! ```text
 //! from logits z:          max(z, 0) - z * t + log(1 + exp(-|z|))        slope  sigmoid(z) - t
 //! from probabilities p:   -(t * log(clip(p)) + (1 - t) * log(1 - clip(p)))
 //! ```
 //!
-//! the mean over the row. A sigmoid at the model's end is left to the loss, which then works from the logits, as TensorFlow
-//! does.
+//! the mean over the row. A sigmoid at the model's end is computed by the loss, from the logits, as in TensorFlow.
 
-use super::{Entry, Loss, Row, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
+use super::{Entry, Loss, RowTarget, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::layers::Activation;
@@ -32,7 +31,7 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
 pub struct BinaryCrossentropy {
     /// Whether the model gives logits.
     from_logits: bool,
-    /// The share of what is expected that is spread evenly.
+    /// The label smoothing, 0 to 1.
     label_smoothing: f64,
 }
 
@@ -42,12 +41,12 @@ pub(super) fn sigmoid(z: f64) -> f64 {
     if z >= 0.0 { 1.0 / (1.0 + e) } else { e / (1.0 + e) }
 }
 
-/// The crossentropy of one element out of its logit.
+/// The crossentropy of one element from its logit.
 pub(super) fn of_logit(t: f64, z: f64) -> f64 {
     z.max(0.0) - z * t + log1p(exp(-fabs(z)))
 }
 
-/// The crossentropy of one element out of its probability.
+/// The crossentropy of one element from its probability.
 pub(super) fn of_probability(t: f64, p: f64) -> f64 {
     -(t * log(clip(p)) + (1.0 - t) * log(1.0 - clip(p)))
 }
@@ -57,7 +56,7 @@ pub(super) fn slope_of_probability(t: f64, p: f64) -> f64 {
     if inside(p) { (1.0 - t) / (1.0 - p) - t / p } else { 0.0 }
 }
 
-/// Takes a share from what is expected and gives half of it to what is there and half to what is not.
+/// Label smoothing: moves `share` of each target towards 1/2.
 pub(super) fn smooth(values: &mut [f32], share: f64) {
     if share > 0.0 {
         values.iter_mut().for_each(|t| *t = *t * (1.0 - share) as f32 + (0.5 * share) as f32);
@@ -88,12 +87,12 @@ impl Loss for BinaryCrossentropy {
         smooth(values, self.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64 {
         let one = if absorbed || self.from_logits { of_logit } else { of_probability };
         super::elementwise::pairs(truth, y).map(|(t, y)| one(t, y)).sum::<f64>() / y.len() as f64
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool) {
         let scale = 1.0 / y.len() as f64;
         match absorbed || self.from_logits {
             true => super::elementwise::slopes(truth, y, scale, |t, z| sigmoid(z) - t),

@@ -1,14 +1,14 @@
-//! Crossentropy of one class among several: `CategoricalCrossentropy`, told a share of each class, and
-//! `SparseCategoricalCrossentropy`, told the class.
+//! Crossentropy of one class among several: `CategoricalCrossentropy` takes a probability for each class,
+//! `SparseCategoricalCrossentropy` the label.
 //!
 //! ```text
 //! from logits z:          sum(t * (log(sum(exp(z))) - z))          slope  softmax(z) * sum(t) - t
 //! from probabilities p:   -sum(t * log(clip(p / sum(p))))          the sparse one: -log(clip(p)[label] / sum(clip(p)))
 //! ```
 //!
-//! A softmax at the model's end is left to the loss, which then works from the logits, as TensorFlow does.
+//! A softmax at the model's end is computed by the loss, from the logits, as in TensorFlow.
 
-use super::{Entry, Loss, Row, Wants, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
+use super::{Entry, Loss, RowTarget, TargetKind, check_logits, clip, has_logits, inside, label_smoothing, last_axis};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::Object;
@@ -50,12 +50,12 @@ pub struct Crossentropy {
 }
 
 impl Crossentropy {
-    /// That of labels.
+    /// The one that takes labels.
     pub const fn sparse(from_logits: bool) -> Self {
         Crossentropy { sparse: true, from_logits, label_smoothing: 0.0 }
     }
 
-    /// That of a number for each class.
+    /// The one that takes a value for each class.
     pub const fn dense(from_logits: bool) -> Self {
         Crossentropy { sparse: false, from_logits, label_smoothing: 0.0 }
     }
@@ -75,8 +75,8 @@ impl Loss for Crossentropy {
         config
     }
 
-    fn wants(&self) -> Wants {
-        if self.sparse { Wants::Labels } else { Wants::Values }
+    fn wants(&self) -> TargetKind {
+        if self.sparse { TargetKind::Labels } else { TargetKind::Values }
     }
 
     fn absorbs(&self, end: Activation) -> bool {
@@ -88,7 +88,7 @@ impl Loss for Crossentropy {
         match output.dims().len() {
             1 => Ok(()),
             _ if !self.sparse => Ok(()),
-            _ => Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
+            _ => Err(Error::new(ErrorKind::Shape, "the loss needs a row of classes from the last layer")
                 .expected("[classes]")
                 .found(output)),
         }
@@ -98,15 +98,15 @@ impl Loss for Crossentropy {
         spread(values, width, self.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64 {
         if absorbed || self.from_logits {
             return from_logits(truth, y);
         }
         let (p, sum) =
             (|i: usize| f64::from(y[i]), |f: fn(f64) -> f64| y.iter().map(|&p| f(f64::from(p))).sum::<f64>());
         match truth {
-            Row::Label(label) => libm::log(sum(clip)) - libm::log(clip(p(label))),
-            Row::Values(t) => {
+            RowTarget::Label(label) => libm::log(sum(clip)) - libm::log(clip(p(label))),
+            RowTarget::Values(t) => {
                 let all = sum(|p| p);
                 let part = |(i, &t): (usize, &f32)| -f64::from(t) * libm::log(clip(p(i) / all));
                 t.iter().enumerate().map(part).sum()
@@ -114,10 +114,10 @@ impl Loss for Crossentropy {
         }
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool) {
         match truth {
             _ if absorbed || self.from_logits => slope_of_logits(truth, y),
-            Row::Label(label) => {
+            RowTarget::Label(label) => {
                 let sum: f64 = y.iter().map(|&p| clip(f64::from(p))).sum();
                 for (i, y) in y.iter_mut().enumerate() {
                     let p = f64::from(*y);
@@ -125,7 +125,7 @@ impl Loss for Crossentropy {
                     *y = if inside(p) { (1.0 / sum - own) as f32 } else { 0.0 };
                 }
             }
-            Row::Values(t) => {
+            RowTarget::Values(t) => {
                 let all: f64 = y.iter().map(|&p| f64::from(p)).sum();
                 let slope = |t: f32, p: f32| {
                     let q = f64::from(p) / all;
@@ -140,7 +140,7 @@ impl Loss for Crossentropy {
     }
 }
 
-/// Takes a share from what is expected and gives it to all classes alike.
+/// Label smoothing: takes `share` from the targets and spreads it evenly over all classes.
 pub(super) fn spread(values: &mut [f32], width: usize, share: f64) {
     if share > 0.0 {
         let (keep, all) = ((1.0 - share) as f32, (share / width as f64) as f32);
@@ -148,25 +148,25 @@ pub(super) fn spread(values: &mut [f32], width: usize, share: f64) {
     }
 }
 
-fn from_logits(truth: Row<'_>, z: &[f32]) -> f64 {
+fn from_logits(truth: RowTarget<'_>, z: &[f32]) -> f64 {
     let log = softmax::log_sum(z);
     let of = |z: f32| f64::from(log.sum - (z - log.max));
     match truth {
-        Row::Label(label) => of(z[label]),
-        // What is 0 counts for nothing, however unlikely it is.
-        Row::Values(t) => t.iter().zip(z).filter(|(t, _)| **t != 0.0).map(|(&t, &z)| f64::from(t) * of(z)).sum(),
+        RowTarget::Label(label) => of(z[label]),
+        // A target of 0 adds nothing, even if log(p) is infinite.
+        RowTarget::Values(t) => t.iter().zip(z).filter(|(t, _)| **t != 0.0).map(|(&t, &z)| f64::from(t) * of(z)).sum(),
     }
 }
 
-/// Probabilities below this make no gradient. The label's own part of it, `p - 1`, is known to 2^-24; what is so much
-/// smaller is noise, whose products with weights would be [too small to compute with quickly](crate::kernels::simd::TINY).
+/// Probabilities below this give no gradient. The label's own part, `p - 1`, is exact to 2^-24; much smaller values are
+/// noise, whose products with weights would be [too small to compute with quickly](crate::kernels::simd::TINY).
 const NOISE: f32 = 1.0 / (1u64 << 62) as f32;
 
-fn slope_of_logits(truth: Row<'_>, z: &mut [f32]) {
+fn slope_of_logits(truth: RowTarget<'_>, z: &mut [f32]) {
     softmax::softmax(z, z.len());
     match truth {
-        Row::Label(label) => z[label] -= 1.0,
-        Row::Values(t) => {
+        RowTarget::Label(label) => z[label] -= 1.0,
+        RowTarget::Values(t) => {
             let all: f32 = t.iter().sum();
             z.iter_mut().zip(t).for_each(|(p, t)| *p = *p * all - t);
         }

@@ -1,9 +1,9 @@
-//! `CosineSimilarity`: minus the cosine of the angle between what is expected and what came out, both made as long as 1.
+//! `CosineSimilarity`: minus the cosine of the angle between target and output, both normalized.
 //!
-//! `-sum(t * y) / (|t| |y|)`; a row of zeros has no direction, and is at right angles to everything.
+//! `-sum(t * y) / (|t| |y|)`; the similarity of a row of zeros is 0.
 
 use super::elementwise::pairs;
-use super::{EPSILON, Entry, Loss, Row, last_axis};
+use super::{EPSILON, Entry, Loss, RowTarget, last_axis};
 use std::sync::Arc;
 
 pub(super) const ENTRIES: &[Entry] = &[Entry {
@@ -25,7 +25,7 @@ fn length(squares: f64) -> f64 {
 }
 
 /// The sum of the products, and the two lengths.
-fn products(truth: Row<'_>, y: &[f32]) -> (f64, f64, f64) {
+fn products(truth: RowTarget<'_>, y: &[f32]) -> (f64, f64, f64) {
     let sum = |product: fn((f64, f64)) -> f64| pairs(truth, y).map(product).sum::<f64>();
     (sum(|(t, y)| t * y), length(sum(|(t, _)| t * t)), length(sum(|(_, y)| y * y)))
 }
@@ -35,12 +35,12 @@ impl Loss for CosineSimilarity {
         "CosineSimilarity"
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], _: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], _: bool) -> f64 {
         let (dot, t, y) = products(truth, y);
         -dot / (t * y)
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], _: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let (dot, t_length, y_length) = products(truth, y);
         // Below epsilon the length is a constant.
         let along = if y_length > EPSILON { dot / (y_length * y_length) } else { 0.0 };

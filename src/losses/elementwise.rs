@@ -1,22 +1,22 @@
-//! Losses that look at each element apart, and add up or take the mean over the row. To add one: a line in `ENTRIES`, and
-//! one in `FUNCTIONS` when it has no settings.
+//! Losses of each element on its own, summed or averaged over the row. To add one: a line in `ENTRIES`, and one in
+//! `FUNCTIONS` when it has no settings.
 
-use super::{EPSILON, Entry, Loss, Row};
+use super::{EPSILON, Entry, Loss, RowTarget};
 use crate::error::Result;
 use crate::json::Object;
 use libm::{fabs, log, log1p, tanh};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
-/// A function of what is expected, t, and what came out, y, and its slope in y.
+/// A function of the target t and the output y, and its derivative in y.
 #[derive(Clone, Copy)]
 struct Function {
     class: &'static str,
     value: fn(f64, f64) -> f64,
     slope: fn(f64, f64) -> f64,
-    /// Whether the row's loss is the mean of its elements', and not their sum.
+    /// Whether the row's loss is the mean of its elements' losses (else the sum).
     mean: bool,
-    /// Whether 0 and 1, where there is nothing else, mean -1 and 1.
+    /// Whether targets of only 0 and 1 mean -1 and 1.
     signs: bool,
 }
 
@@ -114,18 +114,18 @@ impl std::fmt::Debug for Function {
     }
 }
 
-/// The elements of a row: what is expected of each, and what came out.
-pub(super) fn pairs<'a>(truth: Row<'a>, y: &'a [f32]) -> impl Iterator<Item = (f64, f64)> + 'a {
+/// The elements of a row: target and output.
+pub(super) fn pairs<'a>(truth: RowTarget<'a>, y: &'a [f32]) -> impl Iterator<Item = (f64, f64)> + 'a {
     let values = match truth {
-        Row::Values(values) => values,
-        Row::Label(_) => &[], // such a loss has said that it wants values
+        RowTarget::Values(values) => values,
+        RowTarget::Label(_) => &[], // such a loss takes values
     };
     values.iter().zip(y).map(|(&t, &y)| (f64::from(t), f64::from(y)))
 }
 
-/// Puts the slope of each element in its place, `scale` times.
-pub(super) fn slopes(truth: Row<'_>, y: &mut [f32], scale: f64, slope: impl Fn(f64, f64) -> f64) {
-    let Row::Values(values) = truth else { return };
+/// Replaces each element by its derivative times `scale`.
+pub(super) fn slopes(truth: RowTarget<'_>, y: &mut [f32], scale: f64, slope: impl Fn(f64, f64) -> f64) {
+    let RowTarget::Values(values) = truth else { return };
     for (y, &t) in y.iter_mut().zip(values) {
         *y = (slope(f64::from(t), f64::from(*y)) * scale) as f32;
     }
@@ -142,12 +142,12 @@ impl Loss for Function {
         }
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], _: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], _: bool) -> f64 {
         let sum: f64 = pairs(truth, y).map(|(t, y)| (self.value)(t, y)).sum();
         if self.mean { sum / y.len() as f64 } else { sum }
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], _: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let scale = if self.mean { 1.0 / y.len() as f64 } else { 1.0 };
         slopes(truth, y, scale, self.slope);
     }
@@ -168,7 +168,7 @@ impl Loss for Huber {
         Map::from_iter([("delta".to_string(), json!(self.delta))])
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], _: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], _: bool) -> f64 {
         let one = |(t, y): (f64, f64)| match fabs(y - t) {
             error if error <= self.delta => 0.5 * error * error,
             error => self.delta * error - 0.5 * self.delta * self.delta,
@@ -176,19 +176,19 @@ impl Loss for Huber {
         pairs(truth, y).map(one).sum::<f64>() / y.len() as f64
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], _: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let scale = 1.0 / y.len() as f64;
         slopes(truth, y, scale, |t, y| (y - t).clamp(-self.delta, self.delta));
     }
 }
 
-/// `max(0, 1 + the most of what is not expected - what is)`.
+/// `max(0, 1 + neg - pos)`: `pos` is the output of the target class, `neg` the largest of the others.
 #[derive(Debug)]
 struct CategoricalHinge;
 
 impl CategoricalHinge {
     /// `1 + neg - pos`, `neg`, and how many elements give it.
-    fn margin(truth: Row<'_>, y: &[f32]) -> (f64, f64, f64) {
+    fn margin(truth: RowTarget<'_>, y: &[f32]) -> (f64, f64, f64) {
         let good: f64 = pairs(truth, y).map(|(t, y)| t * y).sum();
         let bad = || pairs(truth, y).map(|(t, y)| (1.0 - t) * y);
         let most = bad().fold(f64::NEG_INFINITY, f64::max);
@@ -201,12 +201,12 @@ impl Loss for CategoricalHinge {
         "CategoricalHinge"
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], _: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], _: bool) -> f64 {
         CategoricalHinge::margin(truth, y).0.max(0.0)
     }
 
-    /// The slope of the most is divided among equals.
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], _: bool) {
+    /// The slope of the maximum is divided among equals.
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let (margin, most, equals) = CategoricalHinge::margin(truth, y);
         let scale = if margin >= 0.0 { 1.0 } else { 0.0 };
         slopes(truth, y, scale, |t, y| {

@@ -1,4 +1,4 @@
-//! Crossentropies in which what is known already counts for less (Lin et al. 2017): `BinaryFocalCrossentropy` and
+//! Crossentropies in which well-classified elements count less (Lin et al. 2017): `BinaryFocalCrossentropy` and
 //! `CategoricalFocalCrossentropy`.
 //!
 //! ```text
@@ -10,7 +10,7 @@
 use super::binary::{of_logit, of_probability, sigmoid, slope_of_probability, smooth};
 use super::categorical::spread;
 use super::elementwise::{pairs, slopes};
-use super::{Entry, Loss, Row, check_logits, clip, inside, label_smoothing, last_axis};
+use super::{Entry, Loss, RowTarget, check_logits, clip, inside, label_smoothing, last_axis};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -68,7 +68,7 @@ impl Focus {
         config
     }
 
-    /// `x^gamma` and its slope, of what is left to 1.
+    /// `x^gamma` and its derivative, for `x = 1 - p`.
     fn power(&self, x: f64) -> (f64, f64) {
         let slope = if self.gamma == 0.0 { 0.0 } else { self.gamma * pow(x, self.gamma - 1.0) };
         (pow(x, self.gamma), slope)
@@ -82,7 +82,7 @@ struct Binary {
 }
 
 impl Binary {
-    /// Of an element: what balances the classes, the share that is left of the crossentropy, and that share's slope in `p`.
+    /// For an element: the class balancing factor, the focal factor, and the focal factor's derivative in `p`.
     fn share(&self, t: f64, p: f64) -> (f64, f64, f64) {
         let Focus { alpha, .. } = self.focus;
         let balance = if self.balanced { t * alpha + (1.0 - t) * (1.0 - alpha) } else { 1.0 };
@@ -114,7 +114,7 @@ impl Loss for Binary {
         smooth(values, self.focus.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64 {
         let logits = absorbed || self.focus.from_logits;
         let one = |(t, y): (f64, f64)| {
             let (p, crossentropy) = if logits { (sigmoid(y), of_logit(t, y)) } else { (y, of_probability(t, y)) };
@@ -124,7 +124,7 @@ impl Loss for Binary {
         pairs(truth, y).map(one).sum::<f64>() / y.len() as f64
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool) {
         let logits = absorbed || self.focus.from_logits;
         let scale = 1.0 / y.len() as f64;
         slopes(truth, y, scale, |t, y| {
@@ -143,7 +143,7 @@ impl Loss for Binary {
 struct Categorical(Focus);
 
 impl Categorical {
-    /// What a row is divided by to be probabilities, and what of it is to be divided.
+    /// The divisor that turns a row into probabilities, and the part of the row that is divided.
     fn normal(&self, y: &[f32]) -> (f64, impl Fn(f32) -> f64 + use<>) {
         let logits = self.0.from_logits;
         let max = y.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -151,7 +151,7 @@ impl Categorical {
         (y.iter().map(|&y| part(y)).sum(), part)
     }
 
-    /// The slope in the probability `q`.
+    /// The derivative in the probability `q`.
     fn slope_of(&self, t: f32, q: f64) -> f64 {
         if !inside(q) {
             return 0.0;
@@ -178,9 +178,9 @@ impl Loss for Categorical {
         spread(values, width, self.0.label_smoothing);
     }
 
-    fn value(&self, truth: Row<'_>, y: &[f32], _: bool) -> f64 {
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], _: bool) -> f64 {
         let (sum, part) = self.normal(y);
-        let Row::Values(values) = truth else { return 0.0 };
+        let RowTarget::Values(values) = truth else { return 0.0 };
         let one = |(&t, &y): (&f32, &f32)| {
             let q = clip(part(y) / sum);
             -self.0.alpha * self.0.power(1.0 - q).0 * f64::from(t) * log(q)
@@ -188,9 +188,9 @@ impl Loss for Categorical {
         values.iter().zip(y).map(one).sum()
     }
 
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], _: bool) {
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], _: bool) {
         let (sum, part) = self.normal(y);
-        let Row::Values(values) = truth else { return };
+        let RowTarget::Values(values) = truth else { return };
         let at = |t: f32, y: f32| {
             let q = part(y) / sum;
             (self.slope_of(t, q), q)

@@ -1,13 +1,14 @@
-//! What training makes small: a file each, and a line in `LOSSES`.
+//! The losses: one file each, and a line in `LOSSES`.
 //!
-//! A loss judges *rows*, the last axis of what the model gives: `[N, classes]` has a row a sample, an image `[N, H, W, C]` a row
-//! a pixel. The loss of a batch is the mean over its rows, each times its sample's weight if there are weights (Keras's
-//! `sum_over_batch_size`: a sum of weights does not divide it).
+//! A loss is computed from *rows*, the last axis of the model's output: `[N, classes]` has a row a sample, an image
+//! `[N, H, W, C]` a row a pixel. The loss of a batch is the mean over its rows, each times its sample's weight if there
+//! are weights (Keras's `sum_over_batch_size`: a sum of weights does not divide it).
 //!
-//! Values are float64 and so are the steps to them: rows are few next to what the layers do, `libm`'s functions give the
-//! same bits on every machine, and what Keras gives in float32 is nearer to them than to itself on another machine.
+//! Everything is computed in float64: rows are few compared with the layers' work, `libm`'s functions give the same
+//! bits on every machine, and Keras's float32 results are closer to these than to Keras's own on another machine.
 //!
-//! To add one: its file, with its formula's source, and its line here. A loss of each element apart is two lines of `elementwise`.
+//! To add one: its file, with its formula's source, and its line here. A loss of each element on its own is two lines
+//! in `elementwise`.
 
 mod binary;
 mod categorical;
@@ -28,24 +29,24 @@ use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// Keras's `epsilon()`: probabilities stay so far from 0 and 1.
+/// Keras's `epsilon()`: probabilities are clipped this far from 0 and 1.
 pub const EPSILON: f64 = 1e-7;
 
-/// What is expected of a row.
+/// The target of a row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Row<'a> {
-    /// The class it is of.
+pub enum RowTarget<'a> {
+    /// Its class.
     Label(usize),
-    /// A number for each of its own.
+    /// A value for each of its elements.
     Values(&'a [f32]),
 }
 
-/// What a loss wants to be told of each row.
+/// The kind of targets that a loss takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub enum TargetKind {
     /// A label.
     Labels,
-    /// As many numbers as the row has.
+    /// As many values as the row has.
     Values,
 }
 
@@ -59,13 +60,13 @@ pub trait Loss: Debug + Send + Sync {
         Map::new()
     }
 
-    /// What it wants to be told.
-    fn wants(&self) -> Wants {
-        Wants::Values
+    /// The kind of targets that it takes.
+    fn wants(&self) -> TargetKind {
+        TargetKind::Values
     }
 
-    /// Whether it takes the place of the activation that the model ends in, because it is more exact from what goes into that.
-    /// It is then given what goes into the activation, and not what comes out.
+    /// Whether it includes the model's last activation, because it is more accurate from that activation's input. It
+    /// then gets the input of the activation instead of its output.
     fn absorbs(&self, _end: Activation) -> bool {
         false
     }
@@ -75,17 +76,17 @@ pub trait Loss: Debug + Send + Sync {
         Ok(())
     }
 
-    /// Makes of a batch's expected numbers what [`value`](Self::value) and [`slope`](Self::slope) are to be told.
+    /// Prepares a batch's targets for [`value`](Self::value) and [`slope`](Self::slope).
     fn prepare(&self, _values: &mut [f32], _width: usize) {}
 
-    /// The loss of a row `y`; `absorbed`: whether `y` is what goes into an activation that it [takes the place of](Self::absorbs).
-    fn value(&self, truth: Row<'_>, y: &[f32], absorbed: bool) -> f64;
+    /// The loss of a row `y`; `absorbed`: whether `y` is the input of an activation that it [includes](Self::absorbs).
+    fn value(&self, truth: RowTarget<'_>, y: &[f32], absorbed: bool) -> f64;
 
-    /// Its gradient to each number of the row, in the place of that number.
-    fn slope(&self, truth: Row<'_>, y: &mut [f32], absorbed: bool);
+    /// Replaces each value of the row by the gradient to it.
+    fn slope(&self, truth: RowTarget<'_>, y: &mut [f32], absorbed: bool);
 }
 
-/// A loss out of its config.
+/// Reads a loss from its config.
 type Read = fn(&'static Entry, &Object<'_>) -> Result<Arc<dyn Loss>>;
 
 /// Class, other names that Keras has for it beside its name in snake case, keys of its own, reader.
@@ -107,8 +108,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> {
     LOSSES.iter().copied().flatten()
 }
 
-/// The names that one could have meant who wrote `like`: classes, or, for one in small letters, those in snake case and the
-/// short ones.
+/// The known names to suggest for `like`: classes, or, for a name in small letters, snake case and short names.
 pub fn names(like: &str) -> Vec<String> {
     match like.starts_with(|c: char| c.is_ascii_lowercase()) {
         false => entries().map(|entry| entry.class.to_string()).collect(),
@@ -124,17 +124,17 @@ fn entry(name: &str) -> Option<&'static Entry> {
     entries().find(|entry| entry.class == name || entry.names.contains(&name) || snake_case(entry.class) == name)
 }
 
-/// The loss that Keras serialised so.
+/// Reads a loss as Keras serializes it.
 pub fn read(named: &Named<'_>) -> Result<Arc<dyn Loss>> {
     let config = &named.config;
     let read = read_keys(named, COMMON)?;
-    // A mean over the rows is what both of these are.
+    // Both of these are the mean over the rows.
     let mean = |value: &Value| value == "sum_over_batch_size" || value == "mean";
     config.idle("reduction", mean, "sum_over_batch_size")?;
     Ok(read)
 }
 
-/// The same with other keys that are somebody else's.
+/// The same with other keys that another reader handles.
 pub fn read_keys(named: &Named<'_>, others: &[&str]) -> Result<Arc<dyn Loss>> {
     let entry = entry(named.class).ok_or_else(|| named.unknown("loss", &names(named.class)))?;
     named.config.only(&[others, entry.keys].concat())?;
@@ -151,7 +151,7 @@ pub fn config(loss: &dyn Loss) -> Value {
     json!({ "class_name": loss.class(), "config": loss.config() })
 }
 
-/// A share of the expected numbers that is spread evenly, 0 to 1.
+/// Label smoothing, 0 to 1.
 fn label_smoothing(config: &Object<'_>) -> Result<f64> {
     config.f64_or("label_smoothing", 0.0, "a number from 0 to 1", |share| (0.0..=1.0).contains(&share))
 }
@@ -161,12 +161,12 @@ fn last_axis(config: &Object<'_>) -> Result<()> {
     config.idle("axis", |value| *value == -1, "-1")
 }
 
-/// The activations whose input Keras's crossentropies look up, whichever of the two a crossentropy is meant for.
+/// The activations whose input Keras's crossentropies use, both for either crossentropy.
 fn has_logits(end: Activation) -> bool {
     matches!(end.name(), "softmax" | "sigmoid")
 }
 
-/// A model whose end does not go with what a crossentropy was told of it: whether it gives probabilities or logits.
+/// The error for a model whose last activation does not fit a crossentropy's from_logits.
 fn check_logits(class: &str, from_logits: bool, end: Option<Activation>, probabilities: &str) -> Result<()> {
     let Some(end) = end else { return Ok(()) };
     let wrong = match from_logits {
@@ -186,18 +186,18 @@ fn check_logits(class: &str, from_logits: bool, end: Option<Activation>, probabi
     .found(end.name()))
 }
 
-/// A probability that the logarithm can be taken of, and of its complement.
+/// Clips a probability so that its logarithm and that of its complement are finite.
 fn clip(p: f64) -> f64 {
     // In single precision, as Keras has it: 1 - 1e-7 is 0.99999988.
     p.clamp(f64::from(EPSILON as f32), f64::from(1.0 - EPSILON as f32))
 }
 
-/// Whether [`clip`] leaves it as it is, so that there is a slope.
+/// Whether [`clip`] does not change it, so that the slope is not 0.
 fn inside(p: f64) -> bool {
     (f64::from(EPSILON as f32)..=f64::from(1.0 - EPSILON as f32)).contains(&p)
 }
 
-/// The mean squared error, which a metric takes the root of.
+/// The mean squared error, for the root of it as a metric.
 pub fn mean_squared_error() -> Result<Arc<dyn Loss>> {
     read(&Named::of("MeanSquaredError", Object::empty(""), String::new()))
 }

@@ -1,4 +1,4 @@
-//! Every loss: its slope against finite differences, what it is told, and how it comes back from its config.
+//! Every loss: its slope against finite differences, its targets, and the round trip of its config.
 
 use super::*;
 use crate::json;
@@ -8,7 +8,7 @@ const WIDTH: usize = 4;
 
 type Range = (f32, f32);
 
-/// Settings of each loss, and where its rows and what is expected of them may lie.
+/// Settings of each loss, and the ranges of its outputs and targets.
 const CASES: &[(&str, Range, Range)] = &[
     ("'SparseCategoricalCrossentropy'", (0.05, 0.9), (0.0, 1.0)),
     ("{class_name: 'SparseCategoricalCrossentropy', config: {from_logits: true}}", (-3.0, 3.0), (0.0, 1.0)),
@@ -60,8 +60,8 @@ fn slopes_are_those_of_finite_differences() {
             let (y, mut values) = (between(seed, rows), between(seed + 100, expected));
             loss.prepare(&mut values, WIDTH);
             let truth = match loss.wants() {
-                Wants::Labels => Row::Label(seed as usize % WIDTH),
-                Wants::Values => Row::Values(&values),
+                TargetKind::Labels => RowTarget::Label(seed as usize % WIDTH),
+                TargetKind::Values => RowTarget::Values(&values),
             };
             let mut slope = y.clone();
             loss.slope(truth, &mut slope, absorbed);
@@ -111,7 +111,8 @@ fn what_is_impossible_is_no_trouble() {
         let loss = loss(text);
         for y in [[0.0, 1.0, 0.0, 0.0], [0.0; WIDTH], [-80.0, 80.0, 1e4, 0.0]] {
             for t in [[0.0, 1.0, 0.0, 0.0], [0.0; WIDTH]] {
-                let truth = if loss.wants() == Wants::Labels { Row::Label(1) } else { Row::Values(&t) };
+                let truth =
+                    if loss.wants() == TargetKind::Labels { RowTarget::Label(1) } else { RowTarget::Values(&t) };
                 let mut slope = y;
                 loss.slope(truth, &mut slope, false);
                 let odd =

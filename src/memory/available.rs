@@ -1,4 +1,4 @@
-//! How much memory the process may still take: what the machine has, its own limits, and its containers'.
+//! How much memory the process may still use: the minimum of the machine's, the process's and its containers' limits.
 
 use crate::files;
 use crate::kernels::system;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 pub struct Available {
     /// How much is left of it.
     pub bytes: usize,
-    /// Whose limit it is.
+    /// Which limit it is, for a message.
     pub by: String,
 }
 
@@ -21,7 +21,7 @@ pub fn available() -> Option<Available> {
     }
 }
 
-/// Whose limit it is that the machine itself sets.
+/// The text for the machine's own limit.
 const MACHINE: &str = "the machine has";
 
 /// The same, of a system whose files lie in `root`.
@@ -39,7 +39,7 @@ fn number(text: &str, key: &str) -> Option<usize> {
     text.lines().find_map(|line| line.strip_prefix(key)).and_then(|rest| rest.split_whitespace().next()?.parse().ok())
 }
 
-/// What the machine has left, without pushing anybody out: page caches count as free, and so does what can be swapped to.
+/// What the machine has left without killing a process: page caches and free swap count as free.
 fn machine(root: &Path) -> Option<Available> {
     let text = read(root.join("proc/meminfo"))?;
     let kib = number(&text, "MemAvailable:")?.saturating_add(number(&text, "SwapFree:").unwrap_or(0));
@@ -69,7 +69,7 @@ fn containers(root: &Path) -> impl Iterator<Item = Available> {
             };
             is.then_some(path)
         });
-        // A container sees its own part of the tree, at whose root it may believe itself to be.
+        // A container sees only its part of the tree, and may see itself at the root.
         let path = path.and_then(|path| Path::new(path).strip_prefix(inside).ok()).filter(|path| {
             path.components()
                 .all(|part| matches!(part, std::path::Component::Normal(_) | std::path::Component::RootDir))
@@ -213,7 +213,7 @@ mod tests {
             ])
         };
         let expected = Some((1_000_110, "the limit of the control group /sys/fs/cgroup/memory leaves".to_string()));
-        // In the part that is seen, at its root by a namespace's account, and somewhere else altogether.
+        // In the visible part, at the root of a namespace, and elsewhere.
         for path in ["4:memory:/docker/abc/in\n", "0::/x\n9:cpu,memory:/\n", "4:memory:/../../elsewhere\n"] {
             assert_eq!(files(path), expected, "{path}");
         }

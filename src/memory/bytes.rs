@@ -1,10 +1,10 @@
-//! A file that is in memory while it is written.
+//! A file written to memory.
 
 use super::grow;
 use crate::error::{Error, ErrorKind};
 use std::io::{self, Seek, SeekFrom, Write};
 
-/// Bytes that are written one after the other, or over those that are there. What there is no memory for is an error.
+/// Bytes that grow as they are written and can be overwritten. A failed allocation is an error.
 #[derive(Debug, Default)]
 pub struct Bytes {
     bytes: Vec<u8>,

@@ -1,20 +1,21 @@
-//! What building something will take, without taking it: meanwhile this file's parent adds up what it is asked for.
+//! Measures the memory that building something will need, without allocating it: during the measurement `memory` only
+//! counts.
 //!
-//! What is built like that is good for nothing but to be dropped: its larger blocks are empty. Nothing but the thread that
-//! measures knows of it.
+//! The object built this way can only be dropped: its larger blocks are empty. Only the measuring thread is affected.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 
-/// Bytes from which on a block is left empty. Smaller ones are as always, for who fills in a table right away.
+/// Blocks of this many bytes or more are left empty. Smaller ones are really allocated, for code that fills them right
+/// away.
 const LEFT_OUT: usize = 1 << 20;
 
-/// What was asked for, by whom.
+/// The bytes requested by each part.
 #[derive(Debug, Default)]
 pub struct Measured {
-    /// A name, and bytes, in the order in which they were first asked for.
+    /// Names and bytes, in the order of their first request.
     parts: Vec<(String, usize)>,
-    /// Who asks now.
+    /// The part that is allocating now.
     now: Option<String>,
 }
 
@@ -38,10 +39,10 @@ pub fn measured<T, E>(build: impl FnOnce() -> Result<T, E>) -> Result<Measured, 
     built.map(|_| measured)
 }
 
-/// While it lives, and unless another one did already, what is asked for counts as for this.
+/// While it lives, allocations count for this part, unless an outer part is active.
 pub struct Part(bool);
 
-/// Names what follows, if it is measured.
+/// Names the following allocations, if they are measured.
 pub fn part(name: impl Display) -> Part {
     Part(MEASURED.with_borrow_mut(|measured| match measured {
         Some(Measured { now: now @ None, .. }) => {

@@ -1,9 +1,9 @@
-//! Shares of samples that came out as expected: Keras's accuracies.
+//! Keras's accuracies: fractions of correct predictions.
 
 use super::{Entry, Metric, Outcome, check_k, check_labels, check_values};
 use crate::error::Result;
 use crate::json::Object;
-use crate::losses::{Row, Wants};
+use crate::losses::{RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -29,12 +29,12 @@ pub(super) const ENTRIES: &[Entry] = &[
     },
 ];
 
-/// What Keras takes `accuracy` for.
-pub(super) fn of(width: usize, told: Wants) -> Arc<dyn Metric> {
-    match (width, told) {
+/// The metric that Keras selects for `accuracy`.
+pub(super) fn of(width: usize, targets: TargetKind) -> Arc<dyn Metric> {
+    match (width, targets) {
         (1, _) => Arc::new(BinaryAccuracy { threshold: 0.5 }),
-        (_, Wants::Labels) => Arc::new(TopK::SPARSE),
-        (_, Wants::Values) => Arc::new(TopK::DENSE),
+        (_, TargetKind::Labels) => Arc::new(TopK::SPARSE),
+        (_, TargetKind::Values) => Arc::new(TopK::DENSE),
     }
 }
 
@@ -43,12 +43,12 @@ fn top_k(config: &Object<'_>, of: TopK) -> Result<Arc<dyn Metric>> {
     Ok(Arc::new(TopK { k: Some(k), ..of }))
 }
 
-/// The share of rows whose class is the one with the greatest number (the first of equals), or among the `k` greatest, equals
-/// of the last of these included.
+/// The fraction of rows whose class has the largest value (the first of equals), or is among the `k` largest, including
+/// ties with the last of these.
 #[derive(Clone, Copy, Debug)]
 struct TopK {
     sparse: bool,
-    /// `None`: the greatest alone.
+    /// `None`: only the largest.
     k: Option<usize>,
 }
 
@@ -71,8 +71,8 @@ impl Metric for TopK {
         self.k.map(|k| ("k".to_string(), json!(k))).into_iter().collect()
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        if self.sparse { check_labels(told, width) } else { check_values(told, width) }?;
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        if self.sparse { check_labels(targets, width) } else { check_values(targets, width) }?;
         self.k.map_or(Ok(()), |k| check_k("k", k, width))
     }
 
@@ -83,8 +83,8 @@ impl Metric for TopK {
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
         for (truth, y) in outcome.rows() {
             let class = match truth {
-                Row::Label(label) => label,
-                Row::Values(values) => greatest(values),
+                RowTarget::Label(label) => label,
+                RowTarget::Values(values) => greatest(values),
             };
             let good = match self.k {
                 None => greatest(y) == class,
@@ -96,12 +96,12 @@ impl Metric for TopK {
     }
 }
 
-/// The place of the greatest number, the first of equals.
+/// The index of the largest value, the first of equals.
 pub fn greatest(row: &[f32]) -> usize {
     row.iter().enumerate().fold(0, |best, (i, &value)| if value > row[best] { i } else { best })
 }
 
-/// The share of elements that are on the side of the threshold on which they are expected.
+/// The fraction of elements on the correct side of the threshold.
 #[derive(Debug)]
 struct BinaryAccuracy {
     threshold: f64,
@@ -116,8 +116,8 @@ impl Metric for BinaryAccuracy {
         Map::from_iter([("threshold".to_string(), json!(self.threshold))])
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)
     }
 
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {

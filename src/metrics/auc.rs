@@ -1,13 +1,13 @@
 //! `AUC`: the area under a curve of two rates over all thresholds, of which there are 200, as Keras has it.
 //!
-//! ROC: the share of what is there that is found, over the share of what is not there that is. PR: how much of what is found is
-//! there, over the share of what is there that is found; between thresholds as Davis and Goadrich 2006.
+//! ROC: the true positive rate over the false positive rate. PR: precision over recall; between thresholds as in Davis
+//! and Goadrich 2006.
 
 use super::confusion::ratio;
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::Result;
 use crate::json::{Object, count};
-use crate::losses::Wants;
+use crate::losses::TargetKind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
     read,
 }];
 
-/// How the curve runs between two thresholds.
+/// The interpolation between two thresholds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Between {
     Interpolation,
@@ -37,7 +37,7 @@ enum Between {
 const BETWEEN: [(&str, Between); 3] =
     [("interpolation", Between::Interpolation), ("minoring", Between::Minoring), ("majoring", Between::Majoring)];
 
-/// The most thresholds that there may be.
+/// The most thresholds.
 const MOST: usize = 10_000;
 
 fn read(_: &'static Entry, config: &Object<'_>) -> Result<Arc<dyn Metric>> {
@@ -73,27 +73,27 @@ struct Auc {
     /// Whether the curve is that of precision over recall.
     precision: bool,
     between: Between,
-    /// Whether each output has a curve, and the mean of the areas is taken.
+    /// Whether each output has its own curve; the result is the mean of the areas.
     multi_label: bool,
     from_logits: bool,
 }
 
 impl Auc {
-    /// Curves that are kept apart.
+    /// The number of separate curves.
     fn curves(&self, width: usize) -> usize {
         if self.multi_label { width } else { 1 }
     }
 
-    /// Between which thresholds a number lies, as Keras finds it in single precision.
+    /// The bucket between thresholds of a value, as Keras computes it in single precision.
     fn bucket(&self, y: f32) -> usize {
         let y = if self.from_logits { 1.0 / (1.0 + libm::expf(-y)) } else { y };
         let place = (y.clamp(0.0, 1.0) * (self.thresholds - 1) as f32).ceil() - 1.0;
         place.max(0.0) as usize
     }
 
-    /// The area under the curve of what was there and what was not, by bucket.
+    /// The area under the curve, from the positives and negatives per bucket.
     fn area(&self, there: &[f64], not: &[f64]) -> f64 {
-        // What is above each threshold.
+        // The counts above each threshold.
         let above = |counts: &[f64]| -> Vec<f64> {
             let mut sum = 0.0;
             let mut above: Vec<f64> = counts
@@ -133,7 +133,7 @@ impl Auc {
     }
 }
 
-/// The area under precision over recall, the counts and not the rates running straight between thresholds.
+/// The area under precision over recall, with the counts (not the rates) interpolated linearly.
 fn interpolated(hits: &[f64], alarms: &[f64], all: f64) -> f64 {
     let found = |i: usize| hits[i] + alarms[i];
     let strip = |i: usize| {
@@ -162,11 +162,11 @@ impl Metric for Auc {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)
     }
 
-    /// Of each curve, by bucket, what was there and what was not.
+    /// For each curve, the positives and negatives per bucket.
     fn kept(&self, width: usize) -> usize {
         self.curves(width) * 2 * self.thresholds
     }

@@ -1,9 +1,9 @@
-//! What is taken for what, at a threshold: `Precision`, `Recall`, and the four counts that they are made of.
+//! `Precision`, `Recall`, and the counts of true and false positives and negatives, at a threshold.
 
 use super::{Entry, Metric, Outcome, check_k, check_values};
 use crate::error::Result;
 use crate::json::{Object, count};
-use crate::losses::Wants;
+use crate::losses::TargetKind;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -33,30 +33,30 @@ fn read(entry: &'static Entry, config: &Object<'_>) -> Result<Arc<dyn Metric>> {
     })?;
     if let Some(found) = threshold.filter(|threshold| !(0.0..=1.0).contains(threshold)) {
         let error = crate::error::Error::new(crate::error::ErrorKind::InvalidArgument, "out of range");
-        return Err(config.place(error.expected("a number from 0 to 1").found(found), "thresholds"));
+        return Err(config.at_key(error.expected("a number from 0 to 1").found(found), "thresholds"));
     }
     Ok(Arc::new(Confusion { class: entry.class, threshold, top_k: whole("top_k")?, class_id: whole("class_id")? }))
 }
 
-/// An element is taken for there when its number is above a threshold; or is among the `top_k` of its row.
+/// An element is predicted positive if its value is above a threshold; or if it is among the `top_k` of its row.
 #[derive(Debug)]
 struct Confusion {
     class: &'static str,
-    /// 0.5 where there is none, and no `top_k` either.
+    /// The thresholds; 0.5 if neither these nor `top_k` are set.
     threshold: Option<f64>,
     top_k: Option<usize>,
-    /// The class that is looked at; `None`: all.
+    /// The class that counts; `None`: all.
     class_id: Option<usize>,
 }
 
-/// The places of what is kept.
+/// The offsets of the sums.
 const TP: usize = 0;
 const FP: usize = 1;
 const TN: usize = 2;
 const FN: usize = 3;
 
 impl Confusion {
-    /// Whether an element is among the greatest of its row, the first of equals.
+    /// Whether an element is among the largest of its row; of equals the first ones count.
     fn in_top_k(&self, row: &[f32], at: usize) -> bool {
         let before = |(i, &other): (usize, &f32)| other > row[at] || other == row[at] && i < at;
         self.top_k.is_none_or(|k| row.iter().enumerate().filter(|&other| before(other)).count() < k)
@@ -77,8 +77,8 @@ impl Metric for Confusion {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)?;
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)?;
         self.top_k.map_or(Ok(()), |k| check_k("top_k", k, width))?;
         self.class_id.map_or(Ok(()), |id| check_k("class_id", id.saturating_add(1), width))
     }

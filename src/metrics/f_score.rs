@@ -1,10 +1,10 @@
-//! `F1Score` and `FBetaScore`: precision and recall of each class in one number,
-//! `(1 + beta^2) * precision * recall / (beta^2 * precision + recall)`, 1e-7 being added to what divides.
+//! `F1Score` and `FBetaScore`: precision and recall of each class in one number, `(1 + beta^2) * precision * recall /
+//! (beta^2 * precision + recall)`, with 1e-7 added to the denominators.
 
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Object;
-use crate::losses::{EPSILON, Row, Wants};
+use crate::losses::{EPSILON, RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -13,16 +13,16 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry { class: "FBetaScore", keys: &["average", "threshold", "beta"], read },
 ];
 
-/// How the classes' scores become one.
+/// How the classes' scores are averaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Average {
-    /// Not at all: there is one class.
+    /// Not: there is one class.
     None,
     /// Their mean.
     Macro,
-    /// That of all elements together.
+    /// The score of all elements together.
     Micro,
-    /// Their mean, weighted by how often each class is expected.
+    /// Their mean, weighted by each class's number of targets.
     Weighted,
 }
 
@@ -46,13 +46,13 @@ fn read(entry: &'static Entry, config: &Object<'_>) -> Result<Arc<dyn Metric>> {
 struct FScore {
     class: &'static str,
     average: Average,
-    /// Above it an element is taken for there; `None`: when it is its row's greatest.
+    /// Above it an element is predicted positive; `None`: if it is its row's largest.
     threshold: Option<f64>,
     beta: f64,
 }
 
 impl FScore {
-    /// The score of so many hits, false alarms and misses.
+    /// The score from true positives, false positives and false negatives.
     fn score(&self, hits: f64, alarms: f64, misses: f64) -> f64 {
         let (precision, recall) = (hits / (hits + alarms + EPSILON), hits / (hits + misses + EPSILON));
         let square = self.beta * self.beta;
@@ -76,8 +76,8 @@ impl Metric for FScore {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)?;
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)?;
         match self.average == Average::None && width > 1 {
             true => Err(Error::new(ErrorKind::Unsupported, "a score for each class is not one number")
                 .expected("'macro', 'micro' or 'weighted'")
@@ -87,14 +87,14 @@ impl Metric for FScore {
         }
     }
 
-    /// Hits, false alarms and misses of each class.
+    /// True positives, false positives and false negatives of each class.
     fn kept(&self, width: usize) -> usize {
         3 * width
     }
 
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
         for (truth, y) in outcome.rows() {
-            let Row::Values(values) = truth else { return };
+            let RowTarget::Values(values) = truth else { return };
             let most = y.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             for ((kept, &t), &y) in kept.chunks_exact_mut(3).zip(values).zip(y) {
                 let found = match self.threshold {

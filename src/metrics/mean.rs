@@ -2,7 +2,7 @@
 
 use super::{Entry, Metric, Outcome, Truth, check_values};
 use crate::error::Result;
-use crate::losses::{Loss, Wants, mean_squared_error};
+use crate::losses::{Loss, TargetKind, mean_squared_error};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ pub struct MeanLoss {
 }
 
 impl MeanLoss {
-    /// That of `loss`.
+    /// The metric of `loss`.
     pub fn new(loss: Arc<dyn Loss>) -> Self {
         MeanLoss { loss, root: false }
     }
 
-    /// Whether it is the cosine, which as a loss is to become small and so is negative, and as a metric is what it is.
+    /// Whether it is the cosine similarity, which is negated as a loss and not as a metric.
     fn is_similarity(&self) -> bool {
         self.loss.class() == "CosineSimilarity"
     }
@@ -45,10 +45,10 @@ impl Metric for MeanLoss {
         self.loss.config()
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
         match self.loss.wants() {
-            Wants::Labels => super::check_labels(told, width),
-            Wants::Values => check_values(told, width),
+            TargetKind::Labels => super::check_labels(targets, width),
+            TargetKind::Values => check_values(targets, width),
         }
     }
 

@@ -1,7 +1,7 @@
-//! What is measured beside the loss: a file each, and a line in `METRICS`. Every loss is a metric as well.
+//! The metrics: one file each, and a line in `METRICS`. Every loss is a metric as well.
 //!
-//! A metric keeps some numbers (float64) over the samples it has seen, and says what they come to. The numbers are all of its
-//! state, so that a checkpoint takes them along. Weights of samples do not count for it, as in Keras's `metrics`.
+//! A metric keeps sums (float64) over the samples, and computes its result from them. The sums are all of its state, so
+//! a checkpoint includes them. Sample weights are ignored, as in Keras's `metrics`.
 //!
 //! To add one: its file, with its formula's source, and its line here.
 
@@ -18,56 +18,56 @@ use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::names::snake_case;
 use crate::json::{Named, Object};
 use crate::layers::Activation;
-use crate::losses::{self, Row, Wants};
+use crate::losses::{self, RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
 
-/// What came out for some samples, and what was expected.
+/// The outputs and targets of some samples.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome<'a> {
-    /// What the model gave, `[rows, width]`.
+    /// The outputs, `[rows, width]`.
     pub y: &'a [f32],
     /// The length of the last axis.
     pub width: usize,
-    /// What was expected.
+    /// The targets.
     pub truth: Truth<'a>,
-    /// What went into the model's last activation, and which one that is, where it is known.
+    /// The input of the model's last activation, and that activation, if known.
     pub before: Option<(&'a [f32], Activation)>,
 }
 
-/// What is expected of some rows.
+/// The targets of some rows.
 #[derive(Clone, Copy, Debug)]
 pub enum Truth<'a> {
     /// The class of each.
     Labels(&'a [u32]),
-    /// A number for each number that comes out.
+    /// A value for each output.
     Values(&'a [f32]),
 }
 
 impl<'a> Outcome<'a> {
-    /// Row by row: what was expected, and what came out.
-    pub fn rows(&self) -> impl Iterator<Item = (Row<'a>, &'a [f32])> + use<'a> {
+    /// Targets and outputs, row by row.
+    pub fn rows(&self) -> impl Iterator<Item = (RowTarget<'a>, &'a [f32])> + use<'a> {
         let Outcome { y, width, truth, .. } = *self;
         y.chunks_exact(width).enumerate().map(move |(i, y)| (truth.row(i, width), y))
     }
 
-    /// Element by element.
+    /// Targets and outputs, element by element.
     pub fn elements(&self) -> impl Iterator<Item = (f32, f32)> + use<'a> {
         let values = match self.truth {
             Truth::Values(values) => values,
-            Truth::Labels(_) => &[], // such a metric has said that it wants values
+            Truth::Labels(_) => &[], // such a metric takes values
         };
         values.iter().copied().zip(self.y.iter().copied())
     }
 }
 
 impl<'a> Truth<'a> {
-    /// That of row `i`.
-    pub fn row(self, i: usize, width: usize) -> Row<'a> {
+    /// The target of row `i`.
+    pub fn row(self, i: usize, width: usize) -> RowTarget<'a> {
         match self {
-            Truth::Labels(labels) => Row::Label(labels[i] as usize),
-            Truth::Values(values) => Row::Values(&values[i * width..][..width]),
+            Truth::Labels(labels) => RowTarget::Label(labels[i] as usize),
+            Truth::Values(values) => RowTarget::Values(&values[i * width..][..width]),
         }
     }
 }
@@ -82,43 +82,43 @@ pub trait Metric: Debug + Send + Sync {
         Map::new()
     }
 
-    /// An error for a model whose rows have this width, where it is told labels or values.
-    fn check(&self, width: usize, told: Wants) -> Result<()>;
+    /// An error for a model with rows of this width and this kind of targets.
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()>;
 
-    /// How many numbers it keeps for rows of this width; they begin with 0.
+    /// The number of sums for rows of this width; they begin with 0.
     fn kept(&self, _width: usize) -> usize {
         2
     }
 
-    /// Whether a softmax changes nothing for it.
+    /// Whether a softmax does not change its result.
     fn takes_logits(&self) -> bool {
         false
     }
 
-    /// Whether more of it is better.
+    /// Whether a higher value is better.
     fn higher_is_better(&self) -> bool {
         true
     }
 
-    /// Takes some samples into account.
+    /// Adds some samples.
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>);
 
-    /// What it comes to; NaN over nothing.
+    /// The result; NaN without samples.
     fn result(&self, kept: &[f64], _width: usize) -> f64 {
         kept[0] / kept[1]
     }
 }
 
-/// A metric, and what it is called in the history.
+/// A metric and its name in the history.
 #[derive(Clone, Debug)]
-pub struct Called {
+pub struct NamedMetric {
     /// `accuracy`, `auc_1`.
     pub name: String,
-    /// It.
+    /// The metric.
     pub metric: Arc<dyn Metric>,
 }
 
-/// A metric out of its config.
+/// Reads a metric from its config.
 type Read = fn(&'static Entry, &Object<'_>) -> Result<Arc<dyn Metric>>;
 
 /// Class, keys of its own, reader.
@@ -128,46 +128,46 @@ pub struct Entry {
     read: Read,
 }
 
-/// Every metric there is but those that are losses.
+/// Every metric except losses.
 const METRICS: &[&[Entry]] =
     &[accuracy::ENTRIES, auc::ENTRIES, confusion::ENTRIES, f_score::ENTRIES, mean::ENTRIES, r2_score::ENTRIES];
 
 /// Keys that all of them have.
 const COMMON: &[&str] = &["name", "dtype", "fn"];
 
-/// Keras's one name for three metrics, which depends on what is expected and what comes out.
+/// Keras's name for one of three metrics, selected by targets and outputs.
 const ACCURACY: [&str; 2] = ["accuracy", "acc"];
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
     METRICS.iter().copied().flatten()
 }
 
-/// The metrics that a list asks for, as Keras serialises it, for a model whose rows have this `width`; the loss is `told`
-/// labels or values. Each has a name of its own.
-pub fn read(list: &Value, width: usize, told: Wants) -> Result<Vec<Called>> {
+/// Reads a list of metrics as Keras serializes it, for a model with rows of this `width`; `targets` is the kind that
+/// the loss takes. Each gets a unique name.
+pub fn read(list: &Value, width: usize, targets: TargetKind) -> Result<Vec<NamedMetric>> {
     let list = match list {
         Value::Null => return Ok(Vec::new()),
         Value::Array(list) => list,
         _ => return Err(Error::new(ErrorKind::Format, "wrong value").expected("a list of metrics")),
     };
-    let mut all: Vec<Called> = Vec::new();
+    let mut all: Vec<NamedMetric> = Vec::new();
     for (i, value) in list.iter().enumerate() {
         let named = Named::read(value, format!("[{i}]"))?;
-        let metric = one(&named, width, told)?;
-        metric.check(width, told).at(format_args!("metric {}", named.class))?;
+        let metric = one(&named, width, targets)?;
+        metric.check(width, targets).at(format_args!("metric {}", named.class))?;
         let name = match value {
             Value::String(name) => name.clone(),
             _ => name(&named, &*metric)?,
         };
         let name = free(&name, &all);
-        all.push(Called { name, metric });
+        all.push(NamedMetric { name, metric });
     }
     Ok(all)
 }
 
-/// The accuracy of a model that tells classes apart.
-pub fn classes() -> Called {
-    Called { name: ACCURACY[0].to_string(), metric: accuracy::of(2, Wants::Labels) }
+/// The accuracy of a classifier.
+pub fn classes() -> NamedMetric {
+    NamedMetric { name: ACCURACY[0].to_string(), metric: accuracy::of(2, TargetKind::Labels) }
 }
 
 /// Whether a metric of that name is the accuracy.
@@ -175,21 +175,21 @@ pub fn is_accuracy(name: &str) -> bool {
     ACCURACY.iter().any(|accuracy| accuracy.eq_ignore_ascii_case(name))
 }
 
-fn one(named: &Named<'_>, width: usize, told: Wants) -> Result<Arc<dyn Metric>> {
+fn one(named: &Named<'_>, width: usize, targets: TargetKind) -> Result<Arc<dyn Metric>> {
     let class = named.class;
     if is_accuracy(class) {
         named.config.only(COMMON)?;
-        return Ok(accuracy::of(width, told));
+        return Ok(accuracy::of(width, targets));
     }
     if let Some(entry) = entries().find(|entry| entry.class == class || snake_case(entry.class) == class) {
         named.config.only(&[COMMON, entry.keys].concat())?;
         return (entry.read)(entry, &named.config);
     }
-    // "crossentropy" is the one that fits, as accuracy is.
-    let class = match (class, width, told) {
+    // "crossentropy" selects the one that fits, as "accuracy" does.
+    let class = match (class, width, targets) {
         ("crossentropy" | "ce", 1, _) => "BinaryCrossentropy",
-        ("crossentropy" | "ce", _, Wants::Labels) => "SparseCategoricalCrossentropy",
-        ("crossentropy" | "ce", _, Wants::Values) => "CategoricalCrossentropy",
+        ("crossentropy" | "ce", _, TargetKind::Labels) => "SparseCategoricalCrossentropy",
+        ("crossentropy" | "ce", _, TargetKind::Values) => "CategoricalCrossentropy",
         ("LogCoshError" | "log_cosh_error", ..) => "LogCosh",
         (class, ..) => class,
     };
@@ -203,16 +203,16 @@ fn one(named: &Named<'_>, width: usize, told: Wants) -> Result<Arc<dyn Metric>> 
     Err(named.unknown("metric", &known))
 }
 
-/// What a metric is called that is no bare name: as its config says, or as its class.
+/// The name of a metric given as an object: from its config, or from its class.
 fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
     if named.config.has("name") {
         let name = named.config.str("name")?;
         let good = (1..=100).contains(&name.len()) && !name.chars().any(|c| c.is_control() || c == '/');
         if !good || name == "loss" || name.starts_with("val_") {
-            let error = Error::new(ErrorKind::InvalidArgument, "no metric can be called so");
+            let error = Error::new(ErrorKind::InvalidArgument, "not a valid name of a metric");
             let expected =
                 "1 to 100 bytes without `/` and control characters, not `loss`, and not beginning with `val_`";
-            return Err(named.config.place(error.expected(expected).found(crate::error::printable(name)), "name"));
+            return Err(named.config.at_key(error.expected(expected).found(crate::error::printable(name)), "name"));
         }
         return Ok(name.to_string());
     }
@@ -223,35 +223,37 @@ fn name(named: &Named<'_>, metric: &dyn Metric) -> Result<String> {
 }
 
 /// The name, with a number if it is taken: `auc`, `auc_1`.
-fn free(name: &str, taken: &[Called]) -> String {
+fn free(name: &str, taken: &[NamedMetric]) -> String {
     let is_free = |name: &String| taken.iter().all(|called| called.name != *name);
     let numbered = (1..).map(|n| format!("{name}_{n}"));
     std::iter::once(name.to_string()).chain(numbered).find(is_free).unwrap_or_default()
 }
 
 /// Keras's form of a metric, its name among its keys.
-pub fn config(called: &Called) -> Value {
+pub fn config(called: &NamedMetric) -> Value {
     let mut config = called.metric.config();
     config.insert("name".into(), json!(called.name));
     json!({ "class_name": called.metric.class(), "config": config })
 }
 
-/// An error for a metric that takes a number for each output, and is told labels.
-fn check_values(told: Wants, width: usize) -> Result<()> {
-    match told {
-        Wants::Labels if width > 1 => Err(Error::new(ErrorKind::InvalidArgument, "the metric does not go with labels")
-            .expected("a loss that is told a number for each output")
-            .found("a loss that is told labels")),
+/// An error if the targets are labels, for a metric that needs a value for each output.
+fn check_values(targets: TargetKind, width: usize) -> Result<()> {
+    match targets {
+        TargetKind::Labels if width > 1 => {
+            Err(Error::new(ErrorKind::InvalidArgument, "the metric needs a value for each output, not labels")
+                .expected("a loss whose targets are a value for each output")
+                .found("a loss whose targets are labels"))
+        }
         _ => Ok(()),
     }
 }
 
-/// An error for a metric that takes labels, and is told values.
-fn check_labels(told: Wants, width: usize) -> Result<()> {
-    match told {
-        Wants::Labels if width > 1 => Ok(()),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, "the metric goes with labels of several classes alone")
-            .expected("a loss that is told labels, and more than one class")
+/// An error if the targets are values, for a metric that needs labels.
+fn check_labels(targets: TargetKind, width: usize) -> Result<()> {
+    match targets {
+        TargetKind::Labels if width > 1 => Ok(()),
+        _ => Err(Error::new(ErrorKind::InvalidArgument, "the metric needs labels of two or more classes")
+            .expected("a loss whose targets are labels, and two or more classes")
             .found(format_args!("rows of {width}"))),
     }
 }

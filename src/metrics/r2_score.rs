@@ -1,9 +1,9 @@
-//! `R2Score`: which share of the variance of what is expected is accounted for, 1 - squared errors / squares around the mean.
+//! `R2Score`: the fraction of the targets' variance that is explained, 1 - squared errors / squares around the mean.
 
 use super::{Entry, Metric, Outcome, check_values};
 use crate::error::Result;
 use crate::json::count;
-use crate::losses::{Row, Wants};
+use crate::losses::{RowTarget, TargetKind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -24,9 +24,9 @@ pub(super) const ENTRIES: &[Entry] = &[Entry {
 
 #[derive(Debug)]
 struct R2Score {
-    /// Whether outputs count by their variance, and not alike.
+    /// Whether outputs are weighted by their variance.
     weighted: bool,
-    /// How many numbers the model looks at, for the adjusted score; 0: the score as it is.
+    /// The number of predictors for the adjusted score; 0: not adjusted.
     regressors: usize,
 }
 
@@ -43,11 +43,11 @@ impl Metric for R2Score {
         config
     }
 
-    fn check(&self, width: usize, told: Wants) -> Result<()> {
-        check_values(told, width)
+    fn check(&self, width: usize, targets: TargetKind) -> Result<()> {
+        check_values(targets, width)
     }
 
-    /// Of each output the sums of what is expected, of its squares and of the squared errors; and how many rows there were.
+    /// For each output the sums of the targets, of their squares and of the squared errors; and the number of rows.
     fn kept(&self, width: usize) -> usize {
         3 * width + 1
     }
@@ -55,7 +55,7 @@ impl Metric for R2Score {
     fn add(&self, kept: &mut [f64], outcome: &Outcome<'_>) {
         let Some((count, sums)) = kept.split_last_mut() else { return };
         for (truth, y) in outcome.rows() {
-            let Row::Values(values) = truth else { return };
+            let RowTarget::Values(values) = truth else { return };
             for ((sums, &t), &y) in sums.chunks_exact_mut(3).zip(values).zip(y) {
                 let (t, y) = (f64::from(t), f64::from(y));
                 sums[0] += t;

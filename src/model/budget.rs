@@ -1,18 +1,18 @@
-//! Whether there is memory for a call, told before the first of it is taken.
+//! Checks whether there is memory for a call before it allocates any.
 //!
-//! A system that overcommits grants any batch and ends the process when it is touched. So a call first builds what it will
-//! need in [`measured`], where nothing is taken, and compares the sum with what is available.
+//! A system that overcommits grants any batch and kills the process when the memory is touched. So a call first builds
+//! everything inside [`measured`], which allocates nothing, and compares the sum with the available memory.
 
 use super::Model;
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Available, Measured, available, measured, readable};
 
-/// Sums that are not looked at: to ask what is available takes as long as to touch a few megabytes.
+/// Smaller sums are not checked: querying the available memory takes as long as touching a few megabytes.
 const SMALL: usize = 8 << 20;
 
 impl Model {
     /// An error unless there is memory for what `build` asks for with a batch of that size.
-    pub(crate) fn afford(&self, batch: usize, build: impl Fn(usize) -> Result<()>) -> Result<()> {
+    pub(crate) fn check_memory(&self, batch: usize, build: impl Fn(usize) -> Result<()>) -> Result<()> {
         let needed = measured(|| build(batch))?;
         if needed.total() < SMALL || fits(&needed, available().as_ref()) {
             return Ok(());
@@ -25,8 +25,8 @@ impl Model {
     }
 }
 
-/// Whether that is available, and some more for what goes beside it: tables, the allocator's own, whole pages. It is where
-/// nothing is known.
+/// Whether that much is available, plus some more for tables, the allocator's overhead and whole pages. True if nothing
+/// is known.
 fn fits(needed: &Measured, left: Option<&Available>) -> bool {
     let total = needed.total();
     left.is_none_or(|left| total.saturating_add(total / 64).saturating_add(4 << 20) <= left.bytes)
@@ -35,7 +35,7 @@ fn fits(needed: &Measured, left: Option<&Available>) -> bool {
 fn too_large(batch: usize, needed: &Measured, left: &Available, build: impl Fn(usize) -> Result<()>) -> Error {
     let Available { bytes, by } = left;
     let mut expected = format!("at most the {} that {by}", readable(*bytes));
-    // A little less is there at the next call, what the allocator keeps to itself.
+    // A little less is available at the next call, because the allocator keeps some.
     let left_then = Available { bytes: bytes.saturating_sub(bytes / 128).saturating_sub(1 << 20), by: String::new() };
     match largest(batch, |batch| measured(|| build(batch)).is_ok_and(|needed| fits(&needed, Some(&left_then)))) {
         0 => expected += ", which is too little for any batch",
@@ -46,7 +46,7 @@ fn too_large(batch: usize, needed: &Measured, left: &Available, build: impl Fn(u
         .found(format_args!("{}: {}", readable(needed.total()), needed.by_part()))
 }
 
-/// The largest batch below one that does not fit which does; 0 if none does. A larger one never takes less.
+/// The largest batch that fits, below one that does not; 0 if none does. A larger batch never needs less.
 fn largest(too_large: usize, fits: impl Fn(usize) -> bool) -> usize {
     let (mut good, mut bad) = (0, too_large);
     while bad - good > 1 {

@@ -1,24 +1,24 @@
-//! What `compile` can be told, with Keras's defaults, and what a model makes of it.
+//! The options of `compile`, with Keras's defaults, and the compiled result.
 
 use super::history::Logs;
 use super::score::Metrics;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Architecture;
 use crate::layers::Activation;
-use crate::losses::{Crossentropy, Loss, Wants};
-use crate::metrics::{self, Called};
+use crate::losses::{Crossentropy, Loss, TargetKind};
+use crate::metrics::{self, NamedMetric};
 use crate::optimizers::{Adam, Optimizer};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// How a model is to be trained.
+/// The options of `compile`.
 #[derive(Clone, Debug)]
 pub struct CompileOptions {
-    /// What turns gradients into steps. Default: Adam.
+    /// The optimizer. Default: Adam.
     pub optimizer: Arc<dyn Optimizer>,
-    /// What is made small. Default: sparse categorical crossentropy, of probabilities.
+    /// The loss. Default: sparse categorical crossentropy of probabilities.
     pub loss: Arc<dyn Loss>,
-    /// What is measured beside it: a list as Keras serialises it. Default: `["accuracy"]`.
+    /// The metrics: a list as Keras serializes it. Default: `["accuracy"]`.
     pub metrics: Value,
 }
 
@@ -32,25 +32,25 @@ impl Default for CompileOptions {
     }
 }
 
-/// How a certain model is trained.
+/// The compiled options of a model.
 #[derive(Clone, Debug)]
 pub struct Compiled {
-    /// What turns gradients into steps.
+    /// The optimizer.
     pub optimizer: Arc<dyn Optimizer>,
-    /// What is made small.
+    /// The loss.
     pub loss: Arc<dyn Loss>,
-    /// What is measured beside it, each under a name of its own.
-    pub metrics: Arc<[Called]>,
+    /// The metrics, each with a unique name.
+    pub metrics: Arc<[NamedMetric]>,
 }
 
 impl Compiled {
-    /// What such options come to for a network. An error for options out of range, or a loss or a metric that does not fit
-    /// the network's output.
+    /// Compiles options for a network. An error for options out of range, or a loss or a metric that does not fit the
+    /// network's output.
     pub fn new(options: &CompileOptions, architecture: &Architecture) -> Result<Self> {
         let CompileOptions { optimizer, loss, metrics } = options;
         optimizer.check()?;
         if architecture.layers.iter().all(|layer| layer.parameters.is_empty()) {
-            let error = Error::new(ErrorKind::Unsupported, "the model has nothing that could be trained");
+            let error = Error::new(ErrorKind::Unsupported, "the model has no weights to train");
             return Err(error.expected("a layer with weights"));
         }
         loss.check(end(architecture), architecture.output()).at(place(architecture))?;
@@ -58,11 +58,11 @@ impl Compiled {
         Ok(Compiled { optimizer: optimizer.clone(), loss: loss.clone(), metrics })
     }
 
-    /// What a model comes to that was not compiled, if it ends in a row of classes: crossentropy and accuracy.
+    /// The options for a model that was not compiled but ends in a row of classes: crossentropy and accuracy.
     pub fn classifier(architecture: &Architecture) -> Result<Self> {
         let output = architecture.output();
         if output.dims().len() != 1 {
-            return Err(Error::new(ErrorKind::Shape, "the loss takes a row of classes from the last layer")
+            return Err(Error::new(ErrorKind::Shape, "the loss needs a row of classes from the last layer")
                 .expected("[classes]")
                 .found(output)
                 .at(place(architecture)));
@@ -81,21 +81,21 @@ impl Compiled {
         Ok(Compiled { optimizer: Arc::new(Adam::default()), loss, metrics })
     }
 
-    /// The same with accuracy among the metrics, if the loss is told labels.
+    /// The same with accuracy among the metrics, if the loss takes labels.
     pub fn with_accuracy(self) -> Self {
-        if self.accuracy().is_some() || self.loss.wants() != Wants::Labels {
+        if self.accuracy().is_some() || self.loss.wants() != TargetKind::Labels {
             return self;
         }
         let metrics = self.metrics.iter().cloned().chain([metrics::classes()]).collect();
         Compiled { metrics, ..self }
     }
 
-    /// Which metric is the accuracy.
+    /// The index of the accuracy among the metrics.
     pub fn accuracy(&self) -> Option<usize> {
         self.metrics.iter().position(|called| metrics::is_accuracy(&called.name))
     }
 
-    /// Loss and accuracy out of what was measured; NaN for what was not.
+    /// Loss and accuracy from the measured metrics; NaN if not measured.
     pub fn loss_and_accuracy(&self, logs: &Logs) -> Metrics {
         let accuracy = self.accuracy().and_then(|i| logs.get(&self.metrics[i].name));
         Metrics { loss: logs.get("loss").unwrap_or(f64::NAN), accuracy: accuracy.unwrap_or(f64::NAN) }
@@ -106,12 +106,12 @@ impl Compiled {
         self.metrics.iter().map(|called| called.name.clone()).collect()
     }
 
-    /// What labels must be below for a network of so many outputs, where they are classes.
+    /// The number of classes for a network with so many outputs, if the targets are labels.
     pub fn classes(&self, outputs: usize) -> Option<usize> {
-        (self.loss.wants() == Wants::Labels).then_some(outputs)
+        (self.loss.wants() == TargetKind::Labels).then_some(outputs)
     }
 
-    /// The network's last activation, if it is left to the loss.
+    /// The network's last activation, if the loss computes it.
     pub fn absorbs(&self, architecture: &Architecture) -> Option<Activation> {
         Some(last(architecture)).filter(|&end| end != Activation::Linear && self.loss.absorbs(end))
     }
@@ -127,7 +127,7 @@ pub fn last(architecture: &Architecture) -> Activation {
     architecture.last().layer.activation()
 }
 
-/// The same, where the last layer is one that might have had another.
+/// The same, for a last layer that could have another activation.
 fn end(architecture: &Architecture) -> Option<Activation> {
     let last = architecture.last();
     Some(last.layer.activation()).filter(|&end| end != Activation::Linear || !last.parameters.is_empty())

@@ -1,4 +1,4 @@
-//! How a model is trained, and how far a fit has come, as JSON.
+//! The compiled options and the position of a fit, as JSON.
 //!
 //! ```text
 //! "compile": {"optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.001, "beta_1": 0.9, ...}},
@@ -10,8 +10,8 @@
 //!         "epoch": 1, "batch": 500, "samples": 16000, "names": ["loss", "accuracy"], "callbacks": [], "weights": []}
 //! ```
 //!
-//! What may be NaN or has to come back to the bit is no JSON: losses, what metrics keep and histories are tensors of the
-//! file. Version 1 had the optimizer's config and its class in one object, and Adam alone; the loss as a name, with
+//! Values that may be NaN or must keep their bits are not JSON: losses, the metrics' sums and histories are tensors of
+//! the file. Version 1 had the optimizer's config and its class in one object, and Adam alone; the loss as a name, with
 //! `from_logits` beside it; and, for the accuracy, the number of hits as `correct`.
 
 use super::compile::{CompileOptions, Compiled};
@@ -31,7 +31,7 @@ use std::sync::Arc;
 const LOSS: &str = "sparse_categorical_crossentropy";
 
 impl Compiled {
-    /// What was compiled, as JSON.
+    /// The compiled options as JSON.
     pub(crate) fn config(&self) -> Value {
         json!({
             "optimizer": optimizers::config(&*self.optimizer),
@@ -40,10 +40,10 @@ impl Compiled {
         })
     }
 
-    /// What such an object describes, for a network of that architecture.
+    /// Reads such an object, for a network of that architecture.
     pub(crate) fn from_config(object: &Object<'_>, architecture: &Architecture) -> Result<Self> {
         object.only(&["optimizer", "loss", "from_logits", "metrics"])?;
-        let missing = |key: &str| object.place(Error::new(ErrorKind::Format, "missing"), key);
+        let missing = |key: &str| object.at_key(Error::new(ErrorKind::Format, "missing"), key);
         let flat = !object.object("optimizer")?.has("config");
         let optimizer = match flat {
             true => flat_adam(&object.object("optimizer")?)?,
@@ -77,7 +77,7 @@ fn flat_adam(object: &Object<'_>) -> Result<Arc<dyn Optimizer>> {
 }
 
 impl Position {
-    /// This position as JSON, without what the tensors hold.
+    /// This position as JSON, without the values in tensors.
     pub(crate) fn config(&self) -> Value {
         json!({
             "plan": self.plan.config(),
@@ -90,7 +90,7 @@ impl Position {
         })
     }
 
-    /// The position that such an object describes, what is in tensors still missing; `steps` are those of the optimizer.
+    /// Reads a position from such an object, without the values in tensors; `steps` are the optimizer's.
     pub(crate) fn from_config(object: &Object<'_>, compiled: &Compiled, width: usize, steps: u64) -> Result<Self> {
         let old = object.has("correct"); // version 1 counted the hits of its one metric, the accuracy, here
         match old {
@@ -100,7 +100,7 @@ impl Position {
         let plan = Plan::from_config(&object.object("plan")?, old)?;
         let range = |key: &str, expected: String, found: u64| {
             let error = Error::new(ErrorKind::Format, "out of range").expected(expected).found(found);
-            Err(object.place(error, key))
+            Err(object.at_key(error, key))
         };
         let (epoch, batch) = (object.usize("epoch")?, object.usize("batch")?);
         if epoch < plan.initial_epoch {
@@ -130,15 +130,15 @@ impl Position {
                 value.as_array()?.iter().map(|name| name.as_str().map(str::to_string)).collect()
             })?;
             callbacks.states = object.get("callbacks", "a list", |value| value.as_array().cloned())?;
-            let weights = object.get("weights", "a list of as many truth values", |value| {
+            let weights = object.get("weights", "a list of as many booleans", |value| {
                 value.as_array().filter(|list| list.len() == callbacks.states.len())
             })?;
             callbacks.weights = weights.iter().map(|there| (*there == true).then(Arc::default)).collect();
         }
-        let more = names.get(own.len()..).unwrap_or_default(); // what callbacks have measured
+        let more = names.get(own.len()..).unwrap_or_default(); // the metrics of callbacks
         if !names.starts_with(&own) || more.iter().any(|name| name.starts_with(VALIDATION) || own.contains(name)) {
             let error = Error::new(ErrorKind::Format, "not what was compiled").expected(format_args!("{own:?}"));
-            return Err(object.place(error.found(format_args!("{names:?}")), "names"));
+            return Err(object.at_key(error.found(format_args!("{names:?}")), "names"));
         }
         let position = Position { plan, epoch, batch, tally, callbacks, history: History::new(names) };
         match position.batches_done() {

@@ -1,4 +1,4 @@
-//! The formats that models and weights come in, told by their first bytes: a line each in [`FORMATS`].
+//! The formats of models and weights, recognized by their first bytes: a line each in [`FORMATS`].
 
 use super::Model;
 use super::saved::{self, Saved};
@@ -8,17 +8,17 @@ use crate::kind::{self, Kind};
 use crate::memory::Buffer;
 use std::io::Seek;
 
-/// A format that is read.
+/// A supported format.
 struct Format {
-    /// How it is told.
+    /// The kind that it is recognized by.
     kind: Kind,
-    /// The whole model.
+    /// Reads a whole model.
     model: fn(Content<'_>) -> Result<Model>,
-    /// The weights of this model, laid out as its parameters are.
+    /// Reads the weights of this model, in the layout of its parameters.
     weights: fn(&Model, Content<'_>) -> Result<Buffer>,
 }
 
-/// The library's own, and that of what is of no known kind: its reader says what is wrong.
+/// The library's own format, also used for unknown kinds: its reader reports the error.
 const OWN: Format =
     Format { kind: Kind::Safetensors, model: |content| Saved::load(content), weights: saved::read_weights };
 
@@ -29,19 +29,19 @@ const FORMATS: &[Format] = &[
     Format { kind: Kind::Onnx, model: onnx::model, weights: onnx::weights },
 ];
 
-/// The format of what there is.
+/// The format of some content.
 fn format(content: &mut Content<'_>) -> Result<&'static Format> {
     let kind = Kind::of(&kind::start(content)?);
     content.rewind()?;
     Ok(FORMATS.iter().find(|format| Some(format.kind) == kind).unwrap_or(&OWN))
 }
 
-/// The model that there is, in whatever format.
+/// Reads a model in any format.
 pub fn model(mut content: Content<'_>) -> Result<Model> {
     (format(&mut content)?.model)(content)
 }
 
-/// The weights that there are for `model`, in whatever format.
+/// Reads weights for `model` in any format.
 pub fn weights(model: &Model, mut content: Content<'_>) -> Result<Buffer> {
     (format(&mut content)?.weights)(model, content)
 }
@@ -53,7 +53,7 @@ fn missing<T>(feature: &str) -> Result<T> {
     Err(error.expected(format_args!("one with the feature `{feature}`")))
 }
 
-/// Keras's own files.
+/// Keras files.
 #[cfg(feature = "keras")]
 mod keras {
     use super::*;
@@ -81,7 +81,7 @@ mod keras {
     }
 }
 
-/// ONNX's files, which are read as whole models alone: their weights have no names that say where they belong.
+/// ONNX files, which are read as whole models only: their weights have no names that assign them to layers.
 mod onnx {
     use super::*;
 

@@ -1,11 +1,12 @@
-//! Networks that are no chain: their gradients against finite differences of the loss, what is frozen, what is fused.
+//! Networks that are not a chain: their gradients against finite differences of the loss, what is frozen, what is
+//! fused.
 
 use super::compile::Compiled;
-use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize, PREDICTING};
 use super::parameters::Parameters;
 use super::plan::{Plan, Purpose};
-use crate::data::Truth;
+use super::scorer::{ScoredBatch, Scorer};
+use crate::data::BatchTargets;
 use crate::graph::{Architecture, Graph, Tensor};
 use crate::json::{self, Named, Object};
 use crate::kernels::{Isa, numbers};
@@ -21,8 +22,8 @@ fn layer(graph: &mut Graph, class: &str, config: &str, inputs: &[Tensor]) -> Ten
     graph.add(layers::read(entry, &object).unwrap(), None, true, inputs).unwrap()
 }
 
-/// Values with several consumers, a layer that is called twice, a relu that is fused and one that cannot be, a softmax in
-/// the midst, regularizers.
+/// Values with several consumers, a layer that is called twice, a relu that is fused and one that cannot be, a softmax
+/// in the middle, regularizers.
 fn tangled() -> Architecture {
     let mut graph = Graph::new();
     let x = graph.input(&[6, 5, 2]).unwrap();
@@ -68,20 +69,25 @@ impl<'a> Once<'a> {
     }
 
     fn network(&self, isa: Isa, training: bool) -> Network {
-        let purpose = Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax) };
+        let purpose = Purpose { training, trainable: &self.trainable, omitted: Some(Activation::Softmax) };
         Network::new(self.architecture, &self.parameters, isa, 2, BATCH, purpose).unwrap()
     }
 
-    fn judge(&self) -> Judge {
-        Judge::new(&Compiled::classifier(self.architecture).unwrap(), self.architecture.output(), BATCH).unwrap()
+    fn scorer(&self) -> Scorer {
+        Scorer::new(&Compiled::classifier(self.architecture).unwrap(), self.architecture.output(), BATCH).unwrap()
     }
 
     /// The mean loss with weights `w`.
     fn loss(&self, w: &[f32]) -> f64 {
         let mut network = self.network(Isa::PORTABLE, false);
         network.forward(&PREDICTING, w, &self.x).unwrap();
-        let judged = Judged { network: &network, samples: BATCH, told: Truth::Labels(&self.labels), weights: None };
-        self.judge().loss(judged) / BATCH as f64 + network.penalty(w)
+        let scored = ScoredBatch {
+            network: &network,
+            samples: BATCH,
+            targets: BatchTargets::Labels(&self.labels),
+            weights: None,
+        };
+        self.scorer().loss(scored) / BATCH as f64 + network.penalty(w)
     }
 
     /// The weights after a step of an optimizer.
@@ -92,10 +98,10 @@ impl<'a> Once<'a> {
         network.prepare(optimizer, w.len()).unwrap();
         let optimize = Optimize { optimizer, rate: optimizer.learning_rate(), number: 1, slots: &mut slots };
         network.forward(&PREDICTING, &w, &self.x).unwrap();
-        let (mut judge, told) = (self.judge(), Truth::Labels(&self.labels));
-        judge.loss(Judged { network: &network, samples: BATCH, told, weights: None });
-        let absorbed = judge.absorbs(&network);
-        let mut slope = |y: &mut [f32]| judge.slope(told, None, absorbed, y);
+        let (mut scorer, targets) = (self.scorer(), BatchTargets::Labels(&self.labels));
+        scorer.loss(ScoredBatch { network: &network, samples: BATCH, targets, weights: None });
+        let absorbed = scorer.absorbs(&network);
+        let mut slope = |y: &mut [f32]| scorer.slope(targets, None, absorbed, y);
         network.learn(&PREDICTING, &mut w, &self.x, &mut slope, optimize).unwrap();
         w
     }
@@ -217,7 +223,7 @@ fn zeros_of_relu_are_known_through_what_keeps_them() {
         ("Dropout", "{rate: 0.5}"),
     ];
     let y = layers.iter().fold(x, |y, (class, config)| layer(&mut graph, class, config, &[y]));
-    let purpose = Purpose { training: true, trainable: &[true; 8], left: None };
+    let purpose = Purpose { training: true, trainable: &[true; 8], omitted: None };
     let plan = Plan::new(&graph.architecture(x, y).unwrap(), purpose);
     let known: Vec<_> = plan.values.iter().map(|value| (value.gated, value.hollow)).collect();
     let (no, gated, hollow) = ((false, false), (true, false), (false, true));

@@ -1,22 +1,22 @@
-//! What was measured in each epoch.
+//! The metrics of each epoch.
 
 use crate::error::{Error, ErrorKind, Result, one_of, printable};
 use crate::memory;
 use std::sync::Arc;
 
-/// What was measured in an epoch or up to a batch, by name: `loss`, the metrics, then the same on the validation data, their
-/// names beginning with `val_`.
+/// The metrics of an epoch, or of its batches so far, by name: `loss`, the metrics, then the same on the validation
+/// data with the prefix `val_`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Logs {
     names: Arc<[String]>,
     values: Vec<Option<f64>>,
 }
 
-/// What the names of what the validation data give begin with.
+/// The prefix of validation metrics.
 pub const VALIDATION: &str = "val_";
 
 impl Logs {
-    /// Of these names, nothing measured yet.
+    /// Metrics of these names, not measured yet.
     pub fn new(names: Arc<[String]>) -> Self {
         Logs { values: vec![None; names.len()], names }
     }
@@ -26,7 +26,7 @@ impl Logs {
         &self.names
     }
 
-    /// Takes in what was measured on the training data, or on the validation data.
+    /// Sets the results on the training data, or on the validation data.
     pub fn measure(&mut self, results: &[f64], validation: bool) {
         let start = if validation { results.len() } else { 0 };
         for (to, &result) in self.values.iter_mut().skip(start).zip(results) {
@@ -41,25 +41,25 @@ impl Logs {
         }
     }
 
-    /// A value; `None` for what was not measured, or has no such name.
+    /// A value; `None` if it was not measured or there is no such name.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.names.iter().position(|known| known == name).and_then(|i| self.values[i])
     }
 
-    /// What was measured, in order.
+    /// The measured values, in order.
     pub fn measured(&self) -> impl Iterator<Item = (&str, f64)> {
         self.names.iter().zip(&self.values).filter_map(|(name, value)| Some((name.as_str(), (*value)?)))
     }
 }
 
-/// The names of what a fit measures: `loss` and the metrics, and those of the validation if there is one.
+/// The names of a fit's metrics: `loss` and the metrics, and those of the validation if there is one.
 pub fn names(metrics: &[String], validation: bool) -> Arc<[String]> {
     let own = || std::iter::once("loss").chain(metrics.iter().map(String::as_str));
     let after = own().filter(|_| validation).map(|name| format!("{VALIDATION}{name}"));
     own().map(str::to_string).chain(after).collect()
 }
 
-/// What was measured in a fit's epochs, in order.
+/// The metrics of a fit's epochs, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     names: Arc<[String]>,
@@ -69,12 +69,12 @@ pub struct History {
 }
 
 impl History {
-    /// Of no epochs yet.
+    /// A history without epochs.
     pub(crate) fn new(names: Arc<[String]>) -> Self {
         History { names, ..History::default() }
     }
 
-    /// One epoch more, or `OutOfMemory`.
+    /// Adds an epoch.
     pub(crate) fn push(&mut self, logs: &Logs) -> Result<()> {
         let values = memory::collect(logs.values.iter().copied())?;
         memory::push(&mut self.epochs, values)
@@ -89,28 +89,28 @@ impl History {
         Ok(History { names: self.names.clone(), epochs, stopped: self.stopped.clone() })
     }
 
-    /// Says why the fit ended.
+    /// Sets the reason why the fit ended.
     pub(crate) fn stop(&mut self, reason: String) {
         self.stopped = Some(reason);
     }
 
-    /// Why the fit ended before its last epoch: which callback ended it, and on what grounds. `None` if none did.
+    /// Why the fit ended before its last epoch: the callback and its reason. `None` if no callback ended it.
     pub fn stopped(&self) -> Option<&str> {
         self.stopped.as_deref()
     }
 
-    /// The names of what was measured, `loss` first.
+    /// The names of the metrics, `loss` first.
     pub fn names(&self) -> &Arc<[String]> {
         &self.names
     }
 
-    /// The values under each name, epoch by epoch; NaN for what was not measured.
+    /// The values of each metric, epoch by epoch; NaN if not measured.
     pub(crate) fn columns(&self) -> Result<Vec<Vec<f64>>> {
         let column = |i: usize| memory::collect(self.epochs.iter().map(|epoch| epoch[i].unwrap_or(f64::NAN)));
         (0..self.names.len()).map(column).collect()
     }
 
-    /// The history with such columns, one for each name, of `epochs` epochs; `measured` says what of it there is.
+    /// The history with these columns, one for each name, of `epochs` epochs; `measured` tells which values exist.
     pub(crate) fn from_columns(
         names: Arc<[String]>,
         epochs: usize,

@@ -2,17 +2,19 @@
 //! of training.
 
 use super::compile::Compiled;
-use super::judge::{Judge, Judged};
 use super::network::{Network, Optimize};
 use super::parameters::Parameters;
 use super::plan::Purpose;
+use super::scorer::{ScoredBatch, Scorer};
 use super::state::Moments;
-use crate::data::Truth;
+use crate::data::BatchTargets;
 use crate::error::{ErrorKind, Result};
 use crate::graph::{Architecture, Call, LayerSpec, Shape, keras};
 use crate::json::Named;
 use crate::kernels::Isa;
-use crate::layers::{Activation, Initializer, Layer, Parameter, Pass, Regularizer, Role, Site, Step, Weight, Work};
+use crate::layers::{
+    Activation, BuildContext, Initializer, Layer, Parameter, Pass, Regularizer, Role, Step, Weight, Work,
+};
 use crate::losses::Crossentropy;
 use crate::optimizers::{self, Optimizer};
 use parking_lot::Mutex;
@@ -21,10 +23,10 @@ use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How far a number may be off, against the largest of its array.
+/// The tolerance, relative to the largest value of the array.
 const NEAR: f64 = 1e-5;
 
-/// Arrays whose largest number is below this are taken for as large: their numbers are what was rounded off elsewhere.
+/// The least value that tolerances are relative to: smaller arrays contain only rounding errors.
 const SMALL: f64 = 1e-2;
 
 const STEP: Step<'static> = Step::new(1, 0);
@@ -53,7 +55,7 @@ pub(super) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/keras").join(name)
 }
 
-/// A case, and what has been found of it.
+/// A case and its results so far.
 struct Case<'a> {
     line: &'a Value,
     tensors: &'a SafeTensors<'a>,
@@ -91,7 +93,7 @@ impl Case<'_> {
         })
     }
 
-    /// Whether there are the same weights, and the same of them are trained.
+    /// Checks that the weights are the same, and which of them are trainable.
     fn same_names(&mut self, network: &Made) {
         for (key, trained) in [("weights", false), ("trainable", true)] {
             let mut expected: Vec<&str> =
@@ -110,8 +112,8 @@ impl Case<'_> {
         assert_eq!(found.len(), expected.len(), "{}/{name}", self.name());
         self.compared += 1;
         let largest = expected.iter().fold(SMALL, |m, &x| m.max(f64::from(x.abs())));
-        // Where numbers are as far apart as can be, each is looked at by itself; but a function that goes to 1 is rounded
-        // there, and its slope is what is left of that.
+        // Extreme values are compared one by one; but a function close to 1 is rounded there, and its slope is computed
+        // from the rounded value.
         let scale = |x: f32| if self.line["extremes"] == true { f64::from(x.abs()).max(10.0 * SMALL) } else { largest };
         let off = |(&found, &expected): (&f32, &f32)| (f64::from(found) - f64::from(expected)).abs() / scale(expected);
         let errors = found.iter().zip(&expected).map(off);
@@ -142,7 +144,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Three steps of training under a head.
+    /// Three training steps with a dense layer on top.
     fn fit(&mut self, fit: &Value) -> Result<()> {
         let network = Made::read(&fit["model"])?;
         network
@@ -169,7 +171,7 @@ struct Made {
 }
 
 impl Made {
-    /// Out of Keras's JSON, in a text.
+    /// From the text of Keras's JSON.
     fn read(text: &Value) -> Result<Self> {
         let network = keras::read(&serde_json::from_str(text.as_str().unwrap()).unwrap())?;
         Made::of(network.graph.architecture(network.input, network.output)?)
@@ -181,7 +183,7 @@ impl Made {
         Ok(Made { architecture, parameters, trainable })
     }
 
-    /// Sets all parameters to what `values` has of their names.
+    /// Sets all parameters to the values of their names in `values`.
     fn set(&self, values: impl Fn(&str) -> Option<Vec<f32>>) -> Result<()> {
         self.parameters.write(|all| {
             for entry in self.parameters.entries() {
@@ -208,7 +210,7 @@ impl Made {
         layers.flat_map(of_layer).collect()
     }
 
-    /// A parameter's part of what is laid out as all of them.
+    /// A parameter's part of an array with the layout of all parameters.
     fn part<'a>(&self, name: &str, all: &'a [f32]) -> &'a [f32] {
         let entry = self.parameters.entries().iter().find(|entry| entry.name == name);
         &all[entry.unwrap_or_else(|| panic!("no {name}")).range.clone()]
@@ -216,7 +218,7 @@ impl Made {
 
     fn network(&self, threads: usize, batch: usize, training: bool) -> Result<Network> {
         let purpose =
-            Purpose { training, trainable: &self.trainable, left: Some(Activation::Softmax).filter(|_| training) };
+            Purpose { training, trainable: &self.trainable, omitted: Some(Activation::Softmax).filter(|_| training) };
         Network::new(&self.architecture, &self.parameters, Isa::choose()?, threads, batch, purpose)
     }
 
@@ -228,7 +230,7 @@ impl Made {
         Ok(out)
     }
 
-    /// The losses of steps of training on batches in order, and what the optimizer has then.
+    /// The losses of training steps on the batches in order, and the optimizer's moments after them.
     fn train(
         &self,
         optimizer: &dyn Optimizer,
@@ -241,23 +243,23 @@ impl Made {
         let mut network = self.network(THREADS, batch, true)?;
         network.prepare(optimizer, self.parameters.len())?;
         let mut moments = Moments::new(optimizer, self.parameters.len())?;
-        // Where a gradient alone is wanted the network gives anything; its loss is the probe's.
+        // If only a gradient is wanted, the network's output does not matter; the probe gives the gradient.
         let compiled =
             Compiled { optimizer: Arc::new(Keep), loss: Arc::new(Crossentropy::sparse(false)), metrics: [].into() };
         let flat = Shape::new(&[self.architecture.output().len()])?;
-        let mut judge = Judge::new(&compiled, &flat, batch)?;
+        let mut scorer = Scorer::new(&compiled, &flat, batch)?;
         let input = self.architecture.input().len();
         let mut step = |(x, labels): (&[f32], &[u32])| -> Result<f32> {
             let (number, rate) = (moments.steps + 1, optimizer.rate(moments.steps));
             let loss = self.parameters.write(|w| {
                 pool.run(|| -> Result<f64> {
                     network.forward(&STEP, w, x)?;
-                    let (samples, told) = (labels.len(), Truth::Labels(labels));
-                    let judged = Judged { network: &network, samples, told, weights: None };
-                    let loss = judge.loss(judged) + network.penalty(w) * samples as f64;
-                    let absorbed = judge.absorbs(&network);
+                    let (samples, targets) = (labels.len(), BatchTargets::Labels(labels));
+                    let scored = ScoredBatch { network: &network, samples, targets, weights: None };
+                    let loss = scorer.loss(scored) + network.penalty(w) * samples as f64;
+                    let absorbed = scorer.absorbs(&network);
                     let optimize = Optimize { optimizer, rate, number, slots: &mut moments.slots };
-                    network.learn(&STEP, w, x, &mut |y| judge.slope(told, None, absorbed, y), optimize)?;
+                    network.learn(&STEP, w, x, &mut |y| scorer.slope(targets, None, absorbed, y), optimize)?;
                     Ok(loss)
                 })
             })??;
@@ -268,7 +270,7 @@ impl Made {
         Ok((losses, moments.slots))
     }
 
-    /// The same network with a probe behind its input and one at its end.
+    /// The same network with a probe after its input and one at its end.
     fn between(&self, start: &Probe, end: &Probe) -> Result<Made> {
         let Architecture { mut layers, calls } = self.architecture.clone();
         let spec = |(name, probe): (&str, &Probe)| LayerSpec {
@@ -290,12 +292,12 @@ impl Made {
     }
 }
 
-/// A layer that changes nothing and keeps what it sees.
+/// A layer that passes values through and records them.
 #[derive(Clone, Debug, Default)]
 struct Probe {
     forward: Arc<Mutex<Vec<f32>>>,
     backward: Arc<Mutex<Vec<f32>>>,
-    /// The gradient to go on with, whatever comes from above.
+    /// The gradient that it passes down in place of the one from above.
     gradient: Option<Vec<f32>>,
 }
 
@@ -312,12 +314,12 @@ impl Layer for Probe {
         Ok(inputs[0].clone())
     }
 
-    /// One that learns, so that gradients come down here.
+    /// Trainable, so that gradients reach this layer.
     fn parameters(&self, _: &[&Shape]) -> Vec<Parameter> {
         vec![Parameter::trainable("nothing", vec![1], Initializer::ZEROS, Regularizer::NONE)]
     }
 
-    fn build(&self, _: &Site<'_>) -> Result<Box<dyn Work>> {
+    fn build(&self, _: &BuildContext<'_>) -> Result<Box<dyn Work>> {
         Ok(Box::new(self.clone()))
     }
 }

@@ -8,22 +8,22 @@ use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
 use crate::graph::keras;
 use crate::json::Named;
-use crate::losses::{self, Wants};
+use crate::losses::{self, TargetKind};
 use crate::metrics::{self, Outcome, Truth};
 use crate::optimizers;
 use crate::train::{EvaluateOptions, FitOptions, Output, Verbose};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::{Value, json};
 
-/// How far a number may be off, against the largest of its array.
+/// The tolerance, relative to the largest value of the array.
 const NEAR: f64 = 1e-5;
 
-/// Cases whose training single precision does not determine: a probability that is 1 - 1e-7 or one step of float32 above it
-/// has a slope of 1e7 or none; with weights of 60 the rounding of a gradient is seen in what is learned from it.
+/// Cases whose training is not determined in single precision: a probability of 1 - 1e-7 has a slope of 1e7, and the
+/// next float32 above it none; with weights of 60 the rounding of a gradient shows in the result.
 const UNDETERMINED: [&str; 2] = ["binary_focal_unfused_saturated", "categorical_saturated"];
 
-/// Cases that are refused, and not for being unknown: more than the classes there are, several numbers in one, a class that has
-/// no weight.
+/// Cases that are errors, though the class is known: k above the number of classes, several values for one, a class
+/// without a weight.
 const REFUSED: [&str; 5] = ["top_5", "sparse_top_5", "precision_thresholds", "R2Score_each", "fit_class_weight_some"];
 
 /// The table, and the arrays.
@@ -33,8 +33,8 @@ struct Recorded<'a> {
     compared: usize,
 }
 
-/// What is expected of samples.
-enum Told {
+/// Labels or targets.
+enum Expected {
     Labels(Vec<u32>),
     Values(Vec<f32>, Vec<usize>),
 }
@@ -55,11 +55,11 @@ impl Recorded<'_> {
         Some((values, tensor.shape().to_vec()))
     }
 
-    fn told(&self, name: &str) -> Told {
+    fn told(&self, name: &str) -> Expected {
         let (values, shape) = self.array(name).unwrap();
         match self.tensors.tensor(name).unwrap().dtype() {
-            Dtype::U8 => Told::Labels(values.iter().map(|&label| label as u32).collect()),
-            _ => Told::Values(values, shape),
+            Dtype::U8 => Expected::Labels(values.iter().map(|&label| label as u32).collect()),
+            _ => Expected::Values(values, shape),
         }
     }
 
@@ -81,8 +81,8 @@ impl Recorded<'_> {
     fn dataset(&self, name: &str) -> Result<Dataset> {
         let (x, dims) = self.array(&format!("{name}/x")).unwrap();
         let dataset = match self.told(&format!("{name}/y")) {
-            Told::Labels(labels) => Dataset::from_f32(x, &dims, labels)?,
-            Told::Values(values, shape) => {
+            Expected::Labels(labels) => Dataset::from_f32(x, &dims, labels)?,
+            Expected::Values(values, shape) => {
                 let shape = if shape.len() > 1 { &shape[1..] } else { &[1] };
                 Dataset::from_f32(x, &dims, vec![0; dims[0]])?.with_targets(values, shape)?
             }
@@ -147,24 +147,24 @@ impl Recorded<'_> {
         Ok(())
     }
 
-    /// A metric, told three batches.
+    /// A metric over three batches.
     fn metric(&mut self, case: &Value) -> Result<()> {
         let name = case["name"].as_str().unwrap();
         let (outputs, shape) = self.array(&format!("{name}/outputs")).unwrap();
         let (width, told) = (*shape.last().unwrap(), self.told(&format!("{name}/y")));
-        let wants = if matches!(told, Told::Labels(_)) { Wants::Labels } else { Wants::Values };
+        let wants = if matches!(told, Expected::Labels(_)) { TargetKind::Labels } else { TargetKind::Values };
         let called = metrics::read(&json!([case["metric"]]), width, wants)?.remove(0);
         let each = shape[1..].iter().product::<usize>();
         let mut kept = vec![0.0; called.metric.kept(width)];
         let floats = match &told {
-            Told::Labels(labels) => labels.iter().map(|&label| label as f32).collect(),
-            Told::Values(values, _) => values.clone(),
+            Expected::Labels(labels) => labels.iter().map(|&label| label as f32).collect(),
+            Expected::Values(values, _) => values.clone(),
         };
         let (batch, samples) = (case["batch_size"].as_u64().unwrap() as usize, shape[0]);
         for start in (0..samples).step_by(batch) {
             let end = samples.min(start + batch);
             let truth = match &told {
-                Told::Labels(labels) if width > 1 => Truth::Labels(&labels[start..end]),
+                Expected::Labels(labels) if width > 1 => Truth::Labels(&labels[start..end]),
                 _ => Truth::Values(&floats[start * each..end * each]),
             };
             let y = &outputs[start * each..end * each];

@@ -1,18 +1,18 @@
-//! The model: a network's description, its parameters, and who may do what with them at the same time.
+//! The model: a network's description, its parameters, and the rules for concurrent calls.
 //!
-//! Calls fall in two kinds. *Exclusive* ones (compile, fit, set_threads, load_weights) hold `Model::session`; a second
-//! one is told `Busy`. *Shared* ones (predict, evaluate, save, summary) run on any number of threads, also while a fit
-//! runs, and meet it only at the locks of the state and the parameters, between two of its steps. Who takes both takes
-//! the state's first; nobody holds one while a callback runs.
+//! There are two kinds of calls. *Exclusive* ones (compile, fit, set_threads, load_weights) hold `Model::session`; a
+//! second one gets `Busy`. *Shared* ones (predict, evaluate, save, summary) run on any number of threads, also during a
+//! fit, and wait only for the locks of the state and the parameters, between two of its steps. A call that takes both
+//! locks takes the state's first; no lock is held while a callback runs.
 //!
 //! ```text
-//! compile     how it is trained                parameters  all weights, in one tensor
-//! plan        how its network is computed      network     the network at work on a batch
-//! predict     the forward pass alone           named_weights  weights by name, in memory
-//! state       how far its training has come    judge, score, history  what it is worth
-//! saved       the whole as a file, config: what is in it as JSON
-//! formats     what is read, told by its bytes  pytorch     a state_dict's weights
-//! pool        its threads                      budget      whether there is memory for a call
+//! compile     optimizer, loss and metrics      parameters  all weights, in one tensor
+//! plan        how its network is computed      network     computes a batch
+//! predict     the forward pass alone           named_weights  weight arrays by name
+//! state       the training state               scorer, score, history  loss and metrics
+//! saved       the file of a whole model        config      the JSON in that file
+//! formats     recognizes files by content      pytorch     a state_dict's weights
+//! pool        its threads                      budget      checks the memory for a call
 //! ```
 
 mod budget;
@@ -22,7 +22,6 @@ mod formats;
 #[cfg(test)]
 mod graph_tests;
 pub(crate) mod history;
-pub(crate) mod judge;
 #[cfg(test)]
 mod keras_tests;
 #[cfg(test)]
@@ -38,6 +37,7 @@ mod predict;
 mod pytorch;
 pub(crate) mod saved;
 pub(crate) mod score;
+pub(crate) mod scorer;
 pub(crate) mod state;
 
 pub use compile::{CompileOptions, Compiled};
@@ -45,7 +45,7 @@ pub use history::{History, Logs};
 pub use score::Metrics;
 
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::{self, Content, Place};
+use crate::files::{self, Content, FilePath};
 use crate::graph::{Architecture, Graph, LayerSpec, Shape, Tensor, keras, summary};
 use crate::json::nearest;
 use crate::kernels::Isa;
@@ -68,11 +68,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub struct Model {
     name: String,
     pub(crate) architecture: Architecture,
-    /// Of each layer, whether training may change it.
+    /// For each layer, whether it is trainable.
     trainable: RwLock<Vec<bool>>,
     pub(crate) parameters: Parameters,
     pub(crate) isa: Isa,
-    /// How it is trained, and how far that has come.
+    /// Its training state.
     pub(crate) state: RwLock<State>,
     /// Held by the exclusive call that is running.
     session: Mutex<()>,
@@ -100,15 +100,16 @@ impl Model {
         Model::of(name.to_string(), architecture, parameters)
     }
 
-    /// The model in the file `path`, in a format that is told by its content (`formats.rs`). As [`save`](Self::save) or a
-    /// fit's checkpoint wrote it: its weights, what it was compiled with, the optimizer's state and where the fit was. Memory,
-    /// whatever the file: 64 bytes for each byte of its header, which is refused beyond 16 MiB, and 8 for each byte behind it.
+    /// Loads the model in the file `path`, in a format that is recognized by its content (`formats.rs`): a file of
+    /// [`save`](Self::save) or a checkpoint has weights, compile options, optimizer state and the fit's position.
+    /// Memory, whatever the file: 64 bytes for each byte of its header (above 16 MiB it is rejected), and 8 for each
+    /// byte after it.
     pub fn load(path: &Path) -> Result<Self> {
-        let place = Place::of(path)?;
-        Content::at(&place).and_then(formats::model).at(&place)
+        let path = FilePath::of(path)?;
+        Content::at(&path).and_then(formats::model).at(&path)
     }
 
-    /// The same of what such a file holds. Nothing is kept of `data`.
+    /// The same from the bytes of such a file. Nothing of `data` is kept.
     pub fn load_memory(data: &[u8]) -> Result<Self> {
         formats::model(Content::of(data)).at("argument `data`")
     }
@@ -130,7 +131,7 @@ impl Model {
         })
     }
 
-    /// A model out of a file.
+    /// A model read from a file.
     #[cfg(feature = "keras")]
     pub(crate) fn restored(
         name: String,
@@ -159,12 +160,12 @@ impl Model {
         summary::summary(&self.name, &self.architecture, &self.trainable.read())
     }
 
-    /// How many numbers its parameters are, those that training does not change included.
+    /// The number of parameters, including those that are not trainable.
     pub fn count_params(&self) -> usize {
         self.parameters.entries().iter().map(|entry| entry.range.len()).sum()
     }
 
-    /// The network as Keras's `to_json()` would say it.
+    /// The network as Keras's `to_json()` writes it.
     pub fn config(&self) -> Value {
         keras::write(&self.architecture, &self.name, &self.trainable.read())
     }
@@ -174,8 +175,7 @@ impl Model {
         &self.architecture.layers
     }
 
-    /// The shape of what a layer gives at its first call, without the batch. `NotFound` for a name that the model does not
-    /// have.
+    /// The output shape of a layer's first call, without the batch. `NotFound` for a name that the model does not have.
     pub fn layer_shape(&self, name: &str) -> Result<&Shape> {
         let layer = self.layer(name)?;
         let call = self.architecture.calls_of(layer).next();
@@ -190,8 +190,8 @@ impl Model {
         })
     }
 
-    /// Says whether training may change a layer, or all of them. A frozen batch normalization takes its moving statistics,
-    /// in training too. Counts from the next fit on. Exclusive.
+    /// Freezes or unfreezes a layer, or all of them. A frozen batch normalization uses its moving statistics in
+    /// training too. Takes effect with the next fit. Exclusive.
     pub fn set_trainable(&self, layer: Option<&str>, trainable: bool) -> Result<()> {
         let _session = self.exclusive()?;
         let layer = layer.map(|name| self.layer(name)).transpose()?;
@@ -202,16 +202,16 @@ impl Model {
             None => all.fill(trainable),
         }
         state.position = None;
-        self.forget_idle(); // what they add to the loss by regularizers is another
+        self.forget_idle(); // their regularization losses differ
         Ok(())
     }
 
-    /// The shape of a sample, `[H, W, C]`, say.
+    /// The shape of a sample, for example `[H, W, C]`.
     pub fn input_shape(&self) -> &Shape {
         self.architecture.input()
     }
 
-    /// Floats in a prediction: the classes.
+    /// Floats in a prediction: the number of classes.
     pub fn output_len(&self) -> usize {
         self.architecture.output().len()
     }
@@ -226,33 +226,33 @@ impl Model {
         Ok(())
     }
 
-    /// Prepares for `fit`: sets the optimizer, forgetting what an earlier one has gathered. Exclusive.
+    /// Sets optimizer, loss and metrics for `fit`; the optimizer state is discarded. Exclusive.
     pub fn compile(&self, options: &CompileOptions) -> Result<()> {
         let _session = self.exclusive()?;
         let compiled = Compiled::new(options, &self.architecture)?;
         *self.state.write() = State { compiled: Some(compiled), ..State::default() };
-        self.forget_idle(); // their last activation may be left to the loss
+        self.forget_idle(); // the loss may compute their last activation
         Ok(())
     }
 
-    /// Asks the fit that is running to stop after its step. Does nothing else, and nothing when none is running; may be
-    /// called from any thread, a callback or a signal handler.
+    /// Asks a running fit to stop after its current step. Does nothing if none is running; may be called from any
+    /// thread, a callback or a signal handler.
     pub fn cancel(&self) {
         self.cancel.store(true, Ordering::Release);
     }
 
-    /// Writes the weights as safetensors, all of one step. The file is whole or as it was before.
+    /// Writes the weights as safetensors, all of one step. The file is replaced atomically.
     pub fn save_weights(&self, path: &Path) -> Result<()> {
-        self.save_weights_at(&Place::of(path)?)
+        self.save_weights_at(&FilePath::of(path)?)
     }
 
-    /// The same, of a path that was looked at before.
-    pub(crate) fn save_weights_at(&self, place: &Place) -> Result<()> {
+    /// The same for a resolved path.
+    pub(crate) fn save_weights_at(&self, path: &FilePath) -> Result<()> {
         let saved = self.saved_weights()?;
-        files::save(place, |out| saved(out))
+        files::save(path, |out| saved(out))
     }
 
-    /// What writes such a file, as often as it is called: the weights are those of this moment.
+    /// A function that writes such a file, any number of times, with a snapshot of the current weights.
     pub fn saved_weights(&self) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<'_>> {
         let values = self.parameters.snapshot()?;
         Ok(move |out: &mut dyn Write| {
@@ -261,14 +261,13 @@ impl Model {
         })
     }
 
-    /// Reads weights that [`save_weights`](Self::save_weights) or anyone else wrote in that form, or those of a whole
-    /// model's file, or PyTorch's, or another format's (`formats.rs`). The file must hold this model's weights,
-    /// all of them and no others; otherwise the model stays as it was. The optimizer's state is kept; the position of an
-    /// earlier fit, which had other weights, is not. Memory, whatever the file: a copy of the weights, and 64 bytes for each
-    /// byte of the file's header. Exclusive.
+    /// Reads weights from a file of [`save_weights`](Self::save_weights), of a whole model, of PyTorch, or in another
+    /// format (`formats.rs`). The file must have exactly this model's weights; otherwise the model does not change. The
+    /// optimizer state is kept; the position of an earlier fit is discarded. Memory, whatever the file: a copy of the
+    /// weights, and 64 bytes for each byte of the file's header. Exclusive.
     pub fn load_weights(&self, path: &Path) -> Result<()> {
-        let place = Place::of(path)?;
-        self.take_weights(|| Content::at(&place).and_then(|content| formats::weights(self, content)).at(&place))
+        let path = FilePath::of(path)?;
+        self.take_weights(|| Content::at(&path).and_then(|content| formats::weights(self, content)).at(&path))
     }
 
     /// The same of what such a file holds. Nothing is kept of `data`.
@@ -276,14 +275,15 @@ impl Model {
         self.take_weights(|| formats::weights(self, Content::of(data)).at("argument `data`"))
     }
 
-    /// The same of a PyTorch state_dict as safetensors whose names `map` explains, as `weights::pytorch::by_map` says.
+    /// The same for a PyTorch state_dict in a safetensors file, with names assigned by `map` (see
+    /// `weights::pytorch::by_map`).
     pub fn load_weights_mapped(&self, path: &Path, map: &Value) -> Result<()> {
-        let place = Place::of(path)?;
+        let path = FilePath::of(path)?;
         let read = |content| self.pytorch_weights(&mut weights::open(content)?, Some(map));
-        self.take_weights(|| Content::at(&place).and_then(read).at(&place))
+        self.take_weights(|| Content::at(&path).and_then(read).at(&path))
     }
 
-    /// Makes what `read` gives the weights, if it does. Exclusive.
+    /// Replaces the weights by the result of `read`, if it succeeds. Exclusive.
     fn take_weights(&self, read: impl FnOnce() -> Result<Buffer>) -> Result<()> {
         let _session = self.exclusive()?;
         let loaded = read()?;
@@ -293,32 +293,32 @@ impl Model {
         Ok(())
     }
 
-    /// Writes the whole model: network, weights, what it was compiled with, the optimizer's state and how far the fit has
-    /// come that is running or was the last, all of one step. The file is whole or as it was before.
+    /// Writes the whole model: network, weights, compile options, optimizer state, and the position of the running or
+    /// last fit, all of one step. The file is replaced atomically.
     pub fn save(&self, path: &Path) -> Result<()> {
-        self.save_at(&Place::of(path)?)
+        self.save_at(&FilePath::of(path)?)
     }
 
     /// The same, of a path that was looked at before.
-    pub(crate) fn save_at(&self, place: &Place) -> Result<()> {
+    pub(crate) fn save_at(&self, path: &FilePath) -> Result<()> {
         let saved = self.saved()?;
-        files::save(place, |out| saved(out))
+        files::save(path, |out| saved(out))
     }
 
-    /// What writes such a file, as often as it is called: the model is that of this moment.
+    /// A function that writes such a file, any number of times, with a snapshot of the current model.
     pub fn saved(&self) -> Result<impl Fn(&mut dyn Write) -> Result<()> + use<'_>> {
         let (weights, state) = self.moment()?;
         Ok(move |out: &mut dyn Write| saved::write(out, self, &weights, &state))
     }
 
-    /// The weights and the state, of one moment between two steps.
+    /// A snapshot of the weights and the state, taken between two steps.
     pub(crate) fn moment(&self) -> Result<(Buffer, State)> {
         let state = self.state.read();
         Ok((self.parameters.snapshot()?, state.copy()?))
     }
 
-    /// A learning rate other than the optimizer's own, from the next step on; also for a fit that is running, from a callback
-    /// or another thread. `State` before compile and for an optimizer with a schedule, `InvalidArgument` for what is no rate.
+    /// Sets the learning rate from the next step on; also during a fit, from its callback or another thread. `State`
+    /// before compile and for an optimizer with a schedule, `InvalidArgument` for an invalid rate.
     pub fn set_learning_rate(&self, rate: f64) -> Result<()> {
         if !(rate >= 0.0 && rate.is_finite()) {
             let error = Error::new(ErrorKind::InvalidArgument, "out of range").expected("0 or more, and finite");
@@ -326,7 +326,7 @@ impl Model {
         }
         let mut state = self.state.write();
         if let Some(schedule) = state.compiled()?.optimizer.schedule() {
-            let error = Error::new(ErrorKind::State, "the optimizer's schedule says the learning rate");
+            let error = Error::new(ErrorKind::State, "the learning rate is set by the optimizer's schedule");
             let expected = "an optimizer whose learning_rate is a number";
             return Err(error.expected(expected).found(schedule.class()).at("model"));
         }
@@ -341,14 +341,14 @@ impl Model {
         Ok(state.learning_rate.unwrap_or(own))
     }
 
-    /// Enters an exclusive call.
+    /// Begins an exclusive call.
     pub(crate) fn exclusive(&self) -> Result<MutexGuard<'_, ()>> {
         self.session
             .try_lock()
             .ok_or_else(|| Error::new(ErrorKind::Busy, "another call that changes the model is running").at("model"))
     }
 
-    /// The pool, started if it was not.
+    /// The thread pool, started if necessary.
     pub(crate) fn pool(&self) -> Result<Arc<Pool>> {
         if let Some(pool) = &self.pool.read().pool {
             return Ok(pool.clone());
@@ -359,59 +359,60 @@ impl Model {
         }
         match Pool::new(threads.wanted) {
             Ok(pool) => Ok(threads.pool.insert(Arc::new(pool)).clone()),
-            // A limit or a filter of the host's: the caller's thread does it all, and the next call tries again.
+            // A limit or a filter of the host prevents threads: the caller's thread does all work, and the next call
+            // tries again.
             Err(_) => Ok(Arc::new(Pool::without_threads())),
         }
     }
 
-    /// Lends a network for predictions of up to `batch` samples, one that lies idle if there is.
+    /// Passes a network for predictions of up to `batch` samples to `task`, an idle one if there is.
     pub(crate) fn with_network<R>(&self, batch: usize, task: impl FnOnce(&Pool, &mut Network) -> R) -> Result<R> {
         let pool = self.pool()?;
-        let left = self.left();
+        let omitted = self.omitted();
         let idle = {
             let mut idle = self.idle.lock();
-            let found = idle.iter().position(|network| network.serves(batch, pool.threads(), left));
+            let found = idle.iter().position(|network| network.serves(batch, pool.threads(), omitted));
             found.map(|i| idle.swap_remove(i))
         };
         let mut network = match idle {
             Some(network) => network,
             None => {
-                self.afford(batch, |batch| self.network(&pool, batch, false).map(drop))?;
+                self.check_memory(batch, |batch| self.network(&pool, batch, false).map(drop))?;
                 self.network(&pool, batch, false)?
             }
         };
         let result = task(&pool, &mut network);
-        // Not worth waiting for: in a child that was forked off meanwhile its owner may never come back.
+        // Does not wait: in a forked child the lock's owner may never return.
         if let Some(mut idle) = self.idle.try_lock().filter(|idle| idle.len() < IDLE) {
             idle.push(network);
         }
         Ok(result)
     }
 
-    /// Whether a network for predictions of up to `batch` samples lies idle.
+    /// Whether there is an idle network for predictions of up to `batch` samples.
     pub(crate) fn has_idle(&self, batch: usize, pool: &Pool) -> bool {
-        let left = self.left();
-        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads(), left))
+        let omitted = self.omitted();
+        self.idle.lock().iter().any(|network| network.serves(batch, pool.threads(), omitted))
     }
 
-    /// The activation at the end that networks leave to the loss, or to who predicts.
-    fn left(&self) -> Option<Activation> {
+    /// The last activation that networks omit: the loss or the prediction computes it.
+    fn omitted(&self) -> Option<Activation> {
         match &self.state.read().compiled {
             Some(compiled) => compiled.absorbs(&self.architecture),
             None => Some(Activation::Softmax),
         }
     }
 
-    /// Gives back the memory of networks that lie idle.
+    /// Frees idle networks.
     pub(crate) fn forget_idle(&self) {
         self.idle.lock().clear();
         self.forget_learner();
     }
 
-    /// The network of the last single step, if it is one for such a batch.
+    /// The network of the last single step, if it fits such a batch.
     pub(crate) fn take_learner(&self, batch: usize, pool: &Pool) -> Option<Network> {
-        let left = self.left();
-        self.learner.lock().take().filter(|network| network.serves(batch, pool.threads(), left))
+        let omitted = self.omitted();
+        self.learner.lock().take().filter(|network| network.serves(batch, pool.threads(), omitted))
     }
 
     /// Keeps it for the next one.
@@ -419,14 +420,14 @@ impl Model {
         *self.learner.lock() = Some(network);
     }
 
-    /// Gives back its memory.
+    /// Frees it.
     pub(crate) fn forget_learner(&self) {
         *self.learner.lock() = None;
     }
 
     /// A network of this model.
     pub(crate) fn network(&self, pool: &Pool, batch: usize, training: bool) -> Result<Network> {
-        let purpose = Purpose { training, trainable: &self.trainable.read(), left: self.left() };
+        let purpose = Purpose { training, trainable: &self.trainable.read(), omitted: self.omitted() };
         self.network_of(&self.architecture, pool, batch, purpose)
     }
 

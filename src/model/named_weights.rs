@@ -1,4 +1,4 @@
-//! Weights by their names, in memory: looked at, read and set one by one.
+//! Weight arrays by name: listed, read and set one by one.
 //!
 //! The names, shapes and layouts are those of a weights file: `conv2d/kernel`, `[k, k, in, out]`; `dense/kernel`,
 //! `[in, out]`; `.../bias`, `[out]`.
@@ -19,13 +19,14 @@ impl Model {
         Ok(&self.weight(name)?.shape)
     }
 
-    /// How many floats a weight is, the product of its shape. `NotFound` for a name that the model does not have.
+    /// The number of floats of a weight array, the product of its shape. `NotFound` for a name that the model does not
+    /// have.
     pub fn weight_len(&self, name: &str) -> Result<usize> {
         Ok(self.weight(name)?.range.len())
     }
 
-    /// Copies a weight to the beginning of `values`, row-major as its shape says. While a fit runs it is that of one
-    /// moment between two steps; two calls may meet two moments.
+    /// Copies a weight to the beginning of `values`, row-major as its shape says. During a fit it is a snapshot taken
+    /// between two steps; two calls may get weights of different steps.
     ///
     /// `NotFound` for a name that the model does not have, `InvalidArgument` when `values` are too few.
     pub fn get_weight(&self, name: &str, values: &mut [f32]) -> Result<()> {
@@ -38,8 +39,8 @@ impl Model {
         self.parameters.read(|all| values.copy_from_slice(&all[range]))
     }
 
-    /// Takes those weights over from another model whose names and shapes agree, and says how many that were. What the
-    /// optimizer has gathered is kept; the position of an earlier fit is not. Exclusive.
+    /// Copies the weights of another model that have the same name and shape, and returns their number. The optimizer
+    /// state is kept; the position of an earlier fit is discarded. Exclusive.
     pub fn copy_weights(&self, from: &Model) -> Result<usize> {
         let theirs = from.parameters.snapshot()?;
         let _session = self.exclusive()?;
@@ -57,8 +58,8 @@ impl Model {
         Ok(copied)
     }
 
-    /// Sets a weight to `values`, row-major as its shape says; whether they are finite is not judged. What the optimizer
-    /// has gathered is kept; the position of an earlier fit, which had other weights, is not. Exclusive.
+    /// Sets a weight array to `values`, row-major; they may be NaN or infinite. The optimizer state is kept; the
+    /// position of an earlier fit is discarded. Exclusive.
     ///
     /// `NotFound` for a name that the model does not have, `Shape` when `values` are more or fewer than the weight.
     pub fn set_weight(&self, name: &str, values: &[f32]) -> Result<()> {

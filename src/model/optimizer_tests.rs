@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How far a number may be off, against the largest of its array.
+/// The tolerance, relative to the largest value of the array.
 const NEAR: f32 = 1e-5;
 
 fn data(name: &str) -> PathBuf {
@@ -27,7 +27,7 @@ fn optimizer(value: &Value) -> Arc<dyn Optimizer> {
     optimizers::read(&Named::read(value, "optimizer".to_string()).unwrap()).unwrap()
 }
 
-/// The worst of `found`'s numbers, if it is too far from what was expected.
+/// The worst value of `found`, if it is outside the tolerance.
 fn off(found: &[f32], expected: &[f32]) -> Option<String> {
     assert_eq!(found.len(), expected.len());
     let largest = expected.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
@@ -99,7 +99,7 @@ fn optimizers_are_keras_s() {
         failures.extend(after.take(1).map(|off| format!("{name}, step {off}")));
         let end = off(&weights(&model, &names), &floats(&format!("{name}/end")));
         failures.extend(end.map(|off| format!("{name}, end: {off}")));
-        // What it says of itself makes the same optimizer.
+        // Its config gives the same optimizer again.
         let said = optimizers::config(&*optimizer);
         assert_eq!(optimizers::config(&*self::optimizer(&said)), said, "{name}");
     }

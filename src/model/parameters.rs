@@ -1,8 +1,8 @@
 //! A model's parameters, all of them in one candle tensor.
 //!
 //! Each parameter begins on a cache line of the one allocation, and is a view of it where a tensor of its own shape is
-//! wanted. The tensor's lock is what makes training atomic for everybody else: a step of the optimizer holds it for
-//! writing, a prediction for reading, so that a prediction sees the weights between two steps and never inside one.
+//! wanted. The tensor's lock makes steps atomic: an optimizer step holds it for writing, a prediction for reading, so a
+//! prediction sees the weights between two steps.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Architecture;
@@ -12,14 +12,14 @@ use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, Tensor};
 use std::cell::Cell;
 use std::ops::Range;
 
-/// A parameter's name, shape and place.
+/// A parameter's name, shape and range.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// `layer/kernel` or `layer/bias`.
     pub name: String,
     /// In Keras's layout.
     pub shape: Vec<usize>,
-    /// Where it lies in [`Parameters::read`]'s slice.
+    /// Its range in [`Parameters::read`]'s slice.
     pub range: Range<usize>,
 }
 
@@ -44,7 +44,7 @@ impl Parameters {
         Parameters::filled(architecture, |_, _, _| ())
     }
 
-    /// The parameters as `fill` makes them: it is given each one's place, which is zero, what it is, and its number.
+    /// The parameters filled by `fill`, which gets each one's slice (zeros), its description and its number.
     fn filled(architecture: &Architecture, fill: impl Fn(&mut [f32], &Parameter, u64)) -> Result<Self> {
         let (mut entries, mut ranges, mut end) = (Vec::new(), Vec::new(), 0usize);
         let too_large = || Error::new(ErrorKind::OutOfMemory, "the parameters exceed what memory can address");
@@ -85,12 +85,12 @@ impl Parameters {
         self.layers[layer].clone()
     }
 
-    /// How many floats [`read`](Self::read) and [`write`](Self::write) lend.
+    /// The number of floats that [`read`](Self::read) and [`write`](Self::write) pass.
     pub fn len(&self) -> usize {
         self.tensor.elem_count()
     }
 
-    /// Lends all values for reading; a step of training waits meanwhile.
+    /// Passes all values for reading; an optimizer step waits meanwhile.
     pub fn read<R>(&self, task: impl FnOnce(&[f32]) -> R) -> Result<R> {
         let (storage, layout) = self.tensor.storage_and_layout();
         match &*storage {
@@ -99,14 +99,14 @@ impl Parameters {
         }
     }
 
-    /// A copy of all values, of one moment between two steps.
+    /// A snapshot of all values, taken between two steps.
     pub fn snapshot(&self) -> Result<Buffer> {
         let mut copy = Buffer::zeros(self.len()).map_err(|e| e.at("a copy of the weights"))?;
         self.read(|all| copy.copy_from_slice(all))?;
         Ok(copy)
     }
 
-    /// Lends all values for writing, nobody else reading them meanwhile.
+    /// Passes all values for writing; readers wait meanwhile.
     pub fn write<R>(&self, task: impl FnOnce(&mut [f32]) -> R) -> Result<R> {
         let write = Write { task: Cell::new(Some(task)), result: Cell::new(None) };
         self.tensor.inplace_op1(&write)?;

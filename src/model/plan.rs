@@ -1,27 +1,27 @@
 //! How a network is computed: which layers do work, in what order, and which memory holds what.
 //!
-//! It is made from the graph alone, before anything is allocated. A *value* is what a step of it gives; what only changes its
-//! input's shape gives no new one. What is fused is decided here: a relu into the layer below it that can end in one, the
-//! gate of relu's gradient into those above that can leave zeros out, the activation at the end into the loss.
+//! It is made from the graph alone, before anything is allocated. A *value* is the output of a step; a layer that only
+//! changes the shape has none. What is fused is decided here: a relu into the layer below it that can end in one,
+//! relu's gradient into the layers above that can leave zeros out, the activation at the end into the loss.
 //!
-//! Memory: values of a network that trains are all kept for the way back. Else, and for gradients, a value's memory is
-//! another's again once nobody needs it ([`slots`]).
+//! Memory: in training all values are kept for the backward pass. In prediction, and for gradients, memory is reused
+//! once its value is not needed any more ([`slots`]).
 
 use crate::graph::{Architecture, Shape};
 use crate::layers::{Activation, Layer, Role};
 
-/// What a network is made for.
+/// The purpose of a network.
 #[derive(Clone, Copy, Debug)]
 pub struct Purpose<'a> {
     /// Whether it trains.
     pub training: bool,
-    /// Of each layer, whether it may change.
+    /// For each layer, whether it is trainable.
     pub trainable: &'a [bool],
-    /// The activation that is left to who reads the output, if the network ends in it: softmax, say.
-    pub left: Option<Activation>,
+    /// The activation to omit if the network ends in it, for example softmax.
+    pub omitted: Option<Activation>,
 }
 
-/// A step of the network: a layer's work, or an activation's.
+/// A step of the network: a layer or an activation.
 #[derive(Clone, Debug)]
 pub struct Op {
     /// The call it belongs to.
@@ -36,18 +36,18 @@ pub struct Op {
     pub inputs: Vec<usize>,
     /// The value it gives.
     pub output: usize,
-    /// Whether it has a way back: its own parameters change, or something below it does.
+    /// Whether it has a backward pass: its own parameters are trainable, or some below it are.
     pub learns: bool,
 }
 
-/// What a step of the network gives, or its input (the first).
+/// The output of a step, or the network's input (the first value).
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// Its shape, as its maker sees it.
+    /// Its shape in the layer that computes it.
     pub shape: Shape,
     /// Whether it came out of a fused relu.
     pub gated: bool,
-    /// Whether its zeros are those that a fused relu made, or were dropped: what gradient they are given changes nothing below.
+    /// Whether its zeros come from a fused relu or a dropout: then their gradients change nothing below.
     pub hollow: bool,
     /// The op that gives it; `None` for the input.
     pub maker: Option<usize>,
@@ -56,7 +56,7 @@ pub struct Value {
 }
 
 impl Value {
-    /// Whether nobody wants a gradient where it is 0: relu made that, or what came after relu.
+    /// Whether the gradient is not needed where it is 0: relu made it 0, or a layer after relu.
     pub fn has_relus_zeros(&self) -> bool {
         self.gated || self.hollow
     }
@@ -69,16 +69,16 @@ pub struct Plan {
     pub ops: Vec<Op>,
     /// The values.
     pub values: Vec<Value>,
-    /// The value that comes out.
+    /// The output value.
     pub output: usize,
-    /// The activation that is still to be taken of it.
-    pub left: Option<Activation>,
+    /// The omitted activation.
+    pub omitted: Option<Activation>,
 }
 
 impl Plan {
     /// The plan of a network.
     pub fn new(architecture: &Architecture, purpose: Purpose<'_>) -> Self {
-        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, left: None };
+        let mut plan = Plan { ops: Vec::new(), values: Vec::new(), output: 0, omitted: None };
         plan.values.push(Value {
             shape: architecture.input().clone(),
             gated: false,
@@ -86,14 +86,14 @@ impl Plan {
             maker: None,
             takers: Vec::new(),
         });
-        // Of each call, how many others take its output, and the value that holds it.
+        // For each call, how many others take its output, and its value.
         let mut uses = vec![0; architecture.calls.len()];
         architecture.calls.iter().flat_map(|call| &call.inputs).for_each(|&input| uses[input] += 1);
         let mut values = vec![0; architecture.calls.len()];
         for (index, call) in architecture.calls.iter().enumerate().skip(1) {
             let layer = &architecture.layers[call.layer].layer;
             let inputs: Vec<usize> = call.inputs.iter().map(|&input| values[input]).collect();
-            // Nobody else sees the sums that an activation is taken of.
+            // No other step takes the sums that the activation is applied to.
             let mut sole = true;
             let alone = call.inputs.len() == 1 && uses[call.inputs[0]] == 1;
             let mut value = match layer.is_view(purpose.training) {
@@ -115,7 +115,7 @@ impl Plan {
             values[index] = value;
         }
         plan.output = values[values.len() - 1];
-        plan.leave_out(purpose.left);
+        plan.leave_out(purpose.omitted);
         plan.find_takers();
         if purpose.training {
             plan.find_learners(architecture, purpose.trainable);
@@ -131,15 +131,16 @@ impl Plan {
         output
     }
 
-    /// Finds whether `value`, which a layer has just given, has the zeros of what it took.
+    /// Determines whether the zeros of `value` come from its layer's input.
     fn find_hollow(&mut self, layer: &dyn Layer, value: usize) {
         let maker = self.values[value].maker.map(|maker| &self.ops[maker].inputs[..]);
         let Some(&[input]) = maker else { return };
         self.values[value].hollow = layer.keeps_zeros() && self.values[input].has_relus_zeros();
     }
 
-    /// Folds a normalization into the maker of `value`, which nobody else takes, if that can be done: its channels must be the
-    /// maker's, which they are not where a view lies between (behind a Flatten each feature is one).
+    /// Folds a normalization into the layer that computes `value`, if possible; nothing else takes `value`. The
+    /// channels must be that layer's, which they are not if a view lies between (after a Flatten each feature is a
+    /// channel).
     fn fold(&mut self, architecture: &Architecture, value: usize, normalization: usize) -> bool {
         let layer = |call: usize| &architecture.layers[architecture.calls[call].layer].layer;
         let shape = &architecture.calls[normalization].output;
@@ -154,7 +155,7 @@ impl Plan {
         free
     }
 
-    /// Lets the maker of `value`, which nobody else takes, end in relu, if it can.
+    /// Fuses relu into the layer that computes `value`, if possible; nothing else takes `value`.
     fn fuse_relu(&mut self, architecture: &Architecture, value: usize, activation: Activation) -> bool {
         let Some(maker) = self.values[value].maker.filter(|_| activation == Activation::Relu) else { return false };
         let op = &mut self.ops[maker];
@@ -167,12 +168,12 @@ impl Plan {
         free
     }
 
-    /// That activation, if it gives the output and nothing else, is left to the loss or to who predicts.
+    /// Omits that activation if it computes the output and nothing else.
     fn leave_out(&mut self, activation: Option<Activation>) {
         let last = self.ops.len().checked_sub(1).map(|last| &self.ops[last]);
         let ends = |op: &&Op| op.output == self.output && op.activation.is_some() && op.activation == activation;
         if let Some(op) = last.filter(ends) {
-            (self.output, self.left) = (op.inputs[0], activation);
+            (self.output, self.omitted) = (op.inputs[0], activation);
             self.ops.pop();
             self.values.pop();
         }
@@ -205,33 +206,33 @@ impl Plan {
         self.values[value].maker.is_some_and(|maker| self.ops[maker].learns)
     }
 
-    /// From when to when each value is needed in a forward pass; the output, to its end.
-    pub fn lives(&self) -> Vec<Life> {
+    /// The lifetime of each value in a forward pass; the output's lasts to the end.
+    pub fn lifetimes(&self) -> Vec<Lifetime> {
         let life = |(index, value): (usize, &Value)| {
             let end = if index == self.output { self.ops.len() } else { value.takers.last().copied().unwrap_or(0) };
-            // An input that is the output as well is kept as one.
+            // An input that is also the output is kept to the end.
             let start = value.maker.or((index == self.output).then_some(0));
-            start.map(|start| Life { start, end: end.max(start), len: value.shape.len() })
+            start.map(|start| Lifetime { start, end: end.max(start), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }
 
-    /// The same for the gradients to values in a backward pass, whose time is counted in ops from the last one on.
-    pub fn gradient_lives(&self) -> Vec<Life> {
+    /// The lifetimes of gradients in a backward pass; time counts ops from the last one on.
+    pub fn gradient_lifetimes(&self) -> Vec<Lifetime> {
         let at = |op: usize| self.ops.len() - op;
         let life = |(index, value): (usize, &Value)| {
             let maker = value.maker.filter(|&maker| self.ops[maker].learns)?;
             let learning = value.takers.iter().rev().find(|&&taker| self.ops[taker].learns);
             let start = if index == self.output { 0 } else { learning.map_or(at(maker), |&taker| at(taker)) };
-            Some(Life { start, end: at(maker), len: value.shape.len() })
+            Some(Lifetime { start, end: at(maker), len: value.shape.len() })
         };
         self.values.iter().enumerate().map(|all| life(all).unwrap_or_default()).collect()
     }
 }
 
-/// From when to when memory is needed, both included, and how much.
+/// When memory is needed (both ends included), and how much.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Life {
+pub struct Lifetime {
     /// The first time.
     pub start: usize,
     /// The last time.
@@ -240,15 +241,15 @@ pub struct Life {
     pub len: usize,
 }
 
-/// Which piece of memory each life gets, and how long the pieces are. Lives that overlap get different ones.
-pub fn slots(lives: &[Life]) -> (Vec<usize>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..lives.len()).filter(|&i| lives[i].len > 0).collect();
-    order.sort_by_key(|&i| (lives[i].start, std::cmp::Reverse(lives[i].len)));
+/// Assigns a buffer to each lifetime, and returns the buffers' lengths. Overlapping lifetimes get different buffers.
+pub fn slots(lifetimes: &[Lifetime]) -> (Vec<usize>, Vec<usize>) {
+    let mut order: Vec<usize> = (0..lifetimes.len()).filter(|&i| lifetimes[i].len > 0).collect();
+    order.sort_by_key(|&i| (lifetimes[i].start, std::cmp::Reverse(lifetimes[i].len)));
     let (mut assigned, mut lens, mut free_after): (Vec<usize>, Vec<usize>, Vec<usize>) =
-        (vec![usize::MAX; lives.len()], Vec::new(), Vec::new());
+        (vec![usize::MAX; lifetimes.len()], Vec::new(), Vec::new());
     for life in order {
-        let Life { start, end, len } = lives[life];
-        // The one that would grow least, of those the one that is least too large.
+        let Lifetime { start, end, len } = lifetimes[life];
+        // The free buffer that grows least; among equals the smallest.
         let free = (0..lens.len()).filter(|&slot| free_after[slot] < start);
         let best = free.min_by_key(|&slot: &usize| (len.saturating_sub(lens[slot]), lens[slot].saturating_sub(len)));
         let slot = best.unwrap_or_else(|| {
@@ -281,24 +282,24 @@ mod tests {
 
     #[test]
     fn the_tutorial_is_four_steps() {
-        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], left: Some(Activation::Softmax) });
+        let plan = tutorial(Purpose { training: true, trainable: &[true; 6], omitted: Some(Activation::Softmax) });
         let ops: Vec<_> = plan.ops.iter().map(|op| (op.call, op.relu, op.learns)).collect();
         assert_eq!(ops, [(1, true, true), (2, true, true), (4, true, true), (5, false, true)]);
-        assert_eq!((plan.left, plan.output), (Some(Activation::Softmax), 4));
+        assert_eq!((plan.omitted, plan.output), (Some(Activation::Softmax), 4));
         let gated: Vec<_> = plan.values.iter().map(|value| value.gated).collect();
         assert_eq!(gated, [false, true, true, true, false]);
-        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], left: None });
-        assert_eq!((whole.ops.len(), whole.left), (5, None));
-        let (_, lens) = slots(&whole.lives());
+        let whole = tutorial(Purpose { training: false, trainable: &[true; 6], omitted: None });
+        assert_eq!((whole.ops.len(), whole.omitted), (5, None));
+        let (_, lens) = slots(&whole.lifetimes());
         assert_eq!(lens, [26 * 26 * 32, 24 * 24 * 64], "two pieces of memory, in turn");
     }
 
     #[test]
     fn nothing_goes_back_below_what_is_frozen() {
         let frozen = [true, false, false, true, true, true];
-        let plan = tutorial(Purpose { training: true, trainable: &frozen, left: Some(Activation::Softmax) });
+        let plan = tutorial(Purpose { training: true, trainable: &frozen, omitted: Some(Activation::Softmax) });
         assert_eq!(plan.ops.iter().map(|op| op.learns).collect::<Vec<_>>(), [false, false, true, true]);
-        let lens: Vec<_> = plan.gradient_lives().iter().map(|life| life.len).collect();
+        let lens: Vec<_> = plan.gradient_lifetimes().iter().map(|life| life.len).collect();
         assert_eq!(lens, [0, 0, 0, 128, 10]);
     }
 
@@ -316,7 +317,7 @@ mod tests {
             let named = Named::of("BatchNormalization", Object::empty(""), String::new());
             let layer = read(entry(&named).unwrap(), &Object::empty("")).unwrap();
             let y = graph.add(layer, None, true, &[y]).unwrap();
-            let purpose = Purpose { training: false, trainable: &[true; 4], left: None };
+            let purpose = Purpose { training: false, trainable: &[true; 4], omitted: None };
             Plan::new(&graph.architecture(x, y).unwrap(), purpose).ops.len()
         };
         assert_eq!((normalized(false), normalized(true)), (1, 2));
@@ -324,12 +325,12 @@ mod tests {
 
     #[test]
     fn lives_that_overlap_get_different_memory() {
-        let life = |start, end, len| Life { start, end, len };
-        let lives = [life(0, 1, 5), life(1, 2, 3), life(2, 3, 4), life(0, 3, 9), life(0, 0, 0)];
-        let (assigned, lens) = slots(&lives);
-        for (i, a) in lives.iter().enumerate().filter(|(_, life)| life.len > 0) {
+        let life = |start, end, len| Lifetime { start, end, len };
+        let lifetimes = [life(0, 1, 5), life(1, 2, 3), life(2, 3, 4), life(0, 3, 9), life(0, 0, 0)];
+        let (assigned, lens) = slots(&lifetimes);
+        for (i, a) in lifetimes.iter().enumerate().filter(|(_, life)| life.len > 0) {
             assert!(lens[assigned[i]] >= a.len);
-            for (j, b) in lives.iter().enumerate().skip(i + 1).filter(|(_, life)| life.len > 0) {
+            for (j, b) in lifetimes.iter().enumerate().skip(i + 1).filter(|(_, life)| life.len > 0) {
                 assert!(assigned[i] != assigned[j] || a.end < b.start || b.end < a.start, "{i} {j}");
             }
         }

@@ -6,29 +6,29 @@ use crate::kernels::process::Process;
 use crate::memory;
 use std::thread::JoinHandle;
 
-/// A rayon pool whose threads are gone when it is: rayon alone does not wait for them, and a host that unloads the
-/// library must not find them still on their way out.
+/// A rayon pool whose drop waits until its threads have ended: rayon alone does not wait, and a host that unloads the
+/// library must not find them running.
 pub struct Pool {
     pool: Option<rayon::ThreadPool>,
     handles: Vec<JoinHandle<()>>,
     threads: usize,
-    /// The process that the threads are in.
+    /// The process that started the threads.
     process: Process,
 }
 
-/// Whether a program can have threads here. Where it cannot, all work is done by who asks for it.
+/// Whether this platform has threads. Without threads the caller does all work.
 const THREADS: bool = cfg!(any(not(target_family = "wasm"), target_feature = "atomics"));
 
-/// Bytes that must be to spare for a thread to be started. It takes a few hundred until it is at work, but asks for some of
-/// them, in std and in the C library, where neither an error nor a reserve is possible.
+/// Free memory required before a thread is started. An allocation failure while a thread starts cannot be handled: std
+/// and the C library allocate a few hundred bytes infallibly.
 const THREAD: usize = 64 << 10;
 
-/// Bytes of a thread's stack. Said here, or the environment would be asked.
+/// The stack size of a thread, set here so that the environment (RUST_MIN_STACK) is not read.
 const STACK: usize = 2 << 20;
 
 impl Pool {
-    /// `threads` threads; 0 means all cores that the process may run on. Where there are no threads, any number means the
-    /// caller's.
+    /// `threads` threads; 0 means all cores that the process may run on. On platforms without threads any number means
+    /// the caller's thread.
     pub fn new(threads: usize) -> Result<Self> {
         const MOST: usize = 1024;
         if threads > MOST {
@@ -42,7 +42,7 @@ impl Pool {
         }
         let threads = match threads {
             0 => {
-                let _taken = Taken::now(); // it reads the cgroup's files
+                let _taken = Taken::now(); // it reads cgroup files
                 std::thread::available_parallelism().map_or(1, |n| n.get()).min(MOST)
             }
             threads => threads,
@@ -61,7 +61,7 @@ impl Pool {
         let mut pool = Pool { pool: None, handles, threads, process: Process::current() };
         match built {
             Ok(built) => pool.pool = Some(built),
-            // Those that were started are on their way out; with `pool` they are waited for.
+            // Threads that were started are ending; dropping `pool` waits for them.
             Err(error) => {
                 let what = format!("cannot start {threads} threads: {error}");
                 return Err(Error::new(ErrorKind::OutOfMemory, what));
@@ -70,7 +70,7 @@ impl Pool {
         Ok(pool)
     }
 
-    /// No threads: what is run is run by who asks. For where none can be started.
+    /// A pool without threads: the caller runs the work. For hosts where no thread can be started.
     pub fn without_threads() -> Self {
         Pool { pool: None, handles: Vec::new(), threads: 1, process: Process::current() }
     }
@@ -92,17 +92,17 @@ impl Pool {
 impl Drop for Pool {
     fn drop(&mut self) {
         if self.process != Process::current() {
-            // A forked child does not have the threads, and what they held is held for ever.
+            // A forked child does not have the threads, and their locks stay locked.
             return std::mem::forget((self.pool.take(), std::mem::take(&mut self.handles)));
         }
         self.pool = None;
         for handle in self.handles.drain(..) {
-            // A thread that panicked has told so where its task was awaited.
+            // A panic of a thread was already reported to the waiter of its task.
             let _ = handle.join();
         }
-        // What the threads had for each other lies in rayon's collector until somebody calls for it; the last ones' would
-        // stay, and look lost to who looks for leaks when the program ends.
-        const ROUNDS: usize = 16; // a few are enough: all have gone
+        // The threads' shared data stay in rayon's garbage collector until it runs; the last ones would look like leaks
+        // at the end of the program.
+        const ROUNDS: usize = 16; // a few are enough: all threads have ended
         (0..ROUNDS).for_each(|_| crossbeam_epoch::pin().flush());
     }
 }
@@ -119,7 +119,7 @@ mod tests {
 
     impl Drop for AtEnd {
         fn drop(&mut self) {
-            std::thread::sleep(std::time::Duration::from_millis(20)); // so that not to wait for it would show
+            std::thread::sleep(std::time::Duration::from_millis(20)); // so that a missing wait would show
             self.0.fetch_add(1, Ordering::SeqCst);
         }
     }

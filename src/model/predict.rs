@@ -6,22 +6,22 @@ use crate::data::{Batch, Dataset, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use std::ops::RangeInclusive;
 
-/// The fewest and the most samples that a prediction takes through the network at once.
+/// The least and the most samples that a prediction computes at once.
 const BATCH: RangeInclusive<usize> = 32..=256;
 
-/// Floats of layers' outputs up to which there are more than the fewest: where samples are small it is the weights' way through
-/// the caches that takes time.
+/// The most floats of layers' outputs for a batch above the least: with small samples, reading the weights through the
+/// caches dominates.
 const FLOATS: usize = 1 << 19;
 
 impl Model {
-    /// Samples that a prediction of `count` takes through the network at once, at most.
+    /// The most samples that a prediction of `count` computes at once.
     fn prediction_batch(&self, count: usize) -> usize {
         let floats = self.architecture.calls.iter().fold(0usize, |sum, call| sum.saturating_add(call.output.len()));
         (FLOATS / floats.max(1)).clamp(*BATCH.start(), *BATCH.end()).min(count)
     }
 
-    /// The predictions for `count` images, `[count, H, W, C]` in the scale the model was trained on, into `out`,
-    /// `[count, classes]`. An image's prediction does not depend on the others.
+    /// The predictions for `count` images, `[count, H, W, C]` scaled as in training, into `out`, `[count, classes]`. An
+    /// image's prediction does not depend on the others.
     pub fn predict(&self, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
         let (input, output) = (self.input_shape().len(), self.output_len());
         check_len("images", images.len(), count, input)?;
@@ -60,15 +60,15 @@ impl Model {
                 Ok(())
             };
             match data.source() {
-                // No lock is held while a function of the host's runs.
+                // No lock is held while a function of the host runs.
                 Some(_) => all(&self.parameters.snapshot()?),
                 None => self.parameters.read(all)?,
             }
         })?
     }
 
-    /// What the layer `name` gives for `count` samples, at its first call, into `out`, `[count, ...]` of its shape. Its
-    /// memory is asked for anew each time. `NotFound` for a name that the model does not have.
+    /// The output of the first call of the layer `name` for `count` samples, into `out`, `[count, ...]` of its shape.
+    /// Its memory is allocated on each call. `NotFound` for a name that the model does not have.
     pub fn predict_layer(&self, name: &str, images: &[f32], count: usize, out: &mut [f32]) -> Result<()> {
         let layer = self.layer(name).at("argument `layer`")?;
         let (input, output) = (self.input_shape().len(), self.layer_shape(name)?.len());
@@ -81,10 +81,10 @@ impl Model {
         }
         let pool = self.pool()?;
         let all = vec![true; part.layers.len()];
-        let purpose = Purpose { training: false, trainable: &all, left: None };
+        let purpose = Purpose { training: false, trainable: &all, omitted: None };
         let build = |batch| self.network_of(&part, &pool, batch, purpose);
         let most = self.prediction_batch(count);
-        self.afford(most, |batch| build(batch).map(drop))?;
+        self.check_memory(most, |batch| build(batch).map(drop))?;
         let mut network = build(most)?;
         self.parameters.read(|weights| {
             pool.run(|| {
@@ -94,7 +94,7 @@ impl Model {
         })?
     }
 
-    /// Samples of the input's shape.
+    /// Checks that samples have the input's shape.
     pub(crate) fn check_images(&self, data: &Dataset, at: &str) -> Result<()> {
         let (expected, found) = (self.input_shape(), data.sample_shape());
         if expected.dims() == found || expected.dims() == data.image_shape() {

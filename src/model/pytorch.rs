@@ -1,9 +1,9 @@
-//! Weights out of PyTorch: what the model's layers are there, and in which order their inputs' elements lie.
+//! Weights from PyTorch: the modules for the model's layers, and the order of their inputs' elements.
 //!
-//! In PyTorch the channels come first. A kernel's axes are only named in another order ([`MODULES`]); but where a picture
-//! `[H, W, C]` is flattened the features lie in another order too, `C, H, W`, and so do the rows of the dense layer's kernel
-//! behind it, and whatever else is one number a feature. So the graph is walked: of each call it is told how its output lies
-//! there ([`Order`]).
+//! In PyTorch the channels come first. For a kernel this is only another order of axes ([`MODULES`]); but where an
+//! image `[H, W, C]` is flattened, the features come in another order too, `C, H, W`, and so do the rows of the
+//! following dense layer's kernel and all weights with one value per feature. So the graph is walked, and for each call
+//! the order of its output in PyTorch is determined ([`Order`]).
 
 use super::Model;
 use crate::error::{At, Error, ErrorKind, Result};
@@ -15,18 +15,18 @@ use crate::weights::pytorch::{Axes, Module, Part, Places, by_map, by_shape};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
 
-/// Where the elements of a weight lie there.
+/// The layout of a weight in PyTorch.
 #[derive(Clone, Copy, Debug)]
 enum Layout {
-    /// Of each axis there, which axes here it goes over.
+    /// For each axis in PyTorch, the axes here that it covers.
     Axes(&'static [&'static [usize]]),
-    /// As a sample does: the channels first.
+    /// Like a sample: channels first.
     Sample,
     /// One number for each channel, or one for all.
     Channels,
 }
 
-/// A weight's name there and here, and how it lies there.
+/// A weight's name in PyTorch and here, and its layout in PyTorch.
 type Tensor = (&'static str, &'static str, Layout);
 
 const BIAS: Tensor = ("bias", "bias", Layout::Axes(&[&[0]]));
@@ -36,7 +36,7 @@ const CONV2D: Layout = Layout::Axes(&[&[3], &[2], &[0], &[1]]);
 const DEPTHWISE: Layout = Layout::Axes(&[&[2, 3], &[], &[0], &[1]]);
 const SCALE: [Tensor; 2] = [("weight", "gamma", Layout::Sample), ("bias", "beta", Layout::Sample)];
 
-/// Of each class that has weights: the modules that it is in PyTorch.
+/// For each class with weights: its modules in PyTorch.
 const MODULES: &[(&str, &[&[Tensor]])] = &[
     (
         "BatchNormalization",
@@ -61,17 +61,17 @@ const MODULES: &[(&str, &[&[Tensor]])] = &[
     ),
 ];
 
-/// How a call's output lies in PyTorch.
+/// The order of a call's output in PyTorch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Order {
-    /// A sample of one axis, pieces one behind the other: `(S, C)` is one of `S * C` features, which were `[S, C]` here and
-    /// `[C, S]` there before they were flattened. As here: `(1, features)`.
+    /// A sample of one axis, made of pieces in sequence: `(S, C)` is a piece of `S * C` features, which were `[S, C]`
+    /// here and `[C, S]` in PyTorch before the flatten. `(1, features)` is the same order as here.
     Features(Vec<(usize, usize)>),
-    /// The channels first.
+    /// Channels first.
     ChannelsFirst,
-    /// Rows as they came in, of which nobody has said yet that they have channels.
+    /// The input's order, not known yet to have channels.
     Rows,
-    /// Nobody can know, since this call.
+    /// Unknown since this call.
     Unknown(usize),
 }
 
@@ -80,7 +80,7 @@ impl Order {
         Order::Features(vec![(1, features)])
     }
 
-    /// Pieces one behind the other; those that lie as here are one.
+    /// Pieces in sequence; adjacent pieces in the order here are merged.
     fn pieces(all: impl IntoIterator<Item = (usize, usize)>) -> Self {
         let mut pieces: Vec<(usize, usize)> = Vec::new();
         for (spatial, channels) in all {
@@ -93,7 +93,7 @@ impl Order {
         Order::Features(pieces)
     }
 
-    /// Where each feature lies there; `None` where that is where it lies here.
+    /// The index of each feature in PyTorch; `None` if all are the same as here.
     fn places(&self) -> Option<Vec<usize>> {
         let Order::Features(pieces) = self else { return None };
         if let [(1, _)] = pieces[..] {
@@ -112,7 +112,7 @@ impl Order {
 /// The orders of all calls.
 struct Orders<'a> {
     architecture: &'a Architecture,
-    /// What a reshape to an image wants of the features below it.
+    /// The order that a reshape to an image requires of the features below it.
     wanted: HashMap<usize, Order>,
     orders: Vec<Order>,
 }
@@ -159,7 +159,7 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// The order of a call's output, those of the calls before it being known.
+    /// The order of a call's output, from those of the calls before it.
     fn order(&self, call: usize) -> Order {
         let Call { layer, inputs, .. } = &self.architecture.calls[call];
         let has_weights = !self.architecture.layers[*layer].parameters.is_empty();
@@ -223,7 +223,7 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// How what goes into a layer lies there, and what comes out; the same at each of its calls.
+    /// The orders of a layer's input and output in PyTorch; the same for each of its calls.
     fn around(&self, layer: usize) -> Result<(Order, Order)> {
         let mut calls = self.architecture.calls_of(layer).map(|(index, call)| {
             let below = call.inputs.first().map_or(&self.orders[index], |&input| &self.orders[input]);
@@ -232,11 +232,11 @@ impl<'a> Orders<'a> {
         let (below, above) = calls.next().ok_or_else(|| Error::internal("a layer without a call"))?;
         let unknown = |what: String| {
             let error = Error::new(ErrorKind::Unsupported, what);
-            Err(error.expected("a Flatten between pictures and features, and no other change of their order"))
+            Err(error.expected("only a Flatten between images and features"))
         };
         if let Order::Unknown(call) = below {
             let since = &self.architecture.layers[self.architecture.calls[*call].layer].name;
-            return unknown(format!("in which order its input lies in PyTorch cannot be told since layer {since}"));
+            return unknown(format!("the order of its input in PyTorch is not known after layer {since}"));
         }
         match calls.all(|(b, a)| b == below && a == above) {
             true => Ok((below.clone(), above.clone())),
@@ -246,7 +246,7 @@ impl<'a> Orders<'a> {
 }
 
 impl Model {
-    /// What its layers are in PyTorch.
+    /// The PyTorch modules of its layers.
     fn modules(&self) -> Result<Vec<Module>> {
         let orders = Orders::of(&self.architecture);
         let mut modules = Vec::new();
@@ -273,7 +273,7 @@ impl Model {
         Ok(modules)
     }
 
-    /// Reads the weights of a state_dict, by a map of names or by what modules hold.
+    /// Reads the weights of a state_dict, assigned by a map of names or by the modules' tensors.
     pub(super) fn pytorch_weights(&self, file: &mut TensorFile<Content<'_>>, map: Option<&Value>) -> Result<Buffer> {
         let (modules, theirs) = (self.modules()?, file.tensors()?);
         let pairs = match map {
@@ -301,7 +301,7 @@ fn lie(layout: Layout, shape: &[usize], dense: bool, (below, above): &(Order, Or
         Layout::Channels => vec![vec![vec![rank - 1]], vec![vec![]]],
     };
     let mut orders = HashMap::new();
-    // A dense layer's kernel is [features below, features above], and its bias a feature above.
+    // A dense layer's kernel is [features below, features above], its bias [features above].
     let axes = match (dense, rank) {
         (true, 2) => vec![(0, below), (1, above)],
         (true, _) => vec![(0, above)],
@@ -311,7 +311,7 @@ fn lie(layout: Layout, shape: &[usize], dense: bool, (below, above): &(Order, Or
     (layouts, orders)
 }
 
-/// Whether a call of the layer `above` is behind one of the layer `below`.
+/// Whether a call of the layer `above` follows one of the layer `below`.
 fn follows(architecture: &Architecture, below: usize, above: usize) -> bool {
     let mut open: Vec<usize> = architecture.calls_of(above).map(|(call, _)| call).collect();
     let mut seen: HashSet<usize> = open.iter().copied().collect();
@@ -385,11 +385,11 @@ mod tests {
         ]);
         model.load_weights_memory(&file).unwrap();
         assert_eq!(weight(&model, "conv2d/kernel"), [0.0, 2.0, 1.0, 3.0]);
-        // Feature [h, w, c] is [c, h, w] there.
+        // Feature [h, w, c] is [c, h, w] in PyTorch.
         assert_eq!(weight(&model, "dense/kernel"), [0u8, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11].map(f32::from));
     }
 
-    /// Layers that hold the same, one behind the other.
+    /// Layers with the same tensors in sequence.
     fn twins() -> Model {
         let mut graph = Graph::new();
         let x = graph.input(&[2]).unwrap();
@@ -412,11 +412,11 @@ mod tests {
         let tensors: [(&str, &[usize]); 4] =
             [("a.weight", &[2, 2]), ("a.bias", &[2]), ("b.weight", &[2, 2]), ("b.bias", &[2])];
         let text = message(model.load_weights_memory(&state_dict(&tensors)));
-        assert!(text.starts_with("Unsupported: argument `data`: there is more than one way to take them"), "{text}");
+        assert!(text.starts_with("Unsupported: argument `data`: they hold the same tensors"), "{text}");
         assert!(text.ends_with("found modules a, b for layers dense, dense_1"), "{text}");
         let text = message(model.load_weights_memory(&state_dict(&tensors[..2])));
-        let expected = "NotFound: argument `data`: layer dense_1: no module of PyTorch's holds what the layer does: \
-                        expected weight [2, 2], bias [2], found none that is left";
+        let expected = "NotFound: argument `data`: layer dense_1: no module of the PyTorch file has the tensors of the layer: \
+                        expected weight [2, 2], bias [2], found none left";
         assert_eq!(text, expected);
         let more = [&tensors[..], &[("c.weight", &[9]), ("c.bias", &[9])]].concat();
         let text = message(model.load_weights_memory(&state_dict(&more)));
@@ -424,7 +424,7 @@ mod tests {
                         found c (bias [9] weight [9])";
         assert_eq!(text, expected);
         let text = message(model.load_weights_memory(&state_dict(&[("a.weight", &[2]), ("a.weight_g", &[2])])));
-        assert!(text.contains("tensor a.weight_g: a tensor that no layer here has in PyTorch"), "{text}");
+        assert!(text.contains("tensor a.weight_g: a tensor that no layer of the model has in PyTorch"), "{text}");
         assert_eq!(weight(&model, "dense/kernel"), before);
     }
 
@@ -446,10 +446,7 @@ mod tests {
         assert_eq!(weight(&model, "dense/kernel"), [0.0, 2.0, 1.0, 3.0]);
         for (map, expected) in [
             (half.clone(), "Shape: : tensor rest: unexpected tensor"),
-            (
-                with("rest", json!("dense/bias")),
-                "InvalidArgument: : key rest: weight dense/bias: stands in the map already",
-            ),
+            (with("rest", json!("dense/bias")), "InvalidArgument: : key rest: weight dense/bias: is in the map twice"),
             (with("rest", json!("dense/gamma")), "NotFound: : key rest: the model has none of that name"),
             (with("rest", json!(3)), "NotFound: : key rest: the model has none of that name"),
             (with("x", json!("dense")), "NotFound: : key x: the file has no such tensor or module"),
@@ -482,7 +479,7 @@ mod tests {
             let model = Model::new(&graph, x, y, "model").unwrap();
             let text = message(model.load_weights_memory(&state_dict(&[("a.weight", &[2, 12]), ("a.bias", &[2])])));
             let expected =
-                format!("in which order its input lies in PyTorch cannot be told since layer {}", class.to_lowercase());
+                format!("the order of its input in PyTorch is not known after layer {}", class.to_lowercase());
             assert!(text.contains("Unsupported: argument `data`: layer dense: ") && text.contains(&expected), "{text}");
         }
     }

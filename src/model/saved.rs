@@ -1,6 +1,6 @@
-//! A whole model in a file: what [`Model::save`] and checkpoints write, and [`Model::load`] reads.
+//! The file format of a whole model, written by [`Model::save`] and checkpoints, read by [`Model::load`].
 //!
-//! It is a safetensors file. What it holds is told by its header's metadata:
+//! It is a safetensors file. The metadata in its header describe the content:
 //!
 //! ```text
 //! format   "mnist-model"
@@ -20,10 +20,10 @@
 //! | `history/loss`, `history/accuracy`, ... `[epochs]`, of the fit's epochs that have ended | with `fit`, what is measured |
 //!
 //! weights and moments as float32, the others as float64. Everything is checked against the file's real length before
-//! memory is asked for; keys and tensors that are not known are refused.
+//! memory is allocated; unknown keys and tensors are errors.
 //!
-//! Version 1 had, in the place of the network, a `name` and a list of `layers`: a chain, each layer's config with its class
-//! and its name in one object, and the input's shape as `shape`. It is still read.
+//! Version 1 had, instead of the network, a `name` and a list of `layers`: a chain, each layer's config with its class
+//! and name in one object, and the input's shape as `shape`. It can still be read.
 
 use super::Model;
 use super::compile::{self, Compiled};
@@ -47,17 +47,17 @@ pub const WEIGHTS: &str = "mnist";
 /// The version that is written, and the oldest that is read.
 const VERSION: u64 = 2;
 const OLDEST: u64 = 1;
-/// The longest description that is written or believed, in bytes: some thousand layers.
+/// The longest description that is written or accepted, in bytes: some thousand layers.
 const LONGEST: usize = 1 << 20;
-/// The most steps that are believed: as many as Adam, which counts in double precision, can tell apart.
+/// The most steps that are accepted: Adam counts in double precision, which is exact up to this number.
 pub const MOST_STEPS: u64 = 1 << 53;
-/// What a moment's name begins with.
+/// The prefix of a moment's name.
 const MOMENTS: &str = "optimizer/";
-/// The names of the running loss, and of what metrics have gathered.
+/// The names of the running loss and of the metrics' sums.
 const LOSS: &str = "fit/loss";
 const METRICS: &str = "fit/metrics";
 
-/// What stands in the place of a metric that was not measured: NaN, in these bits.
+/// The value of a metric that was not measured: NaN with these bits.
 const NOTHING: u64 = f64::NAN.to_bits();
 
 /// Writes a model with `weights` and `state`.
@@ -129,7 +129,7 @@ fn moment(parameter: &str, which: &str) -> String {
     format!("{MOMENTS}{parameter}/{which}")
 }
 
-/// What the metadata's `model` says.
+/// The metadata's `model`.
 fn describe(model: &Model, state: &State) -> Value {
     json!({
         "network": model.config(),
@@ -140,7 +140,7 @@ fn describe(model: &Model, state: &State) -> Value {
     })
 }
 
-/// Lets a file of a whole model pass for one of weights: says whether a tensor's name is of what else it holds.
+/// For reading only the weights of a whole model's file: a function that tells whether a tensor is not a weight.
 pub fn is_no_weight(file: &TensorFile<Content<'_>>) -> Result<impl Fn(&str) -> bool + use<>> {
     let whole = file.metadata("format") == Some(FORMAT);
     if whole {
@@ -149,7 +149,7 @@ pub fn is_no_weight(file: &TensorFile<Content<'_>>) -> Result<impl Fn(&str) -> b
     Ok(move |name: &str| whole && ["optimizer/", "fit/", "history/"].iter().any(|other| name.starts_with(other)))
 }
 
-/// A file's header understood and found to fit itself; the tensors are still to be read.
+/// A parsed and consistent header; the tensors are not read yet.
 pub struct Saved<'a> {
     file: TensorFile<Content<'a>>,
     pub name: String,
@@ -162,7 +162,7 @@ pub struct Saved<'a> {
 }
 
 impl<'a> Saved<'a> {
-    /// Opens a file that [`write`] wrote. Errors do not name the file: its opener does.
+    /// Opens a file of [`write()`]. Errors do not name the file: the caller does.
     pub fn open(content: Content<'a>) -> Result<Self> {
         let file = weights::open(content)?;
         check_format(&file)?;
@@ -174,7 +174,7 @@ impl<'a> Saved<'a> {
         Ok(saved)
     }
 
-    /// The model that [`write`] wrote.
+    /// The model that [`write()`] wrote.
     pub fn load(content: Content<'a>) -> Result<Model> {
         let mut saved = Saved::open(content)?;
         let parameters = Parameters::zeros(&saved.architecture)?;
@@ -207,8 +207,9 @@ impl<'a> Saved<'a> {
         let compiled = compiled.map(|options| Compiled::from_config(&options, &architecture).at("key compile"));
         let compiled = compiled.transpose()?;
         if learning_rate.is_some() && compiled.as_ref().is_some_and(|options| options.optimizer.schedule().is_some()) {
-            let error = Error::new(ErrorKind::Format, "the optimizer's schedule says it").expected("null");
-            return Err(object.place(error, "learning_rate"));
+            let error =
+                Error::new(ErrorKind::Format, "the learning rate is set by the optimizer's schedule").expected("null");
+            return Err(object.at_key(error, "learning_rate"));
         }
         let steps = object.get("steps", &format!("a whole number up to {MOST_STEPS}"), |value| {
             value.as_u64().filter(|&steps| steps <= MOST_STEPS)
@@ -216,7 +217,7 @@ impl<'a> Saved<'a> {
         let position = object.object_or_null("fit")?;
         if compiled.is_none() && (steps > 0 || position.is_some()) {
             let error = Error::new(ErrorKind::Format, "a model that was trained has compile options");
-            return Err(object.place(error.expected("an object").found("null"), "compile"));
+            return Err(object.at_key(error.expected("an object").found("null"), "compile"));
         }
         let width = compile::width(&architecture);
         let position = position.zip(compiled.as_ref());
@@ -262,18 +263,18 @@ impl<'a> Saved<'a> {
         self.compiled.as_ref().map_or(Vec::new(), |compiled| compiled.optimizer.slots())
     }
 
-    /// The network, as Keras's `to_json()` would say it.
+    /// The network, as Keras's `to_json()` writes it.
     pub fn network(&self) -> Value {
         let trainable: Vec<bool> = self.architecture.layers.iter().map(|layer| layer.trainable).collect();
         keras::write(&self.architecture, &self.name, &trainable)
     }
 
-    /// Whether the file has what metrics have gathered.
+    /// Whether the file has the metrics' sums.
     fn keeps_metrics(&self, position: &Position) -> bool {
         self.version > OLDEST && !position.tally.kept.is_empty()
     }
 
-    /// The position's tensors, which the file is known to have.
+    /// Reads the position's tensors, which the file has.
     fn read_position(&mut self) -> Result<()> {
         let Some(mut position) = self.position.take() else { return Ok(()) };
         let mut loss = [0.0];
@@ -294,7 +295,7 @@ impl<'a> Saved<'a> {
         for (name, column) in names.iter().zip(&columns) {
             let wrong = |&(epoch, value): &(usize, &f64)| !measured(name, epoch) && value.to_bits() != NOTHING;
             if let Some((epoch, found)) = column.iter().enumerate().find(wrong) {
-                let error = Error::new(ErrorKind::Format, "a value of an epoch after which nothing was validated");
+                let error = Error::new(ErrorKind::Format, "a validation value for an epoch without validation");
                 return Err(error
                     .expected("NaN")
                     .found(found)
@@ -306,12 +307,12 @@ impl<'a> Saved<'a> {
         Ok(())
     }
 
-    /// Reads the weights into `all`, laid out as `entries` say.
+    /// Reads the weights into `all`, in the layout of `entries`.
     pub fn weights(&mut self, entries: &[Entry], all: &mut [f32]) -> Result<()> {
         entries.iter().try_for_each(|entry| self.file.read_f32(&entry.name, &mut all[entry.range.clone()]))
     }
 
-    /// Reads what else there is, for `parameters`.
+    /// Reads the training state, for `parameters`.
     pub fn state(mut self, parameters: &Parameters) -> Result<State> {
         let mut moments = Moments::default();
         if let Some(compiled) = self.compiled.as_ref().filter(|_| self.steps > 0) {
@@ -336,7 +337,7 @@ impl<'a> Saved<'a> {
         Ok(State { compiled, learning_rate, moments, position })
     }
 
-    /// Where the fit was that wrote it.
+    /// The position of the fit that wrote it.
     pub fn position(&self) -> Option<&Position> {
         self.position.as_ref()
     }
@@ -358,7 +359,7 @@ pub fn read_weights(model: &Model, content: Content<'_>) -> Result<Buffer> {
     Ok(all)
 }
 
-/// Whether a file's names are PyTorch's and none is one of ours.
+/// Whether a file's names are PyTorch's, and none is a weight of this model.
 fn is_pytorch(file: &TensorFile<Content<'_>>, entries: &[Entry]) -> bool {
     let ours = entries.iter().map(|entry| entry.name.as_str()).collect();
     !matches!(file.metadata("format"), Some(FORMAT | WEIGHTS)) && pytorch::are_names(&file.names(), &ours)
@@ -374,7 +375,7 @@ fn check_format(file: &TensorFile<Content<'_>>) -> Result<()> {
     }
 }
 
-/// The file's version, if it is one that can be read.
+/// The file's version, if it is supported.
 fn check_version(file: &TensorFile<Content<'_>>) -> Result<u64> {
     let found = file.metadata("version");
     let error = match found.and_then(|text| text.parse::<u64>().ok()) {

@@ -1,10 +1,10 @@
-//! How good a model's output is, over some samples.
+//! Loss and metrics over some samples.
 
 use crate::error::Result;
 use crate::memory;
-use crate::metrics::Called;
+use crate::metrics::NamedMetric;
 
-/// What an evaluation found.
+/// Loss and accuracy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metrics {
     /// The mean loss over the samples.
@@ -13,44 +13,44 @@ pub struct Metrics {
     pub accuracy: f64,
 }
 
-/// What has been gathered over samples.
+/// Sums over samples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// The sum of their losses, what regularizers add in each.
+    /// The sum of their losses, each with the regularization loss.
     pub loss: f64,
-    /// How many there were.
+    /// The number of samples.
     pub samples: usize,
-    /// What each metric keeps, one after another.
+    /// The metrics' sums, one metric after another.
     pub kept: Vec<f64>,
 }
 
 impl Tally {
-    /// Over nothing yet, for `metrics` of rows of `width`.
-    pub fn new(metrics: &[Called], width: usize) -> Result<Self> {
-        Tally::of_numbers(metrics.iter().map(|called| called.metric.kept(width)).sum())
+    /// Without samples, for `metrics` of rows of `width`.
+    pub fn new(metrics: &[NamedMetric], width: usize) -> Result<Self> {
+        Tally::of_numbers(metrics.iter().map(|named| named.metric.kept(width)).sum())
     }
 
     fn of_numbers(kept: usize) -> Result<Self> {
         Ok(Tally { loss: 0.0, samples: 0, kept: memory::filled(kept, 0.0)? })
     }
 
-    /// One of the same metrics, over nothing yet.
-    pub fn emptied(&self) -> Result<Self> {
+    /// A tally of the same metrics without samples.
+    pub fn with_no_samples(&self) -> Result<Self> {
         Tally::of_numbers(self.kept.len())
     }
 
-    /// A copy, its memory asked for politely.
+    /// A copy, or `OutOfMemory`.
     pub fn copy(&self) -> Result<Self> {
         Ok(Tally { kept: memory::collect(self.kept.iter().copied())?, ..*self })
     }
 
-    /// The mean loss, and what each of `metrics` comes to, for rows of `width`; NaN over nothing.
-    pub fn results(&self, metrics: &[Called], width: usize) -> Vec<f64> {
+    /// The mean loss and the result of each metric, for rows of `width`; NaN without samples.
+    pub fn results(&self, metrics: &[NamedMetric], width: usize) -> Vec<f64> {
         let mut kept = &self.kept[..];
-        let metric = |called: &Called| {
-            let (own, rest) = kept.split_at(called.metric.kept(width).min(kept.len()));
+        let metric = |named: &NamedMetric| {
+            let (own, rest) = kept.split_at(named.metric.kept(width).min(kept.len()));
             kept = rest;
-            if self.samples == 0 { f64::NAN } else { called.metric.result(own, width) }
+            if self.samples == 0 { f64::NAN } else { named.metric.result(own, width) }
         };
         std::iter::once(self.loss / self.samples as f64).chain(metrics.iter().map(metric)).collect()
     }

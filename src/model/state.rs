@@ -1,8 +1,8 @@
-//! What a model has besides its weights: how it is trained, and how far that has come.
+//! The training state of a model: compiled options, optimizer state, position of a fit.
 //!
-//! [`Model::state`](super::Model) is behind a lock of its own. A step of the optimizer holds it for writing together with
-//! that of the parameters (this one first, as everybody who takes both), so that who holds both for reading sees weights,
-//! moments and position of one and the same step.
+//! [`Model::state`](super::Model) is behind a lock of its own. An optimizer step holds it for writing together with
+//! that of the parameters (this one first, as everywhere), so a reader that holds both sees weights, moments and
+//! position of the same step.
 
 use super::compile::Compiled;
 use super::history::{History, Logs};
@@ -14,47 +14,47 @@ use crate::optimizers::Optimizer;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// How a model is trained, and how far that has come.
+/// The training state of a model.
 #[derive(Default)]
 pub struct State {
     /// Set by compile.
     pub compiled: Option<Compiled>,
-    /// The learning rate of the next step, once it has been set to another than the optimizer's own.
+    /// The learning rate of the next step, if it was set by hand.
     pub learning_rate: Option<f64>,
-    /// What the optimizer has gathered since.
+    /// The optimizer state since then.
     pub moments: Moments,
-    /// Where the last fit since is, or has ended.
+    /// The position of the running or last fit since then.
     pub position: Option<Position>,
 }
 
-/// What the optimizer has gathered.
+/// The optimizer state.
 #[derive(Debug, Default)]
 pub struct Moments {
     /// The moments of each weight, in the optimizer's order, each laid out as the parameters; none before the first fit.
     pub slots: Vec<Buffer>,
-    /// Batches that were learned from; each is a step, where gradients are not gathered over several.
+    /// Batches trained on; each is a step, unless gradients are accumulated over several.
     pub steps: u64,
 }
 
-/// How far a fit has come. The order of an epoch's samples follows from the seed and the epoch's number, so that there is
-/// no generator whose state would have to be kept.
+/// The position of a fit. The order of an epoch's samples depends only on the seed and the epoch's number, so there is
+/// no generator state to keep.
 #[derive(Clone, Debug)]
 pub struct Position {
-    /// What is fitted, and how.
+    /// The data and the options of the fit.
     pub plan: Plan,
-    /// The epoch under way.
+    /// The current epoch.
     pub epoch: usize,
-    /// How many of its batches are done.
+    /// The number of its batches that are done.
     pub batch: usize,
-    /// What was measured in these.
+    /// The sums over these batches.
     pub tally: Tally,
-    /// What the callbacks keep.
+    /// The state of the callbacks.
     pub callbacks: Kept,
-    /// The epochs that have ended, validation included.
+    /// The completed epochs, including validation.
     pub history: History,
 }
 
-/// What two fits must have in common for one to go on where the other was.
+/// What two fits must have in common for one to resume from the other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
     /// Samples to train on.
@@ -63,49 +63,49 @@ pub struct Plan {
     pub validation: Option<Samples>,
     /// Samples in a step, at most as many as there are.
     pub batch_size: usize,
-    /// Whether each epoch has an order of its own.
+    /// Whether each epoch has its own order.
     pub shuffle: bool,
     /// The seed of the order.
     pub seed: u64,
     /// The epoch it began with.
     pub initial_epoch: usize,
-    /// Batches in an epoch; `None`: as many as it takes to go through the samples once.
+    /// Batches in an epoch; `None`: one pass over the samples.
     pub steps_per_epoch: Option<usize>,
     /// Epochs from one validation to the next.
     pub validation_freq: usize,
-    /// How much a sample of each class counts, if not all count alike.
+    /// The class weights, if there are any.
     pub class_weight: Option<Vec<f32>>,
-    /// The callbacks, as Keras serialises them.
+    /// The callbacks, as Keras serializes them.
     pub callbacks: Value,
 }
 
-/// What the callbacks of a fit keep from one epoch to another.
+/// The state of a fit's callbacks.
 #[derive(Clone, Debug, Default)]
 pub struct Kept {
-    /// Of each callback, its own.
+    /// The state of each callback.
     pub states: Vec<Value>,
-    /// Of each, weights that it may bring back; shared, not copied.
+    /// For each, the weights that it may restore; shared, not copied.
     pub weights: Vec<Option<Arc<Buffer>>>,
 }
 
-/// A dataset, as far as it can be told from another.
+/// The identity of a dataset.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Samples {
-    /// How many there are.
+    /// The number of samples.
     pub count: usize,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
 }
 
 impl State {
-    /// What compile has set. `State` before it.
+    /// The compiled options; `State` before compile.
     pub fn compiled(&self) -> Result<&Compiled> {
         self.compiled.as_ref().ok_or_else(|| {
             Error::new(ErrorKind::State, "the model is not compiled").expected("a compiled model").at("model")
         })
     }
 
-    /// A copy, its memory asked for politely.
+    /// A copy, or `OutOfMemory`.
     pub fn copy(&self) -> Result<Self> {
         let slots = self.moments.slots.iter().map(|slot| Buffer::copy_of(slot)).collect::<Result<_>>();
         let slots = slots.at("a copy of the optimizer's state")?;
@@ -117,12 +117,12 @@ impl State {
 }
 
 impl Moments {
-    /// Those before the first step of `optimizer`, for `len` parameters.
+    /// The state before the first step of `optimizer`, for `len` parameters.
     pub fn new(optimizer: &dyn Optimizer, len: usize) -> Result<Self> {
         let begin = |slot: &'static str| -> Result<Buffer> {
             let mut all = Buffer::zeros(len).at("the optimizer's state")?;
             match optimizer.beginning(slot) {
-                0.0 => {} // memory that is not touched yet
+                0.0 => {} // zeroed memory that is not touched yet
                 value => all.fill(value),
             }
             Ok(all)
@@ -132,12 +132,12 @@ impl Moments {
 }
 
 impl Samples {
-    /// Those of `data`.
+    /// The identity of `data`.
     pub fn of(data: &Dataset) -> Result<Self> {
         Ok(Samples { count: data.len(), fingerprint: data.fingerprint()? })
     }
 
-    /// Whether nothing tells them from others: a source's that has no identity.
+    /// Whether they are of a source without an identity.
     pub fn are_nameless(&self) -> bool {
         self.fingerprint == NAMELESS
     }
@@ -149,7 +149,7 @@ impl Plan {
         self.steps_per_epoch.unwrap_or(self.pass())
     }
 
-    /// How many batches it takes to go through the samples once.
+    /// The batches of one pass over the samples.
     pub fn pass(&self) -> usize {
         self.data.count.div_ceil(self.batch_size)
     }
@@ -161,28 +161,28 @@ impl Plan {
 }
 
 impl Position {
-    /// Where a fit begins that measures what `names` say; `tally` is that of nothing yet.
+    /// The start of a fit with the metrics `names`; `tally` is empty.
     pub fn start(plan: Plan, names: Arc<[String]>, tally: Tally) -> Self {
         let (epoch, callbacks) = (plan.initial_epoch, Kept::default());
         Position { epoch, batch: 0, tally, callbacks, history: History::new(names), plan }
     }
 
-    /// After an epoch and its validation: at the beginning of the next. Out of memory it stays where it was.
+    /// Moves to the beginning of the next epoch, after validation. On `OutOfMemory` it does not change.
     pub fn end_epoch(&mut self, logs: &Logs) -> Result<()> {
-        let empty = self.tally.emptied()?;
+        let empty = self.tally.with_no_samples()?;
         self.history.push(logs)?;
         (self.epoch, self.batch, self.tally) = (self.epoch + 1, 0, empty);
         Ok(())
     }
 
-    /// A copy, its memory asked for politely.
+    /// A copy, or `OutOfMemory`.
     fn copy(&self) -> Result<Self> {
         let Position { ref plan, epoch, batch, ref tally, ref callbacks, ref history } = *self;
         let (tally, callbacks) = (tally.copy()?, callbacks.clone());
         Ok(Position { plan: plan.clone(), epoch, batch, tally, callbacks, history: history.copy()? })
     }
 
-    /// The epoch and batch of the last step taken; those of the first before it.
+    /// The epoch and batch of the last step; before any step, those of the first.
     pub fn last_step(&self) -> (usize, usize) {
         match self.batch {
             0 if self.epoch > self.plan.initial_epoch => (self.epoch - 1, self.plan.batches() - 1),
@@ -190,12 +190,12 @@ impl Position {
         }
     }
 
-    /// Epochs that have ended in this fit.
+    /// The completed epochs of this fit.
     pub fn epochs_done(&self) -> usize {
         self.epoch - self.plan.initial_epoch
     }
 
-    /// Batches that have been done in this fit; `None` when that cannot be counted.
+    /// The batches done in this fit; `None` on overflow.
     pub fn batches_done(&self) -> Option<usize> {
         self.epochs_done().checked_mul(self.plan.batches())?.checked_add(self.batch)
     }

@@ -1,15 +1,15 @@
-//! The tensors that a file holds, and what follows from shapes alone: the arithmetic of whole numbers with which exporters
-//! say to what a tensor is reshaped.
+//! The constant tensors of a file, and values computed from shapes: exporters compute the shape of a reshape with
+//! integer arithmetic.
 
 use super::layout::permuted;
 use super::proto::{EXTERNAL, TensorProto, element};
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 use crate::memory;
 use prost::bytes::Bytes;
 use std::io::{Read, Seek, SeekFrom};
 
-/// The size of a batch, which is not known, among the numbers of a shape.
+/// The unknown batch size among the values of a shape.
 pub const BATCH: i64 = i64::MIN;
 
 /// A tensor that does not depend on the input.
@@ -17,26 +17,26 @@ pub const BATCH: i64 = i64::MIN;
 pub struct Constant {
     /// Its sizes.
     pub dims: Vec<usize>,
-    /// Its numbers, as many as the sizes say.
+    /// Its values, as many as the sizes say.
     pub data: Data,
 }
 
-/// The numbers of a tensor.
+/// The values of a tensor.
 #[derive(Clone, Debug)]
 pub enum Data {
-    /// Of any of ONNX's types of floating-point numbers that are read.
+    /// From any supported float type.
     Floats(Vec<f32>),
-    /// Whole numbers and truth values.
+    /// Integers and booleans.
     Ints(Vec<i64>),
 }
 
 impl Constant {
-    /// A row of whole numbers.
+    /// A row of integers.
     pub fn row(ints: Vec<i64>) -> Self {
         Constant { dims: vec![ints.len()], data: Data::Ints(ints) }
     }
 
-    /// Its numbers, which have to be floating-point ones.
+    /// Its values, which must be floats.
     pub fn floats(&self) -> Result<&[f32]> {
         match &self.data {
             Data::Floats(values) => Ok(values),
@@ -44,7 +44,7 @@ impl Constant {
         }
     }
 
-    /// Its numbers, which have to be whole ones.
+    /// Its values, which must be integers.
     pub fn ints(&self) -> Result<&[i64]> {
         match &self.data {
             Data::Ints(values) => Ok(values),
@@ -52,7 +52,7 @@ impl Constant {
         }
     }
 
-    /// Its only number.
+    /// Its only value.
     pub fn scalar(&self) -> Option<f64> {
         match &self.data {
             Data::Floats(values) => values[..].first().filter(|_| values.len() == 1).map(|&value| plain(value)),
@@ -70,7 +70,7 @@ impl Constant {
         }
     }
 
-    /// The same under other sizes.
+    /// The same with another shape.
     pub fn reshaped(&self, dims: Vec<usize>) -> Result<Self> {
         match count(&dims) == Some(self.len()) {
             true => Ok(Constant { dims, data: self.data.clone() }),
@@ -91,21 +91,21 @@ impl Constant {
     }
 }
 
-/// A number of single precision as one would write it: 0.1 and not 0.10000000149.
+/// A float as its shortest decimal number: 0.1 and not 0.10000000149.
 pub fn plain(number: f32) -> f64 {
     number.to_string().parse().unwrap_or(f64::from(number))
 }
 
-/// How many numbers are of these sizes, if that can be counted.
+/// The number of elements of these sizes, if it does not overflow.
 pub fn count(dims: &[usize]) -> Option<usize> {
     dims.iter().try_fold(1usize, |product, &dim| product.checked_mul(dim))
 }
 
-/// The tensor in the file, or in one that lies `beside` it.
-pub fn read(tensor: &TensorProto, beside: Option<&Place>) -> Result<Constant> {
+/// Reads a tensor in the file, or in another file of the folder of `beside`.
+pub fn read(tensor: &TensorProto, beside: Option<&FilePath>) -> Result<Constant> {
     let dims: Option<Vec<usize>> = tensor.dims.iter().map(|&dim| usize::try_from(dim).ok()).collect();
     let Some((len, dims)) = dims.and_then(|dims| Some((count(&dims)?, dims))) else {
-        let error = Error::new(ErrorKind::Format, "sizes that are none");
+        let error = Error::new(ErrorKind::Format, "invalid sizes");
         return Err(error.found(format_args!("{:?}", &tensor.dims[..tensor.dims.len().min(8)])));
     };
     let raw = match tensor.data_location {
@@ -131,7 +131,7 @@ pub fn read(tensor: &TensorProto, beside: Option<&Place>) -> Result<Constant> {
     Ok(Constant { dims, data })
 }
 
-/// The numbers of a tensor that lie one behind the other, little-endian.
+/// The values of contiguous little-endian data.
 fn numbers<T, const N: usize>(raw: &[u8], len: usize, number: impl Fn([u8; N]) -> T) -> Result<Vec<T>> {
     if len.checked_mul(N) != Some(raw.len()) {
         return Err(wrong_length(len, raw.len() / N));
@@ -147,12 +147,12 @@ fn listed<T: Copy, U>(list: &[T], len: usize, number: impl Fn(T) -> U) -> Result
 }
 
 fn wrong_length(expected: usize, found: usize) -> Error {
-    let error = Error::new(ErrorKind::Format, "its data are of another length");
+    let error = Error::new(ErrorKind::Format, "its data have another length");
     error.expected(format_args!("{expected} numbers")).found(found)
 }
 
-/// The bytes of a tensor in a file of its own, which has to lie in the folder of the ONNX file.
-fn external(tensor: &TensorProto, beside: Option<&Place>) -> Result<Bytes> {
+/// The bytes of a tensor in a separate file, which must be in the folder of the ONNX file.
+fn external(tensor: &TensorProto, beside: Option<&FilePath>) -> Result<Bytes> {
     let value = |key: &str| tensor.external_data.iter().find(|entry| entry.key == key).map(|entry| &entry.value[..]);
     let location = value("location").unwrap_or_default();
     let Some(beside) = beside else {
@@ -172,7 +172,7 @@ fn external(tensor: &TensorProto, beside: Option<&Place>) -> Result<Bytes> {
         let size = file.size()?;
         let length = length.unwrap_or(size.saturating_sub(offset));
         if offset.checked_add(length).is_none_or(|end| end > size) {
-            return Err(Error::new(ErrorKind::Format, "its data end behind the file")
+            return Err(Error::new(ErrorKind::Format, "its data end after the end of the file")
                 .expected(format_args!("at most {size} bytes"))
                 .found(format_args!("{length} from {offset} on")));
         }

@@ -1,12 +1,12 @@
-//! A model to an ONNX file: the calls of its network one after the other, each by its layer's line in the table of
-//! [`out`](super::out).
+//! Exports a model to an ONNX file: the calls of its network in order, each with its layer's entry in the table of
+//! [`out`].
 //!
-//! Images are `[N, H, W, C]` here and `[N, C, H, W]` for ONNX's convolutions and pools. So a value of the network may have
-//! two forms in the file, channels last and channels first. Each operator asks for the one it wants, or takes the one that
-//! there is; a transpose is written only where a form is asked for that is not there, and once. A flatten takes what is
-//! there too: the dense layer behind it then has the rows of its kernel in the other order.
+//! Images are `[N, H, W, C]` here and `[N, C, H, W]` for ONNX's convolutions and pools. So a value of the network may
+//! have two forms in the file, channels last and channels first. Each operator requests the form that it needs, or
+//! takes any existing one; a transpose is written only if a requested form does not exist, and only once. A flatten
+//! takes any form: the dense layer after it then reorders the rows of its kernel.
 
-use super::out::{self, Site};
+use super::out::{self, LayerCall};
 use super::proto::*;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Call;
@@ -16,36 +16,36 @@ use prost::Message;
 use prost::bytes::Bytes;
 use std::collections::HashSet;
 
-/// The version of ONNX's operators that is written, and the oldest IR that has it.
+/// The opset that is written, and the oldest IR version that has it.
 pub const OPSET: i64 = 17;
 const IR_VERSION: i64 = 8;
 /// Protobuf's limit, in bytes.
 const LARGEST: usize = i32::MAX as usize;
-/// What the file says of its images, among its metadata.
+/// The metadata entry for the images' layout.
 pub const LAYOUT: &str = "layout";
 pub const CHANNELS_LAST: &str = "channels_last";
 /// The name of the batch's size.
 const BATCH: &str = "batch";
 
-/// How a value lies in the file.
+/// The axis order of a value in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// As in the network: the channels last.
+    /// As in the network: channels last.
     Last,
-    /// The channels first, behind the batch.
+    /// Channels first, after the batch.
     First,
 }
 
-/// What a call gives.
+/// The output of a call.
 #[derive(Clone, Debug)]
 pub struct Value {
     /// Its sizes in the network, without the batch.
     pub dims: Vec<usize>,
-    /// The sizes of the image that it is, flattened, where that matters for its forms.
+    /// The image's sizes if it is a flattened image and these matter for its forms.
     pub image: Option<Vec<usize>>,
     /// Its names in the file, channels last and channels first.
     pub names: [Option<String>; 2],
-    /// The form that it was made in.
+    /// The form in which it was computed.
     pub made: Form,
 }
 
@@ -60,12 +60,12 @@ pub struct Writer {
 /// The file's bytes.
 pub fn write(model: &Model) -> Result<Vec<u8>> {
     let weights = model.parameters.snapshot()?;
-    memory::spare(weights.len().saturating_mul(8)).at("the ONNX file")?; // the tensors, and the file they become
+    memory::spare(weights.len().saturating_mul(8)).at("the ONNX file")?; // the tensors and the file
     let architecture = &model.architecture;
     let mut writer = Writer { nodes: Vec::new(), initializers: Vec::new(), values: Vec::new(), names: HashSet::new() };
     for (i, call) in architecture.calls.iter().enumerate() {
         let layer = &architecture.layers[call.layer];
-        let site = Site {
+        let site = LayerCall {
             name: name_of(&architecture.calls[..i], call, &layer.name),
             class: layer.layer.class(),
             config: layer.layer.config(),
@@ -123,7 +123,7 @@ fn value_info(name: String, dims: &[usize]) -> ValueInfoProto {
 }
 
 impl Value {
-    /// What a call gives, under a name.
+    /// Registers the output of a call under a name.
     pub fn new(name: String, form: Form, dims: &[usize]) -> Self {
         let mut names = [None, None];
         names[form as usize] = Some(name);
@@ -133,7 +133,7 @@ impl Value {
 
 impl Writer {
     /// Writes what a call computes, and its activation.
-    fn call(&mut self, site: &Site<'_>) -> Result<Value> {
+    fn call(&mut self, site: &LayerCall<'_>) -> Result<Value> {
         let before = self.nodes.len();
         let mut value = out::entry(site.class)?(self, site)?;
         let activation = site.config.get("activation").and_then(|name| name.as_str()).unwrap_or("linear");
@@ -141,7 +141,7 @@ impl Writer {
         let name = last.take().unwrap_or_default();
         let axis = if value.made == Form::First && value.image.is_none() { 1 } else { -1 };
         let name = out::activate(self, site, activation, name, axis)?;
-        // What the call gives has the call's name.
+        // The output has the call's name.
         *last = Some(match self.nodes[before..].last_mut().filter(|node| node.output.contains(&name)) {
             Some(node) if !self.names.contains(&site.name) => {
                 node.output = vec![site.name.clone()];
@@ -153,12 +153,12 @@ impl Writer {
         Ok(value)
     }
 
-    /// The value that a call gave.
+    /// The output value of a call.
     pub fn value(&self, call: usize) -> &Value {
         &self.values[call]
     }
 
-    /// The network's output, which has to be a node's.
+    /// The network's output, which must be the output of a node.
     fn output(&mut self) -> Result<String> {
         let name = self.get(self.values.len() - 1, Form::Last)?;
         match name == self.get(0, Form::Last)? {
@@ -167,7 +167,7 @@ impl Writer {
         }
     }
 
-    /// A name that is not taken: this one, or with a number behind it.
+    /// An unused name: this one, or with a number appended.
     pub fn name(&mut self, base: &str) -> String {
         let numbered = (1..).map(|i| format!("{base}_{i}"));
         let name = std::iter::once(base.to_string()).chain(numbered).find(|name| !self.names.contains(name));
@@ -176,7 +176,7 @@ impl Writer {
         name
     }
 
-    /// Writes a node of a call; gives the name of what comes out.
+    /// Writes a node of a call; returns the name of its output.
     pub fn node(&mut self, call: &str, operator: &str, inputs: &[&str], attributes: &[(&str, Attribute)]) -> String {
         let name = self.name(&format!("{call}/{operator}"));
         self.nodes.push(NodeProto {
@@ -190,7 +190,7 @@ impl Writer {
         name
     }
 
-    /// Numbers that are part of the file.
+    /// Adds a constant tensor.
     pub fn floats(&mut self, name: &str, dims: &[usize], values: &[f32]) -> Result<String> {
         let mut bytes = memory::reserve(values.len().saturating_mul(4))?;
         values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
@@ -220,7 +220,7 @@ impl Writer {
         name
     }
 
-    /// The name of what a call gave in a form, which is made if it is not there.
+    /// The name of a call's output in a form, which is created if necessary.
     pub fn get(&mut self, call: usize, form: Form) -> Result<String> {
         let value = &self.values[call];
         if let Some(name) = &value.names[form as usize] {
@@ -236,7 +236,7 @@ impl Writer {
                 self.reshape(&made, &last, &dims)
             }
             (_, None) if dims.len() > 1 => match dims.split_last() {
-                // Of one channel, or one pixel, the numbers lie in the same order.
+                // With one channel or one pixel both forms are the same.
                 Some((&1, _)) if form == Form::First => self.reshape(&made, &made, &moved(&dims)),
                 Some((&1, _)) => self.reshape(&made, &made, &dims),
                 _ => self.transpose(&made, dims.len(), form),
@@ -247,7 +247,7 @@ impl Writer {
         Ok(name)
     }
 
-    /// A node that puts samples of so many axes in a form.
+    /// Writes a transpose of samples with so many axes to a form.
     fn transpose(&mut self, name: &str, rank: usize, to: Form) -> String {
         let rank = rank as i64;
         let order: Vec<i64> = match to {
@@ -257,7 +257,7 @@ impl Writer {
         self.node(name, "Transpose", &[name], &[("perm", Attribute::Ints(order))])
     }
 
-    /// A node that gives samples other sizes.
+    /// Writes a reshape of samples.
     pub fn reshape(&mut self, call: &str, name: &str, dims: &[usize]) -> String {
         let sizes: Vec<i64> = std::iter::once(0).chain(dims.iter().map(|&dim| dim as i64)).collect();
         let shape = self.ints(&format!("{call}/shape"), &sizes);

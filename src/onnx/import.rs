@@ -1,5 +1,5 @@
-//! An ONNX file to a model: the nodes between its input and its output one after the other, each by its operator's line in
-//! the table of [`operators`](super::operators).
+//! Imports a model from an ONNX file: the nodes between its input and its output in order, each with its operator's
+//! entry in the table of [`operators`].
 
 use super::constants::{self, Constant, Data};
 use super::count;
@@ -8,7 +8,7 @@ use super::layout::{Value, channels_last, inverse};
 use super::operators::{self, Looks};
 use super::proto::*;
 use crate::error::{At, Error, ErrorKind, Result, printable};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::graph::{Graph, Tensor};
 use crate::json::{Named, Object};
 use crate::layers;
@@ -20,51 +20,52 @@ use serde_json::Value as Json;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-/// The versions of ONNX's operators that are read.
+/// The supported opsets.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=25;
-/// The most nodes that are read.
+/// The most nodes.
 const MOST_NODES: usize = 40_000;
-/// How often a number of the file may be part of the model, in the mean, weights that are shared counting for each use.
+/// The most uses per number of the file, on average: shared weights count for each use.
 const MOST_COPIES: usize = 16;
-/// The most channels that an image is believed to have when nothing else says which axis they are.
+/// The most channels of an image if no node tells which axis they are.
 const FEW_CHANNELS: usize = 4;
-/// The order that a transpose brings `[N, C, H, W]` into.
+/// The axis order of a transpose of `[N, C, H, W]`.
 const TO_CHANNELS_LAST: [i64; 4] = [0, 2, 3, 1];
 
-/// A graph on its way to a network.
+/// A graph being converted to a network.
 pub struct Reader<'f> {
     nodes: &'f [NodeProto],
     initializers: HashMap<&'f str, &'f TensorProto>,
-    beside: Option<&'f Place>,
+    beside: Option<&'f FilePath>,
     pub opset: i64,
     /// The network so far.
     pub graph: Graph,
     /// The parameters of its layers, by their names.
     weights: HashMap<String, Vec<f32>>,
-    /// What depends on the input.
+    /// The values that depend on the input.
     values: HashMap<&'f str, Value>,
-    /// What does not.
+    /// The constants.
     constants: HashMap<&'f str, Rc<Constant>>,
-    /// Which node gives a value.
+    /// The node that computes each value.
     makers: HashMap<&'f str, usize>,
-    /// Which of the nodes that count take a value.
+    /// The used nodes that take each value.
     consumers: HashMap<&'f str, Vec<usize>>,
     /// The output's name.
     output: &'f str,
-    /// Whether images that come out have their axes as the file says, as those that go in do.
+    /// Whether output images keep the file's axes, as the input images do.
     as_it_is: bool,
-    /// The nodes that are done, with those before them.
+    /// The nodes that were fused into earlier ones.
     done: Vec<bool>,
-    /// How many numbers may still be read from files, and become parameters.
+    /// How many values may still be read from files, and used as parameters.
     left: usize,
 }
 
-/// The model that the file describes.
-pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
+/// Reads the model of a file.
+pub fn read(file: Bytes, beside: Option<&FilePath>) -> Result<Model> {
     count::check(&file)?;
     let len = file.len();
     let model = ModelProto::decode(file).map_err(count::damaged)?;
-    let graph = model.graph.as_ref().ok_or_else(|| Error::new(ErrorKind::Format, "no ONNX file: no graph"))?;
+    let graph =
+        model.graph.as_ref().ok_or_else(|| Error::new(ErrorKind::Format, "not an ONNX file: it has no graph"))?;
     let opset = opset(&model)?;
     if graph.node.len() > MOST_NODES {
         let error = Error::new(ErrorKind::Unsupported, "too many nodes").expected(format_args!("at most {MOST_NODES}"));
@@ -106,12 +107,12 @@ pub fn read(file: Bytes, beside: Option<&Place>) -> Result<Model> {
     Model::of(name(&graph.name), architecture, parameters)
 }
 
-/// Whether the file says itself that images have their channels last, as those of this library do.
+/// Whether the file's metadata say that images have channels last, as this library's files do.
 fn has_channels_last(model: &ModelProto) -> bool {
     model.metadata_props.iter().any(|entry| entry.key == LAYOUT && entry.value == CHANNELS_LAST)
 }
 
-/// A graph's name as that of a model.
+/// A model name from a graph's name.
 fn name(name: &str) -> String {
     match name {
         "" => "model".to_string(),
@@ -119,7 +120,7 @@ fn name(name: &str) -> String {
     }
 }
 
-/// The version of ONNX's own operators.
+/// The opset of ONNX's own operators.
 fn opset(model: &ModelProto) -> Result<i64> {
     let own = model.opset_import.iter().find(|set| is_own(&set.domain));
     let version = own.and_then(|set| set.version).unwrap_or(1);
@@ -131,12 +132,12 @@ fn opset(model: &ModelProto) -> Result<i64> {
     }
 }
 
-/// Whether a domain is ONNX's own.
+/// Whether a domain is ONNX's.
 pub fn is_own(domain: &str) -> bool {
     matches!(domain, "" | "ai.onnx")
 }
 
-/// The graph's one input that no initializer gives.
+/// The graph's only input without an initializer.
 fn input<'f>(graph: &'f GraphProto, initializers: &HashMap<&str, &TensorProto>) -> Result<&'f ValueInfoProto> {
     let mut inputs = graph.input.iter().filter(|input| !initializers.contains_key(&input.name[..]));
     match (inputs.next(), inputs.next()) {
@@ -150,7 +151,7 @@ fn input<'f>(graph: &'f GraphProto, initializers: &HashMap<&str, &TensorProto>) 
     }
 }
 
-/// The name of the one output of numbers. A classifier may have its answer's label or a table of probabilities beside it.
+/// The name of the one output of numbers. A classifier may also have outputs for the label or a table of probabilities.
 fn output(graph: &GraphProto) -> Result<&str> {
     let tensor = |info: &ValueInfoProto| info.kind.as_ref().and_then(|kind| kind.tensor.as_ref()).cloned();
     let numbers = |info: &&ValueInfoProto| match (&info.kind, tensor(info)) {
@@ -166,7 +167,7 @@ fn output(graph: &GraphProto) -> Result<&str> {
         }
         _ => (),
     }
-    // A table that is made of a tensor.
+    // A table made from a tensor.
     let outputs: HashSet<&str> = graph.output.iter().map(|info| &info.name[..]).collect();
     let is_output = |node: &&NodeProto| node.output.first().is_some_and(|name| outputs.contains(&name[..]));
     let table = graph.node.iter().filter(|node| node.op_type == "ZipMap").find(is_output);
@@ -176,7 +177,7 @@ fn output(graph: &GraphProto) -> Result<&str> {
 }
 
 impl<'f> Reader<'f> {
-    /// The nodes that the output needs, and who takes what of them.
+    /// The nodes that the output needs, and the consumers of their values.
     fn wanted(&mut self) -> Vec<bool> {
         for (i, node) in self.nodes.iter().enumerate() {
             self.makers.extend(node.output.iter().map(|name| (&name[..], i)));
@@ -195,7 +196,7 @@ impl<'f> Reader<'f> {
         wanted
     }
 
-    /// The input layer, in the order that the graph makes of it, or as it is.
+    /// Adds the input layer, with channels last if the graph has them first.
     fn start(&mut self, info: &'f ValueInfoProto) -> Result<Tensor> {
         let place = || format!("input {}", printable(&info.name));
         let tensor = info.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
@@ -222,8 +223,8 @@ impl<'f> Reader<'f> {
         Ok(tensor)
     }
 
-    /// Whether the input's channels come first. The nearest node says it that looks for channels, or puts the axes in an
-    /// order; where there is none, channels are few and columns are not.
+    /// Whether the input's channels come first. The nearest node that uses channels or transposes decides; without one,
+    /// images have few channels and more columns.
     fn is_channels_first(&self, input: &'f str, dims: &[usize]) -> bool {
         let (mut open, mut seen) = (VecDeque::from([input]), HashSet::from([input]));
         while let Some(name) = open.pop_front() {
@@ -241,7 +242,7 @@ impl<'f> Reader<'f> {
         dims.len() == 3 && dims[0] <= FEW_CHANNELS && dims[2] > FEW_CHANNELS
     }
 
-    /// Every node that counts: the constants first, since what is taken over looks at those that stand behind it.
+    /// Reads every used node: the constants first, since fusion looks at nodes further on.
     fn run(&mut self, wanted: &[bool]) -> Result<()> {
         let nodes = self.nodes;
         let is_constant = |&i: &usize| nodes[i].op_type == "Constant";
@@ -256,8 +257,7 @@ impl<'f> Reader<'f> {
         Ok(())
     }
 
-    /// What the output is. An image stays with its channels last unless those that go in are as they are; a row is in ONNX's
-    /// order.
+    /// The output. An image keeps channels last unless the input keeps the file's axes; a row has ONNX's order.
     fn end(&mut self) -> Result<Tensor> {
         let output = self.output;
         let value = self.values.get(output).cloned().ok_or_else(|| {
@@ -270,7 +270,7 @@ impl<'f> Reader<'f> {
         Ok(self.arrange(&value, &order)?.tensor)
     }
 
-    /// A new layer of a class, called on `inputs`. `weights` are the parameters that it is given, all that it has.
+    /// Adds a layer of a class, called on `inputs`. `weights` are all its parameters.
     #[inline(never)]
     pub fn layer(
         &mut self,
@@ -299,31 +299,31 @@ impl<'f> Reader<'f> {
         Ok(tensor)
     }
 
-    /// What a node gives, under the name of its first output.
+    /// Registers the output of a node under its first output's name.
     pub fn give(&mut self, node: &'f NodeProto, value: Value) {
         if let Some(name) = node.output.first() {
             self.values.insert(name, value);
         }
     }
 
-    /// The same of what does not depend on the input.
+    /// The same for a constant.
     pub fn give_constant(&mut self, node: &'f NodeProto, constant: Constant) -> Result<()> {
         self.charge(constant.len())?;
         self.give_shared(node, Rc::new(constant));
         Ok(())
     }
 
-    /// The same of what is there already.
+    /// The same for an existing constant.
     pub fn give_shared(&mut self, node: &'f NodeProto, constant: Rc<Constant>) {
         if let Some(name) = node.output.first() {
             self.constants.insert(name, constant);
         }
     }
 
-    /// Counts numbers that are copied, so that a small file cannot make many of its few.
+    /// Counts copied values, so that a small file cannot produce a large model.
     fn charge(&mut self, len: usize) -> Result<()> {
         self.left = self.left.checked_sub(len).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, "the nodes use the same numbers too often")
+            Error::new(ErrorKind::Unsupported, "the nodes use the same weights too often")
                 .expected(format_args!("{MOST_COPIES} times in the mean"))
         })?;
         Ok(())
@@ -334,8 +334,11 @@ impl<'f> Reader<'f> {
         let name = named(node, index).unwrap_or_default();
         self.values.get(name).cloned().ok_or_else(|| {
             let known = self.initializers.contains_key(name) || self.constants.contains_key(name);
-            let what =
-                if known { "a constant where a value of the input is expected" } else { "an input that nothing gives" };
+            let what = if known {
+                "a constant where a value of the input is expected"
+            } else {
+                "an input that no node computes"
+            };
             Error::new(if known { ErrorKind::Unsupported } else { ErrorKind::Format }, what).found(printable(name))
         })
     }
@@ -345,7 +348,7 @@ impl<'f> Reader<'f> {
         named(node, index).is_some_and(|name| self.values.contains_key(name))
     }
 
-    /// A node's input that is constant; `None` where it has none of that number.
+    /// A constant input of a node; `None` if it does not have this input.
     pub fn constant(&mut self, node: &'f NodeProto, index: usize) -> Result<Option<Rc<Constant>>> {
         let Some(name) = named(node, index) else { return Ok(None) };
         if let Some(constant) = self.constants.get(name) {
@@ -363,7 +366,7 @@ impl<'f> Reader<'f> {
         Ok(Some(constant))
     }
 
-    /// The same of one that it must have.
+    /// The same for an input that it must have.
     pub fn weights(&mut self, node: &'f NodeProto, index: usize) -> Result<Rc<Constant>> {
         self.constant(node, index)?
             .ok_or_else(|| Error::new(ErrorKind::Format, "too few inputs").expected(index + 1).found(node.input.len()))
@@ -374,7 +377,7 @@ impl<'f> Reader<'f> {
         named(node, index).is_some_and(|name| self.constants.contains_key(name) || self.initializers.contains_key(name))
     }
 
-    /// The node that gives a value.
+    /// The node that computes a value.
     pub fn maker(&self, name: &str) -> Option<&'f NodeProto> {
         self.makers.get(name).map(|&i| &self.nodes[i])
     }
@@ -384,7 +387,7 @@ impl<'f> Reader<'f> {
         node.input.iter().all(|name| !self.values.contains_key(&name[..]))
     }
 
-    /// The node that alone takes what a node gives, with its number.
+    /// The only node that takes a node's output, with its number.
     pub fn next(&self, node: &NodeProto) -> Option<(usize, &'f NodeProto)> {
         let name = node.output.first().map(String::as_str).filter(|&name| name != self.output)?;
         match self.consumers.get(name).map(|all| &all[..]) {
@@ -398,13 +401,13 @@ impl<'f> Reader<'f> {
         self.consumers.get(name).into_iter().flatten().map(|&number| (number, &self.nodes[number]))
     }
 
-    /// Notes that a node was taken over by one before it.
+    /// Marks a node as fused into an earlier one.
     pub fn take_over(&mut self, number: usize) {
         self.done[number] = true;
     }
 }
 
-/// The name of a node's input; `None` where it was left out.
+/// The name of a node's input; `None` if it was omitted.
 fn named(node: &NodeProto, index: usize) -> Option<&str> {
     node.input.get(index).map(String::as_str).filter(|name| !name.is_empty())
 }
@@ -420,33 +423,33 @@ impl NodeProto {
         self.attribute.iter().find(|attribute| attribute.name == name)
     }
 
-    /// A whole number among its attributes.
+    /// An integer attribute.
     pub fn int(&self, name: &str) -> Option<i64> {
         self.attribute(name)?.i
     }
 
-    /// A number.
+    /// A float attribute.
     pub fn float(&self, name: &str) -> Option<f64> {
         self.attribute(name)?.f.map(constants::plain)
     }
 
-    /// Whole numbers.
+    /// An attribute of integers.
     pub fn ints(&self, name: &str) -> Option<&[i64]> {
         self.attribute(name).map(|attribute| &attribute.ints[..])
     }
 
-    /// Numbers.
+    /// An attribute of floats.
     pub fn floats(&self, name: &str) -> Option<&[f32]> {
         self.attribute(name).map(|attribute| &attribute.floats[..])
     }
 
-    /// A text.
+    /// A string attribute.
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.attribute(name)?.s.as_ref()?).ok()
     }
 
     /// The value of a `Constant`.
-    pub fn constant(&self, beside: Option<&Place>) -> Result<Constant> {
+    pub fn constant(&self, beside: Option<&FilePath>) -> Result<Constant> {
         if let Some(tensor) = self.attribute("value").and_then(|attribute| attribute.t.as_ref()) {
             return constants::read(tensor, beside);
         }
@@ -462,13 +465,13 @@ impl NodeProto {
         if let Some(floats) = self.attribute("value_floats").map(|attribute| attribute.floats.clone()) {
             return Ok(Constant { dims: vec![floats.len()], data: Data::Floats(floats) });
         }
-        Err(Error::new(ErrorKind::Unsupported, "a constant of a kind that is not supported"))
+        Err(Error::new(ErrorKind::Unsupported, "an unsupported kind of constant"))
     }
 }
 
 impl Reader<'_> {
-    /// Where files of tensors lie.
-    pub fn beside(&self) -> Option<&Place> {
+    /// The path of the ONNX file, for external data.
+    pub fn beside(&self) -> Option<&FilePath> {
         self.beside
     }
 }

@@ -1,9 +1,10 @@
-//! How the axes of ONNX's tensors lie in this library's: a graph for `[N, C, H, W]` becomes a model for `[N, H, W, C]`.
+//! Maps the axes of ONNX's tensors to this library's: a graph for `[N, C, H, W]` becomes a model for `[N, H, W, C]`.
 //!
-//! The values of a graph are tensors of ours together with an order: which of our axes each of ONNX's is. A transpose then
-//! is another order and no layer; a convolution asks for the order in which the channels are our last axis, and finds it in
-//! most graphs. An image that ONNX flattens is flattened in our order, which is remembered: a dense layer behind it gets the
-//! rows of its kernel in that order. Only where nothing else will do are numbers moved, by `Permute`.
+//! A value of a graph is one of this library's tensors with an order: for each of ONNX's axes the axis here. A
+//! transpose only changes the order and is not a layer; a convolution needs the order in which the channels are the
+//! last axis here, which most graphs have. An image that ONNX flattens is flattened in the order here, which is
+//! remembered: the dense layer after it reorders the rows of its kernel. Only if nothing else works, values are moved
+//! by `Permute`.
 //!
 //! ```text
 //! PyTorch     x [N, C, H, W]                      ours [H, W, C], order 2 0 1     as a convolution wants it
@@ -22,24 +23,24 @@ use serde_json::json;
 /// A value of the graph that depends on the input.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// What it is in the network.
+    /// Its tensor in the network.
     pub tensor: Tensor,
-    /// Which of the tensor's axes each of ONNX's is; the batch, which comes first in both, is not counted.
+    /// For each of ONNX's axes the axis of the tensor; without the batch, which is first in both.
     pub order: Vec<usize>,
-    /// Of a row that is a flattened image: the image's sizes in the network, and their order in ONNX, where that is another.
+    /// For a flattened image: the image's sizes in the network, and their order in ONNX if it differs.
     pub image: Option<(Vec<usize>, Vec<usize>)>,
-    /// Whether no number of it is below 0.
+    /// Whether all its values are 0 or more.
     pub positive: bool,
 }
 
-/// `values` of sizes `dims` with their axes in another order: axis `i` is axis `order[i]` of before.
+/// `values` of sizes `dims` transposed: new axis `i` is old axis `order[i]`.
 pub fn permuted<T: Copy>(values: &[T], dims: &[usize], order: &[usize]) -> Result<Vec<T>> {
     let mut out = memory::reserve(values.len())?;
     if order.is_sorted() {
         out.extend_from_slice(values);
         return Ok(out);
     }
-    // From an element to the next one along each axis of before.
+    // The stride of each old axis.
     let steps: Vec<usize> = (0..dims.len()).map(|axis| dims[axis + 1..].iter().product()).collect();
     let axes: Vec<(usize, usize)> = order.iter().map(|&axis| (dims[axis], steps[axis])).collect();
     let mut place = vec![0; axes.len()];
@@ -59,45 +60,45 @@ pub fn permuted<T: Copy>(values: &[T], dims: &[usize], order: &[usize]) -> Resul
     Ok(out)
 }
 
-/// The order that takes an order back.
+/// The inverse order.
 pub fn inverse(order: &[usize]) -> Vec<usize> {
     (0..order.len()).filter_map(|axis| order.iter().position(|&at| at == axis)).collect()
 }
 
-/// The order in which a convolution over so many axes, the channels among them, finds its image: the channels last.
+/// The order that a convolution over so many axes, including the channels, needs: channels last.
 pub fn channels_last(rank: usize) -> Vec<usize> {
     with_last(rank, 0)
 }
 
-/// The order in which ONNX's axis `channels` is our last one, and the others are as they are.
+/// The order in which ONNX's axis `channels` is the last one here, and the others keep their order.
 pub fn with_last(rank: usize, channels: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..rank - 1).collect();
     order.insert(channels, rank - 1);
     order
 }
 
-/// Whether elements of these sizes in that order lie one behind the other as they do in the tensor.
+/// Whether elements of these sizes are in the same sequence in that order as in the tensor.
 fn is_straight(dims: &[usize], order: &[usize]) -> bool {
     order.iter().copied().filter(|&axis| dims[axis] > 1).is_sorted()
 }
 
 impl Value {
-    /// One whose axes are ONNX's.
+    /// A value with ONNX's order.
     pub fn plain(tensor: Tensor, rank: usize) -> Self {
         Value { tensor, order: (0..rank).collect(), image: None, positive: false }
     }
 
-    /// Another tensor of the same axes.
+    /// Another tensor with the same order.
     pub fn with(&self, tensor: Tensor) -> Self {
         Value { tensor, positive: false, ..self.clone() }
     }
 
-    /// Which of its axes ONNX's `axis` is, which counts the batch, or from the end.
+    /// The axis here for ONNX's `axis`, which counts the batch or counts from the end.
     pub fn axis(&self, axis: i64) -> Result<usize> {
         let rank = self.order.len() as i64 + 1;
         let at = if axis < 0 { axis.saturating_add(rank) } else { axis };
         usize::try_from(at - 1).ok().and_then(|at| self.order.get(at).copied()).ok_or_else(|| {
-            let error = Error::new(ErrorKind::Unsupported, "an axis that is the batch's, or none");
+            let error = Error::new(ErrorKind::Unsupported, "not an axis of a sample");
             error.expected(format_args!("1 to {}", rank - 1)).found(axis)
         })
     }
@@ -115,14 +116,14 @@ impl Reader<'_> {
         Ok(value.order.iter().map(|&axis| sizes[axis]).collect())
     }
 
-    /// The value with ONNX's axes in an order, moved where they are in another.
+    /// The value with ONNX's axes in this order; permuted if necessary.
     pub fn arrange(&mut self, value: &Value, order: &[usize]) -> Result<Value> {
         let value = self.unfolded(value)?;
         if value.order == order {
             return Ok(value);
         }
         let sizes = self.sizes(&value)?;
-        let mut axes = vec![0; order.len()]; // which of the old axes each of the new ones is
+        let mut axes = vec![0; order.len()]; // for each new axis the old axis
         order.iter().zip(&value.order).for_each(|(&new, &old)| axes[new] = old);
         let tensor = match is_straight(&sizes, &axes) {
             true => self.reshaped(&value, &axes.iter().map(|&axis| sizes[axis]).collect::<Vec<_>>())?,
@@ -134,12 +135,12 @@ impl Reader<'_> {
         Ok(Value { tensor, order: order.to_vec(), ..value })
     }
 
-    /// The value with its axes as ONNX has them.
+    /// The value with its axes in ONNX's order.
     pub fn straight(&mut self, value: &Value) -> Result<Value> {
         self.arrange(value, &(0..value.order.len()).collect::<Vec<_>>())
     }
 
-    /// The same without an image: a row in ONNX's order.
+    /// The same for a flattened image: a row in ONNX's order.
     fn unfolded(&mut self, value: &Value) -> Result<Value> {
         let Some((dims, order)) = &value.image else { return Ok(value.clone()) };
         let image = Value { tensor: self.reshaped(value, dims)?, order: order.clone(), image: None, ..value.clone() };
@@ -151,9 +152,9 @@ impl Reader<'_> {
         self.layer("Reshape", json!({ "target_shape": dims }), &[value.tensor], Vec::new())
     }
 
-    /// Values whose axes are in one order: the first one's.
+    /// The values with all axes in the first one's order.
     pub fn alike(&mut self, values: &[Value]) -> Result<Vec<Value>> {
-        let first = values.first().ok_or_else(|| Error::internal("values that are none"))?;
+        let first = values.first().ok_or_else(|| Error::internal("an invalid constant"))?;
         if values.iter().all(|value| (&value.order, &value.image) == (&first.order, &first.image)) {
             return Ok(values.to_vec());
         }
@@ -166,7 +167,7 @@ impl Reader<'_> {
         values.iter().map(|value| self.arrange(value, &order)).collect()
     }
 
-    /// The value under other sizes in ONNX (which do not count the batch), number for number.
+    /// The value reshaped to other sizes in ONNX (without the batch).
     pub fn reshape(&mut self, value: &Value, dims: &[usize]) -> Result<Value> {
         let before = self.dims(value)?;
         if count(dims) != count(&before) {
@@ -189,7 +190,7 @@ impl Reader<'_> {
             return Ok(Value { tensor, order: vec![0], image, positive: value.positive });
         }
         if dims.len() == before.len() && value.image.is_none() {
-            // Sizes of 1 have moved, and nothing else: the same tensor.
+            // Only sizes of 1 have moved: the same tensor.
             let (mut real, mut ones) = (Vec::new(), Vec::new());
             value.order.iter().for_each(|&axis| if sizes[axis] > 1 { real.push(axis) } else { ones.push(axis) });
             let (mut real, mut ones) = (real.into_iter(), ones.into_iter());

@@ -1,5 +1,5 @@
-//! ONNX's messages (`onnx.proto3` of IR version 8 and later), as far as networks of this library have them. What is left
-//! out is passed over when read.
+//! ONNX's messages (`onnx.proto3` of IR version 8 and later), as far as this library uses them. Other fields are
+//! skipped when read.
 //!
 //! Lists of numbers are written one by one where the original declares them so; both forms are read.
 
@@ -25,7 +25,7 @@ pub struct ModelProto {
     pub metadata_props: Vec<StringStringEntryProto>,
 }
 
-/// Which version of a domain's operators is meant.
+/// The opset of a domain.
 #[derive(Clone, PartialEq, Message)]
 pub struct OperatorSetIdProto {
     #[prost(string, tag = "1")]
@@ -34,7 +34,7 @@ pub struct OperatorSetIdProto {
     pub version: Option<i64>,
 }
 
-/// A key and its text.
+/// A key and its value.
 #[derive(Clone, PartialEq, Message)]
 pub struct StringStringEntryProto {
     #[prost(string, tag = "1")]
@@ -75,7 +75,7 @@ pub struct NodeProto {
     pub domain: String,
 }
 
-/// A setting of a call.
+/// An attribute of a node.
 #[derive(Clone, PartialEq, Message)]
 pub struct AttributeProto {
     #[prost(string, tag = "1")]
@@ -104,7 +104,7 @@ pub mod kind {
     pub const INTS: i32 = 7;
 }
 
-/// Numbers of a shape.
+/// A tensor.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     #[prost(int64, repeated, packed = "false", tag = "1")]
@@ -129,7 +129,7 @@ pub struct TensorProto {
     pub data_location: Option<i32>,
 }
 
-/// [`TensorProto::data_location`] of a tensor that lies in a file of its own.
+/// [`TensorProto::data_location`] of a tensor in another file.
 pub const EXTERNAL: i32 = 1;
 
 /// [`TensorProto::data_type`].
@@ -150,7 +150,7 @@ pub struct ValueInfoProto {
     pub kind: Option<TypeProto>,
 }
 
-/// A type; one that is no tensor has none of these.
+/// A type; only tensors have this field.
 #[derive(Clone, PartialEq, Message)]
 pub struct TypeProto {
     #[prost(message, optional, tag = "1")]
@@ -173,7 +173,7 @@ pub struct TensorShapeProto {
     pub dim: Vec<DimensionProto>,
 }
 
-/// A size, or a name for one that is not known; neither where nothing is known.
+/// A size, or a name for an unknown one; neither if nothing is known.
 #[derive(Clone, PartialEq, Message)]
 pub struct DimensionProto {
     #[prost(int64, optional, tag = "1")]

@@ -25,7 +25,7 @@ fn check_near(a: &[f32], b: &[f32], what: &str) {
     assert!(off < 1e-5, "{what}: off by {off}");
 }
 
-/// A layer of its own on samples of a shape, its weights as they are at first.
+/// A single layer on samples of a shape, with its initial weights.
 fn single(class: &str, config: serde_json::Value, dims: &[usize]) -> Model {
     let mut config = config;
     config["name"] = json!("it");
@@ -71,7 +71,7 @@ fn what_is_written_is_read_and_computes_the_same() {
         ("RandomFlip", json!({}), image),
         ("Rescaling", json!({ "scale": 2.0, "offset": -1.0 }), image),
         ("ReLU", json!({ "max_value": 1.5, "negative_slope": 0.25, "threshold": 0.5 }), image),
-        ("Flatten", json!({}), &[3, 8, 8]), // which others might take for images of three channels
+        ("Flatten", json!({}), &[3, 8, 8]), // which might look like images of three channels
     ];
     let activations = [
         "celu",
@@ -157,7 +157,7 @@ fn tensor(name: &str, dims: &[i64], data_type: i32) -> TensorProto {
     TensorProto { name: name.into(), dims: dims.to_vec(), data_type: Some(data_type), ..TensorProto::default() }
 }
 
-/// Numbers that all differ.
+/// Distinct values.
 fn floats(name: &str, dims: &[i64]) -> TensorProto {
     let len = dims.iter().product::<i64>();
     let values = (0..len).map(|i| (i * 7 % 11) as f32 / 4.0 - 1.0).collect();
@@ -205,7 +205,7 @@ fn the_nearest_node_that_cares_says_which_axis_the_channels_are() {
     assert_eq!(input_of(&file(&[3, 6, 9], tensorflow, weights(9))), [3, 6, 9]);
     let turned = vec![node("Transpose", &["x"], "t", &[("perm", &[0, 2, 3, 1])]), node("Flatten", &["t"], "y", &[])];
     assert_eq!(input_of(&file(&[9, 6, 3], turned, vec![])), [6, 3, 9]);
-    // Where none cares, by the sizes; and by the file's own word.
+    // Without such a node, by the sizes, and by the file's metadata.
     let flat = |dims: &[i64]| file(dims, vec![node("Flatten", &["x"], "y", &[])], vec![]);
     assert_eq!(input_of(&flat(&[3, 6, 9])), [6, 9, 3]);
     assert_eq!(input_of(&flat(&[6, 9, 3])), [6, 9, 3]);
@@ -229,7 +229,7 @@ fn rows_of_all_samples_that_are_multiplied_are_a_dense_layer() {
     let w = &weights[2].float_data;
     let expected: Vec<f32> = (0..16).map(|i| (0..3).map(|k| x[i / 4 * 3 + k] * w[k * 4 + i % 4]).sum()).collect();
     check_near(&predict(&model, &x), &expected, "rows");
-    // Not so where something else comes between, which would see other axes.
+    // Not if another operator comes between, which would see other axes.
     let mut other = nodes;
     other[2] = node("Softmax", &["m"], "y", &[("axis", &[1])]);
     let text = read(&file(&[2, 3], other, weights).encode_to_vec()).err().unwrap().to_string();
@@ -316,7 +316,7 @@ fn small() -> Vec<u8> {
 #[test]
 fn damaged_files_are_errors() {
     let file = small();
-    // What is last can be missing: the metadata.
+    // The last part, the metadata, may be missing.
     let bare = ModelProto { metadata_props: Vec::new(), ..ModelProto::decode(&file[..]).unwrap() }.encoded_len();
     for len in 0..bare {
         assert!(read(&file[..len]).is_err(), "cut to {len}");
@@ -349,7 +349,7 @@ fn what_is_wrong_is_named() {
     let text = refused(|graph| graph.node[1].domain = "com.microsoft".into());
     assert!(text.contains("found com.microsoft.Conv"), "{text}");
     let text = refused(|graph| graph.initializer[0].dims = vec![1 << 40, 1 << 40]);
-    assert!(text.contains("sizes that are none"), "{text}");
+    assert!(text.contains("invalid sizes"), "{text}");
     let text = refused(|graph| graph.initializer[0].raw_data = Some(Bytes::new()));
     assert!(text.contains("tensor ") && text.contains("another length"), "{text}");
     let text = refused(|graph| graph.input[0].kind = None);

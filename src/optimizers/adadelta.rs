@@ -28,13 +28,13 @@ pub(super) const ENTRY: Entry = ("Adadelta", &["rho", "epsilon"], |config| {
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adadelta {
-    /// What a step is multiplied by, 0 or more. Default: 0.001; the paper has 1.
+    /// The learning rate, 0 or more. Default: 0.001; the paper has 1.
     pub learning_rate: f64,
     /// The decay of both mean squares, in `[0, 1)`. Default: 0.95.
     pub rho: f64,
-    /// Keeps the step finite and lets the first one begin; above 0, under the roots. Default: 1e-7.
+    /// Added under the roots: keeps a step finite and starts the first one; above 0. Default: 1e-7.
     pub epsilon: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -44,16 +44,16 @@ impl Default for Adadelta {
     }
 }
 
-/// Its arithmetic; the moments are `a` and `b`.
+/// The update rule; its moments are `a` and `b`.
 #[derive(Clone, Copy)]
-struct Relative {
+struct AdadeltaRule {
     minus_rate: f32,
     rho: f32,
     one_minus_rho: f32,
     epsilon: f32,
 }
 
-impl Rule for Relative {
+impl Rule for AdadeltaRule {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -93,7 +93,7 @@ impl Optimizer for Adadelta {
     }
 
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Relative {
+        let rule = AdadeltaRule {
             minus_rate: -rate as f32,
             rho: self.rho as f32,
             one_minus_rho: (1.0 - self.rho) as f32,

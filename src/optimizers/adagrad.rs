@@ -29,13 +29,13 @@ const ACCUMULATOR: &str = "accumulator";
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Adagrad {
-    /// The length of a step, 0 or more. Default: 0.001.
+    /// The learning rate, 0 or more. Default: 0.001.
     pub learning_rate: f64,
-    /// What the sum of the gradients' squares is before the first step, 0 or more. Default: 0.1.
+    /// The initial sum of the gradients' squares, 0 or more. Default: 0.1.
     pub initial_accumulator_value: f64,
-    /// Keeps the step finite; above 0, under the root. Default: 1e-7.
+    /// Added under the root: keeps a step finite; above 0. Default: 1e-7.
     pub epsilon: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -45,14 +45,14 @@ impl Default for Adagrad {
     }
 }
 
-/// Its arithmetic; the one moment is `a`.
+/// The update rule; its moment is `a`.
 #[derive(Clone, Copy)]
-struct Sum {
+struct AdagradRule {
     minus_rate: f32,
     epsilon: f32,
 }
 
-impl Rule for Sum {
+impl Rule for AdagradRule {
     const SLOTS: usize = 1;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -92,7 +92,7 @@ impl Optimizer for Adagrad {
     }
 
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Sum { minus_rate: -rate as f32, epsilon: self.epsilon as f32 };
+        let rule = AdagradRule { minus_rate: -rate as f32, epsilon: self.epsilon as f32 };
         step_decayed(isa, rule, rate * self.weight_decay, gradient, w, slots);
     }
 }

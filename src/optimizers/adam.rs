@@ -14,13 +14,13 @@ pub(super) const ENTRY: Entry =
 /// Adam's settings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Adam {
-    /// Those that its kin have as well; `epsilon` stands outside of the bias correction.
+    /// The settings shared with related optimizers; `epsilon` is outside the bias correction.
     pub betas: Betas,
-    /// Whether the largest mean square so far takes the place of the last one (Reddi et al. 2018). Default: false.
+    /// AMSGrad: whether the largest mean square so far replaces the last one (Reddi et al. 2018). Default: false.
     pub amsgrad: bool,
 }
 
-/// Adam out of a config; `weight_decay` is what it has when the config does not say.
+/// Reads Adam from a config; `weight_decay` is the default.
 pub(super) fn read(config: &Object<'_>, weight_decay: f64) -> Result<Adam> {
     let betas = Betas::read(config, Betas { weight_decay, ..Betas::default() })?;
     Ok(Adam { betas, amsgrad: config.bool_or("amsgrad", false)? })

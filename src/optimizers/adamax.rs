@@ -1,4 +1,5 @@
-//! Adamax (Kingma and Ba 2015, section 7.1), Adam by the largest of the gradients, as Keras writes it:
+//! Adamax (Kingma and Ba 2015, section 7.1), Adam with the largest gradient instead of the mean square, as Keras writes
+//! it:
 //!
 //! ```text
 //! m += (g - m) * (1 - beta_1)
@@ -19,16 +20,16 @@ pub(super) const ENTRY: Entry =
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Adamax(pub Betas);
 
-/// Its arithmetic; the moments are `m` and `u`.
+/// The update rule; its moments are `m` and `u`.
 #[derive(Clone, Copy)]
-struct Largest {
+struct AdamaxRule {
     minus_rate: f32,
     one_minus_beta_1: f32,
     beta_2: f32,
     epsilon: f32,
 }
 
-impl Rule for Largest {
+impl Rule for AdamaxRule {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -61,7 +62,7 @@ impl Optimizer for Adamax {
     }
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Largest {
+        let rule = AdamaxRule {
             minus_rate: (-rate / (1.0 - libm::pow(self.0.beta_1, number as f64))) as f32,
             one_minus_beta_1: (1.0 - self.0.beta_1) as f32,
             beta_2: self.0.beta_2 as f32,

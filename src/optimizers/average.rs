@@ -8,16 +8,16 @@
 use crate::kernels::rule::{MOST_SLOTS, Rule, step_by};
 use crate::kernels::{Isa, Simd};
 
-/// How weights are averaged.
+/// The settings of the average.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Average {
-    /// What the average keeps of itself in a step, 0 to 1.
+    /// The momentum of the average, 0 to 1.
     pub momentum: f64,
-    /// After how many steps the average takes the weights' place, each time; `None`: at the end of a fit alone.
+    /// The number of steps after which the average replaces the weights, each time; `None`: only at the end of a fit.
     pub overwrite: Option<u64>,
 }
 
-/// Its arithmetic; the one moment is `a`.
+/// The update rule; its moment is `a`.
 #[derive(Clone, Copy)]
 struct Mix {
     momentum: f32,
@@ -40,7 +40,7 @@ impl Rule for Mix {
 }
 
 impl Average {
-    /// Moves the average on, `steps` of the optimizer being behind it before this batch.
+    /// Updates the average; `steps` optimizer steps were taken before this batch.
     pub(super) fn take(&self, isa: Isa, steps: u64, w: &mut [f32], average: &mut [f32]) {
         let momentum = if steps == 0 { 0.0 } else { self.momentum };
         let overwrite = self.overwrite.is_some_and(|every| (steps + 1).is_multiple_of(every));

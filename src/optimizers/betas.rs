@@ -1,24 +1,24 @@
-//! The settings that Adam and its kin have in common.
+//! The settings that Adam and related optimizers share.
 
 use super::{Setting, decay, decay_in_range, epsilon_in_range, fraction, number, rate, rate_in_range};
 use crate::error::Result;
 use crate::json::Object;
 
-/// Keras's keys of them, but for those that all optimizers have.
+/// Their Keras keys, except those that all optimizers have.
 pub(super) const KEYS: &[&str] = &["beta_1", "beta_2", "epsilon"];
 
-/// Two decays, and what goes with them.
+/// Two decays and the other shared settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Betas {
-    /// The length of a step, 0 or more. Default: 0.001.
+    /// The learning rate, 0 or more. Default: 0.001.
     pub learning_rate: f64,
-    /// The decay of the gradients' mean, in `[0, 1)`. Default: 0.9.
+    /// The decay of the first moment (the gradients' mean), in `[0, 1)`. Default: 0.9.
     pub beta_1: f64,
-    /// The decay of the gradients' size, in `[0, 1)`. Default: 0.999.
+    /// The decay of the second moment (the gradients' size), in `[0, 1)`. Default: 0.999.
     pub beta_2: f64,
-    /// Keeps the step finite; above 0. Default: 1e-7.
+    /// Keeps a step finite; above 0. Default: 1e-7.
     pub epsilon: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -29,7 +29,7 @@ impl Default for Betas {
 }
 
 impl Betas {
-    /// Those of a config; a `weight_decay` that it does not say is `default`'s.
+    /// Reads them from a config; `default` has the default `weight_decay`.
     pub(super) fn read(config: &Object<'_>, default: Betas) -> Result<Self> {
         Ok(Betas {
             learning_rate: rate(config, default.learning_rate)?,
@@ -40,7 +40,7 @@ impl Betas {
         })
     }
 
-    /// Each with its range.
+    /// The settings with their ranges.
     pub(super) fn settings(&self) -> Vec<Setting> {
         vec![
             rate_in_range(self.learning_rate),

@@ -1,18 +1,18 @@
-//! What is done to gradients before a step is taken by them: they are cut, or made shorter (Pascanu et al. 2013).
+//! Gradient clipping, by value or by norm (Pascanu et al. 2013).
 
 use super::{Setting, check};
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::Object;
 use serde_json::{Map, Value, json};
 
-/// At most one of these, as in Keras; `None`: gradients stay as they are.
+/// At most one of these, as in Keras; `None`: no clipping.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Clipping {
-    /// The longest that a parameter's gradient may be.
+    /// The largest norm of a parameter's gradient.
     pub clipnorm: Option<f64>,
-    /// The longest that all of them together may be.
+    /// The largest norm of all gradients together.
     pub global_clipnorm: Option<f64>,
-    /// The largest that an element may be.
+    /// The largest absolute value of an element.
     pub clipvalue: Option<f64>,
 }
 
@@ -20,7 +20,7 @@ pub struct Clipping {
 pub(super) const KEYS: [&str; 3] = ["clipnorm", "global_clipnorm", "clipvalue"];
 
 impl Clipping {
-    /// What a config asks for.
+    /// Reads it from a config.
     pub(super) fn read(config: &Object<'_>) -> Result<Self> {
         let number = |key: &str| {
             config.or(key, None, "a number above 0, or null", |value| match value {
@@ -31,13 +31,13 @@ impl Clipping {
         let [clipnorm, global_clipnorm, clipvalue] = KEYS.map(number);
         let clipping = Clipping { clipnorm: clipnorm?, global_clipnorm: global_clipnorm?, clipvalue: clipvalue? };
         if let Some(key) = KEYS.iter().filter(|key| config.has(key)).nth(1) {
-            let error = Error::new(ErrorKind::InvalidArgument, "more than one way of clipping");
-            return Err(config.place(error.expected("one of clipnorm, global_clipnorm and clipvalue"), key));
+            let error = Error::new(ErrorKind::InvalidArgument, "more than one kind of clipping");
+            return Err(config.at_key(error.expected("one of clipnorm, global_clipnorm and clipvalue"), key));
         }
         Ok(clipping)
     }
 
-    /// Whether anything is done.
+    /// Whether there is any clipping.
     pub fn is_some(&self) -> bool {
         *self != Clipping::default()
     }
@@ -47,7 +47,7 @@ impl Clipping {
         KEYS.into_iter().zip(numbers).filter_map(|(key, number)| Some((key, number?)))
     }
 
-    /// Writes what is asked for, by Keras's keys.
+    /// Adds it to a config, by Keras's keys.
     pub(super) fn write(&self, config: &mut Map<String, Value>) {
         config.extend(self.numbers().map(|(key, number)| (key.to_string(), json!(number))));
     }

@@ -42,28 +42,29 @@ pub(super) const ENTRY: Entry = (
 
 const ACCUMULATOR_VALUE: &str = "initial_accumulator_value";
 
-/// The name of the moment that begins with another value than 0.
+/// The name of the moment with an initial value other than 0.
 const ACCUMULATOR: &str = "accumulator";
 
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ftrl {
-    /// The length of a step, above 0. Default: 0.001.
+    /// The learning rate, above 0. Default: 0.001.
     pub learning_rate: f64,
-    /// How steps become shorter with the squares that are summed up, 0 or less; -0.5 takes their root. Default: -0.5.
+    /// The power of the summed squares by which the learning rate decreases, 0 or less; -0.5 is their root. Default:
+    /// -0.5.
     pub learning_rate_power: f64,
-    /// What the sum of the gradients' squares is before the first step, 0 or more; with 0 a weight whose first gradient is 0
-    /// becomes NaN, unless something else is in `q`. Default: 0.1.
+    /// The initial sum of the gradients' squares, 0 or more; with 0 a weight whose first gradient is 0 becomes NaN,
+    /// unless `q` has another term. Default: 0.1.
     pub initial_accumulator_value: f64,
-    /// What makes small weights 0, 0 or more. Default: 0.
+    /// L1 regularization, which makes small weights 0; 0 or more. Default: 0.
     pub l1_regularization_strength: f64,
-    /// What keeps weights small, 0 or more. Default: 0.
+    /// L2 regularization, 0 or more. Default: 0.
     pub l2_regularization_strength: f64,
-    /// The same by the gradient, 0 or more. Default: 0.
+    /// L2 shrinkage, which acts on the gradient; 0 or more. Default: 0.
     pub l2_shrinkage_regularization_strength: f64,
     /// The paper's beta, 0 or more. Default: 0.
     pub beta: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -82,9 +83,9 @@ impl Default for Ftrl {
     }
 }
 
-/// Its arithmetic; the moments are `a` and `l`. The power is a root, or any other by `libm`, lane by lane.
+/// The update rule; its moments are `a` and `l`. The power is a square root, or computed by `libm` lane by lane.
 #[derive(Clone, Copy)]
-struct Leader<const ROOT: bool> {
+struct FtrlRule<const ROOT: bool> {
     rate: f32,
     power: f32,
     l1: f32,
@@ -92,7 +93,7 @@ struct Leader<const ROOT: bool> {
     twice_shrinkage: f32,
 }
 
-impl<const ROOT: bool> Leader<ROOT> {
+impl<const ROOT: bool> FtrlRule<ROOT> {
     /// # Safety
     /// As [`Simd`].
     #[inline(always)]
@@ -110,7 +111,7 @@ impl<const ROOT: bool> Leader<ROOT> {
     }
 }
 
-impl<const ROOT: bool> Rule for Leader<ROOT> {
+impl<const ROOT: bool> Rule for FtrlRule<ROOT> {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -124,15 +125,15 @@ impl<const ROOT: bool> Rule for Leader<ROOT> {
             *l = l.add(slope.sub(after.sub(before).div(rate).mul(w))).without_tiny();
             let q = after.div(rate).add(V::splat(self.twice_l2));
             *a = b;
-            // clip(l, -l1, l1) - l: what of l is past l1, turned round.
+            // clip(l, -l1, l1) - l: the part of l beyond l1, negated.
             l1.sub(*l).if_positive(l.sub(l1), zero.sub(l1).sub(*l).relu()).div(q)
         }
     }
 }
 
 impl Ftrl {
-    fn rule<const ROOT: bool>(&self, rate: f64) -> Leader<ROOT> {
-        Leader {
+    fn rule<const ROOT: bool>(&self, rate: f64) -> FtrlRule<ROOT> {
+        FtrlRule {
             rate: rate as f32,
             power: -self.learning_rate_power as f32,
             l1: self.l1_regularization_strength as f32,

@@ -1,4 +1,4 @@
-//! Lion (Chen et al. 2023), steps of one length in the direction of the momentum's sign, as Keras writes it:
+//! Lion (Chen et al. 2023), steps of a fixed length in the direction of the momentum's sign, as Keras writes it:
 //!
 //! ```text
 //! w -= learning_rate * sign(beta_1 * m + (1 - beta_1) * g)
@@ -23,13 +23,13 @@ pub(super) const ENTRY: Entry = ("Lion", &["beta_1", "beta_2"], |config| {
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Lion {
-    /// The length of a step, 0 or more. Default: 0.001.
+    /// The learning rate, 0 or more. Default: 0.001.
     pub learning_rate: f64,
-    /// How much of the direction is the momentum's, above 0, at most 1. Default: 0.9.
+    /// The weight of the momentum in the direction, above 0, at most 1. Default: 0.9.
     pub beta_1: f64,
     /// The decay of the momentum, 0 to 1. Default: 0.99.
     pub beta_2: f64,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -39,9 +39,9 @@ impl Default for Lion {
     }
 }
 
-/// Its arithmetic; the one moment is `m`.
+/// The update rule; its moment is `m`.
 #[derive(Clone, Copy)]
-struct Sign {
+struct LionRule {
     minus_rate: f32,
     beta_1: f32,
     one_minus_beta_1: f32,
@@ -49,7 +49,7 @@ struct Sign {
     one_minus_beta_2: f32,
 }
 
-impl Rule for Sign {
+impl Rule for LionRule {
     const SLOTS: usize = 1;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -57,7 +57,7 @@ impl Rule for Sign {
         // SAFETY: the caller's.
         unsafe {
             let x = m.fma(V::splat(self.beta_1), g.mul(V::splat(self.one_minus_beta_1)));
-            // What is neither above nor below 0 is 0, or NaN, which stays.
+            // Neither above nor below 0: 0, or NaN, which stays.
             let sign = V::splat(1.0).if_positive(x, V::splat(-1.0).if_positive(V::splat(0.0).sub(x), x));
             *m = m.fma(V::splat(self.beta_2), g.mul(V::splat(self.one_minus_beta_2))).without_tiny();
             sign.fma(V::splat(self.minus_rate), w)
@@ -88,7 +88,7 @@ impl Optimizer for Lion {
     }
 
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let rule = Sign {
+        let rule = LionRule {
             minus_rate: -rate as f32,
             beta_1: self.beta_1 as f32,
             one_minus_beta_1: (1.0 - self.beta_1) as f32,

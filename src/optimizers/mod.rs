@@ -1,12 +1,12 @@
-//! What turns gradients into steps: a file each, and a line in `OPTIMIZERS`.
+//! The optimizers: one file each, and a line in `OPTIMIZERS`.
 //!
-//! An optimizer keeps some moments for each weight and has a [`Rule`], the arithmetic of its step on
-//! a vector of weights. Most take the step in a pass of its own over a gradient that was kept. Where it pays the kernels
-//! take it while the gradient is in registers ([`Optimizer::fused`]): in the tutorial's network, whose pace is set by
-//! memory, Adam's step so costs nothing but its moments' way in and out.
+//! An optimizer keeps some moments for each weight and has a [`Rule`], the arithmetic of its step on a vector of
+//! weights. Most take the step in a separate pass over a stored gradient. Where it is faster, the kernels take it while
+//! the gradient is in registers ([`Optimizer::fused`]): the tutorial's network is limited by memory bandwidth, so
+//! Adam's step costs only loading and storing its moments.
 //!
-//! What Keras lets every optimizer have around its step is in `around`: a [`Schedule`] of the learning rate, gradients
-//! that are clipped or gathered over some batches, a moving average of the weights.
+//! The options that all of Keras's optimizers have are in `common`: a [`Schedule`] of the learning rate, gradient
+//! clipping and accumulation, a moving average of the weights.
 //!
 //! To add one: its file, with its settings, its rule and its formula's source, and its line here.
 
@@ -15,10 +15,10 @@ mod adagrad;
 mod adam;
 mod adamax;
 mod adamw;
-mod around;
 mod average;
 mod betas;
 mod clipping;
+mod common;
 mod ftrl;
 mod lion;
 mod nadam;
@@ -31,10 +31,10 @@ pub use adagrad::Adagrad;
 pub use adam::Adam;
 pub use adamax::Adamax;
 pub use adamw::AdamW;
-pub use around::{Around, Within};
 pub use average::Average;
 pub use betas::Betas;
 pub use clipping::Clipping;
+pub use common::{CommonOptions, WithCommonOptions};
 pub use ftrl::Ftrl;
 pub use lion::Lion;
 pub use nadam::Nadam;
@@ -75,56 +75,57 @@ pub trait Optimizer: Debug + Send + Sync {
         check(&self.settings())
     }
 
-    /// The length of a step, where no schedule says it.
+    /// The learning rate, if there is no schedule.
     fn learning_rate(&self) -> f64;
 
-    /// What says the learning rate instead.
+    /// The schedule of the learning rate.
     fn schedule(&self) -> Option<&dyn Schedule> {
         None
     }
 
-    /// The learning rate of a batch before which there were `steps`.
+    /// The learning rate of a batch after `steps` earlier ones.
     fn rate(&self, steps: u64) -> f64 {
         self.schedule().map_or_else(|| self.learning_rate(), |schedule| schedule.rate(steps))
     }
 
-    /// What its moments are called, in the order in which steps take them; at most [`MOST_SLOTS`] for a rule.
+    /// The names of its moments, in the order that steps take them; at most [`MOST_SLOTS`] for a rule.
     fn slots(&self) -> Vec<&'static str>;
 
-    /// What a moment is before the first step.
+    /// The initial value of a moment.
     fn beginning(&self, _slot: &str) -> f32 {
         0.0
     }
 
-    /// Which of the moments is the weights' moving average, if there is one: a fit ends with it in the weights' place.
+    /// The index of the moment that is the weights' moving average, if there is one: it replaces the weights at the end
+    /// of a fit.
     fn average(&self) -> Option<usize> {
         None
     }
 
-    /// What is done to gradients before.
+    /// The clipping of gradients.
     fn clipping(&self) -> Clipping {
         Clipping::default()
     }
 
-    /// The step number `number`, counted from 1, in the form that kernels take at once. `None`: only [`step`](Self::step).
+    /// The step `number`, counted from 1, for kernels that apply it directly. `None`: only [`step`](Self::step).
     fn fused(&self, _rate: f64, _number: u64) -> Option<AdamStep> {
         None
     }
 
-    /// Over how many batches gradients are gathered: batches whose number, counted from 1, is a multiple of it end with a step.
+    /// The number of batches over which gradients are accumulated: batches whose number, counted from 1, is a multiple
+    /// of it end with a step.
     fn batches(&self) -> u64 {
         1
     }
 
-    /// Where gradients are gathered: makes of batch number `number`'s gradient what [`step`](Self::step) is to be given,
-    /// before it is clipped.
+    /// With accumulation: turns the gradient of batch `number` into the one for [`step`](Self::step), before clipping.
     fn gather(&self, _number: u64, _gradient: &mut [f32], _slots: &mut [&mut [f32]]) {}
 
-    /// Takes weights the step of batch number `number` on, with their moments, by their gradient.
+    /// Updates weights and moments by the gradient of batch `number`.
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]);
 }
 
-/// An optimizer out of its config, not checked yet.
+/// Reads an optimizer from its config, not checked yet.
 type Read = fn(&Object<'_>) -> Result<Arc<dyn Optimizer>>;
 
 /// Class, Keras's keys of its own, reader.
@@ -144,13 +145,13 @@ const OPTIMIZERS: &[Entry] = &[
     sgd::ENTRY,
 ];
 
-/// Keys that all of them have, besides those of [`Around`].
+/// Keys that all of them have, besides those of [`CommonOptions`].
 const COMMON: &[&str] = &["name", "learning_rate", "weight_decay", "loss_scale_factor"];
 
-/// The optimizer that Keras serialised so, its settings in their ranges.
+/// Reads an optimizer as Keras serializes it, and checks the ranges of its settings.
 ///
 /// # Errors
-/// They name the key: `Unsupported` for a class or a setting that there is not, `Format` for a value of another kind,
+/// They name the key: `Unsupported` for an unknown class or setting, `Format` for a value of another type,
 /// `InvalidArgument` for one out of its range.
 pub fn read(named: &Named<'_>) -> Result<Arc<dyn Optimizer>> {
     let Some((_, keys, read)) = OPTIMIZERS.iter().find(|(class, ..)| class.eq_ignore_ascii_case(named.class)) else {
@@ -158,9 +159,9 @@ pub fn read(named: &Named<'_>) -> Result<Arc<dyn Optimizer>> {
         return Err(named.unknown("optimizer", &known));
     };
     let config = &named.config;
-    config.only(&[COMMON, &around::keys(), keys].concat())?;
+    config.only(&[COMMON, &common::keys(), keys].concat())?;
     config.idle("loss_scale_factor", |_| false, "null")?;
-    let optimizer = Around::read(config)?.put(read(config)?);
+    let optimizer = CommonOptions::read(config)?.put(read(config)?);
     optimizer.check()?;
     Ok(optimizer)
 }
@@ -173,7 +174,7 @@ pub fn config(optimizer: &dyn Optimizer) -> Value {
 /// Keras's learning rate and weight decay, as most optimizers have them.
 fn rate(config: &Object<'_>, default: f64) -> Result<f64> {
     match config.value("learning_rate").is_object() {
-        true => Ok(default), // a schedule says it
+        true => Ok(default), // a schedule gives it
         false => config.or("learning_rate", default, "a number or a schedule", Value::as_f64),
     }
 }
@@ -194,7 +195,7 @@ fn number(config: &Object<'_>, key: &str, default: f64) -> Result<f64> {
     config.or(key, default, "a number", Value::as_f64)
 }
 
-/// Settings as Keras writes them: no decay of the weights is null, and whole numbers of steps are whole.
+/// Settings as Keras writes them: no weight decay is null, and whole numbers of steps are integers.
 fn write(settings: Vec<Setting>, flags: Vec<(&'static str, bool)>) -> Map<String, Value> {
     let number = |(key, value, ..): Setting| match key {
         "weight_decay" if value == 0.0 => (key, Value::Null),
@@ -236,13 +237,13 @@ fn fraction(name: &'static str, value: f64) -> Setting {
     (name, value, (0.0..1.0).contains(&value), "0 or more and below 1")
 }
 
-/// What divides must not vanish as float32.
+/// A divisor must not become 0 in float32.
 fn epsilon_in_range(epsilon: f64) -> Setting {
     ("epsilon", epsilon, epsilon as f32 > 0.0, "above 0 (in float32)")
 }
 
-/// A rule whose weights shrink first, by `learning_rate * weight_decay` of themselves (Loshchilov and Hutter 2019), as every
-/// optimizer of Keras's does that has a `weight_decay`.
+/// A rule with decoupled weight decay: weights first shrink by the factor `learning_rate * weight_decay` (Loshchilov
+/// and Hutter 2019), as every optimizer of Keras's does that has a `weight_decay`.
 #[derive(Clone, Copy)]
 struct Decayed<R> {
     rule: R,
@@ -258,7 +259,7 @@ impl<R: Rule> Rule for Decayed<R> {
     }
 }
 
-/// Takes weights a step on by a rule, after `decay` of them at a learning rate.
+/// Updates weights by a rule, after weight decay.
 fn step_decayed<R: Rule>(isa: Isa, rule: R, decay: f64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
     step_by(isa, &Decayed { rule, minus: -decay as f32 }, gradient, w, slots);
 }
@@ -360,7 +361,7 @@ mod tests {
         }
     }
 
-    /// Every rule on numbers that are awkward, as bits.
+    /// Every rule with edge-case values, compared as bits.
     #[test]
     fn every_set_takes_the_same_steps() {
         const LEN: usize = 37;

@@ -9,7 +9,7 @@
 //! w -= learning_rate * n / (sqrt(v / (1 - beta_2^t)) + epsilon)
 //! ```
 //!
-//! Keras keeps `U` among its variables; here it follows from the step's number.
+//! Keras keeps `U` as a variable; here it is computed from the step's number.
 
 use super::betas::{self, Betas};
 use super::{Entry, Optimizer, Setting, step_decayed};
@@ -24,8 +24,8 @@ pub(super) const ENTRY: Entry =
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Nadam(pub Betas);
 
-/// `1 - 0.96^t / 2`, and what all of these up to `t` are together, for each `t` at which that still changes: past the last,
-/// `0.96^t` is less than what double precision can tell from nothing.
+/// `1 - 0.96^t / 2`, and the product of these up to `t`, for each `t` at which the product still changes: later,
+/// `0.96^t` has no effect in double precision.
 static SHARES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
     let next = |(power, product): &mut (f64, f64)| {
         let share = 1.0 - 0.5 * *power;
@@ -33,7 +33,7 @@ static SHARES: LazyLock<Vec<(f64, f64)>> = LazyLock::new(|| {
         *power *= 0.96;
         Some((share, *product))
     };
-    (0..1024).scan((1.0, 2.0), |state, _| next(state)).collect() // of t = 0 it is 1/2: 2 makes 1 of it
+    (0..1024).scan((1.0, 2.0), |state, _| next(state)).collect() // for t = 0 the factor is 1/2, so the start is 2
 });
 
 fn share(t: u64) -> (f64, f64) {
@@ -52,9 +52,9 @@ impl Nadam {
     }
 }
 
-/// Its arithmetic; the moments are `m` and `v`.
+/// The update rule; its moments are `m` and `v`.
 #[derive(Clone, Copy)]
-struct Ahead {
+struct NadamRule {
     minus_rate: f32,
     one_minus_beta_1: f32,
     one_minus_beta_2: f32,
@@ -64,7 +64,7 @@ struct Ahead {
     epsilon: f32,
 }
 
-impl Rule for Ahead {
+impl Rule for NadamRule {
     const SLOTS: usize = 2;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -99,7 +99,7 @@ impl Optimizer for Nadam {
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
         let ((now, until_now), (next, until_next)) = (self.momentum(number), self.momentum(number + 1));
-        let rule = Ahead {
+        let rule = NadamRule {
             minus_rate: -rate as f32,
             one_minus_beta_1: (1.0 - self.0.beta_1) as f32,
             one_minus_beta_2: (1.0 - self.0.beta_2) as f32,

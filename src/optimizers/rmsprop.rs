@@ -30,17 +30,17 @@ pub(super) const ENTRY: Entry = ("RMSprop", &["rho", "momentum", "epsilon", "cen
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RmsProp {
-    /// The length of a step, 0 or more. Default: 0.001.
+    /// The learning rate, 0 or more. Default: 0.001.
     pub learning_rate: f64,
     /// The decay of the gradients' mean square, in `[0, 1)`. Default: 0.9.
     pub rho: f64,
-    /// What a step keeps of the one before, 0 to 1. Default: 0.
+    /// The momentum, 0 to 1. Default: 0.
     pub momentum: f64,
-    /// Keeps the step finite; above 0, under the root. Default: 1e-7.
+    /// Added under the root: keeps a step finite; above 0. Default: 1e-7.
     pub epsilon: f64,
-    /// Whether the gradients' variance takes the place of their mean square. Default: false.
+    /// Whether the gradients' variance is used instead of their mean square. Default: false.
     pub centered: bool,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -51,9 +51,9 @@ impl Default for RmsProp {
     }
 }
 
-/// Its arithmetic; the moments are `v`, then `b` and `a` where there are such.
+/// The update rule; its moments are `v`, then `b` and `a` if used.
 #[derive(Clone, Copy)]
-struct Mean<const MOMENTUM: bool, const CENTERED: bool> {
+struct RmsPropRule<const MOMENTUM: bool, const CENTERED: bool> {
     rate: f32,
     rho: f32,
     one_minus_rho: f32,
@@ -61,7 +61,7 @@ struct Mean<const MOMENTUM: bool, const CENTERED: bool> {
     epsilon: f32,
 }
 
-impl<const MOMENTUM: bool, const CENTERED: bool> Rule for Mean<MOMENTUM, CENTERED> {
+impl<const MOMENTUM: bool, const CENTERED: bool> Rule for RmsPropRule<MOMENTUM, CENTERED> {
     const SLOTS: usize = 1 + MOMENTUM as usize + CENTERED as usize;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -89,9 +89,15 @@ impl<const MOMENTUM: bool, const CENTERED: bool> Rule for Mean<MOMENTUM, CENTERE
 }
 
 impl RmsProp {
-    fn rule<const MOMENTUM: bool, const CENTERED: bool>(&self, rate: f64) -> Mean<MOMENTUM, CENTERED> {
+    fn rule<const MOMENTUM: bool, const CENTERED: bool>(&self, rate: f64) -> RmsPropRule<MOMENTUM, CENTERED> {
         let (rho, one_minus_rho) = (self.rho as f32, (1.0 - self.rho) as f32);
-        Mean { rate: rate as f32, rho, one_minus_rho, momentum: self.momentum as f32, epsilon: self.epsilon as f32 }
+        RmsPropRule {
+            rate: rate as f32,
+            rho,
+            one_minus_rho,
+            momentum: self.momentum as f32,
+            epsilon: self.epsilon as f32,
+        }
     }
 }
 

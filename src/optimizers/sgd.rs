@@ -24,13 +24,13 @@ pub(super) const ENTRY: Entry = ("SGD", &["momentum", "nesterov"], |config| {
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sgd {
-    /// The length of a step, 0 or more. Default: 0.01.
+    /// The learning rate, 0 or more. Default: 0.01.
     pub learning_rate: f64,
-    /// What a step keeps of the one before, 0 to 1. Default: 0.
+    /// The momentum, 0 to 1. Default: 0.
     pub momentum: f64,
-    /// Whether the gradient counts once more, ahead of the momentum. Default: false.
+    /// Whether Nesterov's momentum is used. Default: false.
     pub nesterov: bool,
-    /// What a weight loses of itself before a step, times the learning rate; 0 or more. Default: 0.
+    /// Weight decay: the fraction of a weight subtracted before a step, times the learning rate; 0 or more. Default: 0.
     pub weight_decay: f64,
 }
 
@@ -42,11 +42,11 @@ impl Default for Sgd {
 
 /// Without momentum.
 #[derive(Clone, Copy)]
-struct Plain {
+struct SgdRule {
     minus_rate: f32,
 }
 
-impl Rule for Plain {
+impl Rule for SgdRule {
     const SLOTS: usize = 0;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, _: &mut [V; MOST_SLOTS]) -> V {
@@ -57,13 +57,13 @@ impl Rule for Plain {
 
 /// With momentum.
 #[derive(Clone, Copy)]
-struct Momentum {
+struct MomentumRule {
     minus_rate: f32,
     momentum: f32,
     nesterov: bool,
 }
 
-impl Rule for Momentum {
+impl Rule for MomentumRule {
     const SLOTS: usize = 1;
     #[inline(always)]
     unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
@@ -105,9 +105,9 @@ impl Optimizer for Sgd {
     fn step(&self, isa: Isa, rate: f64, _: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
         let (decay, minus_rate) = (rate * self.weight_decay, -rate as f32);
         match self.momentum as f32 {
-            0.0 => step_decayed(isa, Plain { minus_rate }, decay, gradient, w, slots),
+            0.0 => step_decayed(isa, SgdRule { minus_rate }, decay, gradient, w, slots),
             momentum => {
-                let rule = Momentum { minus_rate, momentum, nesterov: self.nesterov };
+                let rule = MomentumRule { minus_rate, momentum, nesterov: self.nesterov };
                 step_decayed(isa, rule, decay, gradient, w, slots);
             }
         }

@@ -1,8 +1,8 @@
-//! When a fit writes its state to a file, and how another one goes on from there.
+//! Writes a fit's state to a file, and resumes a fit from it.
 
 use super::options::CheckpointOptions;
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::{self, Content, Place};
+use crate::files::{self, Content, FilePath};
 use crate::json::difference;
 use crate::memory::Buffer;
 use crate::model::saved::{self, Saved};
@@ -14,34 +14,34 @@ use std::time::Instant;
 
 /// The checkpoints of a fit.
 pub struct Checkpoints {
-    place: Place,
+    path: FilePath,
     batches: usize,
     epochs: usize,
     seconds: f64,
     last: Instant,
-    /// The epoch and batch that the file is of.
+    /// The epoch and batch of the file.
     written: Option<(usize, usize)>,
 }
 
 /// What has just happened in a fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum After {
-    /// A step.
+    /// A step was taken.
     Batch,
-    /// An epoch and its validation.
+    /// An epoch and its validation have ended.
     Epoch,
-    /// The last thing that the fit does, having been stopped or not.
+    /// The fit ends, stopped or not.
     Fit,
 }
 
-/// A fit's state out of a file.
+/// A fit's state, read from a file.
 pub struct Resumed {
     weights: Buffer,
     state: State,
 }
 
 impl Checkpoints {
-    /// Those that `options` ask for; an error where the file could not be written.
+    /// The checkpoints that `options` describe; an error if the file could not be written.
     pub fn new(options: &CheckpointOptions) -> Result<Self> {
         let CheckpointOptions { ref path, batches, epochs, seconds, .. } = *options;
         if !(seconds >= 0.0 && seconds.is_finite()) {
@@ -50,38 +50,37 @@ impl Checkpoints {
                 .found(seconds)
                 .at("option `checkpoint_seconds`"));
         }
-        // The program may change its working folder meanwhile.
-        let place = Place::of(path)?;
-        place.lasting()?;
-        weights::check_writable(&place)?;
-        Ok(Checkpoints { place, batches, epochs, seconds, last: Instant::now(), written: None })
+        // The program may change its working folder during the fit.
+        let path = FilePath::of(path)?;
+        path.check_absolute()?;
+        weights::check_writable(&path)?;
+        Ok(Checkpoints { path, batches, epochs, seconds, last: Instant::now(), written: None })
     }
 
-    /// Reads the file for a fit of `model` by `plan`: `None` when there is none. It must be of that model and that plan.
-    /// Nothing is changed yet.
+    /// Reads the file for a fit of `model` with `plan`; `None` if there is no file. It must match both. Nothing changes
+    /// yet.
     pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
-        let resumed = match Content::at(&self.place).and_then(Saved::open) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !self.place.exists() => return Ok(None),
+        let resumed = match Content::at(&self.path).and_then(Saved::open) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => return Ok(None),
             opened => opened.and_then(|saved| check(saved, model, plan)).and_then(|saved| Resumed::read(saved, model)),
         }
-        .at(&self.place)?;
-        self.written = resumed.state.position.as_ref().map(place);
+        .at(&self.path)?;
+        self.written = resumed.state.position.as_ref().map(epoch_and_batch);
         Ok(Some(resumed))
     }
 
-    /// Writes a checkpoint if one is due and `sound` finds the weights worth it. Who reads the model meanwhile does not
-    /// wait.
+    /// Writes a checkpoint if one is due and `sound` accepts the weights. Readers of the model do not wait meanwhile.
     pub fn after(&mut self, event: After, model: &Model, sound: impl FnOnce(&Position, &[f32]) -> bool) -> Result<()> {
         let state = model.state.read();
         let Some(position) = state.position.as_ref().filter(|position| self.is_due(event, position)) else {
             return Ok(());
         };
         let write = |weights: &[f32]| match sound(position, weights) {
-            true => files::save(&self.place, |out| saved::write(out, model, weights, &state)).map(|()| true),
+            true => files::save(&self.path, |out| saved::write(out, model, weights, &state)).map(|()| true),
             false => Ok(false),
         };
         if model.parameters.read(write)?? {
-            (self.last, self.written) = (Instant::now(), Some(place(position)));
+            (self.last, self.written) = (Instant::now(), Some(epoch_and_batch(position)));
         }
         Ok(())
     }
@@ -94,22 +93,22 @@ impl Checkpoints {
             After::Epoch => long_ago || every(self.epochs, position.epochs_done()),
             After::Fit => true,
         };
-        due && self.written != Some(place(position))
+        due && self.written != Some(epoch_and_batch(position))
     }
 }
 
-fn place(position: &Position) -> (usize, usize) {
+fn epoch_and_batch(position: &Position) -> (usize, usize) {
     (position.epoch, position.batch)
 }
 
-/// Makes sure that a file is of this model and that its fit had this plan.
+/// An error unless a file is of this model and its fit had this plan.
 fn check<'a>(saved: Saved<'a>, model: &Model, plan: &Plan) -> Result<Saved<'a>> {
     if [Some(&plan.data), plan.validation.as_ref()].into_iter().flatten().any(Samples::are_nameless) {
-        let what = "nothing tells whether the samples of a source without an identity are the checkpoint's";
+        let what = "a source without an identity cannot be matched with the checkpoint's samples";
         return Err(Error::new(ErrorKind::InvalidArgument, what).expected("an `identity` in its mnist_source"));
     }
     let Some(position) = saved.position() else {
-        let error = Error::new(ErrorKind::InvalidArgument, "a model that no fit has begun with");
+        let error = Error::new(ErrorKind::InvalidArgument, "a model without the position of a fit");
         return Err(error.expected("a checkpoint of a fit").found("null").at("key fit").at("metadata model"));
     };
     let same = |kind, what, at: &str, expected: Value, found: Value| match difference(&expected, &found) {
@@ -152,12 +151,12 @@ impl Resumed {
         Ok(Resumed { weights, state })
     }
 
-    /// Where the fit was that wrote it.
+    /// The position of the fit that wrote it.
     pub fn position(&self) -> Option<&Position> {
         self.state.position.as_ref()
     }
 
-    /// Makes it the model's.
+    /// Makes it the model's state.
     pub fn apply(self, model: &Model) -> Result<()> {
         let mut state = model.state.write();
         model.parameters.write(|all| all.copy_from_slice(&self.weights))?;

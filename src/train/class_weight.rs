@@ -1,6 +1,6 @@
-//! How much a sample counts by the class that it is of.
+//! Sample weights from class weights.
 
-use crate::data::{Dataset, Truth};
+use crate::data::{BatchTargets, Dataset};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::metrics::greatest;
@@ -8,14 +8,14 @@ use crate::metrics::greatest;
 /// A weight for each class.
 pub struct ClassWeight {
     weights: Vec<f32>,
-    /// Numbers in what a sample is to give.
+    /// The number of values in a sample's target.
     each: usize,
-    /// Those of a batch.
+    /// The sample weights of a batch.
     batch: Vec<f32>,
 }
 
 impl ClassWeight {
-    /// For samples of `data`, and a model that gives `output`: a row of classes, or one number that tells two of them apart.
+    /// For samples of `data` and a model with this `output`: a row of classes, or one number for two classes.
     pub fn new(weights: &[f32], data: &Dataset, output: &Shape) -> Result<Self> {
         let error = |what| Error::new(ErrorKind::InvalidArgument, what);
         if let Some((i, found)) = weights.iter().enumerate().find(|(_, weight)| !weight.is_finite() || **weight < 0.0) {
@@ -32,7 +32,7 @@ impl ClassWeight {
                 .found(weights.len()));
         }
         if data.weights().is_some() {
-            return Err(error("the samples of the dataset have weights of their own").expected("either of both"));
+            return Err(error("the samples of the dataset have weights of their own").expected("one of the two"));
         }
         let each = data.targets().map_or(1, |(_, shape)| shape.iter().product());
         let of = ClassWeight { weights: weights.to_vec(), each, batch: Vec::new() };
@@ -50,7 +50,7 @@ impl ClassWeight {
         }
     }
 
-    /// The class that a sample's targets tell: the greatest of several, or the number itself.
+    /// The class of a sample's target: the index of the largest of several values, or the one value itself.
     fn class(&self, values: &[f32]) -> usize {
         match values {
             [value] => value.round().max(0.0) as usize,
@@ -58,14 +58,16 @@ impl ClassWeight {
         }
     }
 
-    /// How much each sample of a batch counts.
-    pub fn of(&mut self, truth: Truth<'_>) -> &[f32] {
+    /// The weight of each sample of a batch.
+    pub fn of(&mut self, truth: BatchTargets<'_>) -> &[f32] {
         let mut batch = std::mem::take(&mut self.batch);
         batch.clear();
         let weight = |class: usize| self.weights.get(class).copied().unwrap_or(1.0);
         match truth {
-            Truth::Labels(labels) => batch.extend(labels.iter().map(|&label| weight(label as usize))),
-            Truth::Values(values) => batch.extend(values.chunks_exact(self.each).map(|row| weight(self.class(row)))),
+            BatchTargets::Labels(labels) => batch.extend(labels.iter().map(|&label| weight(label as usize))),
+            BatchTargets::Values(values) => {
+                batch.extend(values.chunks_exact(self.each).map(|row| weight(self.class(row))))
+            }
         }
         self.batch = batch;
         &self.batch

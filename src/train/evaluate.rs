@@ -1,32 +1,32 @@
-//! Evaluate: the forward pass, and how good what it gives is.
+//! Evaluate: the forward pass, and its loss and metrics.
 
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
-use crate::data::{Batch, Dataset, TargetKind, Truth, order};
+use crate::data::{Batch, BatchTargets, Dataset, TargetKind, order};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::losses::Wants;
+use crate::losses::TargetKind as LossTargets;
 use crate::memory::{self, Buffer};
-use crate::model::judge::{Judge, Judged, confusion};
 use crate::model::network::PREDICTING;
 use crate::model::pool::Pool;
 use crate::model::score::Metrics;
+use crate::model::scorer::{ScoredBatch, Scorer, confusion};
 use crate::model::{Compiled, History, Logs, Model, history};
 use std::time::Instant;
 
-/// What an evaluation found.
+/// The result of an evaluation.
 #[derive(Debug)]
 pub struct Evaluated {
     /// Loss and accuracy.
     pub metrics: Metrics,
-    /// Everything that was measured, as epoch 0.
+    /// All metrics, as epoch 0.
     pub results: History,
 }
 
 impl Model {
-    /// The loss and the metrics that were compiled, on `data`, whose samples are of the model's input's shape (`[H, W]` will do
-    /// for one channel). All samples meet the same weights, those at the start of the call. A model that is not compiled is
-    /// taken for a classifier if it ends in a row of softmax, or of logits: sparse categorical crossentropy. Where the loss is
-    /// told labels the accuracy is measured also when it was not compiled.
+    /// The compiled loss and metrics on `data`, whose samples have the model's input shape (`[H, W]` is accepted for
+    /// one channel). All samples are computed with one snapshot of the weights, taken at the start of the call. A model
+    /// that is not compiled is evaluated with sparse categorical crossentropy if it ends in softmax or logits. If the
+    /// loss takes labels, the accuracy is measured even if it was not compiled.
     pub fn evaluate(&self, data: &Dataset, options: EvaluateOptions<'_>) -> Result<Evaluated> {
         let compiled = match &self.state.read().compiled {
             Some(compiled) => compiled.clone().with_accuracy(),
@@ -37,7 +37,7 @@ impl Model {
         let EvaluateOptions { verbose, mut output, confusion, .. } = options;
         let pool = self.pool()?;
         let batch = options.batch_size.min(data.len());
-        self.afford(batch, |batch| self.build_score(&pool, &compiled, data, batch)).at("option `batch_size`")?;
+        self.check_memory(batch, |batch| self.build_score(&pool, &compiled, data, batch)).at("option `batch_size`")?;
         let (confusion, mut counts) = self.confusion(data, confusion)?.unzip();
         let weights = self.parameters.snapshot()?;
         let start = Instant::now();
@@ -63,11 +63,11 @@ impl Model {
         Ok(Evaluated { metrics: compiled.loss_and_accuracy(&logs), results })
     }
 
-    /// The caller's place for a confusion matrix, as large as it is for this model, and one to count in meanwhile.
+    /// The caller's memory for the confusion matrix, cut to its size for this model, and a second matrix to count in.
     fn confusion<'a>(&self, data: &Dataset, place: Option<&'a mut [u64]>) -> Result<Option<(&'a mut [u64], Vec<u64>)>> {
         let Some(place) = place else { return Ok(None) };
         if data.target_kind() != TargetKind::Labels || self.architecture.output().dims().len() != 1 {
-            return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix is of classes and labels")
+            return Err(Error::new(ErrorKind::InvalidArgument, "a confusion matrix needs classes and labels")
                 .expected("a model that gives a row of classes, and labels")
                 .found(format_args!("an output of {}", self.architecture.output()))
                 .at("option `confusion`"));
@@ -85,7 +85,7 @@ impl Model {
         }
     }
 
-    /// Asks for what [`score`](Self::score) with the weights of one moment will, to have it measured.
+    /// Allocates what [`score`](Self::score) with a snapshot of the weights will, so that it can be measured.
     pub(super) fn build_score(&self, pool: &Pool, compiled: &Compiled, data: &Dataset, batch: usize) -> Result<()> {
         let batch = batch.min(data.len());
         if !self.has_idle(batch, pool) {
@@ -95,14 +95,14 @@ impl Model {
             let _part = memory::part("a copy of the weights");
             Buffer::zeros(self.parameters.len())?;
         }
-        Judge::new(compiled, self.architecture.output(), batch)?.tally()?;
+        Scorer::new(compiled, self.architecture.output(), batch)?.tally()?;
         let _part = memory::part("the batch's images");
         Batch::new(data, batch)?;
         memory::reserve::<u32>(data.len()).map(drop)
     }
 
-    /// Scores all of `data` in its order, adding what was taken for what to `counts` (`[classes, classes]`). After each
-    /// batch `report` is given the results so far and says whether to go on. Gives the results of all.
+    /// Scores all of `data` in order, and counts labels and predicted classes in `counts` (`[classes, classes]`). After
+    /// each batch `report` gets the results so far and returns whether to continue. Returns the results of all batches.
     pub(super) fn score(
         &self,
         compiled: &Compiled,
@@ -114,48 +114,48 @@ impl Model {
     ) -> Result<Vec<f64>> {
         let batch = batch_size.min(data.len());
         let mut batches = Batch::new(data, batch)?.checked(compiled.classes(self.output_len()));
-        let mut judge = Judge::new(compiled, self.architecture.output(), batch)?;
-        let mut tally = judge.tally()?;
+        let mut scorer = Scorer::new(compiled, self.architecture.output(), batch)?;
+        let mut tally = scorer.tally()?;
         let order = order(data.len(), None)?;
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
                 batches.fill(data, indices)?;
-                check_truth(batches.truth(), compiled, self.output_len())?;
+                check_truth(batches.targets(), compiled, self.output_len())?;
                 pool.run(|| -> Result<()> {
                     network.forward(&PREDICTING, weights, batches.x())?;
-                    let (samples, told) = (indices.len(), batches.truth());
-                    let judged = Judged { network, samples, told, weights: batches.weights() };
-                    let loss = judge.loss(judged) + network.penalty(weights) * samples as f64;
-                    judge.measure(judged, loss, &mut tally);
-                    if let (Some(counts), Truth::Labels(labels)) = (counts.as_deref_mut(), told) {
+                    let (samples, targets) = (indices.len(), batches.targets());
+                    let scored = ScoredBatch { network, samples, targets, weights: batches.weights() };
+                    let loss = scorer.loss(scored) + network.penalty(weights) * samples as f64;
+                    scorer.measure(scored, loss, &mut tally);
+                    if let (Some(counts), BatchTargets::Labels(labels)) = (counts.as_deref_mut(), targets) {
                         confusion(network.output(samples), labels, self.output_len(), counts);
                     }
                     Ok(())
                 })?;
-                if !report(&judge.results(&tally))? {
+                if !report(&scorer.results(&tally))? {
                     break;
                 }
             }
-            Ok(judge.results(&tally))
+            Ok(scorer.results(&tally))
         })?
     }
 
-    /// Data fit for training and evaluation: the input's shape, what the loss is to be told, numbers.
+    /// Checks data for training and evaluation: the samples' shape, the targets that the loss takes, finite values.
     pub(super) fn check_data(&self, data: &Dataset, compiled: &Compiled, at: &str) -> Result<()> {
         self.check_images(data, at)?;
         let (outputs, output) = (self.output_len(), self.architecture.output());
         let class = compiled.loss.class();
         match (compiled.loss.wants(), data.target_kind()) {
-            (Wants::Labels, TargetKind::Labels) => {
-                let labels = data.labels().unwrap_or_default(); // a source tells them later
-                check_truth(Truth::Labels(labels), compiled, outputs).at(at)?;
+            (LossTargets::Labels, TargetKind::Labels) => {
+                let labels = data.labels().unwrap_or_default(); // a source's labels are checked with each batch
+                check_truth(BatchTargets::Labels(labels), compiled, outputs).at(at)?;
             }
-            (Wants::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
-            (Wants::Values, TargetKind::Labels) if outputs == 1 => (),
+            (LossTargets::Values, TargetKind::Values(shape)) if shape.iter().product::<usize>() == outputs => (),
+            (LossTargets::Values, TargetKind::Labels) if outputs == 1 => (),
             (wants, found) => {
                 let (kind, what) = match found {
                     TargetKind::None => (ErrorKind::InvalidArgument, "the dataset has neither labels nor targets"),
-                    _ => (ErrorKind::Shape, "the dataset does not tell what the loss has to know"),
+                    _ => (ErrorKind::Shape, "the dataset's labels or targets do not fit the loss"),
                 };
                 let found = match found {
                     TargetKind::Values(shape) => format!("targets of {shape:?}"),
@@ -163,11 +163,11 @@ impl Model {
                     TargetKind::None => "neither".to_string(),
                 };
                 let expected = match wants {
-                    Wants::Labels => format!("labels, as the loss {class} takes them"),
-                    Wants::Values if outputs == 1 => {
+                    LossTargets::Labels => format!("labels, as the loss {class} takes them"),
+                    LossTargets::Values if outputs == 1 => {
                         format!("labels, or targets of {output}, as the loss {class} takes them")
                     }
-                    Wants::Values => format!("targets of {output}, as the loss {class} takes them"),
+                    LossTargets::Values => format!("targets of {output}, as the loss {class} takes them"),
                 };
                 let error = Error::new(kind, what);
                 return Err(error.expected(expected).found(found).at(at));
@@ -177,16 +177,18 @@ impl Model {
     }
 }
 
-/// Labels that are classes.
-fn check_truth(truth: Truth<'_>, compiled: &Compiled, classes: usize) -> Result<()> {
-    let Truth::Labels(labels) = truth else { return Ok(()) };
+/// An error for a label that is not a class.
+fn check_truth(truth: BatchTargets<'_>, compiled: &Compiled, classes: usize) -> Result<()> {
+    let BatchTargets::Labels(labels) = truth else { return Ok(()) };
     let bad = |&(_, &label): &(usize, &u32)| label as usize >= classes;
-    match labels.iter().enumerate().find(bad).filter(|_| compiled.loss.wants() == Wants::Labels) {
+    match labels.iter().enumerate().find(bad).filter(|_| compiled.loss.wants() == LossTargets::Labels) {
         None => Ok(()),
-        Some((i, label)) => Err(Error::new(ErrorKind::InvalidArgument, "a label past the class count")
-            .expected(format_args!("below {classes}"))
-            .found(label)
-            .at(format_args!("label {i}"))),
+        Some((i, label)) => {
+            Err(Error::new(ErrorKind::InvalidArgument, "a label that is not below the number of classes")
+                .expected(format_args!("below {classes}"))
+                .found(label)
+                .at(format_args!("label {i}")))
+        }
     }
 }
 

@@ -3,55 +3,55 @@
 use super::checkpoint::{After, Checkpoints};
 use super::class_weight::ClassWeight;
 use super::evaluate::check_batch_size;
-use super::looking_on::LookingOn;
+use super::fit_callbacks::FitCallbacks;
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
-use super::step::{Lesson, Taker};
-use super::watch::{Divergence, Place, Watch};
+use super::step::{TrainingBatch, TrainingStep};
+use super::watch::{Divergence, EpochAndBatch, Watch};
 use crate::callbacks::{self, Verdict};
 use crate::data::{Batch, Dataset, Prefetch, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
 use crate::memory::{self, Buffer};
-use crate::model::judge::Judge;
 use crate::model::network::{Network, Optimize};
 use crate::model::pool::Pool;
+use crate::model::scorer::Scorer;
 use crate::model::state::{Moments, Plan, Position, Samples, State};
 use crate::model::{Compiled, History, Logs, Model};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-/// What a fit has done.
+/// The result of a fit.
 #[derive(Debug)]
 pub struct Fitted {
-    /// The metrics of each epoch, the one that was cut short included.
+    /// The metrics of each epoch, including one that was not completed.
     pub history: History,
-    /// Whether it was stopped by one of [`Callbacks`] or by [`Model::cancel`]. (What a configured callback has ended, early
-    /// stopping, say, has succeeded: the [history](History::stopped) tells why.)
+    /// Whether it was stopped by one of [`Callbacks`] or by [`Model::cancel`]. (A fit that a configured callback ended,
+    /// such as early stopping, succeeded: the [history](History::stopped) has the reason.)
     pub cancelled: bool,
-    /// The first number that was NaN or infinite, if there was one. A fit that stops there
-    /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The model then has its last good weights again, those
-    /// of at most 128 steps before, and the optimizer begins anew; without any such the weights are as before the fit.
+    /// The first value that was NaN or infinite, if there was one. A fit that stops there
+    /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The last good weights, those of at most 128 steps
+    /// before, are restored and the optimizer state is discarded; if there are none, the weights are those from before
+    /// the fit.
     pub diverged: Option<Divergence>,
 }
 
 impl Model {
-    /// Trains on `data`, whose images are `[H, W, C]` as the model's input (or `[H, W]` for one channel). Goes on from
-    /// the weights and the optimizer's state that an earlier fit has left; or, when told to resume, from a checkpoint,
-    /// and then ends with the same bits and the same history as the fit that wrote it would have. All arguments are
-    /// checked, and the checkpoint is read, before anything is changed. Exclusive; callbacks and writes happen on the
-    /// calling thread, between steps.
+    /// Trains on `data`, whose samples have the model's input shape `[H, W, C]` (or `[H, W]` for one channel).
+    /// Continues from the current weights and optimizer state; or, with `resume`, from a checkpoint, and then ends with
+    /// the same bits and the same history as the uninterrupted fit would. All arguments are checked, and the checkpoint
+    /// is read, before anything changes. Exclusive; callbacks and writes happen on the calling thread, between steps.
     ///
-    /// An optimizer that averages the weights (`use_ema`) has the fit end, stopped or not, with the averages in the weights'
-    /// place, as in Keras; a checkpoint has both as they were, so that a fit goes on from it. What is validated meanwhile are
-    /// the weights.
+    /// An optimizer that averages the weights (`use_ema`) replaces the weights by the averages when the fit ends or is
+    /// stopped, as in Keras; a checkpoint holds both as they were, so that a fit can resume from it. Validation uses
+    /// the weights, not the averages.
     ///
-    /// A checkpoint that cannot be written later ends the fit with that error: the model keeps what it has learned until
-    /// then, and the file is the one before.
+    /// A checkpoint that cannot be written later ends the fit with that error: the model keeps the trained weights, and
+    /// the previous file stays.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
-        self.cancel.store(false, Ordering::Release); // from here on there is a fit to be cancelled
+        self.cancel.store(false, Ordering::Release); // from here on the fit can be cancelled
         self.forget_learner();
         let compiled = self.state.read().compiled.clone().ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
@@ -75,27 +75,27 @@ impl Model {
         let class_weight = class_weight.map(|weights| ClassWeight::new(weights, data, self.architecture.output()));
         let class_weight = class_weight.transpose().at("option `class_weight`")?;
         let (train, validation) = split(data, &options)?;
-        let looking_on = LookingOn::new(&options.callbacks_config, &compiled, validation.is_some())
+        let callbacks = FitCallbacks::new(&options.callbacks_config, &compiled, validation.is_some())
             .map_err(Error::as_argument)
             .at("option `callbacks_config`")?;
-        let plan = plan(&train, validation.as_ref(), &options, &looking_on)?;
+        let plan = plan(&train, validation.as_ref(), &options, &callbacks)?;
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let (pool, batch) = (self.pool()?, options.batch_size.min(train.len()));
-        let copies = 2 * looking_on.copies(); // theirs, and the checkpoint's
+        let copies = 2 * callbacks.copies(); // theirs, and the checkpoint's
         let build = |batch| {
             let _part = memory::part("the callbacks");
             (0..copies).try_for_each(|_| Buffer::zeros(self.parameters.len()).map(drop))?;
             drop(_part);
             self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options)
         };
-        self.afford(batch, build).at("option `batch_size`")?;
-        let mut fit = Fit::new(self, compiled, (train, validation), class_weight, options, looking_on)?;
+        self.check_memory(batch, build).at("option `batch_size`")?;
+        let mut fit = Fit::new(self, compiled, (train, validation), class_weight, options, callbacks)?;
         fit.start(plan, resume)?;
         fit.run()?;
         fit.end()
     }
 
-    /// Asks for what a fit will, to have it measured.
+    /// Allocates what a fit will, so that it can be measured.
     fn build_fit(
         &self,
         pool: &Pool,
@@ -106,7 +106,7 @@ impl Model {
     ) -> Result<()> {
         let optimizer = &*compiled.optimizer;
         self.network(pool, batch, true)?.prepare(optimizer, self.parameters.len())?;
-        Judge::new(compiled, self.architecture.output(), batch)?.tally()?;
+        Scorer::new(compiled, self.architecture.output(), batch)?.tally()?;
         {
             let _part = memory::part("the optimizer's state");
             let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
@@ -129,12 +129,12 @@ impl Model {
     }
 }
 
-/// What a fit that goes on from this one's checkpoint must have in common with it.
+/// What a fit that resumes from this one's checkpoint must have in common with it.
 fn plan(
     train: &Dataset,
     validation: Option<&Dataset>,
     options: &FitOptions<'_>,
-    looking_on: &LookingOn,
+    callbacks: &FitCallbacks,
 ) -> Result<Plan> {
     Ok(Plan {
         data: Samples::of(train)?,
@@ -146,11 +146,11 @@ fn plan(
         steps_per_epoch: options.steps_per_epoch,
         validation_freq: options.validation_freq,
         class_weight: options.class_weight.clone(),
-        callbacks: looking_on.config(),
+        callbacks: callbacks.config(),
     })
 }
 
-/// The samples to train on, and those to validate on: given as such, or the data's end.
+/// The training and validation samples; the latter are given, or the end of the data.
 fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Dataset>)> {
     let share = options.validation_split;
     let error = |what| Error::new(ErrorKind::InvalidArgument, what).found(share).at("option `validation_split`");
@@ -162,19 +162,20 @@ fn split(data: &Dataset, options: &FitOptions<'_>) -> Result<(Dataset, Option<Da
     }
     let train = (data.len() as f64 * (1.0 - share)).floor() as usize;
     if train == 0 || train == data.len() {
-        return Err(error("leaves no sample on one side").expected(format_args!("a share of {} samples", data.len())));
+        return Err(error("leaves no samples for training or for validation")
+            .expected(format_args!("a share of {} samples", data.len())));
     }
     Ok((data.slice(0, train)?, Some(data.slice(train, data.len() - train)?)))
 }
 
-/// A fit under way.
+/// A running fit.
 struct Fit<'m, 'o> {
     model: &'m Model,
     pool: Arc<Pool>,
     compiled: Compiled,
     seed: u64,
     network: Network,
-    judge: Judge,
+    scorer: Scorer,
     prefetch: usize,
     class_weight: Option<ClassWeight>,
     train: Dataset,
@@ -184,15 +185,15 @@ struct Fit<'m, 'o> {
     shuffle: Option<u64>,
     verbose: Verbose,
     output: Output<'o>,
-    callbacks: Option<&'o mut dyn Callbacks>,
-    looking_on: LookingOn,
+    hooks: Option<&'o mut dyn Callbacks>,
+    callbacks: FitCallbacks,
     checkpoints: Option<Checkpoints>,
     watch: Watch,
-    /// What was measured in an epoch that was cut short.
+    /// The metrics of an epoch that was not completed.
     unfinished: Option<Logs>,
-    /// Whether somebody wants it to stop.
+    /// Whether it was asked to stop.
     stopped: bool,
-    /// Why a configured callback has ended it.
+    /// The reason why a configured callback ended it.
     ended: Option<String>,
 }
 
@@ -203,7 +204,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         (train, validation): (Dataset, Option<Dataset>),
         class_weight: Option<ClassWeight>,
         options: FitOptions<'o>,
-        looking_on: LookingOn,
+        callbacks: FitCallbacks,
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
@@ -211,7 +212,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
             network,
-            judge: Judge::new(&compiled, model.architecture.output(), batch_size)?,
+            scorer: Scorer::new(&compiled, model.architecture.output(), batch_size)?,
             prefetch: options.prefetch,
             class_weight,
             model,
@@ -225,8 +226,8 @@ impl<'m, 'o> Fit<'m, 'o> {
             shuffle: options.shuffle.then_some(options.seed),
             verbose: options.verbose,
             output: options.output,
-            callbacks: options.callbacks,
-            looking_on,
+            hooks: options.callbacks,
+            callbacks,
             checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
             watch: Watch::new(options.terminate_on_nan, model.parameters.len())?,
             unfinished: None,
@@ -235,7 +236,8 @@ impl<'m, 'o> Fit<'m, 'o> {
         })
     }
 
-    /// Puts the model where this fit begins: at the checkpoint, or at the start of the plan. The first change to it.
+    /// Sets the model's position to the checkpoint's, or to the start of the plan. This is the first change to the
+    /// model.
     fn start(&mut self, plan: Plan, resume: bool) -> Result<()> {
         let model = self.model;
         let resumed = match self.checkpoints.as_mut().filter(|_| resume) {
@@ -244,21 +246,21 @@ impl<'m, 'o> Fit<'m, 'o> {
         };
         if let Some(resumed) = resumed {
             if let Some(position) = resumed.position() {
-                self.looking_on.restore(&position.callbacks).at("key fit").at("metadata model")?;
+                self.callbacks.restore(&position.callbacks).at("key fit").at("metadata model")?;
             }
             return resumed.apply(model);
         }
-        let tally = self.judge.tally()?;
+        let tally = self.scorer.tally()?;
         let mut state = model.state.write();
         if state.moments.slots.is_empty() {
             state.moments = Moments::new(&*self.compiled.optimizer, model.parameters.len())?;
         }
-        state.position = Some(Position::start(plan, self.looking_on.names().clone(), tally));
+        state.position = Some(Position::start(plan, self.callbacks.names().clone(), tally));
         Ok(())
     }
 
     fn run(&mut self) -> Result<()> {
-        let begun = self.looking_on.begin(self.model, &mut self.output)?;
+        let begun = self.callbacks.begin(self.model, &mut self.output)?;
         self.heed(begun);
         while !self.is_over() {
             let (epoch, done) = self.position(|position| (position.epoch, position.batch))?;
@@ -270,19 +272,19 @@ impl<'m, 'o> Fit<'m, 'o> {
         self.checkpoint(After::Fit)
     }
 
-    /// Whether no further step is wanted.
+    /// Whether no further step is to be taken.
     fn is_over(&self) -> bool {
         self.stopped || self.ended.is_some() || !self.watch.may_go_on()
     }
 
-    /// Takes in what a configured callback wants.
+    /// Applies the verdict of a configured callback.
     fn heed(&mut self, verdict: Verdict) {
         if let Verdict::Stop(reason) = verdict {
             self.ended.get_or_insert(reason);
         }
     }
 
-    /// What it has done. If it has diverged, the model gets its last good weights again.
+    /// The result. After a divergence the last good weights are restored.
     fn end(mut self) -> Result<Fitted> {
         let (history, last) = (self.history(), self.position(|position| position.last_step())?);
         let (model, network) = (self.model, &self.network);
@@ -298,24 +300,24 @@ impl<'m, 'o> Fit<'m, 'o> {
             (None, Some(average)) if state.moments.steps > 0 => {
                 let average = &mut state.moments.slots[average];
                 model.parameters.write(|all| network.take_average(all, average))?;
-                state.position = None; // it is that of other weights
+                state.position = None; // it belongs to other weights
             }
             _ => {}
         }
         drop(state);
         if went_well {
-            self.looking_on.end(model, &mut self.output)?;
+            self.callbacks.end(model, &mut self.output)?;
         }
         Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
     }
 
-    /// Lends the position, which every fit has.
+    /// Passes the position, which every fit has, to `task`.
     fn position<R>(&self, task: impl FnOnce(&mut Position) -> R) -> Result<R> {
         let mut state = self.model.state.write();
         state.position.as_mut().map(task).ok_or_else(|| Error::internal("a fit without a position"))
     }
 
-    /// What was measured in the epochs, the one that was cut short included.
+    /// The metrics of the epochs, including one that was not completed.
     fn history(&self) -> Result<History> {
         let mut history = self.position(|position| position.history.copy())??;
         self.unfinished.iter().try_for_each(|logs| history.push(logs))?;
@@ -331,15 +333,15 @@ impl<'m, 'o> Fit<'m, 'o> {
         })
     }
 
-    /// An epoch, of which `done` batches are behind us when a fit goes on in its midst.
+    /// One epoch, from batch `done` on, which is not 0 when a fit resumes in the middle of the epoch.
     fn epoch(&mut self, epoch: usize, done: usize) -> Result<()> {
         let batches = self.position(|position| position.plan.batches())?;
         let accuracy = self.compiled.accuracy().map(|i| self.compiled.metrics[i].name.clone());
-        let logs = Logs::new(self.looking_on.names().clone());
+        let logs = Logs::new(self.callbacks.names().clone());
         let progress = Progress { epoch, epochs: self.epochs, batch: 0, batches, logs, accuracy, seconds: 0.0 };
         let mut now = Epoch { start: Instant::now(), progress };
         if done > 0 {
-            let results = self.position(|position| self.judge.results(&position.tally))?;
+            let results = self.position(|position| self.scorer.results(&position.tally))?;
             now.step(done - 1, &results);
         }
         self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress)?;
@@ -356,7 +358,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         now.progress.seconds = now.start.elapsed().as_secs_f64();
         if now.progress.logs.get("loss").is_none() {
-            return Ok(()); // not one step was taken
+            return Ok(()); // no step was taken
         }
         let shown: Vec<_> = now.progress.logs.measured().collect();
         line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds)?;
@@ -364,9 +366,9 @@ impl<'m, 'o> Fit<'m, 'o> {
             self.unfinished = Some(now.progress.logs);
             return Ok(());
         }
-        let verdict = self.looking_on.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
+        let verdict = self.callbacks.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
         self.heed(verdict);
-        let kept = self.looking_on.keep()?;
+        let kept = self.callbacks.keep()?;
         self.position(|position| {
             position.end_epoch(&now.progress.logs)?;
             position.callbacks = kept;
@@ -376,12 +378,12 @@ impl<'m, 'o> Fit<'m, 'o> {
         self.checkpoint(After::Epoch)
     }
 
-    /// All batches of an epoch but the `done` first, or as many as there are before somebody says stop.
+    /// All batches of an epoch after the first `done`, until the fit is stopped.
     fn batches(&mut self, now: &mut Epoch, line: &mut ProgressLine, done: usize) -> Result<()> {
         let (plan, epoch) = (self.position(|position| position.plan.clone())?, now.progress.epoch);
         let mut under_way: Option<(usize, Prefetch)> = None;
         for batch in done..plan.batches() {
-            // A pass through the samples is an epoch, unless epochs are of another length.
+            // An epoch is a pass over the samples, unless `steps_per_epoch` gives another length.
             let at = (epoch - plan.initial_epoch).saturating_mul(plan.batches()).saturating_add(batch);
             let pass = plan.initial_epoch.saturating_add(at / plan.pass());
             let (of, mut samples) = match under_way.take() {
@@ -395,10 +397,10 @@ impl<'m, 'o> Fit<'m, 'o> {
             let shown: Vec<_> = now.progress.logs.measured().collect();
             line.update(&mut self.output, batch + 1, &shown, now.progress.seconds)?;
             let step = callbacks::Step { epoch, batch, number: at as u64 + 1 };
-            let verdict = self.looking_on.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
+            let verdict = self.callbacks.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
             self.heed(verdict);
             if self.checkpoints.is_some() {
-                self.position(|position| self.looking_on.keep_states(&mut position.callbacks))?;
+                self.position(|position| self.callbacks.keep_states(&mut position.callbacks))?;
             }
             self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress)?;
             if !self.stopped {
@@ -411,7 +413,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(())
     }
 
-    /// The batches of a pass through the samples, from one of these on.
+    /// The batches of a pass over the samples, from one of them on.
     fn samples(&self, pass: usize, start: usize) -> Result<Prefetch> {
         let mut order = order(self.train.len(), self.shuffle.map(|seed| (seed, pass)))?;
         order.drain(..start);
@@ -419,35 +421,35 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Prefetch::new(&self.train, order, self.batch_size, self.prefetch)?.checked(classes))
     }
 
-    /// One step of the optimizer; gives what was measured in the epoch so far, `None` if it was not to be taken. Whoever reads
-    /// the weights or the state meanwhile waits for its end, so that nobody sees one without the other.
-    fn step(&mut self, at: Place, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
-        let (x, told, samples) = (batch.x(), batch.truth(), indices.len());
-        let counted = self.class_weight.as_mut().map(|weights| weights.of(told));
+    /// One optimizer step; returns the epoch's metrics so far, `None` if the step was not taken. Readers of weights and
+    /// state wait until it ends, so that they see both of the same step.
+    fn step(&mut self, at: EpochAndBatch, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
+        let (x, targets, samples) = (batch.x(), batch.targets(), indices.len());
+        let counted = self.class_weight.as_mut().map(|weights| weights.of(targets));
         let weights = counted.or(batch.weights());
         let mut state = self.model.state.write();
         let State { moments: Moments { slots, steps }, position: Some(position), learning_rate, .. } = &mut *state
         else {
             return Err(Error::internal("a fit without a position"));
         };
-        let (network, judge, watch) = (&mut self.network, &mut self.judge, &mut self.watch);
+        let (network, scorer, watch) = (&mut self.network, &mut self.scorer, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
         let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
         let step = Step { seed: self.seed, number: *steps, epoch: pass as u64, samples: indices };
-        let taker = Taker { network, judge, optimize: Optimize { optimizer, rate, number, slots }, step };
-        let lesson = Lesson { x, samples, told, weights };
+        let step = TrainingStep { network, scorer, optimize: Optimize { optimizer, rate, number, slots }, step };
+        let batch = TrainingBatch { x, samples, targets, weights };
         let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step(at, loss, network, w, x);
-        let take = |w: &mut [f32]| self.pool.run(|| taker.take(w, lesson, &mut position.tally, sound));
+        let take = |w: &mut [f32]| self.pool.run(|| step.take(w, batch, &mut position.tally, sound));
         if !self.model.parameters.write(take)?? {
             return Ok(None);
         }
         *steps += 1;
         position.batch += 1;
-        Ok(Some(self.judge.results(&position.tally)))
+        Ok(Some(self.scorer.results(&position.tally)))
     }
 
-    /// Takes the metrics on the validation data into `logs`, unless somebody says stop meanwhile.
-    fn validate(&mut self, data: &Dataset, at: Place, logs: &mut Logs) -> Result<()> {
+    /// Puts the validation metrics into `logs`, unless the fit is stopped meanwhile.
+    fn validate(&mut self, data: &Dataset, at: EpochAndBatch, logs: &mut Logs) -> Result<()> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
@@ -460,9 +462,9 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(())
     }
 
-    /// Calls back, then looks whether anybody wants to stop.
+    /// Calls a hook, then checks whether the fit is to stop.
     fn call(&mut self, hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control, progress: &Progress) -> Result<()> {
-        if let Some(callbacks) = &mut self.callbacks {
+        if let Some(callbacks) = &mut self.hooks {
             self.stopped |= hook(&mut **callbacks, progress) == Control::Stop;
             (self.output.check)()?;
         }
@@ -471,14 +473,14 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 }
 
-/// An epoch under way.
+/// A running epoch.
 struct Epoch {
     start: Instant,
     progress: Progress,
 }
 
 impl Epoch {
-    /// After a batch, with what was measured up to it.
+    /// Updates the progress after a batch.
     fn step(&mut self, batch: usize, results: &[f64]) {
         self.progress.batch = batch;
         self.progress.logs.measure(results, false);

@@ -1,19 +1,19 @@
 //! Fit and evaluate: what is done with a model and data.
 //!
 //! ```text
-//! fit         epochs of batches            evaluate    the forward pass, and how good what it gives is
-//! options     what both can be told; callbacks
-//! progress    Keras's progress line        checkpoint  when a fit writes a file, and goes on from it
-//! step        one step of the optimizer               profile   where its time goes
-//! watch       numbers that are none, and the last good weights
-//! looking_on  the configured callbacks         class_weight  how much a sample counts
+//! fit         epochs of batches            evaluate    the forward pass, with loss and metrics
+//! options     options of both; callbacks
+//! progress    Keras's progress line        checkpoint  writes a fit's state, and resumes from it
+//! step        one optimizer step           profile     the time of each layer
+//! watch       stops at NaN and infinity, restores the last good weights
+//! fit_callbacks  configured callbacks      class_weight  sample weights by class
 //! ```
 
 mod checkpoint;
 mod class_weight;
 mod evaluate;
 mod fit;
-mod looking_on;
+mod fit_callbacks;
 mod options;
 mod profile;
 mod progress;

@@ -1,4 +1,4 @@
-//! What `fit` and `evaluate` can be told, with Keras's defaults.
+//! The options of `fit` and `evaluate`, with Keras's defaults.
 
 use super::progress::{Output, Verbose};
 use crate::data::Dataset;
@@ -6,59 +6,59 @@ use crate::model::Logs;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// How to fit.
+/// The options of `fit`.
 pub struct FitOptions<'a> {
     /// Samples in a step of training; the last batch of an epoch may be shorter. Default: 32.
     pub batch_size: usize,
-    /// The epoch to stop before. Default: 1.
+    /// The end epoch (exclusive). Default: 1.
     pub epochs: usize,
-    /// The epoch to start with, as when an earlier fit goes on. Default: 0.
+    /// The first epoch, to continue an earlier fit. Default: 0.
     pub initial_epoch: usize,
-    /// Whether each epoch goes through the samples in a fresh order. Default: true.
+    /// Whether each epoch takes the samples in a new random order. Default: true.
     pub shuffle: bool,
-    /// What is written while it runs. Default: the progress bar.
+    /// The output during the fit. Default: the progress bar.
     pub verbose: Verbose,
     /// The seed of the shuffling. Default: 0.
     pub seed: u64,
-    /// The share of the data, its end, that is kept for validation, in `[0, 1)`. Default: 0.
+    /// The fraction of the data, taken from their end, that is used for validation, in `[0, 1)`. Default: 0.
     pub validation_split: f64,
     /// Data to validate on after each epoch; takes precedence over the split. Default: none.
     pub validation_data: Option<&'a Dataset>,
     /// Where the progress is written.
     pub output: Output<'a>,
-    /// What is called at each batch's end and each epoch's begin and end. Default: nothing.
+    /// The functions called at each batch's end and each epoch's begin and end. Default: nothing.
     pub callbacks: Option<&'a mut dyn Callbacks>,
-    /// Where and when the fit's state is written. Default: nowhere.
+    /// Where and when checkpoints are written. Default: never.
     pub checkpoint: Option<CheckpointOptions>,
-    /// Callbacks, a list as Keras serialises it. Default: none.
+    /// Callbacks, a list as Keras serializes it. Default: none.
     pub callbacks_config: Value,
-    /// How much a sample of each class counts. Default: all alike.
+    /// How much a sample of each class counts. Default: all the same.
     pub class_weight: Option<Vec<f32>>,
     /// Epochs from one validation to the next, 1 or more. Default: 1.
     pub validation_freq: usize,
-    /// Batches in an epoch; the next epoch goes on where this one has stopped. Default: as many as it takes to go through the
-    /// samples once.
+    /// Batches in an epoch; the next epoch continues with the samples where this one stopped. Default: one pass over
+    /// the samples.
     pub steps_per_epoch: Option<usize>,
-    /// How many batches of a [source](Dataset::from_source) are asked for ahead, on another thread. Default: 0, none.
+    /// How many batches of a [source](Dataset::from_source) are requested ahead, on another thread. Default: 0, none.
     pub prefetch: usize,
-    /// Whether the fit stops at a loss or a weight that is NaN or infinite, and goes back to good weights. Default: true
-    /// (Keras goes on with weights that are good for nothing any more).
+    /// Whether the fit stops at a loss or a weight that is NaN or infinite, and restores the last good weights.
+    /// Default: true (Keras continues with useless weights).
     pub terminate_on_nan: bool,
 }
 
-/// Where and when a fit writes its state, so that another one can go on from there. It is written at each interval that
+/// Where and when a fit writes its state, so that another fit can resume from it. It is written at each interval that
 /// is not 0, and when the fit ends or is stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckpointOptions {
     /// The file, which [`Model::load`](crate::model::Model::load) reads as well.
     pub path: PathBuf,
-    /// After every so many batches, counted from the fit's first one.
+    /// Write after this many batches, counted from the fit's first one.
     pub batches: usize,
-    /// After every so many epochs, likewise.
+    /// Write after this many epochs, counted from the fit's first one.
     pub epochs: usize,
-    /// After the first batch that ends so many seconds after the last time.
+    /// Write after the first batch that ends this many seconds after the last checkpoint.
     pub seconds: f64,
-    /// Whether to go on from the file, if there is one.
+    /// Whether to resume from the file, if it exists.
     pub resume: bool,
 }
 
@@ -87,17 +87,17 @@ impl<'a> FitOptions<'a> {
     }
 }
 
-/// How to evaluate.
+/// The options of `evaluate`.
 pub struct EvaluateOptions<'a> {
     /// Samples in a step. The result does not depend on it. Default: 32.
     pub batch_size: usize,
-    /// What is written while it runs. Default: nothing.
+    /// The output during the evaluation. Default: none.
     pub verbose: Verbose,
     /// Where the progress is written.
     pub output: Output<'a>,
-    /// A place for the confusion matrix, `[classes, classes]`, the classes being all of the model's output: at
-    /// `[label, class]` the number of samples with that label whose most probable class (the first of equals) was that one.
-    /// It may be longer; what is past the matrix stays as it is. Written on success only. Default: none.
+    /// Receives the confusion matrix, `[classes, classes]`, where classes is the length of the model's output: at
+    /// `[label, class]` the number of samples with that label whose most probable class (the first of equals) was that
+    /// one. It may be longer; values after the matrix do not change. Written on success only. Default: none.
     pub confusion: Option<&'a mut [u64]>,
 }
 
@@ -108,48 +108,49 @@ impl<'a> EvaluateOptions<'a> {
     }
 }
 
-/// How far a fit has come.
+/// The progress of a fit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Progress {
     /// The epoch, from 0.
     pub epoch: usize,
-    /// How many epochs there will be.
+    /// The end epoch (exclusive).
     pub epochs: usize,
     /// The batch that just ended, from 0; 0 at an epoch's begin.
     pub batch: usize,
     /// How many batches an epoch has.
     pub batches: usize,
-    /// What has been measured over the epoch's samples so far, and, at its end, on the validation data.
+    /// The metrics over the epoch's samples so far, and, at its end, on the validation data.
     pub logs: Logs,
-    /// What the accuracy is called, if it is measured.
+    /// The accuracy's name, if it is measured.
     pub accuracy: Option<String>,
     /// Seconds since the epoch began.
     pub seconds: f64,
 }
 
 impl Progress {
-    /// A metric; NaN for what was not measured yet, or is not measured at all.
+    /// A metric; NaN if it has not been measured yet, or is not measured at all.
     pub fn get(&self, name: &str) -> f64 {
         self.logs.get(name).unwrap_or(f64::NAN)
     }
 }
 
-/// Whether a fit is to go on.
+/// Whether a fit is to continue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Control {
-    /// Go on.
+    /// Continue.
     Continue,
     /// Stop after this step; the fit's result says that it was cancelled.
     Stop,
 }
 
-/// What a fit calls on its caller's thread. The model may be used meanwhile for everything but another exclusive call.
+/// Functions that a fit calls on its caller's thread. They may use the model for everything except another exclusive
+/// call.
 pub trait Callbacks {
     /// After each step of training.
     fn on_batch_end(&mut self, _progress: &Progress) -> Control {
         Control::Continue
     }
-    /// Before an epoch's first step.
+    /// Before the first step of an epoch.
     fn on_epoch_begin(&mut self, _progress: &Progress) -> Control {
         Control::Continue
     }

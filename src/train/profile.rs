@@ -1,16 +1,16 @@
-//! Where the time of a step goes, layer by layer.
+//! The time of a step, layer by layer.
 
 use crate::data::Dataset;
 use crate::error::{Error, Result};
 use crate::model::Model;
 use std::time::{Duration, Instant};
 
-/// A layer's, or an activation's, part of some steps.
+/// The time of a layer, or of an activation, in some steps.
 #[derive(Clone, Debug)]
 pub struct LayerTime {
     /// The layer's name.
     pub name: String,
-    /// The class of what is computed: the layer's, or `Activation` for one that stands apart.
+    /// The layer's class, or `Activation` for an activation of its own.
     pub class: String,
     /// Multiply-adds of its forward pass for one sample, counted as a textbook does; 0 for what has no kernel.
     pub multiply_adds: usize,
@@ -20,18 +20,18 @@ pub struct LayerTime {
     pub backward: Duration,
 }
 
-/// Where the time of some steps went.
+/// The times of some steps.
 #[derive(Clone, Debug)]
 pub struct Profile {
-    /// The time of them all.
+    /// The total time.
     pub whole: Duration,
     /// Each layer's, in the order in which they are computed.
     pub layers: Vec<LayerTime>,
 }
 
 impl Model {
-    /// Takes `steps` steps on all of `data` as one batch, each as [`train_on_batch`](Model::train_on_batch) takes it, and
-    /// tells where their time went.
+    /// Takes `steps` steps on all of `data` as one batch, each as [`train_on_batch`](Model::train_on_batch) takes it,
+    /// and measures the time of each layer.
     #[doc(hidden)] // for the benchmarks, not for use
     pub fn profile(&self, data: &Dataset, steps: usize) -> Result<Profile> {
         self.train_on_batch(data)?;

@@ -6,38 +6,39 @@
 //! 1875/1875 - 275s - loss: 0.1501 - accuracy: 0.9561                                          done, verbose 2
 //! ```
 //!
-//! Where a line has an end it is not reached, since a line that wraps cannot be redrawn: the bar gets shorter, then the time
-//! is left out, then metrics from the last on. The line that stays leaves nothing out but the bar: it goes on below.
+//! Where the width is limited, a redrawn line stays below it, since a wrapped line cannot be redrawn: first the bar
+//! gets shorter, then the time is left out, then metrics from the last on. The final line leaves out only the bar; it
+//! continues on the next row.
 //!
-//! Time comes in from outside, in seconds since the line was begun.
+//! The caller passes the time, in seconds since the line was begun.
 
 use crate::error::Result;
 
-/// How much is written while a model is fitted or evaluated.
+/// How much output a fit or an evaluation writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verbose {
     /// Nothing.
     Silent,
-    /// A line that is redrawn as the work goes on.
+    /// A line that is redrawn during the work.
     Bar,
     /// A line at the end.
     Line,
 }
 
-/// Where text goes.
+/// The destination of text.
 pub struct Output<'a> {
-    /// Takes a piece of text.
+    /// Receives a piece of text.
     pub write: &'a mut dyn FnMut(&str),
-    /// Whether a line can be redrawn there by `\r`. Where it cannot, only finished lines are written.
+    /// Whether a line can be redrawn with `\r`. If not, only finished lines are written.
     pub redraw: bool,
-    /// How many columns a line has there, asked each time; `None`: as many as it needs.
+    /// The number of columns, queried each time; `None`: unlimited.
     pub columns: &'a dyn Fn() -> Option<usize>,
-    /// Why the work must end, if it must: asked after each piece of text, and after each callback.
+    /// An error if the work must end: checked after each piece of text and after each callback.
     pub check: &'a dyn Fn() -> Result<()>,
 }
 
 impl<'a> Output<'a> {
-    /// A place like a file: nothing is redrawn there, and a line is as long as it likes.
+    /// Output to a file: nothing is redrawn, and lines have any length.
     pub fn file(write: &'a mut dyn FnMut(&str)) -> Self {
         Output { write, redraw: false, columns: &|| None, check: &|| Ok(()) }
     }
@@ -48,20 +49,20 @@ impl<'a> Output<'a> {
         (self.check)()
     }
 
-    /// The longest line. The last column stays free: with some terminals the line wraps when there is something in it.
+    /// The longest line. The last column stays free: some terminals wrap the line when it is used.
     fn room(&self) -> usize {
         (self.columns)().map_or(usize::MAX, |columns| columns.saturating_sub(1).max(1))
     }
 }
 
-/// Seconds that pass at least between two drawings.
+/// The least time between two redraws, in seconds.
 const INTERVAL: f64 = 0.05;
 
-/// The bar's width where there is room, and the least that is drawn.
+/// The bar's normal and its least width.
 const WIDTH: usize = 30;
 const LEAST: usize = 5;
 
-/// A metric as it is shown: its name and value.
+/// A metric's name and value.
 pub type Shown<'a> = (&'a str, f64);
 
 /// Writes `Epoch 1/3` when there is more than one.
@@ -75,7 +76,7 @@ pub fn epoch_header(output: &mut Output<'_>, verbose: Verbose, epoch: usize, epo
 /// The line of one epoch, or of one evaluation.
 pub struct ProgressLine {
     verbose: Verbose,
-    /// Steps that were done before the line was begun.
+    /// Steps done before the line was begun.
     done: usize,
     target: usize,
     drawn: Option<f64>,
@@ -89,7 +90,7 @@ impl ProgressLine {
         ProgressLine { verbose, done, target, drawn: None, width: 0, first_step: None }
     }
 
-    /// After step `current` (counted from 1): redraws the line, unless it was drawn a moment ago.
+    /// After step `current` (counted from 1): redraws the line, unless it was drawn less than the least time ago.
     pub fn update(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) -> Result<()> {
         let per_step = self.per_step(current, now);
         let fresh = self.drawn.is_some_and(|drawn| now - drawn < INTERVAL);
@@ -102,7 +103,7 @@ impl ProgressLine {
         self.draw(output, line, room, now)
     }
 
-    /// At the end: the line as it stays, after `current` steps, fewer than the target when the work was cut short.
+    /// The final line, after `current` steps; fewer than the target if the work was stopped early.
     pub fn finish(&mut self, output: &mut Output<'_>, current: usize, metrics: &[Shown<'_>], now: f64) -> Result<()> {
         let per_step = format_per_step(self.per_step(current, now));
         let time = match self.verbose {
@@ -124,7 +125,7 @@ impl ProgressLine {
         }
     }
 
-    /// The line with as much of it as there is room for.
+    /// As much of the line as fits.
     fn running(&self, current: usize, time: &str, metrics: &[String], room: usize) -> String {
         let mut count = self.count(current);
         for shown in (0..=metrics.len()).rev() {
@@ -170,7 +171,7 @@ impl ProgressLine {
         format!(" [{bar}{}]", ".".repeat(width - filled))
     }
 
-    /// Seconds a step takes, the first one, which sets things up, left out as soon as there are others.
+    /// Seconds per step; the first step, which includes setup, is excluded as soon as there are others.
     fn per_step(&mut self, current: usize, now: f64) -> f64 {
         let steps = current.saturating_sub(self.done);
         if steps == 1 {
@@ -184,7 +185,7 @@ impl ProgressLine {
     }
 }
 
-/// `parts` in as many rows as they need, none longer than `room`; a part is broken only if it is longer than that.
+/// `parts` in as many rows as needed, none longer than `room`; a part is split only if it is longer than that.
 fn rows(parts: impl Iterator<Item = String>, room: usize) -> Vec<String> {
     let mut rows: Vec<String> = Vec::new();
     for part in parts {
@@ -282,7 +283,7 @@ mod tests {
         let end = |verbose, redraw| {
             written(redraw, |output| {
                 let mut line = ProgressLine::new(verbose, 0, 1875);
-                (1..1875).for_each(|step| line.update(output, step, &metrics, 0.0).unwrap()); // as if it was drawn just now
+                (1..1875).for_each(|step| line.update(output, step, &metrics, 0.0).unwrap()); // as if it had just been drawn
                 line.finish(output, 1875, &metrics, 275.2).unwrap();
             })
         };

@@ -1,9 +1,9 @@
-//! Whole models in files: to the bit when they are whole, an error with its place when they are not.
+//! Whole models in files: equal to the bit after a round trip, an error with its location when damaged.
 
 use super::*;
 use crate::data::Dataset;
 use crate::error::{ErrorKind, Result};
-use crate::files::{Content, Place};
+use crate::files::{Content, FilePath};
 use crate::graph::Graph;
 use crate::json::Named;
 use crate::layers::Activation;
@@ -48,7 +48,7 @@ impl Callbacks for StopAt {
     }
 }
 
-/// A folder with a model that was stopped in the midst of its second epoch.
+/// A folder with a model that was stopped in the middle of its second epoch.
 fn stopped(folder: &Path) -> PathBuf {
     let (model, path) = (model(), folder.join("m"));
     model.compile(&CompileOptions::default()).unwrap();
@@ -59,7 +59,7 @@ fn stopped(folder: &Path) -> PathBuf {
 
 /// The file's description, and the bytes around it.
 fn description(path: &Path) -> Value {
-    let content = Content::at(&Place::of(path).unwrap()).unwrap();
+    let content = Content::at(&FilePath::of(path).unwrap()).unwrap();
     serde_json::from_str(weights::open(content).unwrap().metadata("model").unwrap()).unwrap()
 }
 
@@ -116,7 +116,7 @@ const OPTIMIZERS: &[&str] = &[
     "class_name: 'Lion', config: {beta_2: 0.9",
 ];
 
-/// What may be around each of them.
+/// Options that each of them may have.
 const AROUND: &[&str] = &[
     "weight_decay: 0.01",
     "learning_rate: {class_name: 'ExponentialDecay', config: {initial_learning_rate: 0.1, decay_steps: 5, decay_rate: 0.5}}",
@@ -149,14 +149,14 @@ fn every_optimizer_resumes_and_is_saved_to_the_bit() {
         let whole = compiled(&config);
         let expected = fit(&whole, None, &mut StopAt(99)).unwrap();
         assert!(expected.diverged.is_none(), "{config}");
-        // Stopped after the seventh batch, when gradients have been gathered that still wait for their step.
+        // Stopped after the seventh batch, when accumulated gradients have not been applied yet.
         let checkpoint = CheckpointOptions { path: at("c"), batches: 0, epochs: 0, seconds: 0.0, resume: true };
         assert!(fit(&compiled(&config), Some(checkpoint.clone()), &mut StopAt(2)).unwrap().cancelled, "{config}");
         let resumed = compiled(&config);
         assert_eq!(fit(&resumed, Some(checkpoint), &mut StopAt(99)).unwrap().history, expected.history, "{config}");
         assert!(bytes(&resumed) == bytes(&whole), "{config}");
         fs::remove_file(at("c")).unwrap();
-        // Loaded it is the same, and learns on as the one that was saved.
+        // The loaded model is the same, and trains on like the saved one.
         let loaded = Model::load(&at("model")).unwrap();
         loaded.set_threads(1).unwrap();
         assert!(bytes(&loaded) == bytes(&whole), "{config}");
@@ -177,7 +177,7 @@ fn a_schedule_says_the_learning_rate_and_nobody_else() {
     assert_eq!(model.learning_rate().unwrap(), 0.125); // after twelve batches
     let error = model.set_learning_rate(0.1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::State);
-    assert!(error.to_string().contains("schedule says the learning rate"), "{error}");
+    assert!(error.to_string().contains("set by the optimizer's schedule"), "{error}");
     let folder = tempfile::tempdir().unwrap();
     let (path, to) = (folder.path().join("m"), folder.path().join("to"));
     model.save(&path).unwrap();
@@ -185,7 +185,10 @@ fn a_schedule_says_the_learning_rate_and_nobody_else() {
     bad["learning_rate"] = json!(0.1);
     rewrite(&path, &to, &[("model", &bad.to_string())]);
     let error = Model::load(&to).err().unwrap();
-    assert!(error.to_string().contains("key learning_rate: the optimizer's schedule says it"), "{error}");
+    assert!(
+        error.to_string().contains("key learning_rate: the learning rate is set by the optimizer's schedule"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -277,7 +280,7 @@ fn a_checkpoint_of_version_1_goes_on_to_the_same_bits() {
     assert_eq!(fs::read(end).unwrap(), fs::read(data.join("version1-end.safetensors")).unwrap());
 }
 
-/// Every place of a JSON value, as pointers.
+/// Every location in a JSON value, as JSON pointers.
 fn places(value: &Value, at: String, found: &mut Vec<String>) {
     let children: Vec<_> = match value {
         Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), value)).collect(),
@@ -290,11 +293,11 @@ fn places(value: &Value, at: String, found: &mut Vec<String>) {
 
 #[test]
 fn every_key_damaged_is_an_error_or_another_whole_model() {
-    // What is Keras's may be left out: it has defaults.
-    let is_keras_s = |place: &str| {
+    // Keras's keys may be missing: they have defaults.
+    let is_keras_s = |path: &str| {
         ["/network/", "/compile/optimizer/config/", "/compile/loss/config", "/compile/metrics/"]
             .iter()
-            .any(|key| place.starts_with(key))
+            .any(|key| path.starts_with(key))
     };
     let folder = tempfile::tempdir().unwrap();
     let (path, to, again) = (stopped(folder.path()), folder.path().join("to"), folder.path().join("again"));
@@ -325,7 +328,7 @@ fn every_key_damaged_is_an_error_or_another_whole_model() {
         rewrite(&path, &to, &[("model", &bad.to_string())]);
         match Model::load(&to) {
             Ok(model) => {
-                // Then it is a whole model, which comes back as it is.
+                // Then it is a whole model, which survives a round trip.
                 model.save(&again).unwrap();
                 let once = description(&again);
                 Model::load(&again).unwrap().save(&to).unwrap();
@@ -339,24 +342,24 @@ fn every_key_damaged_is_an_error_or_another_whole_model() {
             }
         }
     };
-    for place in &all {
+    for path in &all {
         for damage in &damages {
             let mut bad = good.clone();
-            let value = bad.pointer_mut(place).unwrap();
+            let value = bad.pointer_mut(path).unwrap();
             if value == damage {
                 continue;
             }
             *value = damage.clone();
-            load(&bad, &format!("{place}: {damage}"));
+            load(&bad, &format!("{path}: {damage}"));
         }
-        let Some((above, key)) = place.rsplit_once('/') else { continue };
+        let Some((above, key)) = path.rsplit_once('/') else { continue };
         let mut bad = good.clone();
         if let Some(Value::Object(map)) = bad.pointer_mut(above) {
             let value = map.remove(key);
-            let taken = load(&bad, &format!("without {place}"));
-            assert!(!taken || is_keras_s(place) || key == "learning_rate", "without {place}");
+            let taken = load(&bad, &format!("without {path}"));
+            assert!(!taken || is_keras_s(path) || key == "learning_rate", "without {path}");
             bad.pointer_mut(above).unwrap()["unheard-of"] = value.unwrap_or_default();
-            assert!(!load(&bad, place) || place.contains("/args/"), "{place} renamed");
+            assert!(!load(&bad, path) || path.contains("/args/"), "{path} renamed");
         }
     }
     assert!(refused > 1000, "{refused}");

@@ -1,6 +1,6 @@
-//! A safetensors file to tensors, with everything that can be wrong with it.
+//! Reads safetensors files and reports everything that can be wrong with them.
 
-use super::pytorch::Theirs;
+use super::pytorch::PyTorchTensor;
 use super::values::read;
 use super::{HEADER_COST, HEADER_MOST};
 use crate::data::half;
@@ -13,10 +13,10 @@ use safetensors::tensor::{Metadata, TensorInfo};
 use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 
-/// The types of floats that are read where any will do.
+/// The float types that are accepted where any float is.
 const FLOATS: [Dtype; 4] = [Dtype::F16, Dtype::BF16, Dtype::F32, Dtype::F64];
 
-/// A tensor that a file has to hold.
+/// A tensor that a file must contain.
 #[derive(Clone, Debug)]
 pub struct Expected {
     /// `conv2d/kernel`
@@ -27,20 +27,20 @@ pub struct Expected {
     pub shape: Vec<usize>,
 }
 
-/// An open safetensors file whose header has been read, and found to fit the file's length.
+/// An open safetensors file whose header was read and fits the file's length.
 ///
-/// Memory goes to the header and to what the caller reads, nothing else. Nothing is memory-mapped: a mapped file that
-/// shrinks kills the process. What values tensors have, infinities and NaN included, is not judged.
+/// Memory is used only for the header and for what the caller reads. Nothing is memory-mapped: a mapped file that
+/// shrinks kills the process. Values are not checked; they may be NaN or infinite.
 ///
-/// Errors name the tensor; the file is named by who opened it. `Format` is for what is no whole safetensors file.
+/// Errors name the tensor; the caller adds the file's name. `Format` for anything but a complete safetensors file.
 pub struct TensorFile<R> {
     reader: R,
     table: Metadata,
-    /// Where the data begin.
+    /// The offset of the data.
     data: u64,
 }
 
-/// Reads the header of what is to be a safetensors file.
+/// Reads the header of a safetensors file.
 pub fn open(mut content: Content<'_>) -> Result<TensorFile<Content<'_>>> {
     let len = content.size()?;
     let start = kind::start(&mut content)?;
@@ -91,21 +91,22 @@ impl<R: Read + Seek> TensorFile<R> {
         };
         let names = self.table.offset_keys();
         Err(match names.iter().find(is_cut) {
-            Some(name) => Error::new(ErrorKind::Format, "the file ends before it does")
-                .at(format_args!("tensor {}", printable(name))),
+            Some(name) => {
+                Error::new(ErrorKind::Format, "the file ends inside it").at(format_args!("tensor {}", printable(name)))
+            }
             None => Error::new(ErrorKind::Format, "the header's tensors do not end where the file ends"),
         }
         .found(format_args!("{len} bytes")))
     }
 
-    /// A text of the header's metadata.
+    /// A value of the header's metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.table.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    /// Makes sure that the file holds what is expected, and nothing else but what `ignored` says of its name.
-    /// `NotFound` for a missing tensor, `Shape` when its shape is another or a tensor is one too many, `Unsupported` for
-    /// another dtype.
+    /// An error unless the file has the expected tensors, and no others except those that `ignored` accepts by name.
+    /// `NotFound` for a missing tensor, `Shape` for another shape or an additional tensor, `Unsupported` for another
+    /// dtype.
     pub fn check(&self, expected: &[Expected], ignored: impl Fn(&str) -> bool) -> Result<()> {
         for Expected { name, dtype, shape } in expected {
             self.info(name, *dtype, Some(shape)).at(format_args!("tensor {name}"))?;
@@ -121,7 +122,7 @@ impl<R: Read + Seek> TensorFile<R> {
         }
     }
 
-    /// Where a tensor lies, which must be of that dtype and, where one is given, shape.
+    /// The position of a tensor, which must have this dtype and, if given, this shape.
     fn info(&self, name: &str, dtype: Dtype, shape: Option<&[usize]>) -> Result<&TensorInfo> {
         let wanted = || shape.map_or(dtype.to_string(), |shape| describe(dtype, shape));
         let Some(info) = self.table.info(name) else {
@@ -151,7 +152,7 @@ impl<R: Read + Seek> TensorFile<R> {
             .at(format_args!("tensor {name}"))
     }
 
-    /// The same of a tensor of any floats, rounded to single precision.
+    /// The same for a tensor of any float type, rounded to single precision.
     pub fn read_floats(&mut self, name: &str, values: &mut [f32]) -> Result<()> {
         let dtype = self.table.info(name).map(|info| info.dtype);
         let dtype = dtype.filter(|dtype| FLOATS.contains(dtype)).unwrap_or(Dtype::F32);
@@ -175,20 +176,20 @@ impl<R: Read + Seek> TensorFile<R> {
     }
 
     /// All tensors, sorted by name.
-    pub fn tensors(&self) -> Result<Vec<Theirs>> {
+    pub fn tensors(&self) -> Result<Vec<PyTorchTensor>> {
         let mut names = self.names();
         names.sort();
         let tensor = |name: String| {
-            let info = self.table.info(&name).ok_or_else(|| Error::internal("a tensor of no name"))?;
-            Ok(Theirs { shape: info.shape.clone(), name })
+            let info = self.table.info(&name).ok_or_else(|| Error::internal("a tensor without a name"))?;
+            Ok(PyTorchTensor { shape: info.shape.clone(), name })
         };
         names.into_iter().map(tensor).collect()
     }
 
-    /// Goes to where a tensor begins.
+    /// Seeks to the beginning of a tensor.
     fn seek(&mut self, name: &str, dtype: Dtype, len: usize) -> Result<()> {
         let info = self.info(name, dtype, None)?;
-        let found: usize = info.shape.iter().product(); // the header's reader has found it countable
+        let found: usize = info.shape.iter().product(); // checked by the header's reader
         if found != len {
             return Err(Error::new(ErrorKind::Shape, "wrong length").expected(len).found(found));
         }
@@ -201,7 +202,7 @@ impl<R: Read + Seek> TensorFile<R> {
 /// The file has become shorter since its header was read.
 fn shrunk(error: std::io::Error) -> Error {
     match error.kind() {
-        std::io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Format, "the file ends before it does"),
+        std::io::ErrorKind::UnexpectedEof => Error::new(ErrorKind::Format, "the file ends inside it"),
         _ => Error::io(error),
     }
 }

@@ -1,8 +1,7 @@
-//! Tensors in files: safetensors, named tensors of little-endian numbers behind a JSON header.
+//! Tensors in files: safetensors, named tensors of little-endian numbers after a JSON header.
 //!
-//! A file of weights holds `conv2d/kernel`, `conv2d/bias`, `dense/kernel`, ... in Keras's layouts, as float32. It appears
-//! under its name whole or not at all: what does not fit is an error that names the file and the tensor. (What a whole
-//! model's file holds besides is told in `model::saved`.)
+//! A file of weights holds `conv2d/kernel`, `conv2d/bias`, `dense/kernel`, ... in Keras's layouts, as float32. It is
+//! written atomically. Errors name the file and the tensor. (`model::saved` describes the file of a whole model.)
 
 mod load;
 pub mod pytorch;
@@ -15,17 +14,19 @@ pub use save::{Entry, write};
 pub use values::Values;
 
 use crate::error::{At, Result};
-use crate::files::{self, Place};
+use crate::files::{self, FilePath};
 
-/// The longest header that is written or believed, in bytes: more than the tensors of ten thousand layers take. To read
-/// one takes some fifty times its length at worst (48 seen), which is not for a file to choose.
+/// The longest header that is written or accepted, in bytes: enough for the tensors of ten thousand layers. Reading one
+/// takes up to about fifty times its length (48 measured), so a file must not choose it freely.
 const HEADER_MOST: usize = 1 << 24;
-/// How many times its length must be to spare before one is read. One that is made to harm takes more, as said.
+/// The free memory required before a header is read, in multiples of its length. A malicious one takes more, as stated
+/// above.
 const HEADER_COST: usize = 20;
 
-/// Fails where [`files::save`] would before it writes: no such folder, no right to write in it, no file that can be replaced.
-pub fn check_writable(place: &Place) -> Result<()> {
-    files::check(place).at(place)
+/// Fails if [`files::save`] would fail before it writes: the folder does not exist or is not writable, or the file
+/// cannot be replaced.
+pub fn check_writable(path: &FilePath) -> Result<()> {
+    files::check(path).at(path)
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! PyTorch's names and layouts: which tensor of a `state_dict` is which weight.
+//! PyTorch's names and layouts: assigns the tensors of a `state_dict` to weights.
 //!
-//! A state_dict names its tensors after *modules*: `features.0.weight`, `features.0.bias`, `fc.weight`. Here a module is what a
-//! layer has there (a layer has one, or none, or two: a separable convolution), and a [`Part`] is one of its tensors.
+//! A state_dict names its tensors after *modules*: `features.0.weight`, `features.0.bias`, `fc.weight`. Here a module
+//! is the counterpart of a layer (a layer has one, none, or two for a separable convolution), and a [`Part`] is one of
+//! its tensors.
 //!
-//! Files do not keep the order of a state_dict (safetensors sorts names), so modules are told by what they hold: the names
-//! and shapes of their tensors. Those that hold the same are told by the numbers in their names, where the names are the
-//! same but for these (`conv1`, `conv2`; `layers.2`, `layers.10`) and the layers follow on each other. Whatever else is left
-//! open is an error: then the caller gives a map.
+//! Files do not keep the order of a state_dict (safetensors sorts names), so modules are matched by the names and
+//! shapes of their tensors. Modules with the same tensors are ordered by the numbers in their names, if the names
+//! differ only in these (`conv1`, `conv2`; `layers.2`, `layers.10`) and the layers follow each other. Any other
+//! ambiguity is an error: then the caller passes a map.
 
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
 use serde_json::Value;
@@ -14,19 +15,19 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The names of tensors that modules of layers have.
 const LEAVES: [&str; 4] = ["weight", "bias", "running_mean", "running_var"];
-/// What a batch normalization counts besides; nobody needs it.
+/// A counter of batch normalizations, which is ignored.
 const COUNTER: &str = "num_batches_tracked";
 
 /// A tensor of a file.
 #[derive(Clone, Debug)]
-pub struct Theirs {
+pub struct PyTorchTensor {
     /// `features.0.weight`
     pub name: String,
     /// Its sizes, outermost first.
     pub shape: Vec<usize>,
 }
 
-/// What a layer is in PyTorch.
+/// The PyTorch module of a layer.
 #[derive(Clone, Debug)]
 pub struct Module {
     /// The layer, by its index and its name.
@@ -35,40 +36,40 @@ pub struct Module {
     pub parts: Vec<Part>,
 }
 
-/// A tensor of a module, and the weight that it is here.
+/// A tensor of a module, and its weight.
 #[derive(Clone, Debug)]
 pub struct Part {
-    /// Its name there, `weight`.
+    /// Its name in PyTorch, `weight`.
     pub leaf: &'static str,
     /// The weight, by its index and its name.
     pub weight: (usize, String),
     /// The weight's sizes.
     pub shape: Vec<usize>,
-    /// How it may lie there, the likeliest first.
+    /// Its possible layouts in PyTorch, the most likely first.
     pub layouts: Vec<Axes>,
-    /// The axes here whose elements lie in another order there.
+    /// The axes here whose elements have another order in PyTorch.
     pub orders: Places,
 }
 
-/// Of each axis of a tensor there, which axes here it goes over. An axis that is named nowhere has one value for all its
-/// indices.
+/// For each axis of a tensor in PyTorch, the axes here that it covers. An axis here that is not covered has one value
+/// for all its indices.
 pub type Axes = Vec<Vec<usize>>;
 
-/// Of an axis, where each of its elements lies.
+/// For an axis, the index of each of its elements in PyTorch.
 pub type Places = HashMap<usize, Vec<usize>>;
 
-/// A tensor and what it is.
+/// A tensor and its part.
 #[derive(Clone, Copy, Debug)]
 pub struct Pair<'m> {
     /// The tensor, by its index.
     pub tensor: usize,
-    /// What it is.
+    /// The part.
     pub part: &'m Part,
-    /// Which of the part's layouts it has.
+    /// The index of its layout in the part's list.
     pub layout: usize,
 }
 
-/// Whether names are PyTorch's, and none of them one of this model's weights.
+/// Whether names are PyTorch's, and none is the name of a weight of this model.
 pub fn are_names(names: &[String], weights: &HashSet<&str>) -> bool {
     names.iter().any(|name| LEAVES.contains(&split(name).1))
         && !names.iter().any(|name| weights.contains(name.as_str()))
@@ -91,7 +92,7 @@ impl Part {
         (0..self.layouts.len()).find(|&layout| self.sizes(layout) == shape)
     }
 
-    /// Of each axis here, how far from its beginning there each of its indices lies.
+    /// For each axis here, the offset of each of its indices in PyTorch.
     fn places(&self, layout: usize) -> Vec<Vec<usize>> {
         let mut places: Vec<Vec<usize>> = self.shape.iter().map(|&size| vec![0; size]).collect();
         let mut stride = 1;
@@ -104,7 +105,7 @@ impl Part {
         places
     }
 
-    /// Brings the elements of a tensor into this library's order.
+    /// Reorders the elements of a tensor for this library.
     pub fn take(&self, layout: usize, from: &[f32], to: &mut [f32]) {
         let places = self.places(layout);
         let Some((last, outer)) = places.split_last() else { return to.copy_from_slice(from) };
@@ -130,16 +131,16 @@ impl Module {
     }
 }
 
-/// What a module holds: names and shapes.
+/// The names and shapes of a module's tensors.
 type Signature<'a> = Vec<(&'a str, Vec<usize>)>;
 
 /// A module of the file: its name, and its tensors by their indices.
 type Group<'f> = (&'f str, Vec<usize>);
 
-/// Finds out which tensor is which weight by what modules hold. `follows` says whether the second of two layers is behind the
+/// Assigns tensors to weights by the modules' tensors. `follows` tells whether the second of two layers follows the
 /// first.
 pub fn by_shape<'m>(
-    file: &[Theirs],
+    file: &[PyTorchTensor],
     modules: &'m [Module],
     follows: impl Fn(usize, usize) -> bool,
 ) -> Result<Vec<Pair<'m>>> {
@@ -180,14 +181,14 @@ pub fn by_shape<'m>(
 }
 
 /// The modules of a file.
-fn groups(file: &[Theirs]) -> Result<BTreeMap<&str, Vec<usize>>> {
+fn groups(file: &[PyTorchTensor]) -> Result<BTreeMap<&str, Vec<usize>>> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (i, tensor) in file.iter().enumerate() {
         match split(&tensor.name) {
             (_, COUNTER) => (),
             (module, leaf) if LEAVES.contains(&leaf) => groups.entry(module).or_default().push(i),
             _ => {
-                let error = Error::new(ErrorKind::Shape, "a tensor that no layer here has in PyTorch");
+                let error = Error::new(ErrorKind::Shape, "a tensor that no layer of the model has in PyTorch");
                 let error = error.expected(format_args!("modules of {}, or a map of names", listed(LEAVES)));
                 return Err(error.at(format_args!("tensor {}", printable(&tensor.name))));
             }
@@ -206,9 +207,9 @@ fn check_counts(kinds: &BTreeMap<Signature<'_>, (Vec<Group<'_>>, Vec<&Module>)>)
     };
     match (too_few, too_many) {
         (Some((groups, modules)), others) => {
-            let others = others.map_or("none that is left".to_string(), left);
+            let others = others.map_or("none left".to_string(), left);
             let module = modules[groups.len()];
-            Err(Error::new(ErrorKind::NotFound, "no module of PyTorch's holds what the layer does")
+            Err(Error::new(ErrorKind::NotFound, "no module of the PyTorch file has the tensors of the layer")
                 .expected(module.describe())
                 .found(printable(&others))
                 .at(format_args!("layer {}", module.layer.1)))
@@ -220,7 +221,7 @@ fn check_counts(kinds: &BTreeMap<Signature<'_>, (Vec<Group<'_>>, Vec<&Module>)>)
     }
 }
 
-/// A shape, fit for a message.
+/// A shape as text for a message.
 fn sizes(shape: &[usize]) -> String {
     match shape.len() {
         0..=8 => format!("{shape:?}"),
@@ -228,7 +229,7 @@ fn sizes(shape: &[usize]) -> String {
     }
 }
 
-/// Brings modules that hold the same into the order of their layers.
+/// Sorts modules with the same tensors into the order of their layers.
 fn sort(groups: &mut [Group<'_>], modules: &[&Module], follows: &impl Fn(usize, usize) -> bool) -> Result<()> {
     groups.sort_by_cached_key(|(name, _)| numbered(name));
     let told = |pair: &[Group<'_>]| {
@@ -239,7 +240,7 @@ fn sort(groups: &mut [Group<'_>], modules: &[&Module], follows: &impl Fn(usize, 
     if chain && groups.windows(2).all(told) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::Unsupported, "there is more than one way to take them, for they hold the same")
+    Err(Error::new(ErrorKind::Unsupported, "they hold the same tensors, so there are several assignments")
         .expected("a map of names, or names that differ in their numbers alone, of layers in a row")
         .found(format_args!(
             "modules {} for layers {}",
@@ -262,9 +263,9 @@ fn numbered(name: &str) -> (String, Vec<u64>) {
     (letters + rest, numbers)
 }
 
-/// That tensor as that part.
-fn pair<'m>(file: &[Theirs], tensor: usize, part: &'m Part) -> Result<Pair<'m>> {
-    let Theirs { name, shape, .. } = &file[tensor];
+/// Pairs a tensor with a part.
+fn pair<'m>(file: &[PyTorchTensor], tensor: usize, part: &'m Part) -> Result<Pair<'m>> {
+    let PyTorchTensor { name, shape, .. } = &file[tensor];
     part.layout(shape).map(|layout| Pair { tensor, part, layout }).ok_or_else(|| {
         Error::new(ErrorKind::Shape, "wrong shape")
             .expected(format_args!("{:?} for {}", part.sizes(0), part.weight.1))
@@ -273,10 +274,10 @@ fn pair<'m>(file: &[Theirs], tensor: usize, part: &'m Part) -> Result<Pair<'m>> 
     })
 }
 
-/// Finds out which tensor is which weight by what the caller says: an object in which a tensor's name has a weight's
-/// (`'conv1.weight': 'conv2d/kernel'`), a module's name a layer's (`'conv1': 'conv2d'`), or either has null, for what is to be
-/// left out. Each tensor and each weight is to be in it once.
-pub fn by_map<'m>(file: &[Theirs], modules: &'m [Module], map: &Value) -> Result<Vec<Pair<'m>>> {
+/// Assigns tensors to weights by the caller's map: an object whose keys are tensor names, with the name of a weight
+/// (`'conv1.weight': 'conv2d/kernel'`), or module names, with the name of a layer (`'conv1': 'conv2d'`); null skips a
+/// tensor or module. Each tensor and each weight must occur once.
+pub fn by_map<'m>(file: &[PyTorchTensor], modules: &'m [Module], map: &Value) -> Result<Vec<Pair<'m>>> {
     let Some(map) = map.as_object() else {
         return Err(Error::new(ErrorKind::InvalidArgument, "wrong value").expected("an object").found(map));
     };
@@ -321,9 +322,9 @@ pub fn by_map<'m>(file: &[Theirs], modules: &'m [Module], map: &Value) -> Result
     taken.finish(modules)
 }
 
-/// What a map has said so far.
+/// The assignments of a map so far.
 struct Taken<'m, 'f> {
-    file: &'f [Theirs],
+    file: &'f [PyTorchTensor],
     pairs: Vec<Pair<'m>>,
     tensors: HashSet<usize>,
     weights: HashSet<usize>,
@@ -333,7 +334,7 @@ impl<'m> Taken<'m, '_> {
     fn leave(&mut self, tensor: usize) -> Result<()> {
         match self.tensors.insert(tensor) {
             true => Ok(()),
-            false => Err(Error::new(ErrorKind::InvalidArgument, "stands in the map already")
+            false => Err(Error::new(ErrorKind::InvalidArgument, "is in the map twice")
                 .at(format_args!("tensor {}", printable(&self.file[tensor].name)))),
         }
     }
@@ -341,7 +342,7 @@ impl<'m> Taken<'m, '_> {
     fn take(&mut self, tensor: usize, part: &'m Part) -> Result<()> {
         self.leave(tensor)?;
         if !self.weights.insert(part.weight.0) {
-            let error = Error::new(ErrorKind::InvalidArgument, "stands in the map already");
+            let error = Error::new(ErrorKind::InvalidArgument, "is in the map twice");
             return Err(error.at(format_args!("weight {}", part.weight.1)));
         }
         self.pairs.push(pair(self.file, tensor, part)?);
@@ -375,14 +376,15 @@ impl<'m> Taken<'m, '_> {
         Ok(())
     }
 
-    /// All of them, nothing being left.
+    /// All pairs; an error if a tensor or weight is left.
     fn finish(self, modules: &[Module]) -> Result<Vec<Pair<'m>>> {
         let mut parts = modules.iter().flat_map(|module| &module.parts);
         if let Some(part) = parts.find(|part| !self.weights.contains(&part.weight.0)) {
             let error = Error::new(ErrorKind::NotFound, "the map has no tensor for it");
             return Err(error.expected(format_args!("one of shape {:?}", part.sizes(0))).at(&part.weight.1));
         }
-        let left = |&(i, tensor): &(usize, &Theirs)| !self.tensors.contains(&i) && split(&tensor.name).1 != COUNTER;
+        let left =
+            |&(i, tensor): &(usize, &PyTorchTensor)| !self.tensors.contains(&i) && split(&tensor.name).1 != COUNTER;
         match self.file.iter().enumerate().find(left) {
             Some((_, tensor)) => Err(Error::new(ErrorKind::Shape, "unexpected tensor")
                 .expected("one that the map names; null there leaves it out")

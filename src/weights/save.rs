@@ -1,4 +1,4 @@
-//! Tensors as safetensors.
+//! Writes safetensors files.
 
 use super::{HEADER_MOST, Values};
 use crate::error::{At, Error, ErrorKind, Result};
@@ -18,17 +18,17 @@ pub struct Entry<'a> {
     pub values: Values<'a>,
 }
 
-/// Bytes that a name, a shape and a place take in the header and on the way there, at most.
+/// The most bytes that a name, a shape and a position need in the header and while it is built.
 const ENTRY_COST: usize = 4 << 10;
 
-/// Writes `entries` as safetensors, and `metadata`, which is text under a key, to the header. The same entries make the same
+/// Writes `entries` as safetensors, with `metadata` (keys and texts) in the header. The same entries give the same
 /// bytes: they are sorted, the wider elements first (so that each is aligned) and then by name.
 ///
-/// Needs no memory but for the header: values are written as they lie.
+/// Allocates only the header: values are written directly.
 ///
 /// # Errors
-/// `Shape` when values and shape disagree, `InvalidArgument` for a name given twice, `Unsupported` for more names than
-/// a header may hold, and what `out` gives.
+/// `Shape` if values and shape disagree, `InvalidArgument` for a duplicate name, `Unsupported` for more names than a
+/// header may hold, and errors of `out`.
 pub fn write(out: &mut dyn Write, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
     spare(entries.len() * ENTRY_COST)?;
     let sorted = sort(entries)?;
@@ -61,14 +61,14 @@ fn check<'a>(entry: &'a Entry, taken: &mut HashSet<&'a str>) -> Result<()> {
     Ok(())
 }
 
-/// The header, its length before it, filled up with spaces so that the data begin on a multiple of 8 bytes.
+/// The header after its length, padded with spaces so that the data begin at a multiple of 8 bytes.
 fn header(metadata: &[(&str, &str)], entries: &[&Entry]) -> Result<Vec<u8>> {
     let texts: Map<_, _> = metadata.iter().map(|&(key, text)| (key.to_string(), Value::from(text))).collect();
     let mut table = Map::from_iter([("__metadata__".to_string(), Value::from(texts))]);
     let mut end = 0;
     for entry in entries {
         let start = end;
-        end += entry.values.len() * entry.values.width(); // they lie in memory: their sum cannot overflow
+        end += entry.values.len() * entry.values.width(); // they are in memory, so their sum cannot overflow
         let dtype = entry.values.dtype().to_string();
         let info = json!({ "dtype": dtype, "shape": entry.shape, "data_offsets": [start, end] });
         table.insert(entry.name.clone(), info);

@@ -1,4 +1,4 @@
-//! Files that come back as they went, and files that must be refused.
+//! Round trips of files, and invalid files.
 
 use super::*;
 use crate::error::ErrorKind;
@@ -16,7 +16,7 @@ fn save(path: &Path, entries: &[Entry]) -> Result<()> {
 }
 
 fn save_with(path: &Path, metadata: &[(&str, &str)], entries: &[Entry]) -> Result<()> {
-    files::save(&Place::of(path)?, |out| write(out, metadata, entries))
+    files::save(&FilePath::of(path)?, |out| write(out, metadata, entries))
 }
 
 fn wanted(tensors: &[(&str, &[usize])]) -> Vec<Expected> {
@@ -28,7 +28,7 @@ fn wanted(tensors: &[(&str, &[usize])]) -> Vec<Expected> {
     tensors.iter().map(expected).collect()
 }
 
-/// All that is expected, of a file that holds just that.
+/// Reads exactly the expected tensors.
 fn parse<R: Read + Seek>(mut file: TensorFile<R>, expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
     file.check(expected, |_| false)?;
     let tensor = |Expected { name, shape, .. }: &Expected| {
@@ -43,8 +43,8 @@ fn parse_bytes(bytes: &[u8], expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
 }
 
 fn load(path: &Path, expected: &[Expected]) -> Result<Vec<Vec<f32>>> {
-    let place = Place::of(path)?;
-    Content::at(&place).and_then(open).and_then(|file| parse(file, expected)).at(&place)
+    let path = FilePath::of(path)?;
+    Content::at(&path).and_then(open).and_then(|file| parse(file, expected)).at(&path)
 }
 
 fn sample_entries() -> [Entry<'static>; 2] {
@@ -132,13 +132,12 @@ fn a_save_that_fails_leaves_everything_as_it_was() {
 fn doubles_come_back_beside_floats_and_the_same_entries_make_the_same_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("w");
-    let place = Place::of(&path).unwrap();
     let (loss, none) = ([0.1 + 0.2, f64::from_bits(0xfff8_0000_0000_0001), 5e-324], []);
     let double = |name: &str, values| Entry { name: name.into(), shape: vec![3], values: Values::F64(values) };
     let mut entries = vec![entry("a", &[1], &[1.0]), double("z", &loss), entry("empty", &[0, 7], &none)];
     save_with(&path, &[("a", "1"), ("b", "\"2\""), ("c", "3")], &entries).unwrap();
     let bytes = fs::read(&path).unwrap();
-    let mut file = Content::at(&place).and_then(open).unwrap();
+    let mut file = Content::at(&FilePath::of(&path).unwrap()).and_then(open).unwrap();
     let mut back = [0.0; 3];
     file.read_f64("z", &mut back).unwrap();
     assert_eq!(back.map(f64::to_bits), loss.map(f64::to_bits));
@@ -200,7 +199,7 @@ fn a_shortened_file_names_the_tensor_it_ends_in() {
     for (missing, tensor) in [(1, "dense/kernel"), (24, "dense/kernel"), (25, "dense/bias"), (36, "dense/bias")] {
         let short = &bytes[..bytes.len() - missing];
         let error = parse_bytes(short, &sample_wanted()).unwrap_err();
-        let text = format!("tensor {tensor}: the file ends before it does: found {} bytes", short.len());
+        let text = format!("tensor {tensor}: the file ends inside it: found {} bytes", short.len());
         assert_eq!((error.kind(), error.to_string()), (ErrorKind::Format, text));
     }
     let error = parse_bytes(&bytes[..40], &sample_wanted()).unwrap_err();

@@ -6,7 +6,7 @@ use std::io::{Read, Result, Write};
 /// The elements of a tensor to save.
 #[derive(Clone, Copy, Debug)]
 pub enum Values<'a> {
-    /// Weights and their like.
+    /// Weights and moments.
     F32(&'a [f32]),
     /// Metrics.
     F64(&'a [f64]),

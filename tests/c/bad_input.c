@@ -126,7 +126,7 @@ static void pictures(void)
     static uint8_t grey[40 * 30];
     float pixels[785] = {7};
     memset(grey, 200, sizeof grey);
-    FAILS(INVALID_ARGUMENT, "`grey`: no figure to be seen", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
+    FAILS(INVALID_ARGUMENT, "`grey`: no digit found", mnist_image_prepare(grey, 40, 30, 255.0f, pixels, 785, error));
     TRUE(strstr(mnist_error_message(error), "found levels from 200 to 200") != NULL);
     for (size_t y = 10; y < 30; y++)
         grey[y * 30 + 12] = grey[y * 30 + 13] = 193;
@@ -254,7 +254,7 @@ static void fits(const mnist_dataset *data, mnist_model *model)
     mnist_dataset_free(small);
     labels[1] = 10;
     mnist_dataset *past = images(pixels, 2, 8, labels);
-    FAILS(INVALID_ARGUMENT, "label 1: a label past the class count: expected below 10, found 10",
+    FAILS(INVALID_ARGUMENT, "label 1: a label that is not below the number of classes: expected below 10, found 10",
           mnist_model_fit(model, past, &options, &history, error));
     options.validation_data = past;
     FAILS(INVALID_ARGUMENT, "`validation_data`", mnist_model_fit(model, data, &options, &history, error));
@@ -351,7 +351,7 @@ static void models(const char *folder, mnist_model *model)
 {
     mnist_model *made = NULL;
 #define LOAD(name) mnist_model_load(in(0, folder, name), &made, error)
-    FAILS(FORMAT, "cut.safetensors: tensor conv2d/kernel: the file ends before it does", LOAD("cut.safetensors"));
+    FAILS(FORMAT, "cut.safetensors: tensor conv2d/kernel: the file ends inside it", LOAD("cut.safetensors"));
     FAILS(FORMAT, "empty: the file is empty: expected a safetensors file", LOAD("empty"));
     FAILS(NOT_FOUND, "none: ", LOAD("none"));
     FAILS(IO, folder, mnist_model_load(folder, &made, error));

@@ -35,7 +35,7 @@ static void expect(int is, int line, const char *what)
 }
 #define TRUE(condition) expect(condition, __LINE__, #condition)
 #define WORKS(call) TRUE((call) == MNIST_OK)
-#define REFUSED(call) TRUE((call) == MNIST_ERROR_INVALID_ARGUMENT && strstr(message(), "no such object of this library"))
+#define REFUSED(call) TRUE((call) == MNIST_ERROR_INVALID_ARGUMENT && strstr(message(), "not such an object of this library"))
 
 static mnist_error *error; /* the other's */
 

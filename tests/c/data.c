@@ -107,7 +107,7 @@ static void labels_and_weights(void)
     mnist_dataset_free(data);
 
     w = array(bad, MNIST_DTYPE_F32, 1, flat);
-    NOT_MADE(INVALID_ARGUMENT, "argument `sample_weight`: sample 2: no weight of a sample: expected 0 or more", &y, &w);
+    NOT_MADE(INVALID_ARGUMENT, "argument `sample_weight`: sample 2: not a valid sample weight: expected 0 or more", &y, &w);
     w = array(bad, MNIST_DTYPE_F32, 2, by_2);
     NOT_MADE(SHAPE, "argument `sample_weight`: not one number for each sample", &y, &w);
 
@@ -250,10 +250,10 @@ static void sources(void)
     /* An error of the source is reported and ends the call. */
     WORKS(mnist_dataset_from_source(&source, &data, error));
     kept.bad = 3;
-    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_IO, "of the source: the source gave no samples: expected 0, found 5");
+    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_IO, "of the source: the source failed to give samples: expected 0, found 5");
     kept.bad = -1;
     kept.wrong_label = 4;
-    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "sample 4 of the source: a label past the class count");
+    expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "sample 4 of the source: a label that is not below the number of classes");
     kept.wrong_label = -1;
     kept.pixels[9][11] = INFINITY;
     expect_status(__LINE__, "fit", fitted(data, NULL, 0, here, &len), MNIST_ERROR_INVALID_ARGUMENT, "sample 9 of the source: pixel [1, 3, 0]");

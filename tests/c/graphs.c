@@ -329,7 +329,7 @@ static void optimizers(const mnist_dataset *data)
         WORKS(mnist_model_compile(model, &compile, error));
         WORKS(mnist_model_fit(model, data, &fit, NULL, error));
     }
-    FAILS(STATE, "the optimizer's schedule says the learning rate", mnist_model_set_learning_rate(model, 0.1, error));
+    FAILS(STATE, "the learning rate is set by the optimizer's schedule", mnist_model_set_learning_rate(model, 0.1, error));
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         compile.optimizer_config = bad[i].config;
         expect_status(__LINE__, bad[i].config, mnist_model_compile(model, &compile, error), bad[i].status, bad[i].needle);

@@ -15,7 +15,7 @@ static void another_type(mnist_model *model, mnist_dataset *data)
     mnist_fit_options options = quiet();
     const mnist_model *wrong_model = confused(data);
     const mnist_dataset *wrong_data = confused(model);
-    FAILS(INVALID_ARGUMENT, "argument `model`: is no such object of this library, or was freed: expected a live mnist_model",
+    FAILS(INVALID_ARGUMENT, "argument `model`: is not such an object of this library, or was freed: expected a live mnist_model",
           mnist_model_predict(wrong_model, p, 0, p, 10, error));
     FAILS(INVALID_ARGUMENT, "argument `dataset`", mnist_model_predict_dataset(model, wrong_data, p, 10, error));
     FAILS(INVALID_ARGUMENT, "argument `dataset`", mnist_model_fit(model, wrong_data, &options, &history, error));

@@ -183,7 +183,7 @@ static void another_fit(void)
           mnist_model_fit(model, less, &options, NULL, error));
     FAILS(INVALID_ARGUMENT, "key fit.plan.data.fingerprint", mnist_model_fit(model, changed, &options, NULL, error));
     OTHER(FORMAT, checkpoint_path, in("a.weights"), "not a whole model");
-    OTHER(INVALID_ARGUMENT, checkpoint_path, in("fresh"), "fresh: metadata model: key fit: a model that no fit has begun with");
+    OTHER(INVALID_ARGUMENT, checkpoint_path, in("fresh"), "fresh: metadata model: key fit: a model without the position of a fit");
     OTHER(INVALID_ARGUMENT, checkpoint_path, NULL, "`checkpoint_path`: is NULL");
     OTHER(INVALID_ARGUMENT, checkpoint_path, "", "`options.checkpoint_path`: is empty");
     OTHER(INVALID_ARGUMENT, checkpoint_seconds, NAN, "`checkpoint_seconds`");

@@ -92,7 +92,7 @@ static void names(void)
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("a-folder/"));
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("a-folder/."));
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", in("a-folder/.."));
-    WRITES_FAIL(INVALID_ARGUMENT, "temporary files have", in(".mnist-3.tmp"));
+    WRITES_FAIL(INVALID_ARGUMENT, "reserved for temporary files", in(".mnist-3.tmp"));
     WRITES_FAIL(NOT_FOUND, "new-folder/x: temporary file beside it", in("new-folder/x"));
     WRITES_FAIL(IO, "arrays.npz/x: ", in("arrays.npz/x"));
     READS_FAIL(IO, "arrays.npz/: ", in("arrays.npz/"));
@@ -164,7 +164,7 @@ static void kept_from_writing(void)
         printf("not root: other users' files not tried\n");
         return;
     }
-    WRITES_FAIL(IO, "theirs: cannot be replaced: no right to write to it", in("shared/theirs"));
+    WRITES_FAIL(IO, "theirs: cannot be replaced: no permission to write to it", in("shared/theirs"));
     WRITES_FAIL(IO, "theirs: cannot be replaced: in a sticky folder only its owner may", in("sticky/theirs"));
     WRITES_FAIL(IO, "theirs: temporary file beside it: Permission denied", in("locked/theirs"));
     WRITES_FAIL(IO, "new: temporary file beside it: Permission denied", in("locked/new"));

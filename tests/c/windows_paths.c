@@ -117,14 +117,14 @@ static void names(void)
     const char *const bytes[] = {kept("a\xff"), kept("a\xc3"), kept("\xed\xa0\x80"), "\xc0\xafw"};
     ALL_FAIL(INVALID_ARGUMENT, "alternate stream", streams)
     ALL_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends)
-    ALL_FAIL(INVALID_ARGUMENT, "has a character that no name on Windows has", letters)
+    ALL_FAIL(INVALID_ARGUMENT, "has a character that Windows does not allow in names", letters)
     ALL_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives)
     ALL_FAIL(INVALID_ARGUMENT, "is not UTF-8", bytes)
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", kept("new-folder/"));
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", kept("new-folder\\"));
     WRITES_FAIL(INVALID_ARGUMENT, "not the name of a file", kept("new-folder/."));
-    WRITES_FAIL(INVALID_ARGUMENT, "temporary files have", kept(".mnist-3.tmp"));
-    WRITES_FAIL(INVALID_ARGUMENT, "temporary files have", kept(".MNIST-3.TMP"));
+    WRITES_FAIL(INVALID_ARGUMENT, "reserved for temporary files", kept(".mnist-3.tmp"));
+    WRITES_FAIL(INVALID_ARGUMENT, "reserved for temporary files", kept(".MNIST-3.TMP"));
     WRITES_FAIL(NOT_FOUND, "new-folder/x: temporary file beside it", kept("new-folder/x"));
     READS_FAIL(NOT_FOUND, "none: ", kept("none"));
     TRUE(!exists(in("new-folder")) && nothing_left(folder));

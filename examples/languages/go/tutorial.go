@@ -129,7 +129,7 @@ func main() {
 			best = digit
 		}
 	}
-	fmt.Printf("a %d, taken for a %d with %.2f%%\n", label, best, 100*float64(probabilities[best]))
+	fmt.Printf("label %d, predicted %d with %.2f%%\n", label, best, 100*float64(probabilities[best]))
 	must(check(C.mnist_model_save_weights(model, weights, text), text))
 
 	// Another goroutine cancels this fit after it has begun. A cancel before that has no effect.

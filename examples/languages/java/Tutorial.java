@@ -135,7 +135,7 @@ public class Tutorial {
         call(error -> mnist.mnist_model_predict(model, image, 1, probabilities, probabilities.length, error));
         int best = 0;
         for (int i = 1; i < probabilities.length; i++) if (probabilities[i] > probabilities[best]) best = i;
-        System.out.printf("a %d, taken for a %d with %.2f%%%n", label.getValue(), best, 100.0 * probabilities[best]);
+        System.out.printf("label %d, predicted %d with %.2f%%%n", label.getValue(), best, 100.0 * probabilities[best]);
         call(error -> mnist.mnist_model_save_weights(model, files[1], error));
 
         var begun = new Semaphore(0); // a cancel before the fit has begun has no effect

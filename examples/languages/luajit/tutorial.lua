@@ -99,7 +99,7 @@ local best = 0
 for digit = 1, 9 do
   if probabilities[digit] > probabilities[best] then best = digit end
 end
-print(("a %d, taken for a %d with %.2f%%"):format(label[0], best, 100 * probabilities[best]))
+print(("label %d, predicted %d with %.2f%%"):format(label[0], best, 100 * probabilities[best]))
 check(lib.mnist_model_save_weights(model, weights, text))
 
 -- There is no other thread to cancel from, so the callback cancels.

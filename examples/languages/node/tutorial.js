@@ -141,7 +141,7 @@ const image = new Float32Array(28 * 28), probabilities = new Float32Array(10), l
 await call(mnist.dataset_image, test, 0, image, image.length, label);
 await call(mnist.model_predict, model, image, 1, probabilities, probabilities.length);
 const best = probabilities.indexOf(Math.max(...probabilities));
-console.log(`a ${label[0]}, taken for a ${best} with ${(100 * probabilities[best]).toFixed(2)}%`);
+console.log(`label ${label[0]}, predicted ${best} with ${(100 * probabilities[best]).toFixed(2)}%`);
 await call(mnist.model_save_weights, model, weights);
 
 // A worker runs this fit, and this thread cancels it after it has begun. (A cancel before that has no effect.)

@@ -137,7 +137,7 @@ images = arrays["x_test"][:1] / np.float32(255)  # the scale of the training dat
 probabilities = np.empty((len(images), 10), np.float32)
 call(lib.mnist_model_predict, model, images, len(images), probabilities, probabilities.size)
 best = probabilities[0].argmax()
-print(f"a {arrays['y_test'][0]}, taken for a {best} with {100 * float(probabilities[0, best]):.2f}%")
+print(f"label {arrays['y_test'][0]}, predicted {best} with {100 * float(probabilities[0, best]):.2f}%")
 call(lib.mnist_model_save_weights, model, weights.encode())
 
 started = threading.Event()  # a cancel before the fit has begun has no effect

@@ -3,7 +3,6 @@
 import { wasi } from './wasi.js';
 
 export const dtype = { u8: 1, u32: 9 };                    // MNIST_DTYPE_...
-export const activation = { relu: 1, softmax: 2 };         // MNIST_ACTIVATION_...
 
 // A module of one function, f32x4.relaxed_madd of zeros: valid where an engine has relaxed SIMD.
 const asksForRelaxed = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0,
@@ -33,13 +32,16 @@ export class Library {
     return new TextDecoder().decode(bytes.slice(0, bytes.indexOf(0)));
   }
 
-  /** Calls a function that gives a status, the error being its last argument. An error is thrown, news are returned. */
+  /** Calls a function that gives a status, the error being its last argument. An error is thrown, any other status is returned. */
   call(name, ...values) {
     const status = this.c[name](...values, this.error);
     if (status < 0)
-      throw new Error(this.text(this.c.mnist_error_message(this.error)));
+      throw new Error(this.message());
     return status;
   }
+
+  /** What the last call had to say. */
+  message() { return this.text(this.c.mnist_error_message(this.error)); }
 
   /** Lends memory to `task`, as many bytes as each size says, zeros, and gives what it gives. */
   lend(sizes, task) {
@@ -68,6 +70,55 @@ export class Library {
       this.at(address, bytes.length).set(bytes);
       return task(address);
     });
+  }
+
+  /** The sizes that a function writes, whose last arguments are a place for them, its capacity, and one for their number. */
+  sizes(call) {
+    const most = 8;
+    return this.lend([4 * most, 4], (dims, rank) => {
+      call(dims, most, rank);
+      return Array.from(this.at(dims, this.at(rank, 1, Uint32Array)[0], Uint32Array));
+    });
+  }
+
+  /** The bytes that a function writes, whose last arguments are a place for them, its capacity, and one for how many they are. */
+  bytes(call) {
+    return this.lend([4], needed => {
+      call(0, 0, needed);
+      const count = this.at(needed, 1, Uint32Array)[0];
+      return this.lend([count], place => {
+        call(place, count, needed);
+        return this.at(place, count).slice();
+      });
+    });
+  }
+
+  /** The output of a layer of a graph, by Keras's class and a config in JSON5, on one output or several. */
+  layer(graph, inputs, name, config) {
+    const output = this.withText(name, name => this.withText(config, config => inputs.length === 1
+      ? this.c.mnist_layer(inputs[0], name, config)
+      : this.lend([4 * inputs.length], tensors => {
+        this.at(tensors, inputs.length, Uint32Array).set(inputs);
+        return this.c.mnist_merge(tensors, inputs.length, name, config);
+      })));
+    this.call('mnist_graph_check', graph);
+    return output;
+  }
+
+  /** The sizes of an output, without the batch. */
+  shape(tensor) {
+    const most = 8;
+    return this.lend([4 * most], dims => Array.from(this.at(dims, this.c.mnist_tensor_shape(tensor, dims, most), Uint32Array)));
+  }
+
+  /** Compiles a model with an optimizer, Keras's class and config in JSON5. */
+  compile(model, optimizer) {
+    const size = 64, atConfig = 48; // of struct mnist_compile_options
+    this.withText(optimizer, text => this.lend([size], options => {
+      this.c.mnist_compile_options_init(options, size);
+      this.at(options + atConfig, 1, Uint32Array)[0] = text;
+      this.call('mnist_model_compile', model, options);
+    }));
   }
 
   /** A dataset of bytes `[n, ...]` and their labels, to be freed. */

@@ -5,7 +5,7 @@ const worker = new Worker(new URL('worker.js', import.meta.url), { type: 'module
 const waiting = new Map();
 let asked = 0;
 
-/** Sends a wish or a picture; what comes back, or an error with the program's message. */
+/** Sends a command or a picture; what comes back, or an error with the program's message. */
 export function send(path, body) {
   return new Promise((done, failed) => {
     waiting.set(++asked, { done, failed });
@@ -16,11 +16,14 @@ export function send(path, body) {
 /** A test digit: { image, label, picture }. */
 export const testDigit = image => send(`/digit?image=${image}`);
 
-/** Calls hear[name] with each piece of news, and `ended` when the program has. */
+/** The model as a file's content: c, onnx, keras, weights or model. */
+export const exported = format => send(`/export?format=${format}`);
+
+/** Calls hear[name] with what each event tells, and `ended` when the program has. */
 export function listen(hear, ended) {
-  worker.addEventListener('message', ({ data: { id, reply, error, name, news } }) => {
+  worker.addEventListener('message', ({ data: { id, reply, error, name, told } }) => {
     if (name)
-      return hear[name](news);
+      return hear[name](told);
     const { done, failed } = waiting.get(id);
     waiting.delete(id);
     return error === undefined ? done(reply) : failed(new Error(error));

@@ -1,56 +1,83 @@
 // What trains in the page: steps, one after the other, and between two of them whatever the user wants.
 //
-// It does what the served studio does (trainer.cpp, lesson.hpp, exam.hpp), and tells the same news. There are no threads: the
+// It does what the served studio does (trainer.cpp, lesson.hpp, exam.hpp), and tells the same. There are no threads: the
 // browser gets its turn after each step, so that a question waits for no more than that.
 
 import { Deck } from './deck.js';
 import { classes, Network, pixels } from './network.js';
 
-const batch = 32, stepsAPoint = 10, filtersPause = 100; // ms
+const stepsAPoint = 10, filtersPause = 100; // ms
 const examBatch = 100, mistakesShown = 12;
-const lessonRound = 2, lessonRounds = 60, sure = 0.8, copiesKept = 8, quickTest = 500;
+const lessonBatch = 32, lessonRound = 2, lessonRounds = 60, sure = 0.8, copiesKept = 8, quickTest = 500;
 const stateOf = { run: 'training', pause: 'paused', stop: 'stopped' };
 
 const most = list => list.indexOf(Math.max(...list));
 const rounded = value => Math.round(value * 1e4) / 1e4;
+const described = ({ description, shapes, parameters }) => ({ network: description, shapes, parameters });
 const hex = bytes => Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
 
 export class Trainer {
   /**
-   * `data` is { train, test }, each { pictures, labels }; `tell(name, news)` hears how it goes; `turn()` lets the browser do
-   * what waits to be done.
+   * `data` is { train, test }, each { pictures, labels }; `description` is that of the network that is trained first;
+   * `tell(name, told)` is called with each event; `turn()` lets the browser do what waits to be done.
    */
-  constructor(library, data, { epochs, seed }, tell, turn) {
+  constructor(library, data, description, { epochs, seed }, tell, turn) {
     Object.assign(this, { library, epochs, seed, tell, turn });
     this.test = data.test;
     this.deck = new Deck(data.train, seed, (count, seed) => library.order(count, seed));
     this.lessons = [];
-    this.network = null;
+    this.network = this.run = null;
+    this.curve = 0; // its number
+    this.next = new Network(library, description, this.seed++);
     this.begin();
   }
 
-  // Wishes.
+  // Commands.
 
-  pause() { this.want(this.wish === 'run' && !this.over, 'there is no training to pause', 'pause'); }
+  pause() { this.want(this.command === 'run' && !this.over, 'there is no training to pause', 'pause'); }
 
-  resume() { this.want(this.wish === 'pause', 'training is not paused', 'run'); }
+  resume() { this.want(this.command === 'pause', 'training is not paused', 'run'); }
 
-  stop() { this.want(this.wish !== 'stop' && !this.over, 'there is no training to stop', 'stop'); }
+  stop() { this.want(this.command !== 'stop' && !this.over, 'there is no training to stop', 'stop'); }
 
   trainOn() {
-    this.want(this.wish === 'stop' || this.over, 'training has not ended', 'run');
+    this.want(this.command === 'stop' || this.over, 'training has not ended', 'run');
     this.goal = this.epoch + 1;
   }
 
   startOver() {
-    this.want(this.wish === 'stop' || this.over, 'training has not ended', 'run');
-    this.seed++;
-    this.begin();
+    this.want(this.command === 'stop' || this.over, 'training has not ended', 'run');
+    this.train(this.network.description);
   }
 
-  /** What the weights of this moment say of a picture. */
+  /** Trains another network; the training so far becomes the one that this one is compared with. */
+  train(description) {
+    this.next?.free();
+    this.next = new Network(this.library, description, this.seed++);
+    this.command = 'run';
+    this.wake?.();
+  }
+
+  /** What the library says of a network: its shapes and parameters, or what is wrong with it. */
+  check(description) {
+    try {
+      const network = new Network(this.library, description, 0), said = described(network);
+      network.free();
+      return said;
+    } catch ({ message, layer = 0 }) {
+      return { error: message, layer };
+    }
+  }
+
+  /** What the weights of this moment say of a picture, and what the first layer finds in it. */
   ask(picture) {
-    return { probabilities: Array.from(this.network.predict(picture), rounded), picture: hex(picture) };
+    const filters = this.network.filters(), maps = filters && this.network.maps(filters, picture);
+    const largest = Math.max(1e-6, maps?.values.reduce((most, value) => Math.max(most, value), 0) ?? 0);
+    const bytes = maps && Array.from(maps.values, value => Math.round(255 * Math.max(0, value) / largest));
+    return {
+      probabilities: Array.from(this.network.predict(picture), rounded), picture: hex(picture),
+      maps: maps && { ...maps, values: hex(bytes) },
+    };
   }
 
   /** "No, that was a 7": a few steps on one digit, when its turn has come. */
@@ -67,10 +94,10 @@ export class Trainer {
 
   get over() { return this.epoch >= this.goal; }
 
-  want(can, refusal, wish) {
+  want(can, refusal, command) {
     if (!can)
       throw new Error(refusal);
-    this.wish = wish;
+    this.command = command;
     this.wake?.();
   }
 
@@ -81,37 +108,51 @@ export class Trainer {
     while (!until()) {
       if (this.lessons.length > 0)
         await this.giveLesson(this.lessons.shift());
-      else if (this.wish === 'run' && !this.over)
+      else if (this.next)
+        this.begin();
+      else if (this.command === 'run' && !this.over)
         await this.step();
       else {
-        this.show(this.over ? 'finished' : stateOf[this.wish]);
+        this.show(this.over ? 'finished' : stateOf[this.command]);
         this.showFilters();
         await new Promise(wake => { this.wake = wake; });
       }
     }
   }
 
-  /** Fresh weights. */
+  /** Begins to train the next network. */
   begin() {
+    const before = this.run?.points.length > 0 ? this.run : this.before;
     this.network?.free();
-    this.network = new Network(this.library, this.seed);
+    Object.assign(this, { network: this.next, next: null, before });
     this.deck.forget();
-    Object.assign(this, { wish: 'run', epoch: 0, goal: this.epochs, steps: 0, points: 0, speed: 0, exams: [], phase: 'training' });
+    this.run = { network: this.network.description, points: [], tests: [] };
+    Object.assign(this, { command: 'run', why: '', epoch: 0, goal: this.epochs, steps: 0, speed: 0 });
     this.gathered = { images: 0, loss: 0, right: 0 };
-    this.tell('curve', { from: 0, points: [] });
+    this.tell('curve', { curve: ++this.curve, from: 0, points: [] });
+    this.tell('network', described(this.network));
+    if (before)
+      this.tell('before', before);
     this.showFilters();
     this.show('training');
   }
 
   async step() {
     const began = performance.now();
-    const { pictures, labels } = this.deck.deal(batch);
-    const { loss, accuracy } = this.network.learn(pictures, labels);
+    const { pictures, labels } = this.deck.deal(this.network.description.batch_size);
+    let loss, accuracy;
+    this.why = '';
+    try {
+      ({ loss, accuracy } = this.network.learn(pictures, labels));
+    } catch (error) { // it has diverged, or the memory does not suffice
+      Object.assign(this, { command: 'stop', why: error.message });
+      return;
+    }
     this.steps++;
     this.gather(labels.length, loss, accuracy);
     this.measure(labels.length, (performance.now() - began) / 1000);
     this.show('training');
-    if (performance.now() - this.filtersShown >= filtersPause)
+    if (performance.now() >= this.filtersDue)
       this.showFilters();
     await this.turn();
     if (this.deck.left === 0) {
@@ -129,7 +170,9 @@ export class Trainer {
     sum.right += accuracy * images;
     if (this.steps % stepsAPoint !== 0)
       return;
-    this.tell('curve', { from: this.points++ || 0, points: [[this.steps, sum.loss / sum.images, sum.right / sum.images].map(rounded)] });
+    const point = [this.steps, rounded(sum.loss / sum.images), rounded(sum.right / sum.images)];
+    this.run.points.push(point);
+    this.tell('curve', { curve: this.curve, from: this.run.points.length, points: [point] });
     this.gathered = { images: 0, loss: 0, right: 0 };
   }
 
@@ -166,8 +209,8 @@ export class Trainer {
         mistakes.push({ image, label, said: chosen, probability: rounded(said[chosen]) });
     });
     const right = confusion.reduce((sum, row, label) => sum + row[label], 0);
-    this.exams.push([this.steps, rounded(loss / count), right / count]);
-    this.tell('exam', { tests: this.exams, confusion });
+    this.run.tests.push([this.steps, rounded(loss / count), right / count]);
+    this.tell('exam', { tests: this.run.tests, confusion });
     const worst = mistakes.sort((a, b) => b.probability - a.probability).slice(0, mistakesShown)
       .map(mistake => ({ ...mistake, picture: hex(this.testPicture(mistake.image)) }));
     this.tell('mistakes', { epoch: this.epoch + 1, mistakes: worst });
@@ -193,7 +236,7 @@ export class Trainer {
       let after = before, steps = 0;
       for (let round = 0; round < lessonRounds && !(steps > 0 && after[card.label] >= sure); round++) {
         for (let i = 0; i < lessonRound; i++) {
-          const { pictures, labels } = Deck.together([card, ...Array.from({ length: batch - 1 }, () => this.deck.draw())]);
+          const { pictures, labels } = Deck.together([card, ...Array.from({ length: lessonBatch - 1 }, () => this.deck.draw())]);
           this.network.learn(pictures, labels);
           steps++;
         }
@@ -209,21 +252,19 @@ export class Trainer {
     }
   }
 
-  // News.
+  // What is told.
 
   show(phase) {
     this.tell('state', {
-      phase, epoch: this.epoch, epochs: this.goal, done: rounded(1 - this.deck.left / this.deck.size), steps: this.steps,
+      phase, why: this.why, epoch: this.epoch, epochs: this.goal, done: rounded(1 - this.deck.left / this.deck.size), steps: this.steps,
       speed: Math.round(this.speed), testDigits: this.test.labels.length,
     });
   }
 
-  /** The first layer: nine numbers a filter, and a bias each. */
+  /** The first layer's filters; large ones less often. */
   showFilters() {
-    this.filtersShown = performance.now();
-    const weights = this.network.weight('conv2d/kernel'), bias = this.network.weight('conv2d/bias'); // [3, 3, 1, filters]
-    const taps = weights.length / bias.length;
-    const kernel = Array.from(weights, (_, i) => rounded(weights[(i % taps) * bias.length + Math.floor(i / taps)]));
-    this.tell('filters', { kernel, bias: Array.from(bias, rounded) });
+    const { count = 0, height, width, values = [] } = this.network.filters() ?? {};
+    this.filtersDue = performance.now() + filtersPause * (1 + Math.floor(values.length / 2000));
+    this.tell('filters', { count, height, width, values: Array.from(values, rounded) });
   }
 }

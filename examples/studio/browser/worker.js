@@ -1,4 +1,4 @@
-// The thread behind the page, which holds the library: it takes the page's calls and sends its news, as the served program
+// The thread behind the page, which holds the library: it takes the page's calls and sends it events, as the served program
 // does by HTTP (server.hpp).
 
 import { Library, moduleFile } from './mnist.js';
@@ -6,7 +6,7 @@ import { pixels } from './network.js';
 import { array } from './npz.js';
 import { Trainer } from './trainer.js';
 
-const tell = (name, news) => postMessage({ name, news });
+const tell = (name, told) => postMessage({ name, told });
 
 /** Lets what waits be done: messages from the page among it. */
 const { port1, port2 } = new MessageChannel();
@@ -28,16 +28,26 @@ async function digits(archive, set, count) {
   return { pictures: pictures.subarray(0, count * pixels), labels: labels.subarray(0, count) };
 }
 
-async function begin({ images = 60000, 'test-images': tests = 10000, epochs = 5, seed = 0, isa }) {
+async function begin({ network = 'tutorial', images = 60000, 'test-images': tests = 10000, epochs = 5, seed = 0, isa }) {
   const module = await WebAssembly.compile(await fetched(moduleFile(), 'Fetching the library'));
   const library = await Library.of(module, isa ? { MNIST_ISA: isa } : {});
   const archive = await fetched('mnist.npz', 'Fetching the digits, 11 MB');
   const data = { train: await digits(archive, 'train', +images), test: await digits(archive, 'test', +tests) };
-  return new Trainer(library, data, { epochs: +epochs, seed: +seed }, tell, turn);
+  const examples = await (await fetch(new URL('networks.json', import.meta.url))).json();
+  return new Trainer(library, data, examples[network] ?? examples.tutorial, { epochs: +epochs, seed: +seed }, tell, turn);
 }
 
 /** The picture in a body, a drawing brought to the form that the network knows; null for a drawing without ink. */
 const picture = (trainer, bytes) => bytes.length === pixels ? bytes : trainer.network.prepare(bytes);
+
+/** How each file that the model can be downloaded as is written. */
+const formats = {
+  c: network => network.savedAsC('digits'),
+  onnx: network => network.saved('mnist_model_save_onnx_memory'),
+  keras: network => network.saved('mnist_model_save_keras_memory'),
+  weights: network => network.saved('mnist_model_save_weights_memory'),
+  model: network => network.saved('mnist_model_save_memory'),
+};
 
 const calls = {
   '/ask'(trainer, _, bytes) {
@@ -51,6 +61,9 @@ const calls = {
     return trainer.teach(about, +query.get('label'));
   },
   '/digit': (trainer, query) => trainer.testDigit(+query.get('image')),
+  '/export': (trainer, query) => formats[query.get('format')](trainer.network),
+  '/check': (trainer, _, body) => trainer.check(JSON.parse(body)),
+  '/train': (trainer, _, body) => trainer.train(JSON.parse(body)),
   '/pause': trainer => trainer.pause(),
   '/resume': trainer => trainer.resume(),
   '/stop': trainer => trainer.stop(),

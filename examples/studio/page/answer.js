@@ -1,14 +1,15 @@
 // What the network says of the digit on the pad, and what it is told when that is wrong.
 
+import { byId, make } from './elements.js';
 import { fromHex, onColours, paintDigit, percent } from './pixels.js';
 import { send } from './program.js';
 
-const byId = id => document.getElementById(id);
 const lookEvery = 150; // ms, during a lesson
+const tooLittle = 'Too little ink';
 const most = list => list.indexOf(Math.max(...list));
 
 export class Answer {
-  /** `pad` holds the digit; `seen` is called with each picture as the network saw it, or null. */
+  /** `pad` holds the digit; `seen` is called with what the first layer finds in each picture, or null. */
   constructor(pad, seen) {
     this.pad = pad;
     this.seen = seen;
@@ -27,7 +28,7 @@ export class Answer {
     }
     this.asking = true;
     try {
-      this.show(this.pad.empty ? null : await send('/ask', this.pad.bytes()));
+      this.show(this.pad.empty || this.pad.tooLittle ? null : await send('/ask', this.pad.bytes()));
     } catch {
       this.show(null); // a speck that is no digit, or the program has ended, which the page says elsewhere
     }
@@ -46,14 +47,16 @@ export class Answer {
     this.rest = setTimeout(() => {
       if (this.probabilities)
         byId('spoken').textContent = `It says ${this.says}, ${percent(this.probabilities[this.says])}.`;
+      else if (this.pad.tooLittle)
+        byId('spoken').textContent = tooLittle;
     }, 900);
   }
 
   show(reply) {
-    const probabilities = this.pad.empty ? null : reply?.probabilities ?? null;
+    const probabilities = this.pad.empty || this.pad.tooLittle ? null : reply?.probabilities ?? null;
     this.probabilities = probabilities;
     this.says = probabilities && most(probabilities);
-    byId('says').textContent = probabilities ? `It says ${this.says}` : 'Nothing yet';
+    byId('says').textContent = probabilities ? `It says ${this.says}` : this.pad.tooLittle ? tooLittle : 'Nothing yet';
     byId('sure').textContent = probabilities ? percent(probabilities[this.says]) : '';
     this.rows.forEach(({ row, bar, text }, digit) => {
       const share = probabilities ? probabilities[digit] : 0;
@@ -64,13 +67,13 @@ export class Answer {
     this.buttons.forEach(button => { button.disabled = !probabilities; });
     this.picture = probabilities && fromHex(reply.picture);
     this.showPicture();
+    this.seen(probabilities && reply.maps);
   }
 
   showPicture() {
     byId('seen').classList.toggle('blank', !this.picture);
     if (this.picture)
       paintDigit(byId('seen'), this.picture);
-    this.seen(this.picture);
   }
 
   async teach(label) {
@@ -101,17 +104,14 @@ export class Answer {
   }
 
   addRow(digit) {
-    const row = document.createElement('li');
-    row.innerHTML = '<b></b><span class="track"><span class="bar"></span></span><span class="text"></span>';
-    row.firstChild.textContent = digit;
+    const bar = make('span', { class: 'bar' }), text = make('span', { class: 'text' });
+    const row = make('li', {}, make('b', {}, digit), make('span', { class: 'track' }, bar), text);
     byId('bars').append(row);
-    return { row, bar: row.querySelector('.bar'), text: row.querySelector('.text') };
+    return { row, bar, text };
   }
 
   addButton(digit) {
-    const button = document.createElement('button');
-    button.type = 'button';
-    button.textContent = digit;
+    const button = make('button', { type: 'button' }, digit);
     button.addEventListener('click', () => this.teaching || this.teach(digit));
     byId('labels').append(button);
     return button;

@@ -1,18 +1,11 @@
 // The test after each epoch: what is taken for what, and the worst mistakes.
 
+import { byId, make } from './elements.js';
 import { fromHex, onColours, paintDigit, percent } from './pixels.js';
 
-const byId = id => document.getElementById(id);
+const before = 'Counted over the test digits after each epoch.';
 
-function make(name, text = '', attributes = {}) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  for (const [key, value] of Object.entries(attributes))
-    made.setAttribute(key, value);
-  return made;
-}
-
-/** The matrix as a table: a row for what a digit is, a column for what was said. */
+/** The matrix as a table: a row for what a digit is, a column for what the network says. */
 export function showConfusion({ tests, confusion }) {
   const accuracy = tests.at(-1)[2];
   const wrong = confusion.flatMap((row, label) => row.filter((_, said) => said !== label));
@@ -21,23 +14,21 @@ export function showConfusion({ tests, confusion }) {
   byId('confusion-note').textContent =
     `After epoch ${tests.length}: ${wrong.reduce((a, b) => a + b, 0).toLocaleString('en')} of ` +
     `${total.toLocaleString('en')} test digits are wrong, ${percent(accuracy, 2)} are right.`;
-  const table = make('table');
-  table.append(make('caption', 'Rows: what it is. Columns: what the network says.'));
-  const head = make('tr');
-  head.append(make('td'), ...confusion.map((_, said) => make('th', said, { scope: 'col' })));
-  table.append(head);
-  confusion.forEach((row, label) => {
-    const line = make('tr');
-    line.append(make('th', label, { scope: 'row' }));
-    row.forEach((count, said) => {
-      const cell = make('td', count || '', { class: said === label ? 'right' : count ? 'wrong' : 'none' });
-      if (said !== label && count)
-        cell.style.setProperty('--heat', `${Math.round(10 + 35 * Math.log(count) / Math.log(worst))}%`);
-      line.append(cell);
-    });
-    table.append(line);
-  });
-  byId('matrix').replaceChildren(table);
+  const cell = (count, label, said) => {
+    const made = make('td', { class: said === label ? 'right' : count ? 'wrong' : 'none' }, count || '');
+    if (said !== label && count)
+      made.style.setProperty('--heat', `${Math.round(10 + 35 * Math.log(count) / Math.log(worst))}%`);
+    return made;
+  };
+  const axes = make('tr', {}, make('td', { colspan: 2, rowspan: 2 }), make('th', { class: 'axis', colspan: 10, scope: 'colgroup' }, 'predicted'));
+  const head = make('tr', {}, ...confusion.map((_, said) => make('th', { scope: 'col' }, said)));
+  const rows = confusion.map((row, label) => make('tr', {},
+    ...label === 0 ? [make('th', { class: 'axis', rowspan: 10, scope: 'rowgroup' }, make('span', {}, 'true'))] : [],
+    make('th', { scope: 'row' }, label), ...row.map((count, said) => cell(count, label, said))));
+  byId('matrix').replaceChildren(make('table', {},
+    make('caption', { class: 'unseen' }, 'Confusion matrix: a row for each true digit, a column for each predicted one'),
+    make('colgroup', {}, make('col', { class: 'narrow' }), make('col', { class: 'narrow' })),
+    make('thead', {}, axes, head), make('tbody', {}, ...rows)));
 }
 
 export class Mistakes {
@@ -52,7 +43,7 @@ export class Mistakes {
     byId('mistakes-note').textContent = mistakes.length
       ? `After epoch ${epoch}: the test digits it got wrong while it was surest. Pick one to put it on the pad.`
       : `After epoch ${epoch} it got every test digit right.`;
-    this.shown = mistakes.map(mistake => ({ ...mistake, bytes: fromHex(mistake.picture), canvas: make('canvas') }));
+    this.shown = mistakes.map(mistake => ({ ...mistake, bytes: fromHex(mistake.picture), canvas: make('canvas', { width: 28, height: 28 }) }));
     byId('worst').replaceChildren(...this.shown.map(mistake => this.item(mistake)));
     this.paint();
   }
@@ -62,19 +53,15 @@ export class Mistakes {
     byId('worst').replaceChildren();
     byId('matrix').replaceChildren();
     byId('mistakes-note').textContent = 'Shown after each epoch: the test digits it got wrong while it was surest.';
-    byId('confusion-note').textContent = 'Counted over the test digits after each epoch.';
+    byId('confusion-note').textContent = before;
   }
 
   item(mistake) {
     const { label, said, probability, canvas } = mistake;
-    canvas.width = canvas.height = 28;
-    const button = make('button', '', { type: 'button' });
-    button.append(canvas, make('span', `is ${label}, said ${said}`), make('small', percent(probability, 1)),
-      make('span', ', put it on the pad', { class: 'unseen' }));
+    const button = make('button', { type: 'button' }, canvas, make('span', {}, `is ${label}, said ${said}`),
+      make('small', {}, percent(probability, 1)), make('span', { class: 'unseen' }, ', put it on the pad'));
     button.addEventListener('click', () => this.chosen(mistake));
-    const item = make('li');
-    item.append(button);
-    return item;
+    return make('li', {}, button);
   }
 
   paint() {

@@ -1,82 +1,73 @@
-// The first layer's filters, and what each finds in the digit on the pad: the network's own first step, done here.
+// The first layer's filters, and what each finds in the digit on the pad.
 
-import { colour, onColours, paint, side } from './pixels.js';
+import { byId, make, setText } from './elements.js';
+import { colour, fromHex, onColours, paint } from './pixels.js';
 
-const size = 3, found = side - size + 1;
-
-function canvas(width) {
-  const made = document.createElement('canvas');
-  made.width = made.height = width;
-  return made;
-}
+const canvas = () => make('canvas', { width: 1, height: 1 });
 
 export class Filters {
   constructor(box) {
     this.box = box;
+    this.shown = { count: 0 };
     this.tiles = [];
-    this.picture = null;
+    this.maps = null;
     onColours(() => this.draw());
   }
 
-  /** The weights: nine numbers a filter, and a bias each. */
-  set({ kernel, bias }) {
-    this.kernel = kernel;
-    this.bias = bias;
-    while (this.tiles.length < bias.length) {
-      const tile = document.createElement('div'), weights = canvas(size), map = canvas(found);
-      tile.append(weights, map);
-      this.box.append(tile);
-      this.tiles.push({ weights, map });
+  /** The weights: `count` filters of `height` x `width` numbers, one after the other. */
+  set(shown) {
+    const { count, height, width } = shown, large = height > 12;
+    const isNew = ['count', 'height', 'width'].some(key => this.shown[key] !== shown[key]);
+    this.shown = shown;
+    if (isNew) {
+      this.tiles = Array.from({ length: count }, () => ({ weights: canvas(), map: canvas() }));
+      this.box.replaceChildren(...this.tiles.map(({ weights, map }) => make('div', {}, weights, ...large ? [] : [map])));
+      this.box.style.setProperty('--columns', Math.ceil(Math.sqrt(count * (large ? 1 : 2))) || 1);
+      this.box.setAttribute('aria-label', `${count} filters, drawn as they are at this moment`);
     }
+    byId('filters-key').hidden = this.box.hidden = count === 0;
+    setText('filters-note', count === 0 ? 'The first layer of this network has no filters that could be drawn.'
+      : large ? `The weights of ${count} units, each as large as the image.`
+        : `${count} filters, ${height} by ${width}, and below each where it finds what it looks for in the digit on the pad.`);
     this.draw();
   }
 
-  /** The digit that they look at, 28 x 28 bytes, or null. */
-  look(picture) {
-    this.picture = picture;
+  /** What they find in the digit on the pad: { height, width, values }, maps of bytes one after the other; or null. */
+  look(maps) {
+    this.maps = maps && { ...maps, values: fromHex(maps.values) };
     this.draw();
   }
 
   draw() {
-    if (this.waiting || !this.kernel)
+    if (this.waiting || this.shown.count === 0)
       return;
     this.waiting = true;
     requestAnimationFrame(() => {
       this.waiting = false;
-      const paper = colour('--paper'), ink = colour('--ink'), more = colour('--more'), less = colour('--less');
-      const largest = Math.max(...this.kernel.map(Math.abs), 1e-6);
-      const maps = this.tiles.map((_, f) => this.picture ? this.find(f) : null);
-      const brightest = Math.max(1e-6, ...maps.map(map => map ? map.reduce((a, b) => Math.max(a, b)) : 0));
+      const { height, width, values, count } = this.shown;
+      const largest = values?.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-6);
       this.tiles.forEach(({ weights, map }, f) => {
-        const taps = this.kernel.slice(f * size * size, (f + 1) * size * size);
-        this.paintTaps(weights, taps.map(tap => tap / largest), paper, more, less);
-        paint(map, found * found, i => maps[f] ? maps[f][i] / brightest : 0, paper, ink);
+        this.paintWeights(weights, height, width, i => values[f * height * width + i] / largest);
+        this.paintMap(map, f, count);
       });
     });
   }
 
-  paintTaps(canvas, taps, paper, more, less) {
+  paintWeights(canvas, height, width, weight) {
+    const [paper, more, less] = ['--paper', '--more', '--less'].map(colour);
+    Object.assign(canvas, { height, width });
     const context = canvas.getContext('2d');
-    taps.forEach((tap, i) => {
-      const to = tap > 0 ? more : less;
-      const mixed = paper.map((value, c) => Math.round(value + (to[c] - value) * Math.abs(tap)));
+    for (let i = 0; i < height * width; i++) {
+      const to = weight(i) > 0 ? more : less;
+      const mixed = paper.map((value, c) => Math.round(value + (to[c] - value) * Math.abs(weight(i))));
       context.fillStyle = `rgb(${mixed.join(' ')})`;
-      context.fillRect(i % size, Math.floor(i / size), 1, 1);
-    });
+      context.fillRect(i % width, Math.floor(i / width), 1, 1);
+    }
   }
 
-  /** Filter `f` over the digit: max(0, bias + the sum of pixel times weight), 26 x 26. */
-  find(f) {
-    const out = new Float32Array(found * found);
-    for (let y = 0; y < found; y++)
-      for (let x = 0; x < found; x++) {
-        let sum = this.bias[f];
-        for (let tap = 0; tap < size * size; tap++) {
-          const pixel = this.picture[(y + Math.floor(tap / size)) * side + x + tap % size];
-          sum += this.kernel[f * size * size + tap] * pixel / 255;
-        }
-        out[y * found + x] = Math.max(0, sum);
-      }
-    return out;
+  paintMap(canvas, f, count) {
+    const { height, width, values } = this.maps ?? { height: 1, width: 1, values: new Uint8Array(count) };
+    Object.assign(canvas, { height, width });
+    paint(canvas, height * width, i => (values[f * height * width + i] ?? 0) / 255, colour('--paper'), colour('--ink'));
   }
 }

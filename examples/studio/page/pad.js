@@ -4,6 +4,7 @@ import { colour, onColours, paintDigit, side } from './pixels.js';
 
 const drawingSide = 140; // what the program takes
 const pen = 0.08;        // the width of a stroke, as a share of the pad
+const smallest = 0.1;    // how far the pen must go for a digit, likewise: less is a dot
 
 export class Pad {
   /** `changed` is called whenever there is another digit on the pad. */
@@ -23,6 +24,13 @@ export class Pad {
   }
 
   get empty() { return this.strokes.length === 0 && !this.picture; }
+
+  /** Whether there is a dot and no digit: brought to a digit's size it would be a blot, of which a network is as sure as of a digit. */
+  get tooLittle() {
+    const points = this.strokes.flat();
+    const extent = axis => Math.max(...points.map(point => point[axis])) - Math.min(...points.map(point => point[axis]));
+    return points.length > 0 && Math.max(extent(0), extent(1)) < smallest;
+  }
 
   clear() {
     this.strokes = [];

@@ -1,6 +1,6 @@
 // The program that trains, as the page reaches it: here over HTTP. (browser/program.js is the one that trains in the page.)
 
-/** Sends a wish or a picture; what comes back, or an error with the program's message. */
+/** Sends a command or a picture; what comes back, or an error with the program's message. */
 export async function send(path, body) {
   return replied(await fetch(path, { method: 'POST', body }));
 }
@@ -10,6 +10,12 @@ export async function testDigit(image) {
   return replied(await fetch(`/digit?image=${image}`));
 }
 
+/** The model as a file's content: c, onnx, keras, weights or model. */
+export async function exported(format) {
+  const response = await fetch(`/export?format=${format}`);
+  return response.ok ? response.blob() : replied(response);
+}
+
 async function replied(response) {
   const reply = response.status === 204 ? null : await response.json();
   if (!response.ok)
@@ -17,7 +23,7 @@ async function replied(response) {
   return reply;
 }
 
-/** Calls hear[name] with each piece of news, and `ended` when the program has. */
+/** Calls hear[name] with what each event tells, and `ended` when the program has. */
 export function listen(hear, ended) {
   const events = new EventSource('/events');
   for (const [name, show] of Object.entries(hear))

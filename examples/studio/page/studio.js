@@ -1,14 +1,17 @@
-// The page: news from the program to the parts, and wishes of the user to the program.
+// The page: events from the program to the parts, and the user's commands to the program.
 
 import { Answer } from './answer.js';
 import { Curve } from './curves.js';
+import { Editor } from './editor.js';
+import { byId, setText } from './elements.js';
 import { Mistakes, showConfusion } from './exam.js';
+import { showExports } from './exports.js';
 import { Filters } from './filters.js';
 import { Pad } from './pad.js';
 import { fromHex, percent } from './pixels.js';
 import { listen, send, testDigit } from './program.js';
+import { showRuns } from './runs.js';
 
-const byId = id => document.getElementById(id);
 const phases = {
   training: 'Training', paused: 'Paused', teaching: 'Learning your digit', testing: 'Testing',
   stopped: 'Stopped', finished: 'Finished',
@@ -21,24 +24,36 @@ const pad = new Pad(byId('pad'), byId('hint'), () => {
     byId('about').textContent = '';
   answer.changed();
 });
-const answer = new Answer(pad, picture => filters.look(picture));
+const answer = new Answer(pad, maps => filters.look(maps));
 const curves = { loss: new Curve(byId('loss-chart'), 'loss'), accuracy: new Curve(byId('accuracy-chart'), 'accuracy') };
 const mistakes = new Mistakes(({ image, label, picture }) => {
   putOnPad(image, label, picture);
   byId('draw').scrollIntoView({ block: 'nearest' });
 });
 
-// News.
+const editor = new Editor(await (await fetch('networks.json')).json(), {
+  check: async network => send('/check', JSON.stringify(network)),
+  train: async network => {
+    await command('/train', JSON.stringify(network));
+    byId('learn').scrollIntoView({ block: 'nearest' });
+  },
+});
+showExports(() => now.network?.name ?? 'network');
+
+// Events.
 
 let state = {}, askedAt = 0, spokenOf = '';
+const now = { network: null, points: [], tests: [] }; // this run
+let before = null, shownCurve = null;
 
-function showState(news) {
-  const weightsChanged = news.steps !== state.steps || news.phase !== state.phase;
+function showState(told) {
+  const weightsChanged = told.steps !== state.steps || told.phase !== state.phase;
   const first = !state.phase;
-  state = news;
-  const { phase, epoch, epochs, done, speed } = news;
+  state = told;
+  const { phase, epoch, epochs, done, speed, why } = told;
   const ended = phase === 'stopped' || phase === 'finished';
   setText('phase', phases[phase]);
+  setText('why', why && `Training has stopped: ${why}`);
   speakOf(phase);
   setText('place', phase === 'finished' ? `${epoch} of ${epochs} epochs` : `epoch ${Math.min(epoch + 1, epochs)} of ${epochs}`);
   setText('speed', phase === 'training' ? speed.toLocaleString('en') : '–');
@@ -63,11 +78,6 @@ function speakOf(phase) {
   spokenOf = spoken;
 }
 
-function setText(id, text) {
-  if (byId(id).textContent !== text)
-    byId(id).textContent = text;
-}
-
 /** Shows or hides a button; the focus of one that goes moves on to one that comes. */
 function showButton(button, shown) {
   const focused = document.activeElement === button;
@@ -77,39 +87,57 @@ function showButton(button, shown) {
     queueMicrotask(() => document.querySelector('header button:not([hidden])').focus());
 }
 
-function showCurve({ from, points }) {
-  if (from === 0) {
-    curves.loss.clear();
-    curves.accuracy.clear();
+/** Another curve is another run's; what it trains, and what the run before was, are told behind it. */
+function showCurve({ curve, points }) {
+  if (curve !== shownCurve) {
+    shownCurve = curve;
+    Object.assign(now, { points: [], tests: [] });
+    before = null;
     mistakes.clear();
     for (const id of ['loss', 'accuracy', 'tested'])
       setText(id, '–');
   }
-  for (const [step, loss, accuracy] of points) {
-    curves.loss.points.push([step, loss]);
-    curves.accuracy.points.push([step, accuracy]);
+  for (const [, loss, accuracy] of points.slice(-1)) {
     setText('loss', loss.toFixed(3));
     setText('accuracy', percent(accuracy, 1));
   }
-  curves.loss.redraw();
-  curves.accuracy.redraw();
+  now.points.push(...points);
+  showCurves();
 }
 
-function showExam(news) {
-  showConfusion(news);
-  setText('tested', percent(news.tests.at(-1)[2], 2));
-  curves.loss.tests = news.tests.map(([step, loss]) => [step, loss]);
-  curves.accuracy.tests = news.tests.map(([step, , accuracy]) => [step, accuracy]);
-  curves.loss.redraw();
-  curves.accuracy.redraw();
+function showNetwork({ network }) {
+  now.network = network;
+  editor.running(network);
+  showCurves();
+}
+
+function showBefore(run) {
+  before = run;
+  showCurves();
+}
+
+function showExam(told) {
+  showConfusion(told);
+  setText('tested', percent(told.tests.at(-1)[2], 2));
+  now.tests = told.tests;
+  showCurves();
+}
+
+function showCurves() {
+  curves.loss.show(now, before);
+  curves.accuracy.show(now, before);
+  if (now.network)
+    showRuns(now, before);
 }
 
 const hear = {
+  network: showNetwork,
+  before: showBefore,
   state: showState,
   curve: showCurve,
-  filters: news => filters.set(news),
+  filters: told => filters.set(told),
   exam: showExam,
-  mistakes: news => mistakes.set(news),
+  mistakes: told => mistakes.set(told),
   loading: ({ what }) => setText('phase', what),
   failure: ({ error }) => setText('phase', `Training has failed: ${error}`),
 };
@@ -121,20 +149,20 @@ function ended() {
   document.querySelectorAll('header button').forEach(button => { button.disabled = true; });
 }
 
-// Wishes.
+// Commands.
 
-async function wish(path) {
+async function command(path, body) {
   try {
-    await send(path);
+    await send(path, body);
   } catch (error) {
     setText('place', error.message);
   }
 }
 
-byId('pause').addEventListener('click', () => wish(state.phase === 'paused' ? '/resume' : '/pause'));
-byId('stop').addEventListener('click', () => wish('/stop'));
-byId('train-on').addEventListener('click', () => wish('/train-on'));
-byId('start-over').addEventListener('click', () => wish('/start-over'));
+byId('pause').addEventListener('click', () => command(state.phase === 'paused' ? '/resume' : '/pause'));
+byId('stop').addEventListener('click', () => command('/stop'));
+byId('train-on').addEventListener('click', () => command('/train-on'));
+byId('start-over').addEventListener('click', () => command('/start-over'));
 byId('clear').addEventListener('click', () => pad.clear());
 byId('try').addEventListener('click', tryTestDigit);
 

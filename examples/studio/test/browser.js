@@ -14,12 +14,14 @@ import { Library } from '../browser/mnist.js';
 import { pixels } from '../browser/network.js';
 import { array } from '../browser/npz.js';
 import { Trainer } from '../browser/trainer.js';
-import { bars, browse, drawSeven, examples, open, until } from './studio.js';
+import { predicted, tensors } from './files.js';
+import { bars, browse, drawDot, drawSeven, examples, field, open, until } from './studio.js';
 
 const folder = path.join(examples, 'build/browser');
 const images = 2000, tests = 500;
 const few = 320; // where the exact sums take their time
 const modules = ['mnist.wasm', 'mnist-relaxed.wasm'];
+const networks = JSON.parse(readFileSync(path.join(examples, 'studio/page/networks.json'), 'utf8'));
 const sha256 = bytes => createHash('sha256').update(bytes).digest('hex');
 let server, address, browser;
 
@@ -35,7 +37,7 @@ function native(images) {
 
 /** Serves the folder as any server of files does, and nothing else. */
 function serve() {
-  const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', wasm: 'application/wasm' };
+  const types = { html: 'text/html', css: 'text/css', js: 'text/javascript', svg: 'image/svg+xml', json: 'application/json', wasm: 'application/wasm' };
   return http.createServer((request, response) => {
     const name = new URL(request.url, 'http://x').pathname.slice(1) || 'index.html';
     const file = createReadStream(path.join(folder, path.basename(name)));
@@ -74,8 +76,8 @@ async function trained(file, images, isa) {
     labels: (await array(buffer, `y_${set}`)).values.subarray(0, count),
   });
   const told = {};
-  const trainer = new Trainer(library, { train: await digits('train', images), test: await digits('test', tests) },
-    { epochs: 1, seed: 0 }, (name, news) => { told[name] = news; }, () => new Promise(setImmediate));
+  const trainer = new Trainer(library, { train: await digits('train', images), test: await digits('test', tests) }, networks.tutorial,
+    { epochs: 1, seed: 0 }, (name, event) => { told[name] = event; }, () => new Promise(setImmediate));
   await trainer.work(() => trainer.over);
   assert.equal(told.exam.confusion.flat().reduce((a, b) => a + b), tests);
   return sha256(new Uint8Array(trainer.network.weights().buffer));
@@ -133,6 +135,68 @@ test('the page trains an epoch, answers meanwhile, and comes to the same weights
   await page.waitForFunction(() => document.body.dataset.phase === 'stopped');
   await page.click('#start-over');
   await page.waitForFunction(() => document.body.dataset.phase === 'training');
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('other networks are checked, trained beside the run before, and downloaded', async () => {
+  const { context, page, complaints } = await open(browser, address, {}, `/?network=lenet&images=${few}&epochs=2&test-images=100`);
+  await page.waitForFunction(() => document.body.dataset.phase === 'finished');
+  await drawDot(page);
+  await page.waitForFunction(() => document.getElementById('says').textContent === 'Too little ink');
+  assert.equal(await page.locator('#tiles > div').count(), 6);
+
+  const parameters = [];
+  for (const name of Object.keys(networks)) {
+    await page.selectOption('#preset', name);
+    await page.waitForFunction(() => /^[\d,]+ parameters$/.test(document.getElementById('parameters').textContent)
+      && document.querySelector('#layers li:last-child .shape').textContent !== '');
+    parameters.push(+(await page.textContent('#parameters')).replace(/\D/g, ''));
+  }
+  assert.equal(parameters[0], 4_738_826);
+  assert.equal(new Set(parameters).size, 6);
+
+  await page.selectOption('#preset', 'convnet');
+  await page.locator('#layers summary').first().click();
+  const filters = field(page, 'filters');
+  await filters.fill('0');
+  await page.waitForFunction(() => /^Layer 1, Conv2D: .*filters/.test(document.getElementById('network-error').textContent));
+  await filters.fill('4');
+  const optimizer = name => field(page, name, '#optimizer');
+  await optimizer('batch_size').fill('0');
+  await page.waitForFunction(() => /batch_size/.test(document.getElementById('network-error').textContent));
+  await optimizer('batch_size').fill('8');
+  await optimizer('learning_rate').fill('-1');
+  await page.waitForFunction(() => /learning_rate/.test(document.getElementById('network-error').textContent));
+  await optimizer('class').selectOption('Nadam');
+  await page.waitForFunction(() => document.getElementById('network-error').textContent === '');
+  await page.click('#train');
+  await page.waitForFunction(() => document.querySelectorAll('#runs tbody tr').length === 2);
+  await page.waitForFunction(() => document.body.dataset.phase === 'finished');
+  assert.deepEqual(await page.$$eval('#runs td span', all => all.map(({ textContent }) => textContent)),
+    ['Nadam · learning_rate 0.001 · batches of 8', 'SGD · learning_rate 0.05 · momentum 0.9 · nesterov · batches of 64']);
+  assert.equal(await page.locator('#tiles > div').count(), 4);
+
+  const { digit, probabilities } = await page.evaluate(async () => {
+    const { send, testDigit } = await import('./program.js');
+    const { picture } = await testDigit(3);
+    const digit = picture.match(/../g).map(byte => parseInt(byte, 16));
+    return { digit, probabilities: (await send('/ask', Uint8Array.from(digit))).probabilities };
+  });
+  const download = async format => {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: new RegExp(`\\.${format}$`) }).click()]);
+    assert.equal(file.suggestedFilename(), `convnet_changed.${format}`);
+    return readFileSync(await file.path());
+  };
+  for (const format of ['c', 'onnx', 'keras', 'mnist'])
+    predicted(format, await download(format), Uint8Array.from(digit)).forEach((said, i) =>
+      assert.ok(Math.abs(said - probabilities[i]) < 1e-4, format));
+  assert.deepEqual(tensors(await download('safetensors'))['conv2d/kernel'], [3, 3, 1, 4]);
+
+  await optimizer('learning_rate').fill('1e30');
+  await page.click('#train');
+  await page.waitForFunction(() => /^Training has stopped: ./.test(document.getElementById('why').textContent));
+  assert.equal(await page.evaluate(() => document.body.dataset.phase), 'stopped');
   assert.deepEqual(complaints, []);
   await context.close();
 });

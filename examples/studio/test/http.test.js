@@ -5,7 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { after, before, test } from 'node:test';
-import { examples, news, post, program, request, start, until } from './studio.js';
+import { examples, latest, post, program, request, start, until } from './studio.js';
 
 let studio, address, port;
 before(async () => {
@@ -41,7 +41,7 @@ test('a page of another site is refused', async () => {
     assert.equal(status, 403, `${method} ${target} ${JSON.stringify(headers)}`);
     assert.match(JSON.parse(text).error, /^header (Host|Origin|Sec-Fetch-Site): expected .*, found ".*"$/);
   }
-  assert.equal((await news(address, 'state')).phase === 'paused', false);
+  assert.equal((await latest(address, 'state')).phase === 'paused', false);
   assert.equal((await request(address, 'GET', '/', { headers: { Host: `localhost:${port}` } })).status, 200);
   assert.equal((await request(address, 'GET', '/', { headers: { 'Sec-Fetch-Site': 'cross-site' } })).status, 200);
 });
@@ -119,10 +119,11 @@ test('paper without ink has no answer; a picture has ten probabilities', async (
   const reply = JSON.parse((await post(address, '/ask', Buffer.from(digit.picture, 'hex'))).text);
   assert.equal(reply.picture, digit.picture);
   assert.equal(reply.probabilities.length, 10);
+  assert.deepEqual([reply.maps.height, reply.maps.width, reply.maps.values.length], [26, 26, 2 * 32 * 26 * 26]);
   assert.ok(Math.abs(reply.probabilities.reduce((a, b) => a + b) - 1) < 0.001);
 });
 
-test('wishes that make no sense now are 409', async () => {
+test('commands that make no sense now are 409', async () => {
   assert.equal((await post(address, '/resume')).status, 409);
   assert.equal((await post(address, '/train-on')).status, 409);
   assert.equal((await post(address, '/pause')).status, 204);
@@ -144,12 +145,12 @@ test('more pages than it has threads for are told so', async () => {
   for (let i = 0; i < 20; i++) // which ask for the head alone, and must not hold one
     await request(address, 'HEAD', '/events');
   await until('the threads are free again', async () => (await request(address, 'HEAD', '/')).status === 200
-    && (await news(address, 'state').catch(() => null)));
+    && (await latest(address, 'state').catch(() => null)));
 });
 
 test('Ctrl-C in the midst of training ends it in order and saves the weights', async () => {
   const one = await start('--images', '60000', '--epochs', '5');
-  await until('it trains', async () => (await news(one.address, 'state')).steps > 3);
+  await until('it trains', async () => (await latest(one.address, 'state')).steps > 3);
   const listening = new Promise(end => net.connect(new URL(one.address).port, '127.0.0.1', function () {
     this.write(`GET /events HTTP/1.1\r\nHost: ${new URL(one.address).host}\r\n\r\n`);
     this.on('close', end);
@@ -166,7 +167,7 @@ test('Ctrl-C in the midst of training ends it in order and saves the weights', a
 
 test('weights that cannot be saved are said so, at the end', async () => {
   const one = await start('--images', '320', '--epochs', '1', '--weights', '/no/such/folder/w.safetensors');
-  await until('it has failed', async () => (await news(one.address, 'failure')).error.includes('/no/such/folder'));
+  await until('it has failed', async () => (await latest(one.address, 'failure')).error.includes('/no/such/folder'));
   assert.equal(await one.stop(), 1);
   assert.match(one.output(), /studio: .*\/no\/such\/folder/);
   one.clean();
@@ -175,7 +176,7 @@ test('weights that cannot be saved are said so, at the end', async () => {
 test('arguments that make no sense are said so', () => {
   const cases = [[['--port', '70000'], 2, /--port: expected a number from 0 to 65535, found "70000"/],
     [['--epochs', 'x'], 2, /--epochs: expected/], [['--images'], 2, /--images: expected a value/], [['--what', '1'], 2, /unknown option --what/],
-    [['--data', 'missing.npz'], 1, /missing\.npz/]];
+    [['--network', 'alexnet'], 2, /--network: expected tutorial, .* found "alexnet"/], [['--data', 'missing.npz'], 1, /missing\.npz/]];
   for (const [given, code, message] of cases) {
     const { status, stderr } = spawnSync(program, given, { encoding: 'utf8' });
     assert.equal(status, code, given.join(' '));

@@ -5,7 +5,8 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { after, before, beforeEach, test } from 'node:test';
-import { bars, browse, drawSeven, news, open, patience, post, start, until } from './studio.js';
+import { predicted, tensors } from './files.js';
+import { bars, browse, drawDot, drawSeven, field, latest, open, patience, post, request, start, until } from './studio.js';
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 let studio, address, browser;
@@ -21,9 +22,11 @@ after(async () => {
   studio.clean();
 });
 
-const steps = async () => (await news(address, 'state')).steps;
+const steps = async () => (await latest(address, 'state')).steps;
 const text = (page, id) => page.locator(`#${id}`).textContent();
 const phaseIs = (page, phase) => page.waitForFunction(wanted => document.body.dataset.phase === wanted, phase);
+const parameters = (page, wanted) =>
+  page.waitForFunction(wanted => document.getElementById('parameters').textContent === `${wanted} parameters`, wanted);
 const photograph = (page, name) => process.env.STUDIO_PICTURES
   && page.screenshot({ path: path.join(process.env.STUDIO_PICTURES, `${name}.png`), fullPage: true });
 
@@ -70,8 +73,10 @@ test('pause, resume; while it is paused a digit has an answer and can be taught'
   await page.click('#pause');
   await phaseIs(page, 'paused');
   const paused = await steps();
+  await page.click('#clear');
+  await page.evaluate(() => { document.getElementById('spoken').textContent = ''; });
   await drawSeven(page);
-  await page.waitForFunction(() => document.querySelector('.most'));
+  await page.waitForFunction(() => /^It says/.test(document.getElementById('spoken').textContent)); // the pen has come to rest
   assert.equal(await text(page, 'pause'), 'Resume');
 
   const says = +(await text(page, 'says')).match(/\d/)[0];
@@ -93,15 +98,161 @@ test('pause, resume; while it is paused a digit has an answer and can be taught'
 test('a digit can be taught while it trains, and the epoch goes on where it was', async () => {
   const { context, page, complaints } = await open(browser, address);
   await until('it is well inside an epoch', async () => {
-    const { phase, done } = await news(address, 'state');
+    const { phase, done } = await latest(address, 'state');
     return phase === 'training' && done > 0.05 && done < 0.6;
   });
-  const before = await news(address, 'state');
+  const before = await latest(address, 'state');
   await page.waitForFunction(() => document.querySelector('.most'));
   await page.locator('#labels button').nth(3).click();
   await page.waitForFunction(() => /^Now it knows: a 3/.test(document.getElementById('taught').textContent));
-  const now = await news(address, 'state');
+  const now = await latest(address, 'state');
   assert.ok(now.epoch + now.done > before.epoch + before.done, `${before.epoch + before.done}, then ${now.epoch + now.done}`);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('a dot is too little ink, and cannot be taught', async () => {
+  const { context, page, complaints } = await open(browser, address);
+  await page.waitForFunction(() => document.querySelector('.most'));
+  await drawDot(page);
+  await page.waitForFunction(() => document.getElementById('says').textContent === 'Too little ink');
+  assert.deepEqual(await bars(page), Array(10).fill(NaN));
+  assert.equal(await page.locator('#labels button:enabled').count(), 0);
+  await page.waitForFunction(() => document.getElementById('spoken').textContent === 'Too little ink');
+  await drawSeven(page);
+  await page.waitForFunction(() => /^It says \d$/.test(document.getElementById('says').textContent));
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('axes, lines and the matrix are named', async () => {
+  const { context, page } = await open(browser, address);
+  await page.waitForSelector('#matrix td.right');
+  const ticks = id => page.$$eval(`#${id} text`, all => all.map(({ textContent }) => textContent));
+  for (const id of ['loss-chart', 'accuracy-chart'])
+    assert.equal((await ticks(id)).at(-1), 'steps');
+  const accuracy = await ticks('accuracy-chart');
+  for (const tick of ['0 %', '90 %', '99 %', '99.9 %', '100 %'])
+    assert.ok(accuracy.includes(tick), `${tick} in ${accuracy}`);
+  assert.deepEqual(await page.$$eval('figcaption', all => all.map(({ textContent }) => textContent)),
+    ['Loss log scale', 'Accuracy log scale of the error rate']);
+  assert.deepEqual(await page.$$eval('#learn .key li', all => all.map(({ textContent }) => textContent.trim())),
+    ['mean of 10 steps', 'running mean', 'end of an epoch', 'on test digits']);
+  assert.equal(await text(page, 'confusion-title'), 'Confusion matrix');
+  assert.deepEqual(await page.$$eval('#matrix .axis', all => all.map(({ textContent }) => textContent)), ['predicted', 'true']);
+  const bottoms = await page.$$eval('#draw, #learn', all => all.map(one => Math.round(one.getBoundingClientRect().bottom)));
+  assert.equal(bottoms[0], bottoms[1]);
+  const left = await page.evaluate(() => {
+    const section = document.getElementById('draw');
+    return section.getBoundingClientRect().bottom - [...section.children].at(-2).getBoundingClientRect().bottom;
+  });
+  assert.ok(left < 60, `${left} empty pixels below the labels`);
+  await context.close();
+});
+
+test('layers are changed, added, moved and removed; what is wrong is told in the library\'s words', async () => {
+  const { context, page, complaints } = await open(browser, address);
+  await parameters(page, '4,738,826');
+  const rows = () => page.$$eval('#layers li', all => all.map(({ firstChild }) => firstChild.firstChild.textContent));
+  assert.deepEqual(await rows(), ['1Conv2D filters 32 · kernel_size 3 · relu 26 × 26 × 32',
+    '2Conv2D filters 64 · kernel_size 3 · relu 24 × 24 × 64', '3Flatten  36864', '4Dense units 128 · relu 128']);
+  assert.equal(await text(page, 'changed'), '');
+
+  await page.locator('#layers summary').first().click();
+  await field(page, 'filters').fill('none');
+  await page.waitForFunction(() => /^Layer 1, Conv2D: .*filters.*none/.test(document.getElementById('network-error').textContent));
+  assert.equal(await page.locator('#layers li').first().getAttribute('class'), 'wrong');
+  assert.equal(await page.locator('#train').isDisabled(), true);
+  assert.equal(await text(page, 'changed'), 'Not trained yet');
+  await field(page, 'filters').fill('16');
+  await field(page, 'padding').selectOption('same');
+  await field(page, 'other settings').fill("kernel_initializer: 'he_normal', strides: [2, 2]");
+  await parameters(page, '1,190,506');
+  assert.equal(await text(page, 'network-error'), '');
+  assert.match((await rows())[0], /^1Conv2D filters 16 · kernel_size 3 · relu · same · kernel_initializer: 'he_normal', strides: \[2, 2\] 14 × 14 × 16$/);
+
+  await page.selectOption('#new-class', 'MaxPooling2D');
+  assert.equal(await text(page, 'add'), 'Add below layer 1');
+  await page.click('#add');
+  assert.deepEqual((await rows()).map(row => row.match(/^\d(\w+)/)[1]), ['Conv2D', 'MaxPooling2D', 'Conv2D', 'Flatten', 'Dense']);
+  await page.getByRole('button', { name: 'Move down' }).click();
+  await page.waitForFunction(() => document.activeElement.textContent === 'Move down');
+  await parameters(page, '305,770');
+  await page.getByRole('button', { name: 'Remove' }).click();
+  await parameters(page, '1,190,506');
+  assert.match(await page.evaluate(() => document.activeElement.textContent), /^3Flatten/, 'the focus is on what came up');
+
+  await page.locator('#layers summary').first().click();
+  await field(page, 'class').selectOption('SeparableConv2D');
+  assert.match((await rows())[0], /^1SeparableConv2D filters 16 · kernel_size 3/);
+  assert.deepEqual(complaints, []);
+  await context.close();
+});
+
+test('another network and optimizer are trained beside the run before, and downloaded', async () => {
+  const { context, page, complaints } = await open(browser, address);
+  await page.waitForFunction(() => document.querySelectorAll('#loss-chart .test').length > 0);
+  await page.selectOption('#preset', 'lenet');
+  await parameters(page, '61,706');
+  const optimizer = name => field(page, name, '#optimizer');
+  assert.equal(await optimizer('learning_rate').inputValue(), '0.05');
+  await optimizer('learning_rate').fill('-1');
+  await page.waitForFunction(() => /learning_rate.*-1/.test(document.getElementById('network-error').textContent));
+  await optimizer('class').selectOption('AdamW');
+  assert.equal(await page.evaluate(() => document.activeElement.value), 'AdamW', 'the focus stays');
+  await optimizer('learning_rate').fill('0.002');
+  await optimizer('batch_size').fill('16');
+  await page.waitForFunction(() => document.getElementById('network-error').textContent === '');
+  await page.click('#train');
+  await page.waitForFunction(() => document.querySelector('#loss-chart .before')?.getAttribute('d').length > 20);
+  await page.waitForFunction(() => document.querySelectorAll('#loss-chart .test').length > 0);
+  assert.equal(await text(page, 'changed'), '');
+  const runs = await page.$$eval('#runs tbody tr', all => all.map(row => [...row.cells].map(({ textContent }) => textContent.trim())));
+  assert.deepEqual(runs.map(cells => cells.slice(0, 2)), [
+    ['this run', 'LeNet-5, changed AdamW · learning_rate 0.002 · batches of 16'],
+    ['run before', 'Tutorial Adam · learning_rate 0.001 · batches of 32']]);
+  for (const cells of runs)
+    assert.match(cells[2], /^\d+\.\d\d % on test digits$/);
+  assert.match(await page.locator('#loss-chart svg').getAttribute('aria-label'), /The run before: \d/);
+  assert.equal(await page.locator('#tiles > div').count(), 6);
+  await photograph(page, 'compared');
+
+  const late = await open(browser, address); // sees the same
+  await late.page.waitForFunction(() => document.querySelectorAll('#runs tbody tr').length === 2);
+  await late.page.waitForFunction(() => document.querySelector('#loss-chart .before')?.getAttribute('d').length > 20);
+  assert.equal(await late.page.locator('#preset').inputValue(), 'lenet');
+  await late.context.close();
+
+  await page.click('#pause');
+  await phaseIs(page, 'paused');
+  const digit = Buffer.from(JSON.parse((await request(address, 'GET', '/digit?image=3')).text).picture, 'hex');
+  const { probabilities } = JSON.parse((await post(address, '/ask', digit)).text);
+  const download = async format => {
+    const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: new RegExp(`\\.${format}$`) }).click()]);
+    assert.equal(file.suggestedFilename(), `lenet_5_changed.${format}`);
+    return readFileSync(await file.path());
+  };
+  for (const format of ['c', 'onnx', 'keras', 'mnist'])
+    predicted(format, await download(format), digit).forEach((said, i) => assert.ok(Math.abs(said - probabilities[i]) < 1e-4, format));
+  assert.deepEqual(tensors(await download('safetensors'))['dense_2/kernel'], [84, 10]);
+  await page.selectOption('#preset', 'tutorial');
+  await page.click('#train');
+  await phaseIs(page, 'training');
+  assert.deepEqual([...complaints, ...late.complaints], []);
+  await context.close();
+});
+
+test('a training that diverges says why, and the next one goes on', async () => {
+  const { context, page, complaints } = await open(browser, address);
+  await field(page, 'learning_rate', '#optimizer').fill('1e30');
+  await page.click('#train');
+  await phaseIs(page, 'stopped');
+  await page.waitForFunction(() => /^Training has stopped: ./.test(document.getElementById('why').textContent));
+  assert.deepEqual(await violations(page), []);
+  await page.selectOption('#preset', 'tutorial');
+  await page.click('#train');
+  await phaseIs(page, 'training');
+  await page.waitForFunction(() => document.getElementById('why').textContent === '');
   assert.deepEqual(complaints, []);
   await context.close();
 });
@@ -124,11 +275,12 @@ test('a worst mistake can be put on the pad', async () => {
 test('all of it by keyboard, the focus in sight', async () => {
   const { context, page, complaints } = await open(browser, address);
   const reach = async wanted => {
-    for (let i = 0; i < 60; i++) {
+    for (let i = 0; i < 90; i++) {
       await page.keyboard.press('Tab');
       const { name, outline } = await page.evaluate(() => {
         const on = document.activeElement, style = getComputedStyle(on);
-        return { name: on.id || on.getAttribute('aria-label') || on.textContent, outline: `${style.outlineStyle} ${style.outlineWidth}` };
+        const label = on.labels?.[0]?.firstChild.textContent;
+        return { name: on.id || on.getAttribute('aria-label') || label || on.textContent, outline: `${style.outlineStyle} ${style.outlineWidth}` };
       });
       assert.equal(outline, name ? 'solid 3px' : outline, `the focus on ${name}`);
       if (name === wanted)
@@ -149,6 +301,17 @@ test('all of it by keyboard, the focus in sight', async () => {
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => /^Now it knows: a 4/.test(document.getElementById('taught').textContent));
   assert.equal(await page.evaluate(() => document.activeElement.textContent), '4', 'the focus stays');
+
+  // A layer is opened, moved and taken out, and a setting changed.
+  await reach('2Conv2D filters 64 · kernel_size 3 · relu 24 × 24 × 64');
+  await page.keyboard.press('Enter');
+  await reach('filters');
+  await page.keyboard.type('8');
+  await parameters(page, '593,874');
+  await reach('Move up');
+  await page.keyboard.press('Enter');
+  assert.match(await page.locator('#layers li').first().textContent(), /^1Conv2D filters 8/);
+  assert.equal(await page.evaluate(() => document.activeElement.labels[0].firstChild.textContent), 'class', 'the first cannot be moved up');
   await page.reload();
   await phaseIs(page, 'paused');
   await reach('pause');
@@ -179,6 +342,12 @@ for (const scheme of ['light', 'dark'])
     await page.waitForSelector('#worst button');
     await page.waitForFunction(() => document.querySelector('.most'));
     assert.deepEqual(await violations(page), []);
+    await photograph(page, `${scheme}-plain`);
+    await page.selectOption('#preset', 'resnet');
+    await page.locator('#layers summary').nth(17).click();
+    await field(page, 'with').selectOption('2');
+    await page.waitForFunction(() => /^Layer 18, Add/.test(document.getElementById('network-error').textContent));
+    assert.deepEqual(await violations(page), [], 'an open layer that is wrong');
     const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor.match(/\d+/g).map(Number));
     assert.equal(Math.max(...ground) < 100, scheme === 'dark');
     assert.equal(await page.locator('.bar').first().evaluate(bar => getComputedStyle(bar).transitionDuration), '0s');
@@ -187,11 +356,13 @@ for (const scheme of ['light', 'dark'])
     await context.close();
   });
 
-for (const width of [320, 360])
+for (const width of [320, 390])
   test(`on a phone ${width} pixels wide, drawn by finger`, async () => {
     const phone = { viewport: { width, height: 740 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
     const { context, page, complaints } = await open(browser, address, phone);
     await page.waitForSelector('#worst button');
+    await page.selectOption('#preset', 'resnet');
+    await page.locator('#layers summary').nth(1).click();
     assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width, 'no scrolling to the side');
     await page.click('#clear');
     await page.locator('#pad').scrollIntoViewIfNeeded();

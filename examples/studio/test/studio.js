@@ -63,8 +63,15 @@ export function request(address, method, target, { headers = {}, body = '' } = {
 export const post = (address, target, body = '') =>
   request(address, 'POST', target, { headers: { Origin: address, 'Content-Length': body.length }, body });
 
-/** The news of one kind that holds at this moment. */
-export function news(address, kind) {
+/** What a GET gives, as bytes. */
+export async function bytesOf(address, target) {
+  const response = await fetch(`${address}${target}`);
+  assert.equal(response.status, 200, target);
+  return Buffer.from(await response.arrayBuffer());
+}
+
+/** The latest event of one kind. */
+export function latest(address, kind) {
   return new Promise((found, failed) => {
     const sent = http.get(`${address}/events`, response => {
       let text = '';
@@ -123,5 +130,15 @@ export async function drawSeven(page) {
   await page.mouse.up();
 }
 
+/** Touches the pad with the mouse and no more. */
+export async function drawDot(page) {
+  const box = await page.locator('#pad').boundingBox();
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+}
+
 /** What the ten bars say, in percent. */
+/** The field called so among those of the open layer, or elsewhere. */
+export const field = (page, name, among = 'details[open] .fields') =>
+  page.locator(`${among} label`).filter({ has: page.locator(`span:text-is("${name}")`) }).locator('input, select');
+
 export const bars = page => page.$$eval('#bars .text', all => all.map(one => parseFloat(one.textContent)));

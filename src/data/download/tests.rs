@@ -1,4 +1,4 @@
-//! What the download's insides decide. What a program sees of it is in `tests/download.rs`.
+//! Internals of the download. What a program sees is tested in `tests/download.rs`.
 
 use super::*;
 use std::io::{BufRead, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 const FILE: &[u8] = b"ten digits, sixty thousand times";
 
-/// Lets `answer` talk to whoever asks on loopback, and gives the address.
+/// A server on loopback that answers with `answer`; returns its address.
 fn serve(answer: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -31,13 +31,13 @@ fn serve_bytes(bytes: Vec<u8>) -> String {
     serve(move |mut stream| drop(stream.write_all(&bytes)))
 }
 
-/// What a download comes to, and what is in the folder afterwards.
+/// The result of a download, and the files in the folder afterwards.
 fn attempt(terms: Terms, url: &str) -> (Result<()>, Vec<Vec<u8>>) {
     let folder = tempfile::tempdir().unwrap();
     let sha256 = hex(&Sha256::digest(FILE));
     let known = [Known { bytes: FILE.len() as u64, sha256: &sha256 }, Known { bytes: 3, sha256: "none" }];
     let source = Source { url, known: &known };
-    let result = on_terms(terms, None, &source, &Place::of(&folder.path().join("mnist.npz")).unwrap());
+    let result = on_terms(terms, None, &source, &FilePath::of(&folder.path().join("mnist.npz")).unwrap());
     let files = std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap());
     (result, files.collect())
 }
@@ -62,7 +62,7 @@ fn a_wrong_file_is_told_from_none() {
     other[0] ^= 1;
     let wrong = failure(answer("200 OK", FILE.len(), &other));
     assert_eq!(wrong.kind(), ErrorKind::Checksum);
-    assert!(wrong.to_string().contains("not the file that was asked for: wrong SHA-256: expected"), "{wrong}");
+    assert!(wrong.to_string().contains("not the expected file: wrong SHA-256: expected"), "{wrong}");
     assert_eq!(failure(answer("200 OK", 64, &[FILE, FILE].concat())).kind(), ErrorKind::Checksum);
     assert_eq!(failure(answer("200 OK", 5, &FILE[..5])).kind(), ErrorKind::Checksum, "a whole file, but shorter");
     assert_eq!(failure(answer("200 OK", FILE.len(), &FILE[..5])).kind(), ErrorKind::Network, "cut");
@@ -70,14 +70,14 @@ fn a_wrong_file_is_told_from_none() {
     assert!(missing.kind() == ErrorKind::Network && missing.to_string().contains("404"), "{missing}");
 }
 
-/// Terms on which one thing may take a moment only.
+/// Terms with short time limits.
 fn short(change: impl FnOnce(&mut Terms)) -> Terms {
     let mut terms = TERMS;
     change(&mut terms);
     terms
 }
 
-/// A server that waits is left alone after a while, wherever it waits.
+/// A server that stalls at any point is given up after a while.
 #[test]
 fn a_slow_server_is_not_waited_for() {
     const SHORT: Duration = Duration::from_millis(300);
@@ -85,10 +85,10 @@ fn a_slow_server_is_not_waited_for() {
     let silent = |sent: Vec<u8>| {
         serve(move |mut stream| {
             let _ = stream.write_all(&sent);
-            let _ = stream.read(&mut [0]); // until the other side goes
+            let _ = stream.read(&mut [0]); // until the other side closes
         })
     };
-    // A byte now and then, each soon enough for itself.
+    // Slow bytes, each within its own limit.
     let drip = |sent: Vec<u8>| {
         serve(move |mut stream| {
             let _ = stream.write_all(&sent);
@@ -118,7 +118,7 @@ fn a_slow_server_is_not_waited_for() {
     println!("{count} slow servers were left alone");
 }
 
-/// openssl's server with a certificate that nobody but `roots` trusts; every file in its folder is an answer.
+/// openssl's server with a certificate that only `roots` trusts; it serves the files of its folder.
 struct Tls {
     server: Child,
     folder: tempfile::TempDir,

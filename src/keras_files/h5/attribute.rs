@@ -1,18 +1,18 @@
-//! Attributes that are texts, one or a list.
+//! Attributes that are a string or a list of strings.
 
-use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, UNDEFINED_ADDRESS, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::push;
 
-/// What looking at an attribute's name counts, in bytes.
+/// The cost of reading an attribute's name, in bytes (see `LOOKS`).
 const HEAD: u64 = 16;
 
-/// Texts out of a file.
+/// Strings of a file.
 pub type Texts<'a> = Vec<&'a str>;
 
-/// The texts of the attribute `name`, which may be one or a list; `None` where there is none of that name.
+/// The strings of the attribute `name`, which may be one or a list; `None` if it does not exist.
 pub fn read<'a>(file: &Hdf5<'a>, header: &Header<'a>, name: &str) -> Result<Option<Texts<'a>>> {
     for message in header.all(about::ATTRIBUTE) {
         file.look(HEAD)?;
@@ -38,7 +38,7 @@ pub fn read<'a>(file: &Hdf5<'a>, header: &Header<'a>, name: &str) -> Result<Opti
         let shape = shape(&mut Cursor::new(space))?;
         let count = elements(&shape)?;
         if count == 0 {
-            return Ok(Some(Vec::new())); // numpy's empty list is one of numbers
+            return Ok(Some(Vec::new())); // NumPy writes an empty list as one of numbers
         }
         return texts(file, Kind::read(&mut Cursor::new(kind))?, count, &mut body).map(Some);
     }
@@ -48,7 +48,7 @@ pub fn read<'a>(file: &Hdf5<'a>, header: &Header<'a>, name: &str) -> Result<Opti
     }
 }
 
-/// Makes sure that an object's attributes are in its header.
+/// An error unless an object's attributes are in its header.
 fn check_compact(mut body: Cursor<'_>) -> Result<()> {
     const ORDER: u8 = 1;
     body.skip(1)?;
@@ -56,7 +56,7 @@ fn check_compact(mut body: Cursor<'_>) -> Result<()> {
         body.skip(2)?;
     }
     match body.u64()? {
-        NOWHERE => Ok(()),
+        UNDEFINED_ADDRESS => Ok(()),
         _ => Err(unsupported("attributes in a", "attributes in the object's header", "fractal heap")),
     }
 }
@@ -67,7 +67,7 @@ fn texts<'a>(file: &Hdf5<'a>, kind: Kind, count: u64, body: &mut Cursor<'a>) -> 
     for _ in 0..count {
         let mut element = Cursor::new(body.take(kind.bytes())?);
         let bytes = match kind {
-            Kind::Text { bytes: 0 } => return Err(Error::new(ErrorKind::Format, "texts of no length")),
+            Kind::Text { bytes: 0 } => return Err(Error::new(ErrorKind::Format, "strings of length 0")),
             Kind::Text { .. } => {
                 let end = element.rest().iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
                 &element.rest()[..end]
@@ -78,13 +78,14 @@ fn texts<'a>(file: &Hdf5<'a>, kind: Kind, count: u64, body: &mut Cursor<'a>) -> 
             }
             _ => return Err(unsupported("an attribute of kind", "text", kind)),
         };
-        let text = std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a text that is no UTF-8"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a string that is not UTF-8"))?;
         push(&mut texts, text)?;
     }
     Ok(texts)
 }
 
-/// A collection of the global heap: what it holds, by number.
+/// A collection of the global heap: its objects by number.
 #[derive(Default)]
 struct Heap<'a> {
     at: u64,
@@ -92,7 +93,7 @@ struct Heap<'a> {
 }
 
 impl<'a> Heap<'a> {
-    /// The text of a number in the collection at an address, of which the one that was read last is kept.
+    /// The string with a number in the collection at an address; the last collection is cached.
     fn text(&mut self, file: &Hdf5<'a>, at: u64, number: u32, len: u32) -> Result<&'a [u8]> {
         if self.objects.is_empty() || self.at != at {
             *self = Heap { at, objects: objects(file, at)? };
@@ -101,7 +102,7 @@ impl<'a> Heap<'a> {
             return Err(Error::new(ErrorKind::Format, "no such object in the heap").found(number));
         };
         bytes.get(..len as usize).ok_or_else(|| {
-            Error::new(ErrorKind::Format, "a text that is longer than its place").expected(bytes.len()).found(len)
+            Error::new(ErrorKind::Format, "a string that is longer than its field").expected(bytes.len()).found(len)
         })
     }
 }
@@ -110,7 +111,7 @@ impl<'a> Heap<'a> {
 fn objects<'a>(file: &Hdf5<'a>, at: u64) -> Result<Vec<(u32, &'a [u8])>> {
     let mut head = file.marked(at, 16, b"GCOL")?;
     head.skip(4)?;
-    let len = head.u64()?.checked_sub(16).ok_or_else(|| Error::new(ErrorKind::Format, "a heap of no length"))?;
+    let len = head.u64()?.checked_sub(16).ok_or_else(|| Error::new(ErrorKind::Format, "a heap of length 0"))?;
     let mut rest = file.cursor(at + 16, len)?;
     let mut objects = Vec::new();
     while rest.rest().len() >= 16 {
@@ -121,7 +122,7 @@ fn objects<'a>(file: &Hdf5<'a>, at: u64) -> Result<Vec<(u32, &'a [u8])>> {
             break; // free space, to the end
         }
         push(&mut objects, (u32::from(number), rest.take(size)?))?;
-        let padding = size.next_multiple_of(8) - size; // the size was found to fit
+        let padding = size.next_multiple_of(8) - size; // the size was checked
         rest.skip(padding.min(rest.rest().len() as u64))?;
     }
     Ok(objects)

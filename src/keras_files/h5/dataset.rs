@@ -1,6 +1,6 @@
-//! Numbers: where they lie, and how they are packed.
+//! Datasets: position, layout and compression of their values.
 
-use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, UNDEFINED_ADDRESS, unsupported};
 use super::header::{Header, about};
 use super::kinds::{Kind, elements, shape};
 use crate::data::half;
@@ -11,15 +11,15 @@ use std::io::Read;
 
 /// The largest chunk, in bytes, that is larger than its dataset.
 const LARGE: u64 = 1 << 20;
-/// How many times a dataset's length its chunks may have together: twice for each of four axes.
+/// The largest ratio of the chunks' total size to the dataset's: 2 for each of four axes.
 const SPARE: u64 = 16;
-/// The deepest tree of chunks that is followed.
+/// The deepest accepted tree of chunks.
 const DEEPEST: usize = 16;
 
-/// Numbers of a file, of which nothing has been read but what they are.
+/// A dataset whose type and shape were read, but not its values.
 pub struct Dataset<'f, 'a> {
     file: &'f Hdf5<'a>,
-    /// Where it is in the file, for messages.
+    /// Its path in the file, for messages.
     path: String,
     header: Header<'a>,
     kind: Kind,
@@ -28,7 +28,7 @@ pub struct Dataset<'f, 'a> {
     len: u64,
 }
 
-/// How a chunk's elements are packed; undone from the last to the first.
+/// The filters of a chunk; undone from the last to the first.
 #[derive(Clone, Copy)]
 enum Filter {
     Deflate,
@@ -36,7 +36,7 @@ enum Filter {
 }
 
 impl<'f, 'a> Dataset<'f, 'a> {
-    /// Reads what the dataset at an address is.
+    /// Reads type, shape and layout of the dataset at an address.
     pub(super) fn read(file: &'f Hdf5<'a>, at: u64, path: String) -> Result<Self> {
         let header = Header::read(file, at)?;
         let kind = Kind::read(&mut header.expect(about::DATATYPE, "datatype")?)?;
@@ -67,12 +67,12 @@ impl<'f, 'a> Dataset<'f, 'a> {
         }
     }
 
-    /// Fills `values` with its elements, which must be floats, and as many.
+    /// Fills `values` with its elements, which must be floats and as many.
     pub fn floats(&self, values: &mut [f32]) -> Result<()> {
         self.read_floats(values).map_err(|error| self.place(error))
     }
 
-    /// The one whole number that it is, 0 or more.
+    /// Its only element, a whole number, 0 or more.
     pub fn count(&self) -> Result<u64> {
         self.read_count().map_err(|error| self.place(error))
     }
@@ -122,7 +122,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
         }
     }
 
-    /// Gives the bytes of the elements in pieces, each with its place in the whole.
+    /// Passes the bytes of the elements in pieces, each with its offset.
     fn pieces(&self, mut take: impl FnMut(u64, &[u8])) -> Result<()> {
         if self.header.first(about::EXTERNAL).is_some() {
             return Err(unsupported("data in", "data in the file itself", "another file"));
@@ -144,8 +144,8 @@ impl<'f, 'a> Dataset<'f, 'a> {
                 if self.len == 0 {
                     return Ok(());
                 }
-                if at == NOWHERE || len != self.len {
-                    return Err(self.cut(if at == NOWHERE { 0 } else { len }));
+                if at == UNDEFINED_ADDRESS || len != self.len {
+                    return Err(self.cut(if at == UNDEFINED_ADDRESS { 0 } else { len }));
                 }
                 take(0, self.file.take(at, len)?);
                 Ok(())
@@ -158,19 +158,19 @@ impl<'f, 'a> Dataset<'f, 'a> {
         }
     }
 
-    /// The error for a dataset of which so many bytes are there.
+    /// The error for a dataset with only so many bytes.
     fn cut(&self, found: u64) -> Error {
-        Error::new(ErrorKind::Format, "its data are not all there")
+        Error::new(ErrorKind::Format, "its data are incomplete")
             .expected(format_args!("{} bytes", self.len))
             .found(found)
     }
 
-    /// Gives the pieces of a dataset in chunks, each of a row of a chunk's last axis.
+    /// Passes the pieces of a chunked dataset, each a row of a chunk's last axis.
     fn chunks(&self, mut layout: Cursor<'a>, mut take: impl FnMut(u64, &[u8])) -> Result<()> {
         let filters = self.filters().at("filters")?;
         let rank = usize::from(layout.u8()?).wrapping_sub(1);
         let tree = layout.u64()?;
-        let wrong = || Error::new(ErrorKind::Format, "chunks that do not go with the dataset's shape");
+        let wrong = || Error::new(ErrorKind::Format, "chunks that do not match the dataset's shape");
         if rank != self.shape.len() {
             return Err(wrong());
         }
@@ -185,7 +185,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
             return Ok(());
         }
         let grid: Vec<u64> = self.shape.iter().zip(&sizes).map(|(size, chunk)| size.div_ceil(*chunk)).collect();
-        // They stand over each edge by less than themselves; by far more, a small file would be unpacked for hours.
+        // A chunk extends past each edge by less than its own size; with far more, a small file would unpack for hours.
         let most = self.len.saturating_mul(SPARE).saturating_add(LARGE);
         elements(&grid)?.checked_mul(len).filter(|&all| all <= most).ok_or_else(too_large)?;
         let mut found = Vec::new();
@@ -199,9 +199,9 @@ impl<'f, 'a> Dataset<'f, 'a> {
         let mut last = None;
         for chunk in found {
             let offsets = chunk.offsets(self.file, rank)?;
-            // In the grid's order, each once: then none is missing.
+            // In the grid's order, each once, so none is missing.
             let number = place(&offsets, &sizes, &grid).filter(|&number| last.is_none_or(|last| last < number));
-            last = Some(number.ok_or_else(|| Error::new(ErrorKind::Format, "a chunk out of its place"))?);
+            last = Some(number.ok_or_else(|| Error::new(ErrorKind::Format, "a chunk at a wrong position"))?);
             self.unpack(&chunk, &filters, &mut bytes, &mut spare)?;
             self.rows(&offsets, &sizes, &bytes, &mut take);
         }
@@ -226,10 +226,10 @@ impl<'f, 'a> Dataset<'f, 'a> {
             filters.push(match id {
                 1 => Filter::Deflate,
                 2 => Filter::Shuffle,
-                3 => return Err(unsupported("data packed by", "gzip and shuffle", "fletcher32")),
-                4 => return Err(unsupported("data packed by", "gzip and shuffle", "szip")),
-                32000 => return Err(unsupported("data packed by", "gzip and shuffle", "lzf")),
-                id => return Err(unsupported("data packed by filter", "gzip and shuffle", id)),
+                3 => return Err(unsupported("data compressed by", "gzip and shuffle", "fletcher32")),
+                4 => return Err(unsupported("data compressed by", "gzip and shuffle", "szip")),
+                32000 => return Err(unsupported("data compressed by", "gzip and shuffle", "lzf")),
+                id => return Err(unsupported("data compressed by filter", "gzip and shuffle", id)),
             });
         }
         Ok(filters)
@@ -237,7 +237,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
 
     /// The chunks under a node of their tree.
     fn tree(&self, at: u64, rank: usize, deepest: usize, found: &mut Vec<Chunk>) -> Result<()> {
-        if at == NOWHERE {
+        if at == UNDEFINED_ADDRESS {
             return Ok(());
         }
         let too_deep = || Error::new(ErrorKind::Format, "a tree of chunks that is too deep");
@@ -262,7 +262,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
         Ok(())
     }
 
-    /// Unpacks a chunk into `bytes`, which are as many as it has; `spare` are as many.
+    /// Unpacks a chunk into `bytes`, which has its unpacked size; `spare` has the same size.
     fn unpack(&self, chunk: &Chunk, filters: &[Filter], bytes: &mut [u8], spare: &mut [u8]) -> Result<()> {
         let packed = self.file.take(chunk.at, u64::from(chunk.len))?;
         let is_used = |i: usize| chunk.skipped >> i.min(31) & 1 == 0;
@@ -272,8 +272,8 @@ impl<'f, 'a> Dataset<'f, 'a> {
         match next {
             Some(Filter::Deflate) => {
                 let mut unpacked = ZlibDecoder::new(packed);
-                unpacked.read_exact(bytes).map_err(|_| damaged("packed data are damaged"))?;
-                if unpacked.read(&mut [0]).map_err(|_| damaged("packed data are damaged"))? != 0 {
+                unpacked.read_exact(bytes).map_err(|_| damaged("the compressed data are damaged"))?;
+                if unpacked.read(&mut [0]).map_err(|_| damaged("the compressed data are damaged"))? != 0 {
                     return Err(damaged("a chunk is longer than it should be"));
                 }
                 next = filters.next();
@@ -291,12 +291,12 @@ impl<'f, 'a> Dataset<'f, 'a> {
                     *byte = spare[i % width * count + i / width];
                 }
             }
-            _ => return Err(unsupported("data packed by", "gzip and shuffle, once each", "other filters")),
+            _ => return Err(unsupported("data compressed by", "gzip and shuffle, once each", "other filters")),
         }
         Ok(())
     }
 
-    /// Gives the rows of an unpacked chunk that are within the dataset.
+    /// Passes the rows of an unpacked chunk that are inside the dataset.
     fn rows(&self, offsets: &[u64], sizes: &[u64], bytes: &[u8], take: &mut impl FnMut(u64, &[u8])) {
         let width = self.kind.bytes();
         let (row, last) = match (sizes.last(), self.shape.last(), offsets.last()) {
@@ -304,7 +304,7 @@ impl<'f, 'a> Dataset<'f, 'a> {
             _ => (1, 1), // a scalar
         };
         for (i, bytes) in (0..).zip(bytes.chunks_exact((row * width) as usize)) {
-            // Which row of the chunk, as indices, the last axis but one running fastest; to that row of the dataset.
+            // The indices of the chunk's row, the second last axis fastest; then the offset of that row in the dataset.
             let (mut rest, mut start, mut stride, mut inside) = (i, 0, width, true);
             for axis in (0..sizes.len()).rev() {
                 let index = if axis + 1 == sizes.len() { 0 } else { rest % sizes[axis] };
@@ -321,11 +321,11 @@ impl<'f, 'a> Dataset<'f, 'a> {
     }
 }
 
-/// A chunk, as its tree has it.
+/// A chunk's entry in the tree.
 struct Chunk {
-    /// Where its offsets are.
+    /// The position of its offsets.
     key: u64,
-    /// Where its bytes are, and how many.
+    /// The position and number of its bytes.
     at: u64,
     len: u32,
     /// Which filters were not applied to it, a bit each.
@@ -333,14 +333,14 @@ struct Chunk {
 }
 
 impl Chunk {
-    /// Where in the dataset its first element is.
+    /// The offset of its first element in the dataset.
     fn offsets(&self, file: &Hdf5<'_>, rank: usize) -> Result<Vec<u64>> {
         let mut key = file.cursor(self.key, 8 * rank as u64)?;
         (0..rank).map(|_| key.u64()).collect()
     }
 }
 
-/// The number of the chunk that begins at `offsets`, if one does.
+/// The index of the chunk that begins at `offsets`, if there is one.
 fn place(offsets: &[u64], sizes: &[u64], grid: &[u64]) -> Option<u64> {
     offsets.iter().zip(sizes).zip(grid).try_fold(0u64, |number, ((&offset, &size), &count)| {
         let index = Some(offset / size).filter(|&index| offset % size == 0 && index < count)?;
@@ -348,7 +348,7 @@ fn place(offsets: &[u64], sizes: &[u64], grid: &[u64]) -> Option<u64> {
     })
 }
 
-/// The number that some bytes are, at most eight.
+/// The little-endian number of at most eight bytes.
 fn number(bytes: &[u8], big_endian: bool) -> u64 {
     let add = |number: u64, &byte: &u8| number << 8 | u64::from(byte);
     match big_endian {

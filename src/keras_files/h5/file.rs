@@ -1,4 +1,4 @@
-//! The bytes of a file, and the superblock that they begin with.
+//! The bytes of a file, and its superblock.
 
 use super::SIGNATURE;
 use super::checksum::lookup3;
@@ -6,49 +6,49 @@ use super::group::Group;
 use crate::error::{At, Error, ErrorKind, Result};
 use std::cell::Cell;
 
-/// How many times its own length a file may be looked at. A file that is sound is looked at a few times: its data once,
-/// its names once for each part that is looked for in a group.
+/// The total number of bytes that may be read, in multiples of the file's length. A valid file needs a few: its data
+/// once, its names once for each lookup in a group.
 pub const LOOKS: u64 = 32;
 
-/// An address that leads nowhere.
-pub const NOWHERE: u64 = u64::MAX;
+/// The undefined address.
+pub const UNDEFINED_ADDRESS: u64 = u64::MAX;
 
 /// A file in memory.
 pub struct Hdf5<'a> {
     bytes: &'a [u8],
-    /// Bytes that may still be looked at.
+    /// Bytes that may still be read.
     left: Cell<u64>,
-    /// Where the root group's header is.
+    /// The address of the root group's header.
     root: u64,
 }
 
 impl<'a> Hdf5<'a> {
-    /// Reads the superblock. `Format` for what is no HDF5 file, `Unsupported` for one of another make than h5py's.
+    /// Reads the superblock. `Format` for a file that is not HDF5, `Unsupported` for HDF5 that h5py does not write.
     pub fn open(bytes: &'a [u8]) -> Result<Self> {
         let left = Cell::new((bytes.len() as u64).saturating_mul(LOOKS));
-        let mut file = Hdf5 { bytes, left, root: NOWHERE };
+        let mut file = Hdf5 { bytes, left, root: UNDEFINED_ADDRESS };
         file.root = file.superblock().at("superblock")?;
         Ok(file)
     }
 
-    /// The group that everything is in.
+    /// The root group.
     pub fn root(&self) -> Result<Group<'_, 'a>> {
         Group::read(self, self.root, "/".to_string())
     }
 
     /// `len` bytes at an address.
     pub fn take(&self, at: u64, len: u64) -> Result<&'a [u8]> {
-        let outside = || Error::new(ErrorKind::Format, "it lies outside of the file").at(format_args!("byte {at}"));
+        let outside = || Error::new(ErrorKind::Format, "it lies outside the file").at(format_args!("byte {at}"));
         let range = usize::try_from(at).ok().zip(at.checked_add(len).and_then(|end| usize::try_from(end).ok()));
         let bytes = range.and_then(|(start, end)| self.bytes.get(start..end)).ok_or_else(outside)?;
         self.look(len.max(1))?;
         Ok(bytes)
     }
 
-    /// Counts `len` bytes that are looked at, again maybe.
+    /// Counts `len` bytes as read, possibly again.
     pub fn look(&self, len: u64) -> Result<()> {
         let left = self.left.get().checked_sub(len).ok_or_else(|| {
-            Error::new(ErrorKind::Format, "its parts refer to each other in circles, or too often")
+            Error::new(ErrorKind::Format, "its structures refer to each other in a cycle, or too often")
                 .expected(format_args!("at most {LOOKS} times the file's length to read"))
         })?;
         self.left.set(left);
@@ -60,7 +60,7 @@ impl<'a> Hdf5<'a> {
         Ok(Cursor { bytes: self.take(at, len)? })
     }
 
-    /// The same, which must begin with a mark.
+    /// The same; it must begin with a signature.
     pub fn marked(&self, at: u64, len: u64, mark: &[u8]) -> Result<Cursor<'a>> {
         let mut cursor = self.cursor(at, len)?;
         let found = cursor.take(mark.len() as u64)?;
@@ -127,26 +127,26 @@ fn check_sizes(sizes: [u8; 2]) -> Result<()> {
     }
 }
 
-/// Makes sure that bytes end with the checksum of those before.
+/// An error unless the bytes end with the checksum of those before.
 pub fn check_sum(bytes: &[u8]) -> Result<()> {
     let damaged = || Error::new(ErrorKind::Format, "a structure whose checksum is wrong");
     let (body, sum) = bytes.split_last_chunk().ok_or_else(damaged)?;
     if lookup3(body) == u32::from_le_bytes(*sum) { Ok(()) } else { Err(damaged()) }
 }
 
-/// The error for what HDF5 has and this reader has not.
+/// The error for an HDF5 feature that this reader does not have.
 pub fn unsupported(what: &str, expected: &str, found: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Unsupported, format!("{what} {found}")).expected(expected)
 }
 
-/// Bytes that are read one field after the other.
+/// Reads fields from bytes.
 #[derive(Clone, Copy)]
 pub struct Cursor<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Cursor<'a> {
-    /// Over bytes that were taken.
+    /// A cursor over bytes.
     pub fn new(bytes: &'a [u8]) -> Self {
         Cursor { bytes }
     }
@@ -159,12 +159,12 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
-    /// What was not read.
+    /// The rest.
     pub fn rest(&self) -> &'a [u8] {
         self.bytes
     }
 
-    /// Passes over some bytes.
+    /// Skips some bytes.
     pub fn skip(&mut self, len: u64) -> Result<()> {
         self.take(len).map(drop)
     }

@@ -1,17 +1,17 @@
-//! A group: names, and where the objects are that they stand for.
+//! Groups: names and the addresses of their objects.
 
 use super::attribute::{self, Texts};
 use super::dataset::Dataset;
-use super::file::{Cursor, Hdf5, NOWHERE, unsupported};
+use super::file::{Cursor, Hdf5, UNDEFINED_ADDRESS, unsupported};
 use super::header::{Header, about};
 use crate::error::{At, Error, ErrorKind, Result, listed, printable};
 use crate::memory::push;
 use std::collections::HashMap;
 
-/// The deepest tree of a group's names that is followed: each level has two entries at least.
+/// The deepest accepted tree of a group's names: each level has at least two entries.
 const DEEPEST: usize = 64;
 
-/// The most names of a path that is followed.
+/// The most names of a path.
 const LONGEST: usize = 32;
 
 /// A group of a file.
@@ -24,12 +24,12 @@ pub struct Group<'f, 'a> {
     path: String,
 }
 
-/// What a name stands for.
+/// The target of a name.
 #[derive(Clone, Copy)]
 enum Link {
     /// An object's header.
     Object(u64),
-    /// A path, in this file or another: never followed.
+    /// A link to a path, in this file or another: never followed.
     Elsewhere,
 }
 
@@ -66,7 +66,7 @@ impl<'f, 'a> Group<'f, 'a> {
         self.links.iter().map(|(name, _)| *name)
     }
 
-    /// Whether there is something of that name.
+    /// Whether the name exists.
     pub fn has(&self, name: &str) -> bool {
         self.links.binary_search_by_key(&name, |(name, _)| *name).is_ok()
     }
@@ -96,7 +96,7 @@ impl<'f, 'a> Group<'f, 'a> {
         Ok(datasets)
     }
 
-    /// The group at a path, which is then among `groups`; `longest` is how many names it may have.
+    /// The group at a path, which is added to `groups`; `longest` is the most names that it may have.
     fn reach<'g, 'p>(
         &self,
         path: &'p str,
@@ -129,7 +129,7 @@ impl<'f, 'a> Group<'f, 'a> {
         }
     }
 
-    /// The texts of an attribute; `None` where there is none of that name.
+    /// The strings of an attribute; `None` if it does not exist.
     pub fn texts(&self, name: &str) -> Result<Option<Texts<'a>>> {
         let read = attribute::read(self.file, &self.header, name);
         read.at(format_args!("attribute {name}")).at(format_args!("group {}", printable(&self.path)))
@@ -150,7 +150,7 @@ impl<'f, 'a> Group<'f, 'a> {
         }
     }
 
-    /// The path of what has this name here.
+    /// The path of a name in this group.
     fn place(&self, name: &str) -> String {
         format!("{}/{name}", self.path.trim_end_matches('/'))
     }
@@ -181,9 +181,9 @@ impl<'a> Heap<'a> {
     }
 }
 
-/// A name that is text.
+/// A name as UTF-8.
 fn text(bytes: &[u8]) -> Result<&str> {
-    std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a name that is no UTF-8"))
+    std::str::from_utf8(bytes).map_err(|_| Error::new(ErrorKind::Format, "a name that is not UTF-8"))
 }
 
 /// The names under a node of a group's tree.
@@ -223,7 +223,7 @@ fn symbols<'a>(
     }
 }
 
-/// Makes sure that a group's links are in its header.
+/// An error unless a group's links are in its header.
 fn check_compact(mut body: Cursor<'_>) -> Result<()> {
     const ORDER: u8 = 1;
     body.skip(1)?;
@@ -231,7 +231,7 @@ fn check_compact(mut body: Cursor<'_>) -> Result<()> {
         body.skip(8)?;
     }
     match body.u64()? {
-        NOWHERE => Ok(()),
+        UNDEFINED_ADDRESS => Ok(()),
         _ => Err(unsupported("a group with links in a", "links in its header, or a symbol table", "fractal heap")),
     }
 }

@@ -4,7 +4,7 @@ use super::file::{Cursor, Hdf5, check_sum, unsupported};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory::push;
 
-/// What a message is about.
+/// Message types.
 pub mod about {
     pub const DATASPACE: u16 = 0x01;
     pub const LINKS: u16 = 0x02;
@@ -28,7 +28,7 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// What it says.
+    /// Its content.
     pub fn body(&self) -> Result<Cursor<'a>> {
         match self.shared {
             false => Ok(Cursor::new(self.body)),
@@ -55,12 +55,12 @@ impl<'a> Header<'a> {
         read.at(format_args!("object header at byte {at}")).map(|()| header)
     }
 
-    /// The first message about something.
+    /// The first message of a type.
     pub fn first(&self, about: u16) -> Option<Message<'a>> {
         self.all(about).next()
     }
 
-    /// The first message about what has to be there.
+    /// The first message of a type that must exist.
     pub fn expect(&self, about: u16, name: &str) -> Result<Cursor<'a>> {
         match self.first(about) {
             Some(message) => message.body().at(name),
@@ -68,7 +68,7 @@ impl<'a> Header<'a> {
         }
     }
 
-    /// All messages about something.
+    /// All messages of a type.
     pub fn all(&self, about: u16) -> impl Iterator<Item = Message<'a>> + '_ {
         self.messages.iter().copied().filter(move |message| message.about == about)
     }
@@ -125,7 +125,7 @@ impl<'a> Header<'a> {
         Ok(())
     }
 
-    /// Keeps a message; one that says where the header goes on is followed instead.
+    /// Adds a message; a continuation message is followed instead.
     fn take(&mut self, message: Message<'a>) -> Result<Option<(u64, u64)>> {
         if message.about != about::CONTINUATION {
             push(&mut self.messages, message)?;

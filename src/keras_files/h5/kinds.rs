@@ -1,27 +1,27 @@
-//! What elements are, and how many there are.
+//! Datatypes and shapes.
 
 use super::file::{Cursor, unsupported};
 use crate::error::{Error, ErrorKind, Result};
 use std::fmt;
 
-/// The most sizes that a shape may have, HDF5's own limit.
+/// The most dimensions of a shape, HDF5's own limit.
 const MOST_RANK: u8 = 32;
 
 /// A datatype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A number of IEEE 754, of 2, 4 or 8 bytes.
+    /// An IEEE 754 float of 2, 4 or 8 bytes.
     Float { bytes: u32, big_endian: bool },
     /// A whole number.
     Integer { bytes: u32, big_endian: bool, signed: bool },
-    /// A text of so many bytes, filled up with NUL or spaces.
+    /// A string of so many bytes, padded with NUL or spaces.
     Text { bytes: u32 },
-    /// A text that is elsewhere, in the global heap.
+    /// A string in the global heap.
     LongText,
 }
 
 impl Kind {
-    /// The datatype that a message says.
+    /// The datatype in a message.
     pub fn read(body: &mut Cursor<'_>) -> Result<Self> {
         let class = body.u8()?;
         let bits = body.number(3)?;
@@ -78,7 +78,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Whether a float's bits lie as IEEE 754 says: sign, exponent, mantissa without its leading one.
+/// Whether a float has the layout of IEEE 754: sign, exponent, mantissa without its leading one.
 fn is_ieee(bytes: u32, bits: u64, layout: &[u8]) -> bool {
     let width = bytes as u8 * 8;
     let (exponent, mantissa): (u8, u8) = match bytes {
@@ -92,7 +92,7 @@ fn is_ieee(bytes: u32, bits: u64, layout: &[u8]) -> bool {
     layout == expected && form == 0x20 && sign == width - 1
 }
 
-/// The shape that a dataspace message says.
+/// The shape in a dataspace message.
 pub fn shape(body: &mut Cursor<'_>) -> Result<Vec<u64>> {
     let (version, rank, flags) = (body.u8()?, body.u8()?, body.u8()?);
     match version {
@@ -104,7 +104,7 @@ pub fn shape(body: &mut Cursor<'_>) -> Result<Vec<u64>> {
         return Err(Error::new(ErrorKind::Format, "a shape of too high a rank").found(rank));
     }
     let shape = (0..rank).map(|_| body.u64()).collect();
-    body.skip(if flags & 1 != 0 { 8 * u64::from(rank) } else { 0 })?; // what the sizes may grow to
+    body.skip(if flags & 1 != 0 { 8 * u64::from(rank) } else { 0 })?; // the maximum sizes
     shape
 }
 

@@ -1,4 +1,5 @@
-//! A file of groups, numbers and texts: superblock of version 2, links in the groups' headers, contiguous data.
+//! Writes files of groups, datasets and strings: superblock of version 2, links in the groups' headers, contiguous
+//! data.
 //!
 //! ```text
 //! superblock   48 bytes
@@ -8,12 +9,12 @@
 
 use super::SIGNATURE;
 use super::checksum::lookup3;
-use super::file::NOWHERE;
+use super::file::UNDEFINED_ADDRESS;
 use super::header::about;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::Write;
 
-/// Numbers to be written.
+/// The values of a dataset.
 #[derive(Clone, Copy, Debug)]
 pub enum Data<'a> {
     /// float32.
@@ -24,27 +25,27 @@ pub enum Data<'a> {
     Float(f32),
 }
 
-/// What is in a file.
+/// An object of a file.
 #[derive(Debug)]
 pub enum Node<'a> {
-    /// Objects by name, and one text as an attribute `name`.
+    /// A group: objects by name, and an optional string attribute `name`.
     Group {
-        /// The text, if there is one.
+        /// The string, if there is one.
         name: Option<String>,
-        /// The objects, each name once.
+        /// The objects; names are unique.
         children: Vec<(String, Node<'a>)>,
     },
-    /// Numbers of a shape.
+    /// A dataset.
     Dataset {
-        /// The shape; none is that of one number.
+        /// The shape; empty for a scalar.
         shape: Vec<usize>,
-        /// As many numbers.
+        /// The values, as many as the shape says.
         data: Data<'a>,
     },
 }
 
 impl<'a> Node<'a> {
-    /// A group without a text.
+    /// A group without an attribute.
     pub fn group(children: Vec<(String, Node<'a>)>) -> Self {
         Node::Group { name: None, children }
     }
@@ -90,17 +91,17 @@ impl Data<'_> {
     }
 }
 
-/// Writes a file whose root group is `root`. The same node makes the same bytes. It takes memory for the headers alone.
+/// Writes a file whose root group is `root`. The same node gives the same bytes. It allocates only the headers.
 pub fn write(root: &Node<'_>, out: &mut impl Write) -> Result<()> {
     const START: u64 = 48;
-    // The headers are as long whatever the addresses in them, so that a first pass finds where the data begin.
+    // The headers' length does not depend on the addresses in them, so a first pass determines where the data begin.
     let mut first = Writer::default();
     first.object(root)?;
     let mut writer = Writer { data_at: (START + first.headers.len() as u64).next_multiple_of(8), ..Writer::default() };
     let data_at = writer.data_at;
     let root_at = writer.object(root)?;
     let mut block = [SIGNATURE, &[2, 8, 8, 0]].concat();
-    for address in [0, NOWHERE, writer.data_at, root_at] {
+    for address in [0, UNDEFINED_ADDRESS, writer.data_at, root_at] {
         block.extend(address.to_le_bytes());
     }
     block.extend(lookup3(&block).to_le_bytes());
@@ -121,17 +122,17 @@ fn padding(len: u64) -> usize {
     (len.next_multiple_of(8) - len) as usize
 }
 
-/// The headers that were written, and the data that are to be.
+/// The headers written so far, and the data to be written.
 #[derive(Default)]
 struct Writer<'n> {
     headers: Vec<u8>,
     data: Vec<Data<'n>>,
-    /// Where the next data go.
+    /// The address of the next data.
     data_at: u64,
 }
 
 impl<'n> Writer<'n> {
-    /// Writes the header of an object, those within it first; gives its address.
+    /// Writes the header of an object, after those inside it; returns its address.
     fn object(&mut self, node: &Node<'n>) -> Result<u64> {
         let mut messages = Vec::new();
         match node {
@@ -151,13 +152,13 @@ impl<'n> Writer<'n> {
                 let elements = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
                 let width = if matches!(data, Data::Integer(_)) { 8 } else { 4 };
                 if elements.is_none_or(|elements| elements as u64 * width != data.len()) {
-                    return Err(Error::internal("a dataset of another length than its shape"));
+                    return Err(Error::internal("a dataset whose length does not match its shape"));
                 }
                 let mut space = vec![2, shape.len() as u8, 0, if shape.is_empty() { 0 } else { 1 }];
                 space.extend(shape.iter().flat_map(|&size| (size as u64).to_le_bytes()));
                 message(&mut messages, about::DATASPACE, &space)?;
                 message(&mut messages, about::DATATYPE, &data.kind())?;
-                message(&mut messages, FILL, &[3, 0x0a])?; // as h5py: none but zeros, written if it is asked for
+                message(&mut messages, FILL, &[3, 0x0a])?; // as h5py: the default fill value
                 let place = [self.data_at, data.len()].map(u64::to_le_bytes);
                 message(&mut messages, about::LAYOUT, &[&[3, 1][..], place.as_flattened()].concat())?;
                 self.data_at += data.len() + padding(data.len()) as u64;
@@ -189,7 +190,7 @@ fn message(messages: &mut Vec<u8>, about: u16, body: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// An attribute of one text, of fixed length, in UTF-8.
+/// A string attribute of fixed length, in UTF-8.
 fn attribute(name: &str, text: &str) -> Result<Vec<u8>> {
     let bytes = [text.as_bytes(), b"\0"].concat();
     let len = u32::try_from(bytes.len()).map_err(|_| too_long("a text"))?;

@@ -1,11 +1,12 @@
-//! The direct passes of a convolution: forward, which is also that of a turned one to the input, and to the kernel.
+//! The direct passes of a convolution: forward (with the rotated kernel also the input gradient), and the kernel
+//! gradient.
 
-use super::{Conv2d, Finish};
-use crate::kernels::isa::Kernel;
+use super::{ConvShape, Finish};
+use crate::kernels::isa::SimdLoop;
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 
-/// The runs of numbers side by side that an output pixel sees in a row of the image.
+/// The contiguous runs that an output pixel sees in a row of the image.
 #[derive(Clone, Copy)]
 struct Runs {
     count: usize,
@@ -14,11 +15,11 @@ struct Runs {
     step: usize,
 }
 
-impl Conv2d {
+impl ConvShape {
     /// One where the places of a row of the kernel lie side by side with all of their channels, else one a place.
     #[inline(always)]
     fn runs(&self) -> Runs {
-        let (places, channels) = (self.kernel[1], self.group_channels());
+        let (places, channels) = (self.kernel_size[1], self.group_channels());
         match self.dilation[1] == 1 && self.groups == 1 {
             true => Runs { count: 1, len: places * channels, step: 0 },
             false => Runs { count: places, len: channels, step: self.dilation[1] * self.channels },
@@ -33,14 +34,14 @@ impl Conv2d {
 }
 
 pub struct Forward<'a> {
-    pub size: Conv2d,
+    pub size: ConvShape,
     pub image: &'a [f32],
     pub packed: &'a [f32],
     pub finish: Finish<'a>,
     pub output: &'a mut [f32],
 }
 
-impl Kernel for Forward<'_> {
+impl SimdLoop for Forward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -52,8 +53,8 @@ impl Kernel for Forward<'_> {
                     let panel = self.packed[rows * (group * padded(filters, V::LANES) + first)..].as_ptr();
                     let mut row = ForwardRow { all: &mut self, panel, group, first, y };
                     // SAFETY: the tiles cover the pixels of output row y, whose operands lie inside the slices that
-                    // `Conv2d::forward` has measured: the image rows that it sees, and a panel of the packed kernel.
-                    unsafe { cover::<V, _>(&mut row, size.out_width(), vectors) };
+                    // `ConvShape::forward` has measured: the image rows that it sees, and a panel of the packed kernel.
+                    unsafe { cover_rows::<V, _>(&mut row, size.out_width(), vectors) };
                 }
             }
         }
@@ -85,7 +86,7 @@ impl Tiled for ForwardRow<'_, '_> {
             }
             let mut sums: Sums<V, R, C> = [biases; R];
             let (a_row, mut b) = (size.strides[1] * size.channels, self.panel);
-            for i in 0..size.kernel[0] {
+            for i in 0..size.kernel_size[0] {
                 let row = self.all.image.as_ptr().add(size.window_row(self.y, i, self.group) + x * a_row);
                 for run in 0..runs.count {
                     let a = row.add(run * runs.step);
@@ -106,25 +107,25 @@ impl Tiled for ForwardRow<'_, '_> {
 }
 
 pub struct KernelGradient<'a> {
-    pub size: Conv2d,
+    pub size: ConvShape,
     pub image: &'a [f32],
     pub gradient: &'a [f32],
     pub stride: usize,
     pub sum: &'a mut [f32],
 }
 
-impl Kernel for KernelGradient<'_> {
+impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
         let (size, runs) = (self.size, self.size.runs());
         for group in 0..size.groups {
             for (first, vectors) in panels(size.group_filters(), V::LANES, V::TILE_VECTORS) {
-                for (i, run) in (0..size.kernel[0]).flat_map(|i| (0..runs.count).map(move |run| (i, run))) {
+                for (i, run) in (0..size.kernel_size[0]).flat_map(|i| (0..runs.count).map(move |run| (i, run))) {
                     let mut row = KernelRun { all: &mut self, group, first, i, run };
                     // SAFETY: the tiles cover the elements of the run in kernel row i; the operands lie inside the slices
-                    // that `Conv2d::kernel_gradient` has measured.
-                    unsafe { cover::<V, _>(&mut row, runs.len, vectors) };
+                    // that `ConvShape::kernel_gradient` has measured.
+                    unsafe { cover_rows::<V, _>(&mut row, runs.len, vectors) };
                 }
             }
         }

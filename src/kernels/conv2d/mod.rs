@@ -1,7 +1,8 @@
 //! Convolution of one image, forward and backward, direct (no matrix of patches is ever made).
 //!
-//! An image is `[H, W, C]`, a kernel `[kh, kw, C, F]` (HWIO), the output `[H - kh + 1, W - kw + 1, F]`. Under one row of the
-//! kernel, an output pixel sees `kw * C` numbers that lie side by side in the image, and so do the kernel's rows:
+//! An image is `[H, W, C]`, a kernel `[kh, kw, C, F]` (HWIO), the output `[H - kh + 1, W - kw + 1, F]`. Under one row
+//! of the kernel, an output pixel sees `kw * C` contiguous numbers of the image, and the kernel's rows are contiguous
+//! too:
 //!
 //! ```text
 //!   image row y+i   ... | p0: c c c | p1: c c c | p2: c c c | p3 ...       output pixel x reads from p_x on,
@@ -18,17 +19,18 @@
 //! | to the kernel | `kw * C` kernel elements of a row i | filters | output pixels |
 //! | to the input, strided | input pixels of a row that see the same places of the kernel | channels | these places, then F |
 //!
-//! With strides an output pixel reads so many pixels further than its neighbour. Where the kernel is dilated, or channels and
-//! filters are cut into groups, a run is the channels of one place (of one group) and there are `kw` of them; the order of
-//! the steps stays. A kernel is `[kh, kw, C / groups, F]` then, with the filters of a group side by side.
+//! With strides, an output pixel reads that many pixels further than its neighbour. If the kernel is dilated, or
+//! channels and filters are divided into groups, a run is the channels of one kernel position (of one group) and there
+//! are `kw` of them; the order of the steps stays. A kernel is `[kh, kw, C / groups, F]` then, with the filters of a
+//! group side by side.
 //!
-//! An image has its padding around it: whoever calls makes it (`valid` has none), and the passes to the input leave out what
-//! [`Conv2d::padding`] says is not of the image itself.
+//! An image includes its padding, which the caller adds (`valid` has none); the input gradients leave out the padding
+//! ([`ConvShape::padding`]).
 //!
-//! Kernels of 3 x 3 with many channels have a faster road, [`winograd`]; and so have both passes from a gradient that is
-//! mostly zero, [`zeros`].
+//! Kernels of 3 x 3 with many channels have a faster algorithm, [`winograd`], and so have both backward passes from a
+//! gradient that is mostly zero, [`zeros`].
 //!
-//! The kernel is packed first, panel by panel, so that a step's vectors are one aligned load each whatever F is.
+//! The kernel is packed first, panel by panel, so that a step's vectors are one aligned load each for any F.
 
 mod direct;
 mod strided;
@@ -63,7 +65,7 @@ impl Edges {
 
 /// The sizes of a convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Conv2d {
+pub struct ConvShape {
     /// Rows of an image, H, with its padding.
     pub height: usize,
     /// Pixels in a row, W, with the padding.
@@ -73,33 +75,33 @@ pub struct Conv2d {
     /// Filters, F: the channels of an output pixel.
     pub filters: usize,
     /// Rows and columns of the kernel.
-    pub kernel: [usize; 2],
-    /// From an output pixel's window to the next one's, down and along a row.
+    pub kernel_size: [usize; 2],
+    /// The strides, down and along a row.
     pub strides: [usize; 2],
-    /// From a place of the kernel to the next, down and along a row.
+    /// The dilation, down and along a row.
     pub dilation: [usize; 2],
-    /// How many groups channels and filters are cut into, each of which sees nothing of the others.
+    /// The number of independent groups of channels and filters.
     pub groups: usize,
-    /// How much of the image is padding, to which no gradient is wanted.
+    /// The padding of the image, which gets no gradient.
     pub padding: Edges,
 }
 
-impl Conv2d {
+impl ConvShape {
     /// A convolution of images without padding, with strides of 1, no dilation and one group.
-    pub const fn new(height: usize, width: usize, channels: usize, filters: usize, kernel: [usize; 2]) -> Self {
+    pub const fn new(height: usize, width: usize, channels: usize, filters: usize, kernel_size: [usize; 2]) -> Self {
         let (strides, dilation, groups, padding) = ([1, 1], [1, 1], 1, Edges::NONE);
-        Conv2d { height, width, channels, filters, kernel, strides, dilation, groups, padding }
+        ConvShape { height, width, channels, filters, kernel_size, strides, dilation, groups, padding }
     }
 
-    /// The convolution whose windows these are: its image is what they slide over, padding and all.
+    /// The convolution with these windows; its image includes the padding.
     pub fn of(window: Window, channels: usize, filters: usize, groups: usize) -> Self {
         let Window { rows, columns } = window;
-        Conv2d {
+        ConvShape {
             height: rows.padded(),
             width: columns.padded(),
             channels,
             filters,
-            kernel: [rows.size, columns.size],
+            kernel_size: [rows.size, columns.size],
             strides: [rows.stride, columns.stride],
             dilation: [rows.dilation, columns.dilation],
             groups,
@@ -107,12 +109,12 @@ impl Conv2d {
         }
     }
 
-    /// Where its windows lie.
+    /// Its windows.
     pub fn window(&self) -> Window {
         let Edges { top, bottom, left, right } = self.padding;
         let axis = |axis: usize, padded: usize, before: usize, after: usize| Axis {
             input: padded - before - after,
-            size: self.kernel[axis],
+            size: self.kernel_size[axis],
             stride: self.strides[axis],
             dilation: self.dilation[axis],
             before,
@@ -121,15 +123,15 @@ impl Conv2d {
         Window { rows: axis(0, self.height, top, bottom), columns: axis(1, self.width, left, right) }
     }
 
-    /// Whether it is one of strides 1, without dilation and groups: what [`winograd`] and [`zeros`] can do.
+    /// Whether it has strides of 1, no dilation and one group: required by [`winograd`] and [`zeros`].
     pub fn is_plain(&self) -> bool {
         self.strides == [1, 1] && self.dilation == [1, 1] && self.groups == 1
     }
 
-    /// The same with all pixels in one row, where a window is a pixel: tiles are as long as can be then.
-    fn in_one_row(&self) -> Conv2d {
-        match self.kernel == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
-            true => Conv2d { height: 1, width: self.height * self.width, ..*self },
+    /// The same with all pixels in one row, if a window is one pixel: then tiles are longest.
+    fn in_one_row(&self) -> ConvShape {
+        match self.kernel_size == [1, 1] && self.strides == [1, 1] && !self.has_padding() {
+            true => ConvShape { height: 1, width: self.height * self.width, ..*self },
             false => *self,
         }
     }
@@ -146,15 +148,15 @@ impl Conv2d {
         self.outputs(self.width, 1)
     }
 
-    /// Outputs of so many inputs along an axis. Loops ask for it, so that it divides only where it must.
+    /// Outputs of so many inputs along an axis. Called in loops, so it divides only if necessary.
     #[inline(always)]
     fn outputs(&self, inputs: usize, axis: usize) -> usize {
-        divide_down(inputs - (self.kernel[axis] - 1) * self.dilation[axis] - 1, self.strides[axis]) + 1
+        divide_down(inputs - (self.kernel_size[axis] - 1) * self.dilation[axis] - 1, self.strides[axis]) + 1
     }
 
     /// Rows of an image that so many rows of the output see.
     pub fn rows_under(&self, out_rows: usize) -> usize {
-        (out_rows - 1) * self.strides[0] + span(self.kernel[0], self.dilation[0])
+        (out_rows - 1) * self.strides[0] + span(self.kernel_size[0], self.dilation[0])
     }
 
     /// Elements of an image with its padding.
@@ -184,7 +186,7 @@ impl Conv2d {
 
     /// Rows of the kernel as a matrix of one column a filter.
     fn kernel_rows(&self) -> usize {
-        self.kernel[0] * self.kernel[1] * self.group_channels()
+        self.kernel_size[0] * self.kernel_size[1] * self.group_channels()
     }
 
     /// Elements of the kernel.
@@ -197,18 +199,18 @@ impl Conv2d {
         self.groups * self.kernel_rows() * padded(self.group_filters(), isa.lanes())
     }
 
-    /// The zero pixels that an output's gradient takes around it for [`turned`](Self::turned).
+    /// The zero pixels around an output's gradient for [`turned`](Self::turned).
     fn halo(&self) -> Edges {
-        let reach = |axis: usize| span(self.kernel[axis], self.dilation[axis]) - 1;
+        let reach = |axis: usize| span(self.kernel_size[axis], self.dilation[axis]) - 1;
         let Edges { top, bottom, left, right } = self.padding;
         Edges { top: reach(0) - top, bottom: reach(0) - bottom, left: reach(1) - left, right: reach(1) - right }
     }
 
-    /// The convolution that takes an output's gradient, with a halo of zero pixels around it, to the input's without its
-    /// padding. Of one with strides, only what it says of its kernel has a meaning.
-    pub fn turned(&self) -> Conv2d {
+    /// The convolution that takes an output's gradient, with a halo of zero pixels around it, to the input's without
+    /// its padding. With strides, only its kernel's sizes are meaningful.
+    pub fn turned(&self) -> ConvShape {
         let halo = self.halo();
-        Conv2d {
+        ConvShape {
             height: self.out_height() + halo.top + halo.bottom,
             width: self.out_width() + halo.left + halo.right,
             channels: self.filters,
@@ -237,7 +239,8 @@ impl Conv2d {
         }
     }
 
-    /// Writes `kernel` as the kernel of [`turned`](Self::turned): by 180 degrees, channels and filters changed over.
+    /// Writes `kernel` as the kernel of [`turned`](Self::turned): rotated by 180 degrees, channels and filters
+    /// exchanged.
     pub fn turn(&self, isa: Isa, kernel: &[f32], turned: &mut [f32]) {
         let (channels, filters) = (self.group_channels(), self.group_filters());
         assert!(kernel.len() == self.kernel_len() && turned.len() == kernel.len());
@@ -326,9 +329,9 @@ impl Conv2d {
         isa.run(InputGradient { size, window, gradient, packed, finish, input_gradient });
     }
 
-    /// Adds an image's share to the kernel's gradient, laid out as the kernel, each element's chain going on from what is
-    /// there. `gradient` is the output's, `[pixels, groups, stride]` with `stride` a whole number of vectors, the filters of
-    /// a group or more.
+    /// Adds an image to the kernel's gradient, laid out as the kernel; each element's chain continues from its value.
+    /// `gradient` is the output's, `[pixels, groups, stride]` with `stride` a whole number of vectors, the filters of a
+    /// group or more.
     pub fn kernel_gradient(&self, isa: Isa, image: &[f32], gradient: &[f32], stride: usize, sum: &mut [f32]) {
         assert_eq!(image.len(), self.input_len());
         assert_eq!(gradient.len(), self.out_height() * self.out_width() * self.groups * stride);
@@ -345,7 +348,7 @@ fn fill_inner(rows: &[f32], len: usize, to: &mut [f32], [wide, first]: [usize; 2
     }
 }
 
-/// What becomes of a sum before it is stored.
+/// The last operation on a sum before it is stored.
 #[derive(Clone, Copy)]
 pub enum Finish<'a> {
     /// The chain starts from the filter's bias, and may end in relu.
@@ -355,13 +358,13 @@ pub enum Finish<'a> {
         /// Whether negative sums become 0.
         relu: bool,
     },
-    /// The sum counts only where the gate, laid out as the output, is above 0 (all of it where there is none): a gradient
-    /// on its way back through relu.
+    /// The sum is kept only where the gate, laid out as the output, is above 0 (everywhere without a gate): relu's
+    /// gradient.
     Gate(Option<&'a [f32]>),
 }
 
 impl Finish<'_> {
-    /// Makes sure that it fits an output of so many filters and elements.
+    /// Asserts that it fits an output of so many filters and elements.
     pub(super) fn check(&self, filters: usize, output: usize) {
         match self {
             Finish::Bias { bias, .. } => assert_eq!(bias.len(), filters),

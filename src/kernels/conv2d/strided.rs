@@ -1,4 +1,4 @@
-//! The pass to the input of a convolution with strides; forward, it is the transposed convolution.
+//! The input gradient of a convolution with strides; as a forward pass it is the transposed convolution.
 //!
 //! Along a row, the input pixels that are a multiple of the stride apart see the same places of the kernel, and from one to
 //! the next the output pixel that each place belongs to moves by one. They are the rows of a tile:
@@ -10,17 +10,18 @@
 //!                        odd ones          *-----*-----*-----*         place 1
 //! ```
 //!
-//! so that no product is formed with a zero between the strides, and each sum is one chain: over the places, in the order of
-//! the turned kernel, and over the filters of each. Pixels at the edge that see fewer places make tiles of their own.
+//! so no product with a zero between the strides is computed, and each sum is one chain: over the kernel positions, in
+//! the order of the rotated kernel, and over the filters of each. Pixels at the edge that see fewer positions are in
+//! separate tiles.
 
-use super::{Conv2d, Finish};
-use crate::kernels::isa::Kernel;
+use super::{ConvShape, Finish};
+use crate::kernels::isa::SimdLoop;
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 use crate::kernels::window::{Taps, Window};
 
 pub struct InputGradient<'a> {
-    pub size: Conv2d,
+    pub size: ConvShape,
     pub window: Window,
     pub gradient: &'a [f32],
     pub packed: &'a [f32],
@@ -28,13 +29,13 @@ pub struct InputGradient<'a> {
     pub input_gradient: &'a mut [f32],
 }
 
-impl Kernel for InputGradient<'_> {
+impl SimdLoop for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
         let (size, Window { rows, columns }) = (self.size, self.window);
         let channels = size.group_channels();
-        let kernel_rows = size.kernel[0] * size.kernel[1] * size.group_filters();
+        let kernel_rows = size.kernel_size[0] * size.kernel_size[1] * size.group_filters();
         for group in 0..size.groups {
             for (first, vectors) in panels(channels, V::LANES, V::TILE_VECTORS) {
                 let panel = self.packed[kernel_rows * (group * padded(channels, V::LANES) + first)..].as_ptr();
@@ -46,8 +47,8 @@ impl Kernel for InputGradient<'_> {
                             let down = rows.outputs(y);
                             let mut row = Row { all: &mut self, panel, group, first, y, x, down, along };
                             // SAFETY: the tiles cover pixels of row y that see the same places; their operands, which the
-                            // taps name, lie inside the slices that `Conv2d::input_gradient_strided` has measured.
-                            unsafe { cover::<V, _>(&mut row, pixels, vectors) };
+                            // taps name, lie inside the slices that `ConvShape::input_gradient_strided` has measured.
+                            unsafe { cover_rows::<V, _>(&mut row, pixels, vectors) };
                         }
                         x += pixels * columns.stride;
                     }
@@ -83,7 +84,7 @@ impl Tiled for Row<'_, '_> {
                 *biases = self.all.finish.bias(first + c * V::LANES, left(c));
             }
             let mut sums: Sums<V, R, C> = [biases; R];
-            let last = size.kernel[0] * size.kernel[1] - 1;
+            let last = size.kernel_size[0] * size.kernel_size[1] - 1;
             for (i, y) in backwards(self.down) {
                 for (j, x) in backwards(self.along) {
                     let start = (y * columns.output() + x + pixel) * size.filters + self.group * filters;
@@ -91,7 +92,7 @@ impl Tiled for Row<'_, '_> {
                         a: self.all.gradient.as_ptr().add(start),
                         a_row: size.filters,
                         a_step: 1,
-                        b: self.panel.add((last - i * size.kernel[1] - j) * filters * C * V::LANES),
+                        b: self.panel.add((last - i * size.kernel_size[1] - j) * filters * C * V::LANES),
                         b_step: C * V::LANES,
                     };
                     advance(&mut sums, filters, operands);

@@ -2,13 +2,13 @@ use super::*;
 use crate::kernels::window::{Padding, small_axes};
 use crate::kernels::{numbers, rows};
 
-const PLAIN: [Conv2d; 6] = [
-    Conv2d::new(1, 1, 1, 1, [1, 1]),
-    Conv2d::new(3, 3, 3, 7, [3, 3]),
-    Conv2d::new(9, 5, 2, 16, [5, 5]),
-    Conv2d::new(12, 31, 1, 33, [3, 3]),
-    Conv2d::new(6, 30, 5, 96, [2, 2]),
-    Conv2d::new(28, 28, 4, 64, [3, 3]),
+const PLAIN: [ConvShape; 6] = [
+    ConvShape::new(1, 1, 1, 1, [1, 1]),
+    ConvShape::new(3, 3, 3, 7, [3, 3]),
+    ConvShape::new(9, 5, 2, 16, [5, 5]),
+    ConvShape::new(12, 31, 1, 33, [3, 3]),
+    ConvShape::new(6, 30, 5, 96, [2, 2]),
+    ConvShape::new(28, 28, 4, 64, [3, 3]),
 ];
 
 /// Channels, filters and groups.
@@ -16,24 +16,24 @@ const COUNTS: [(usize, usize, usize); 9] =
     [(1, 1, 1), (3, 7, 1), (7, 3, 1), (4, 6, 2), (17, 33, 1), (33, 17, 1), (6, 9, 3), (34, 36, 2), (5, 5, 5)];
 
 /// The plain ones, and every small window in turn down the rows and along a row.
-fn sizes() -> Vec<Conv2d> {
+fn sizes() -> Vec<ConvShape> {
     let axes: Vec<Axis> = small_axes().collect();
     let mut sizes = PLAIN.to_vec();
     for (i, &columns) in axes.iter().enumerate() {
         let (window, (channels, filters, groups)) =
             (Window { rows: axes[(i * 37 + 11) % axes.len()], columns }, COUNTS[i % COUNTS.len()]);
-        sizes.push(Conv2d::of(window, channels, filters, groups));
+        sizes.push(ConvShape::of(window, channels, filters, groups));
     }
     for (stride, dilation, groups) in [(1, 1, 1), (2, 1, 1), (1, 2, 2), (3, 1, 4)] {
         let axis = |input, size| Axis::new(input, size, stride, dilation, Padding::Same).unwrap();
-        sizes.push(Conv2d::of(Window { rows: axis(15, 3), columns: axis(30, 2) }, 20, 72, groups));
+        sizes.push(ConvShape::of(Window { rows: axis(15, 3), columns: axis(30, 2) }, 20, 72, groups));
     }
     sizes
 }
 
 /// Calls `visit` with the indices of image, kernel and output element of every product.
-fn products(size: Conv2d, mut visit: impl FnMut(usize, usize, usize)) {
-    let (channels, filters, [kh, kw]) = (size.group_channels(), size.group_filters(), size.kernel);
+fn products(size: ConvShape, mut visit: impl FnMut(usize, usize, usize)) {
+    let (channels, filters, [kh, kw]) = (size.group_channels(), size.group_filters(), size.kernel_size);
     for (y, x) in (0..size.out_height()).flat_map(|y| (0..size.out_width()).map(move |x| (y, x))) {
         for (i, j) in (0..kh).flat_map(|i| (0..kw).map(move |j| (i, j))) {
             let row = y * size.strides[0] + i * size.dilation[0];
@@ -56,7 +56,7 @@ fn close(got: &[f32], exact: &[f64], what: &str) {
 }
 
 /// An image with padding of zeros.
-fn image(size: Conv2d) -> Vec<f32> {
+fn image(size: ConvShape) -> Vec<f32> {
     let mut image = vec![0.0; size.input_len()];
     let unpadded = numbers(1, size.unpadded_len());
     // In two bands of rows.
@@ -69,7 +69,7 @@ fn image(size: Conv2d) -> Vec<f32> {
 }
 
 /// Output, gradient to the kernel, gradient to the input by the pass for strides, and by that for none where there is none.
-fn all_passes(isa: Isa, size: Conv2d) -> Vec<Vec<f32>> {
+fn all_passes(isa: Isa, size: ConvShape) -> Vec<Vec<f32>> {
     let (image, unpadded) = (image(size), numbers(1, size.unpadded_len()));
     let (kernel, bias) = (numbers(2, size.kernel_len()), numbers(3, size.filters));
     let gradient = numbers(4, size.output_len());
@@ -153,7 +153,7 @@ fn both_passes_to_the_input_give_the_same_bits() {
 fn a_window_is_that_of_its_convolution() {
     for columns in small_axes() {
         let rows = Axis::new(9, 3, 2, 2, Padding::Same).unwrap();
-        let size = Conv2d::of(Window { rows, columns }, 1, 1, 1);
+        let size = ConvShape::of(Window { rows, columns }, 1, 1, 1);
         assert_eq!(size.window(), Window { rows, columns });
         assert_eq!([size.out_height(), size.out_width()], [rows.output(), columns.output()]);
         assert_eq!(
@@ -167,7 +167,7 @@ fn a_window_is_that_of_its_convolution() {
 #[test]
 fn bands_of_rows_are_images() {
     let axis = |input| Axis::new(input, 3, 2, 1, Padding::Same).unwrap();
-    let (isa, size) = (Isa::PORTABLE, Conv2d::of(Window { rows: axis(14), columns: axis(9) }, 4, 6, 2));
+    let (isa, size) = (Isa::PORTABLE, ConvShape::of(Window { rows: axis(14), columns: axis(9) }, 4, 6, 2));
     let (image, kernel) = (image(size), numbers(2, size.kernel_len()));
     let mut packed = vec![0.0; size.packed_len(isa)];
     size.pack(isa, &kernel, &mut packed);
@@ -177,14 +177,14 @@ fn bands_of_rows_are_images() {
     for (i, band) in bands.chunks_mut(3 * out_row).enumerate() {
         let height = size.rows_under(band.len() / out_row);
         let image = &image[i * 3 * size.strides[0] * row..][..height * row];
-        Conv2d { height, ..size }.forward(isa, image, &packed, Finish::Gate(None), band);
+        ConvShape { height, ..size }.forward(isa, image, &packed, Finish::Gate(None), band);
     }
     assert_eq!(bands, whole);
 }
 
 #[test]
 fn relu_ends_the_forward_pass() {
-    let size = Conv2d::new(2, 2, 1, 2, [1, 1]);
+    let size = ConvShape::new(2, 2, 1, 2, [1, 1]);
     for isa in Isa::available() {
         let mut packed = vec![0.0; size.packed_len(isa)];
         size.pack(isa, &[1.0, -1.0], &mut packed);

@@ -1,7 +1,7 @@
 //! The two backward passes of a convolution from a gradient that is mostly zero, as relu leaves it.
 //!
 //! One element of the output's gradient, pixel p and filter f, belongs to one patch of the image: `kh` runs of `kw * C`
-//! numbers that lie side by side. Both passes go through the elements that are not zero and leave the others out:
+//! numbers that lie side by side. Both passes process the nonzero elements and skip the others:
 //!
 //! ```text
 //!   image, or the gradient to it                kernel of filter f, [kh, kw * C]
@@ -13,21 +13,22 @@
 //!   to the input:   patch(p)   +=  dz[p][f] * kernel[f]       patch(p)  in registers, f after f
 //! ```
 //!
-//! Each sum is one chain in the order of the pixels, and of the filters within a pixel. With all elements to be done, a
-//! patch's sums take as many loads as multiply-adds, so that the direct passes are faster; the tutorial's second
-//! convolution has one element in four or fewer to do.
+//! Each sum is one chain in the order of the pixels, and of the filters within a pixel. With all elements nonzero, a
+//! patch's sums take as many loads as multiply-adds, so the direct passes are faster; in the tutorial's second
+//! convolution at most one element in four is nonzero.
 //!
-//! The kernel is kept filter by filter, `[F, kh, kw, C]`, and the channels are whole vectors ([`Conv2d::may_leave_zeros_out`]).
+//! The kernel is kept filter by filter, `[F, kh, kw, C]`, and the channels are whole vectors ([`ConvShape::can_skip_zeros`]).
 
-use super::Conv2d;
+use super::ConvShape;
 use crate::error::Result;
-use crate::kernels::isa::{Isa, Kernel};
-use crate::kernels::nonzero::{WORD, add_rows, nonzero, transpose_bits};
+use crate::kernels::isa::{Isa, SimdLoop};
+use crate::kernels::nonzero::{WORD, multiply_add_rows, nonzero, transpose_bits};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::Sums;
 use crate::memory::filled;
 
-/// Channels come in multiples of this: the lanes of the widest vector, so that all sets may do the same.
+/// The number of channels must be a multiple of this: the lanes of the widest vector, so that all instruction sets can
+/// do the same.
 const CHANNELS: usize = 16;
 
 /// Bytes of an image that the pass to the kernel keeps in the first-level cache while it goes through the filters.
@@ -41,16 +42,16 @@ pub struct Scratch {
     patches: Vec<u64>,
 }
 
-impl Conv2d {
-    /// Whether zeros may be left out of the backward passes. The sizes alone say so.
-    pub fn may_leave_zeros_out(&self) -> bool {
+impl ConvShape {
+    /// Whether zeros can be skipped in the backward passes. It depends only on the sizes.
+    pub fn can_skip_zeros(&self) -> bool {
         self.is_plain() && self.channels.is_multiple_of(CHANNELS)
     }
 
     /// Rows of the output whose patches are taken together.
     fn strip_rows(&self) -> usize {
         let rows = STRIP / (self.width * self.channels * size_of::<f32>());
-        let most = (rows + 1).saturating_sub(self.kernel[0]).clamp(1, self.out_height());
+        let most = (rows + 1).saturating_sub(self.kernel_size[0]).clamp(1, self.out_height());
         self.out_height().div_ceil(self.out_height().div_ceil(most)) // strips as even as can be
     }
 
@@ -65,7 +66,7 @@ impl Conv2d {
         Ok(Scratch { masks: filled(pixels.next_multiple_of(WORD), 0)?, patches })
     }
 
-    /// Adds an image's share to the kernel's gradient, which is kept as `[F, kh, kw, C]`. `gradient` is the output's.
+    /// Adds an image to the kernel's gradient, which is kept as `[F, kh, kw, C]`. `gradient` is the output's.
     pub fn kernel_gradient_of_nonzero(
         &self,
         isa: Isa,
@@ -74,7 +75,7 @@ impl Conv2d {
         sum: &mut [f32],
         scratch: &mut Scratch,
     ) {
-        assert!(self.may_leave_zeros_out());
+        assert!(self.can_skip_zeros());
         assert_eq!(image.len(), self.input_len());
         assert_eq!(gradient.len(), self.output_len());
         assert_eq!(sum.len(), self.kernel_len());
@@ -93,7 +94,7 @@ impl Conv2d {
         gate: Option<&[f32]>,
         input_gradient: &mut [f32],
     ) {
-        assert!(self.may_leave_zeros_out());
+        assert!(self.can_skip_zeros());
         assert_eq!(gradient.len(), self.output_len());
         assert_eq!(kernel.len(), self.kernel_len());
         assert_eq!(input_gradient.len(), self.input_len());
@@ -116,7 +117,7 @@ trait Patch {
 /// # Safety
 /// As [`Patch::part`] for all of it.
 #[inline(always)]
-unsafe fn cover<V: Simd, P: Patch>(work: &mut P, runs: usize, vectors: usize) {
+unsafe fn cover_patch<V: Simd, P: Patch>(work: &mut P, runs: usize, vectors: usize) {
     let mut vector = 0;
     while vector < vectors {
         let wide = (vectors - vector).min(V::SUMS).min(6);
@@ -127,7 +128,7 @@ unsafe fn cover<V: Simd, P: Patch>(work: &mut P, runs: usize, vectors: usize) {
                 ($($r:literal $c:literal;)*) => {
                     match (high, wide) {
                         $(($r, $c) if $r * $c <= V::SUMS => unsafe { work.part::<V, $r, $c>(run, vector) },)*
-                        _ => debug_assert!(false, "no part of {high} x {wide}"),
+                        _ => debug_assert!(false, "unsupported patch of {high} x {wide}"),
                     }
                 };
             }
@@ -144,18 +145,18 @@ unsafe fn cover<V: Simd, P: Patch>(work: &mut P, runs: usize, vectors: usize) {
 }
 
 struct KernelGradient<'a> {
-    size: Conv2d,
+    size: ConvShape,
     image: &'a [f32],
     gradient: &'a [f32],
     sum: &'a mut [f32],
     scratch: &'a mut Scratch,
 }
 
-impl Kernel for KernelGradient<'_> {
+impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let Conv2d { channels, kernel: [kh, kw], filters, .. } = self.size;
+        let ConvShape { channels, kernel_size: [kh, kw], filters, .. } = self.size;
         let strip = self.size.strip_rows();
         for y in (0..self.size.out_height()).step_by(strip) {
             let pixels = strip.min(self.size.out_height() - y) * self.size.out_width();
@@ -163,7 +164,7 @@ impl Kernel for KernelGradient<'_> {
                 self.find_nonzero::<V>(y, pixels, filter);
                 let mut work = KernelStrip { all: &mut self, y, pixels, filter };
                 // SAFETY: the parts cover the patches of the strip's pixels, which lie in the image.
-                unsafe { cover::<V, _>(&mut work, kh, kw * channels / V::LANES) };
+                unsafe { cover_patch::<V, _>(&mut work, kh, kw * channels / V::LANES) };
             }
         }
     }
@@ -201,7 +202,7 @@ struct KernelStrip<'a, 'b> {
 impl Patch for KernelStrip<'_, '_> {
     #[inline(always)]
     unsafe fn part<V: Simd, const R: usize, const C: usize>(&mut self, run: usize, vector: usize) {
-        let Conv2d { width, channels, filters, kernel: [kh, kw], .. } = self.all.size;
+        let ConvShape { width, channels, filters, kernel_size: [kh, kw], .. } = self.all.size;
         let (row, run_len) = (width * channels, kw * channels);
         let Scratch { masks, patches } = &*self.all.scratch;
         for f in 0..WORD.min(filters - self.filter) {
@@ -218,7 +219,7 @@ impl Patch for KernelStrip<'_, '_> {
                     let (gradient, patches) = (gradient.add(first * filters), patches.as_ptr().add(first));
                     let mask = *masks.get_unchecked(first + f);
                     let patch = |p: usize| image.add(*patches.add(p) as usize);
-                    add_rows(&mut sums, mask, |p| gradient.add(p * filters), patch, row);
+                    multiply_add_rows(&mut sums, mask, |p| gradient.add(p * filters), patch, row);
                 }
                 store_runs(sums, sum, run_len);
             }
@@ -227,18 +228,18 @@ impl Patch for KernelStrip<'_, '_> {
 }
 
 struct InputGradient<'a> {
-    size: Conv2d,
+    size: ConvShape,
     gradient: &'a [f32],
     kernel: &'a [f32],
     gate: Option<&'a [f32]>,
     input_gradient: &'a mut [f32],
 }
 
-impl Kernel for InputGradient<'_> {
+impl SimdLoop for InputGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
-        let Conv2d { height, width, channels, kernel: [kh, kw], .. } = self.size;
+        let ConvShape { height, width, channels, kernel_size: [kh, kw], .. } = self.size;
         let row = width * channels;
         self.input_gradient[..(kh - 1) * row].fill(0.0);
         for y in 0..self.size.out_height() {
@@ -246,7 +247,7 @@ impl Kernel for InputGradient<'_> {
             for x in 0..self.size.out_width() {
                 let mut work = InputPatch { all: &mut self, y, x };
                 // SAFETY: the parts cover the patch of pixel (y, x), which lies in the image.
-                unsafe { cover::<V, _>(&mut work, kh, kw * channels / V::LANES) };
+                unsafe { cover_patch::<V, _>(&mut work, kh, kw * channels / V::LANES) };
             }
             self.gate_row::<V>(y);
         }
@@ -279,7 +280,7 @@ struct InputPatch<'a, 'b> {
 impl Patch for InputPatch<'_, '_> {
     #[inline(always)]
     unsafe fn part<V: Simd, const R: usize, const C: usize>(&mut self, run: usize, vector: usize) {
-        let Conv2d { width, channels, filters, kernel: [kh, kw], .. } = self.all.size;
+        let ConvShape { width, channels, filters, kernel_size: [kh, kw], .. } = self.all.size;
         let (row, run_len) = (width * channels, kw * channels);
         // SAFETY: the part lies in the pixel's patch and in every filter's kernel; a one in a mask is a filter.
         unsafe {
@@ -291,7 +292,7 @@ impl Patch for InputPatch<'_, '_> {
             for first in (0..filters).step_by(WORD) {
                 let (pixel, weights) = (pixel.add(first), weights.add(first * kh * run_len));
                 let mask = nonzero::<V>(pixel, WORD.min(filters - first));
-                add_rows(&mut sums, mask, |f| pixel.add(f), |f| weights.add(f * kh * run_len), run_len);
+                multiply_add_rows(&mut sums, mask, |f| pixel.add(f), |f| weights.add(f * kh * run_len), run_len);
             }
             store_runs(sums, patch, row);
         }
@@ -336,23 +337,23 @@ mod tests {
     use crate::kernels::conv2d::Finish;
     use crate::kernels::{error_of, numbers, rows};
 
-    const SIZES: [Conv2d; 6] = [
-        Conv2d::new(1, 1, 16, 1, [1, 1]),
-        Conv2d::new(5, 9, 32, 7, [3, 3]),
-        Conv2d::new(9, 6, 16, 70, [5, 5]),
-        Conv2d::new(8, 31, 96, 20, [2, 2]),
-        Conv2d::new(7, 8, 48, 9, [3, 1]),
-        Conv2d::new(26, 26, 32, 64, [3, 3]),
+    const SIZES: [ConvShape; 6] = [
+        ConvShape::new(1, 1, 16, 1, [1, 1]),
+        ConvShape::new(5, 9, 32, 7, [3, 3]),
+        ConvShape::new(9, 6, 16, 70, [5, 5]),
+        ConvShape::new(8, 31, 96, 20, [2, 2]),
+        ConvShape::new(7, 8, 48, 9, [3, 1]),
+        ConvShape::new(26, 26, 32, 64, [3, 3]),
     ];
 
     /// A gradient of which a third is not zero.
-    fn gradient(size: &Conv2d) -> Vec<f32> {
+    fn gradient(size: &ConvShape) -> Vec<f32> {
         let chances = numbers(7, size.output_len());
         numbers(4, size.output_len()).iter().zip(chances).map(|(&x, c)| if c < -1.0 / 3.0 { x } else { 0.0 }).collect()
     }
 
     /// Gradients to the input and to the kernel.
-    fn passes(isa: Isa, size: Conv2d) -> [Vec<f32>; 2] {
+    fn passes(isa: Isa, size: ConvShape) -> [Vec<f32>; 2] {
         let (image, kernel, gradient) = (numbers(1, size.input_len()), numbers(2, size.kernel_len()), gradient(&size));
         let mut by_filter = vec![f32::NAN; kernel.len()];
         rows::transpose(isa, &kernel, size.filters, &mut by_filter);
@@ -367,7 +368,7 @@ mod tests {
     }
 
     /// The same by the direct passes.
-    fn direct(size: Conv2d) -> [Vec<f32>; 2] {
+    fn direct(size: ConvShape) -> [Vec<f32>; 2] {
         let isa = Isa::PORTABLE;
         let (image, kernel, gradient) = (numbers(1, size.input_len()), numbers(2, size.kernel_len()), gradient(&size));
         let (mut turned, mut halo) = (vec![0.0; kernel.len()], vec![0.0; size.halo_len()]);

@@ -9,8 +9,8 @@
 //!            +-----------+                               3. at once the step: w, its moments, and g is gone
 //! ```
 //!
-//! Samples whose `x[b][k]` is zero add nothing to 2, and where `x` came out of relu they need no 1: the gradient below it is
-//! zero there anyway. So 1 and 2 are one walk over the samples that count.
+//! Samples whose `x[b][k]` is zero add nothing to 2, and if relu computed `x` they need no 1: the gradient below is
+//! zero there. So 1 and 2 are one loop over the remaining samples.
 //!
 //! Rows are taken a few at a time ([`ROWS`]), panel of units by panel, so that a panel of dz, whose samples lie side by side
 //! ([`pack`]), comes from the first-level cache for all of them (512 units, batch 128: 2.0 ms a pass when rows were taken one by one, 1.6 so; AVX2).
@@ -19,18 +19,17 @@
 //! `n % PARTIAL = i`, whatever the width of a vector, and the partial sums are added in order. Sixteen such rows of
 //! partial sums, of whatever k and b come, are turned and added together.
 //!
-//! The rows of `x` are K apart, a power of two more often than not, and would fall on each other in the cache: a block
-//! of them is turned first, so that a row of `w` finds its samples side by side. The gradient takes the place of the `x` that it
-//! belongs to.
+//! The rows of `x` are K apart, often a power of two, and would conflict in the cache: a block of them is transposed
+//! first, so that the samples for a row of `w` are contiguous. The gradient overwrites the `x` that it belongs to.
 
 #![allow(clippy::needless_range_loop)] // as in `nonzero`: an iterator that is not inlined costs a factor of ten here
 
 use super::{BLOCK, PANEL, Scratch};
 use crate::kernels::columns::Columns;
-use crate::kernels::isa::{Isa, Kernel};
-use crate::kernels::nonzero::{Ones, WORD, add_rows, nonzero};
+use crate::kernels::isa::{Isa, SimdLoop};
+use crate::kernels::nonzero::{SetBits, WORD, multiply_add_rows, nonzero};
 use crate::kernels::rows::turn;
-use crate::kernels::rule::{Place, Rule, Store, Update};
+use crate::kernels::rule::{Rule, Store, Update, WeightPointers};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, panels};
 use crate::memory::LINE;
@@ -42,7 +41,7 @@ pub(super) const PARTIAL: usize = 16;
 /// The most rows of `w` that are taken together.
 const ROWS: usize = 8;
 
-/// How many rows ahead w and its moments are asked for.
+/// How many rows ahead w and its moments are prefetched.
 const AHEAD: usize = 8;
 
 /// Rows of `w` that are taken together: fewer with many samples, for each pair of the two waits with [`PARTIAL`] sums.
@@ -50,7 +49,7 @@ pub(super) fn rows_together(batch: usize) -> usize {
     (1024 / batch).clamp(1, ROWS)
 }
 
-/// Lays out the gradient `dz`, `[B, units]`, as [`Backward::part`] reads it: each panel of units by itself, `[B, its width]`,
+/// Packs the gradient `dz`, `[B, units]`, for [`Backward::part`]: each panel of units by itself, `[B, its width]`,
 /// zeros past the units.
 pub fn pack(isa: Isa, dz: &[f32], units: usize, out: &mut [f32]) {
     let batch = dz.len() / units;
@@ -82,18 +81,19 @@ pub struct Backward<'a> {
     pub gated: bool,
 }
 
-/// A part's own weights, `[rows, units]`, and what becomes of their gradient.
+/// A part's own weights, `[rows, units]`, and the use of their gradient.
 pub struct Part<'a> {
     /// The part's first k.
     pub first: usize,
     /// The weights.
     pub w: &'a mut [f32],
-    /// What becomes of their gradient.
+    /// The use of their gradient.
     pub update: Update<'a>,
 }
 
 impl Backward<'_> {
-    /// One part: the gradient to its columns of the input into `dx` (if wanted), then the step on its weights.
+    /// Computes one part: the gradient to its columns of the input into `dx` (if wanted), then the update of its
+    /// weights.
     pub fn part(&self, isa: Isa, part: Part<'_>, dx: Option<Columns<'_>>, scratch: &mut Scratch) {
         let (units, batch) = (self.units, self.batch);
         let rows = part.w.len() / units;
@@ -110,14 +110,14 @@ impl Backward<'_> {
         let Part { first, w, mut update } = part;
         macro_rules! run {
             ($rule:expr, $slots:expr) => {{
-                let place = Place::new(w, $slots);
+                let pointers = WeightPointers::new(w, $slots);
                 isa.run(BackwardPart {
                     all: self,
                     rule: $rule,
                     first,
                     rows,
                     together,
-                    place,
+                    pointers,
                     dx,
                     x,
                     masks,
@@ -143,21 +143,21 @@ struct BackwardPart<'a, 'b, R> {
     /// How many are taken together.
     together: usize,
     /// The part's weights.
-    place: Place,
+    pointers: WeightPointers,
     dx: Option<Columns<'b>>,
     /// A block of x, turned: `[BLOCK, B]`. It becomes the gradient to it.
     x: &'a mut [f32],
-    /// Where it is not zero: for each k and each 64 samples a word, a bit for each sample.
+    /// The nonzero elements: for each k and each 64 samples a word, a bit for each sample.
     masks: &'a mut [u64],
     /// The partial sums of elements of the gradient, `[together * B + PARTIAL, PARTIAL]`, and room to turn sixteen of them.
     partial: &'a mut [f32],
-    /// Where in `x` those elements belong.
+    /// The positions of those elements in `x`.
     places: &'a mut [u64],
-    /// How many of them wait to be added up.
+    /// How many of them are not added up yet.
     waiting: usize,
 }
 
-impl<R: Rule> Kernel for BackwardPart<'_, '_, R> {
+impl<R: Rule> SimdLoop for BackwardPart<'_, '_, R> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -240,7 +240,7 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
                 for group in 0..groups {
                     let x = self.x.as_ptr().add(k * batch + group * WORD);
                     let dz = dz.as_ptr().add(batch * unit + group * WORD * C * V::LANES);
-                    add_rows(
+                    multiply_add_rows(
                         &mut gradient,
                         self.masks[k * groups + group],
                         |b| x.add(b),
@@ -249,7 +249,7 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
                     );
                 }
             }
-            let at = self.place.at((first + k) * units + unit);
+            let at = self.pointers.at((first + k) * units + unit);
             for (c, g) in gradient[0].into_iter().enumerate() {
                 at.at(c * V::LANES).step(&self.rule, g, V::LANES.min(units - unit - c * V::LANES));
             }
@@ -277,13 +277,13 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
             let mut w = [V::splat(0.0); C];
             for (c, w) in w.iter_mut().enumerate() {
                 let from = unit + c * V::LANES;
-                *w = V::load_up_to(self.place.w.add((first + k) * units + from), units - from);
+                *w = V::load_up_to(self.pointers.w.add((first + k) * units + from), units - from);
             }
             let mut to = self.partial.as_mut_ptr().add(waiting * PARTIAL);
             for group in 0..batch.div_ceil(WORD) {
                 let x = self.x.as_ptr().add(k * batch + group * WORD);
                 let dz = dz.as_ptr().add(batch * unit + group * WORD * C * V::LANES);
-                for b in Ones(self.wanted(group, k)) {
+                for b in SetBits(self.wanted(group, k)) {
                     let (x, dz) = (V::splat(*x.add(b)), dz.add(b * C * V::LANES));
                     let (mut sum, mut odd) = (V::splat(0.0), V::splat(0.0));
                     if unit > 0 {
@@ -309,11 +309,11 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
         }
     }
 
-    /// Notes where the partial sums of row k belong.
+    /// Records the positions of the partial sums of row k.
     #[inline(always)]
     fn note_places(&mut self, k: usize) {
         for group in 0..self.all.batch.div_ceil(WORD) {
-            for b in Ones(self.wanted(group, k)) {
+            for b in SetBits(self.wanted(group, k)) {
                 self.places[self.waiting] = (k * self.all.batch + group * WORD + b) as u64;
                 self.waiting += 1;
             }
@@ -364,8 +364,8 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
         unsafe { turn::<V>(self.x.as_ptr(), batch, to.add(first), stride, rows, batch) };
     }
 
-    /// Asks for what the machine does not guess: rows of w and its moments soon to come, and row k's share of the next block of
-    /// x and of the place of this block's gradient, whose samples lie too far apart.
+    /// Prefetches what the hardware does not predict: the next rows of w and its moments, and row k's part of the next
+    /// block of x and of this block's gradient, whose samples are too far apart.
     #[inline(always)]
     fn prefetch<V: Simd>(&mut self, first: usize, k: usize) {
         let Backward { x, inputs, batch, units, .. } = *self.all;
@@ -373,8 +373,8 @@ impl<R: Rule> BackwardPart<'_, '_, R> {
         // SAFETY: a prefetch may name any address.
         unsafe {
             for line in (0..units).step_by(LINE) {
-                V::prefetch(self.place.w.wrapping_add(at + line));
-                for slot in self.place.slots.iter().take(R::SLOTS) {
+                V::prefetch(self.pointers.w.wrapping_add(at + line));
+                for slot in self.pointers.slots.iter().take(R::SLOTS) {
                     V::prefetch(slot.wrapping_add(at + line));
                 }
             }

@@ -8,13 +8,13 @@
 //!                                   +-------------------+
 //! ```
 //!
-//! While a block's samples are gone through, those rows of the next one are asked for that some sample needs.
+//! While a block's samples are processed, the rows of the next block that some sample needs are prefetched.
 
 use super::{BLOCK, PANEL, Scratch};
 
 use crate::kernels::columns::Columns;
-use crate::kernels::isa::{Isa, Kernel};
-use crate::kernels::nonzero::{Ones, add_rows, nonzero};
+use crate::kernels::isa::{Isa, SimdLoop};
+use crate::kernels::nonzero::{SetBits, multiply_add_rows, nonzero};
 use crate::kernels::simd::Simd;
 use crate::kernels::tile::{Sums, load_panel, panels, store_panel};
 use crate::memory::LINE;
@@ -63,12 +63,12 @@ struct ForwardPart<'a> {
     width: usize,
     /// A panel of a block of w, `[BLOCK, a panel's columns]`.
     packed: &'a mut [f32],
-    /// Where each sample's block of x is not zero, and where its next one is not.
+    /// The nonzero masks of each sample's block of x, and of its next block.
     masks: &'a mut [u64],
     next: &'a mut [u64],
 }
 
-impl Kernel for ForwardPart<'_> {
+impl SimdLoop for ForwardPart<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -81,7 +81,7 @@ impl Kernel for ForwardPart<'_> {
             std::mem::swap(&mut self.masks, &mut self.next);
             let next = self.find_nonzero::<V>(k + BLOCK);
             let mut ahead =
-                Ahead { rows: Ones(next), each: (next.count_ones() as usize).div_ceil(self.batch), k: k + BLOCK };
+                Ahead { rows: SetBits(next), each: (next.count_ones() as usize).div_ceil(self.batch), k: k + BLOCK };
             for (unit, vectors) in panels(self.width, V::LANES, PANEL) {
                 match vectors {
                     8 => self.panel::<V, 8>(k, unit, needed, &mut ahead),
@@ -95,9 +95,9 @@ impl Kernel for ForwardPart<'_> {
     }
 }
 
-/// The rows of the next block that are still to be asked for.
+/// The rows of the next block that are not prefetched yet.
 struct Ahead {
-    rows: Ones,
+    rows: SetBits,
     /// How many at a sample.
     each: usize,
     /// The block's first row.
@@ -105,7 +105,7 @@ struct Ahead {
 }
 
 impl ForwardPart<'_> {
-    /// Finds, for the block from row `k` on, where each sample is not zero; gives where any is not.
+    /// Computes the nonzero masks of all samples for the block from row `k` on; returns their union.
     #[inline(always)]
     fn find_nonzero<V: Simd>(&mut self, k: usize) -> u64 {
         let Forward { x, inputs, .. } = *self.all;
@@ -135,7 +135,7 @@ impl ForwardPart<'_> {
                 }
                 if mask != 0 {
                     let mut sums: Sums<V, 1, C> = [load_panel(out, left)];
-                    add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * row), 0);
+                    multiply_add_rows(&mut sums, mask, |i| x.add(i), |i| w.add(i * row), 0);
                     store_panel(sums[0], out, left);
                 }
                 (x, out) = (x.wrapping_add(inputs), out.wrapping_add(stride));
@@ -152,7 +152,7 @@ impl ForwardPart<'_> {
             return (self.w.wrapping_add(k * units), units);
         }
         let (from, to) = (self.w.wrapping_add(k * units + unit), self.packed.as_mut_ptr());
-        for row in Ones(needed) {
+        for row in SetBits(needed) {
             // SAFETY: a one of `needed` is a row of the block; `packed` holds any panel.
             unsafe {
                 let vectors: [V; C] = load_panel(from.add(row * units), self.width - unit);
@@ -162,7 +162,7 @@ impl ForwardPart<'_> {
         (self.packed.as_ptr(), width)
     }
 
-    /// Asks for a sample's share of the next block.
+    /// Prefetches a sample's part of the next block.
     #[inline(always)]
     fn prefetch<V: Simd>(&self, ahead: &mut Ahead) {
         for row in ahead.rows.by_ref().take(ahead.each) {
@@ -175,7 +175,7 @@ impl ForwardPart<'_> {
     }
 }
 
-/// Ends the forward pass of some samples: `y = bias + part 0 + part 1 + ...`, then relu if asked for.
+/// Completes the forward pass of some samples: `y = bias + part 0 + part 1 + ...`, then relu if asked for.
 ///
 /// `parts` are all parts' sums, each `[B, units]`; `y` is the `[_, units]` from sample `first` on.
 pub fn finish(isa: Isa, parts: &[f32], batch: usize, first: usize, bias: &[f32], relu: bool, y: &mut [f32]) {
@@ -194,7 +194,7 @@ struct FinishForward<'a> {
     y: &'a mut [f32],
 }
 
-impl Kernel for FinishForward<'_> {
+impl SimdLoop for FinishForward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {

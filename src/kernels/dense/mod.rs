@@ -1,7 +1,7 @@
 //! A dense layer, `y[b][n] = sum over k of x[b][k] * w[k][n]`, forward, and backward fused with the optimizer's step.
 //!
-//! `w` is `[K, N]` and large (19 MB in the tutorial), so that memory sets the pace: the forward pass reads `w` once, the
-//! backward pass reads and writes `w` and its moments once, and the weights' gradient never reaches memory.
+//! `w` is `[K, N]` and large (19 MB in the tutorial), so memory bandwidth limits the speed: the forward pass reads `w`
+//! once, the backward pass reads and writes `w` and its moments once, and the weights' gradient never reaches memory.
 //! Both passes are cut along K into parts, one a task; the cuts depend on K alone. A part is gone through in blocks of
 //! 64 rows of `w`, so that the zeros of as many elements of a sample fill one word ([`nonzero`](super::nonzero)).
 
@@ -24,7 +24,7 @@ const BLOCK: usize = WORD;
 /// The most vectors of a row that are summed in registers at once.
 pub const PANEL: usize = 8;
 
-/// Memory that a part needs while it is worked on.
+/// Scratch memory of a part.
 pub struct Scratch {
     floats: Buffer,
     words: Vec<u64>,

@@ -1,11 +1,11 @@
 //! The gradient to a depthwise convolution's kernel.
 
 use crate::kernels::Simd;
-use crate::kernels::isa::Kernel;
+use crate::kernels::isa::SimdLoop;
 use crate::kernels::window::Window;
 use std::ops::Range;
 
-/// Adds an image's share to the gradient of a kernel with one filter a channel.
+/// Adds an image to the gradient of a kernel with one filter per channel.
 pub struct KernelGradient<'a> {
     pub window: Window,
     pub channels: usize,
@@ -14,7 +14,7 @@ pub struct KernelGradient<'a> {
     pub sum: &'a mut [f32],
 }
 
-impl Kernel for KernelGradient<'_> {
+impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -102,7 +102,7 @@ impl KernelGradient<'_> {
                         }
                     }
                 }
-                // Pointers that move, for the compiler may make multiplications of places that are counted.
+                // Moving pointers: with indices the compiler may generate multiplications.
                 let mut gradient = gradient.wrapping_add(inner * channels);
                 let mut image = image.wrapping_add((inner * columns.stride + j * columns.dilation) * channels);
                 image = image.wrapping_sub(columns.before * channels);

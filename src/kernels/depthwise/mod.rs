@@ -1,8 +1,8 @@
 //! Depthwise convolution of one image: every channel on its own, so that vectors run over channels in all three passes.
 //!
 //! An image is `[H, W, C]`, a kernel `[kh, kw, C, M]`, the output has `C * M` channels, of which `c * M + m` comes from
-//! channel c. A kernel is laid out as that of `C * M` channels with one filter each, and where M is not 1 it is treated so:
-//! the image is spread first, each element M times.
+//! channel c. A kernel has the layout of `C * M` channels with one filter each, and if M is not 1 it is treated so:
+//! each element of the image is repeated M times first.
 //!
 //! Forward, and back to the input, a tile is a few pixels of a row that see the same places of the window, so that a
 //! vector of the kernel is loaded once for all of them; pixels near the edge, or between the steps of a strided window,
@@ -20,7 +20,7 @@ mod kernel_gradient;
 
 use super::Simd;
 use super::conv2d::Finish;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::tile::Sums;
 use super::window::{Taps, Window};
 use kernel_gradient::KernelGradient;
@@ -28,7 +28,7 @@ use kernel_gradient::KernelGradient;
 /// The sizes of a depthwise convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Depthwise {
-    /// Where the windows lie.
+    /// The windows.
     pub window: Window,
     /// Channels of a pixel, C.
     pub channels: usize,
@@ -107,7 +107,7 @@ impl Depthwise {
         }
     }
 
-    /// Adds an image's share to the kernel's gradient, each element's chain going on from what is there.
+    /// Adds an image to the kernel's gradient; each element's chain continues from its value.
     pub fn kernel_gradient(&self, isa: Isa, image: &[f32], gradient: &[f32], sum: &mut [f32], scratch: &mut [f32]) {
         assert!(image.len() == self.input_len() && gradient.len() == self.output_len());
         assert_eq!(sum.len(), self.kernel_len());
@@ -115,7 +115,7 @@ impl Depthwise {
         isa.run(KernelGradient { window, channels, image, gradient, sum });
     }
 
-    /// The image with each element as often as a channel has filters.
+    /// The image with each element repeated for each filter of its channel.
     fn spread<'a>(&self, image: &'a [f32], scratch: &'a mut [f32]) -> &'a [f32] {
         if self.multiplier == 1 {
             return image;
@@ -139,7 +139,7 @@ struct Pass<'a, const FORWARD: bool> {
     output: &'a mut [f32],
 }
 
-impl<const FORWARD: bool> Kernel for Pass<'_, FORWARD> {
+impl<const FORWARD: bool> SimdLoop for Pass<'_, FORWARD> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {

@@ -1,11 +1,11 @@
 //! Max and average pooling of one image, `[H, W, C]`, and over all of its pixels; vectors run over channels.
 //!
-//! Neither sees the padding: it never is a maximum, and it is not counted in a mean. What is no number in a window is no
-//! number in the output. The gradient of a maximum goes to one element, the first of equals in the order of rows, then
-//! columns; it is found again from input and output, which costs less than to keep where it was.
+//! Both ignore the padding: it is never a maximum, and it is not counted in a mean. NaN in a window gives NaN in the
+//! output. The gradient of a maximum goes to one element, the first of equals in the order of rows, then columns; it is
+//! searched again from input and output, which costs less than storing its index.
 
 use super::Simd;
-use super::isa::{Isa, Kernel};
+use super::isa::{Isa, SimdLoop};
 use super::vectors::{Across, Down, across, down};
 use super::window::Window;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use std::ops::Range;
 /// The sizes of a pooling. Its windows are not dilated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// Where the windows lie.
+    /// The windows.
     pub window: Window,
     /// Channels of a pixel, C.
     pub channels: usize,
@@ -30,14 +30,14 @@ impl Pool {
         self.window.outputs() * self.channels
     }
 
-    /// Writes the greatest of each window to `y`.
+    /// Writes the maximum of each window to `y`.
     pub fn max(&self, isa: Isa, x: &[f32], y: &mut [f32]) {
         assert!(x.len() == self.input_len() && y.len() == self.output_len());
         isa.run(Forward { size: *self, op: Max, x, y });
     }
 
-    /// Writes the gradient to `x` from that to `y`, which is what [`max`](Self::max) gave. With `gate` it counts only where
-    /// `x` is above 0: on its way back through relu.
+    /// Writes the gradient to `x` from that to `y`, the output of [`max`](Self::max). With `gate` it counts only where
+    /// `x` is above 0 (relu's gradient).
     pub fn max_gradient(&self, isa: Isa, x: &[f32], y: &[f32], dy: &[f32], gate: bool, dx: &mut [f32]) {
         assert!(x.len() == self.input_len() && y.len() == self.output_len());
         assert!(dx.len() == x.len() && dy.len() == y.len());
@@ -59,11 +59,11 @@ impl Pool {
     }
 }
 
-/// What becomes of the numbers in a window.
+/// A reduction of the values in a window.
 trait Op: Copy {
-    /// A number is added to what came of those before it.
+    /// Adds a value to the accumulator.
     unsafe fn with<V: Simd>(self, so_far: V, next: V) -> V;
-    /// What came of `count` numbers.
+    /// The result for `count` values.
     unsafe fn end<V: Simd>(self, all: V, count: usize) -> V;
 }
 
@@ -123,7 +123,7 @@ impl Pool {
     }
 }
 
-/// Goes through the windows' patches of an image: does `$body` with each `$patch` and the output pixel's first element.
+/// Visits the windows' patches of an image: runs `$body` with each `$patch` and the output pixel's first element.
 macro_rules! each_patch {
     ($size:expr, |$patch:ident, $at:ident| $body:expr) => {
         let window = $size.window;
@@ -140,7 +140,7 @@ macro_rules! each_patch {
     };
 }
 
-/// Does `$run` with the patch's size as a constant where it is 2 x 2, so that no loop is left of it.
+/// Runs `$run` with the patch's size as a constant if it is 2 x 2, so that its loops are unrolled.
 macro_rules! for_size {
     ($patch:ident, $run:expr) => {
         if $patch.rows == 2 && $patch.columns == 2 {
@@ -159,7 +159,7 @@ struct Forward<'a, O> {
     y: &'a mut [f32],
 }
 
-impl<O: Op> Kernel for Forward<'_, O> {
+impl<O: Op> SimdLoop for Forward<'_, O> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -200,11 +200,11 @@ impl<O: Op> Across for ForwardPixel<O> {
     }
 }
 
-/// What of an output's gradient goes to each element of its window.
+/// The distribution of an output's gradient over its window.
 trait Shares: Copy {
-    /// What is to be shared: `dy`, the gradient to the output's elements from `y` on.
+    /// The gradient to distribute: `dy`, of the output's elements from `y` on.
     unsafe fn begin<V: Simd>(&self, dy: V, y: usize, n: usize, count: usize) -> V;
-    /// The share of the elements from `x` on, and what is left for those behind them.
+    /// The part for the elements from `x` on, and the rest for those after them.
     unsafe fn share<V: Simd>(&self, left: V, x: usize, y: usize, n: usize) -> (V, V);
 }
 
@@ -218,7 +218,7 @@ struct MaxGradient<'a> {
 impl Shares for MaxGradient<'_> {
     #[inline(always)]
     unsafe fn begin<V: Simd>(&self, dy: V, y: usize, n: usize, _: usize) -> V {
-        // SAFETY: the caller's. (The element that gets it is what the output is, so that the output says it all.)
+        // SAFETY: the caller's. (The element that gets it equals the output, so the output is enough.)
         unsafe { if self.gate { dy.where_positive(V::load_up_to(self.y.as_ptr().add(y), n)) } else { dy } }
     }
     #[inline(always)]
@@ -259,12 +259,12 @@ struct Backward<'a, S> {
     dx: &'a mut [f32],
 }
 
-impl<S: Shares> Kernel for Backward<'_, S> {
+impl<S: Shares> SimdLoop for Backward<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
         let Backward { size, op, dy, dx } = self;
-        // Where windows do not overlap a share is the gradient; else it is added to the others.
+        // If windows do not overlap, a part is the gradient; otherwise parts are added.
         let apart = size.window.apart();
         if !(apart && size.window.covers()) {
             dx.fill(0.0);
@@ -284,7 +284,7 @@ impl<S: Shares> Kernel for Backward<'_, S> {
     }
 }
 
-/// A pixel of the output, whose shares are added to what is there or written over it.
+/// A pixel of the output, whose parts are added or written.
 struct BackwardPixel<S, const ADD: bool> {
     op: S,
     patch: Patch,
@@ -320,7 +320,7 @@ pub fn global_average(isa: Isa, x: &[f32], y: &mut [f32]) {
     isa.run(GlobalForward { op: Average, x, y });
 }
 
-/// Writes the greatest of all pixels of `x` (`[pixels, C]`) to `y` (`[C]`).
+/// Writes the maximum of all pixels of `x` (`[pixels, C]`) to `y` (`[C]`).
 pub fn global_max(isa: Isa, x: &[f32], y: &mut [f32]) {
     assert!(!x.is_empty() && x.len().is_multiple_of(y.len()));
     isa.run(GlobalForward { op: Max, x, y });
@@ -332,8 +332,8 @@ pub fn global_average_gradient(isa: Isa, dy: &[f32], gate: Option<&[f32]>, dx: &
     isa.run(GlobalBackward { op: AverageGradient { gate }, dy, dx });
 }
 
-/// The gradient to the input of [`global_max`], gated as [`Pool::max_gradient`]. Equals share it evenly, as in Keras, which
-/// takes this for a reduction and no pooling.
+/// The gradient to the input of [`global_max`], gated as [`Pool::max_gradient`]. Equal values share it evenly, as in
+/// Keras, which implements this as a reduction.
 pub fn global_max_gradient(isa: Isa, x: &[f32], y: &[f32], dy: &[f32], gate: bool, dx: &mut [f32]) {
     assert!(dx.len().is_multiple_of(dy.len()) && x.len() == dx.len() && y.len() == dy.len());
     isa.run(GlobalMaxBackward { op: MaxGradient { x, y, gate }, dy, dx });
@@ -345,7 +345,7 @@ struct GlobalMaxBackward<'a> {
     dx: &'a mut [f32],
 }
 
-impl Kernel for GlobalMaxBackward<'_> {
+impl SimdLoop for GlobalMaxBackward<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -379,7 +379,7 @@ struct GlobalForward<'a, O> {
     y: &'a mut [f32],
 }
 
-impl<O: Op> Kernel for GlobalForward<'_, O> {
+impl<O: Op> SimdLoop for GlobalForward<'_, O> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -411,7 +411,7 @@ impl<O: Op> Down<1> for OtherPixels<'_, O> {
     }
 }
 
-/// What came of `count` pixels.
+/// The result for `count` pixels.
 struct End<'a, O> {
     op: O,
     count: usize,
@@ -433,7 +433,7 @@ struct GlobalBackward<'a, S> {
     dx: &'a mut [f32],
 }
 
-impl<S: Shares> Kernel for GlobalBackward<'_, S> {
+impl<S: Shares> SimdLoop for GlobalBackward<'_, S> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {

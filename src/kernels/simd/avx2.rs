@@ -43,7 +43,7 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn store_first(self, mut p: *mut f32, n: usize) {
-        // Not vmaskmovps, which AMD's processors do in some forty steps.
+        // Not vmaskmovps, which takes some forty micro-operations on AMD processors.
         unsafe {
             let mut rest = _mm256_castps256_ps128(self.0);
             if n & 4 != 0 {

@@ -1,7 +1,7 @@
-//! `a * b + c`, rounded once, whatever the machine.
+//! `a * b + c`, rounded once, on any machine.
 //!
-//! Where a processor has no such instruction C's `fmaf` stands in for it: a call for each lane, and in the C library of mingw-w64
-//! not even rounded once. In double precision the product of two `f32` is exact, 48 bits of 53, so that only the sum is left:
+//! Without such an instruction the compiler calls C's `fmaf` for each lane, and that of mingw-w64 does not even round
+//! once. In double precision the product of two `f32` is exact, 48 bits of 53, so that only the sum is left:
 //!
 //! ```text
 //!   s + e = a * b + c     exactly: s the sum rounded to 53 bits, e what is missing       (Knuth's TwoSum)
@@ -28,7 +28,7 @@ pub(super) fn fma(a: f32, b: f32, c: f32) -> f32 {
     if NATIVE { a.mul_add(b, c) } else { exact(a, b, c) }
 }
 
-/// The same by additions and whole numbers, without a jump.
+/// The same with additions and integer operations, without branches.
 #[inline(always)]
 fn exact(a: f32, b: f32, c: f32) -> f32 {
     let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
@@ -44,7 +44,7 @@ fn exact(a: f32, b: f32, c: f32) -> f32 {
 mod tests {
     use super::*;
 
-    /// Numbers of all kinds, each as likely: any bits; near 1; far apart; subnormal; few bits; the special ones.
+    /// Values of all kinds, equally likely: any bits; near 1; far apart; denormal; few bits; special values.
     fn number(state: &mut u64, kind: u64) -> f32 {
         *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let bits = (*state >> 32) as u32;

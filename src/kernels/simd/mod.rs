@@ -1,8 +1,8 @@
-//! A vector of `f32`, whatever the machine calls it.
+//! A vector of `f32`, independent of the machine.
 //!
-//! Three implementations with the same results to the bit: AVX-512, AVX2 with FMA, and plain arrays. The arrays are
-//! what other machines get: on aarch64, where fused multiply-add is part of the base, the compiler makes NEON of them. In
-//! WebAssembly its vectors are in their place.
+//! Three implementations with the same results to the bit: AVX-512, AVX2 with FMA, and plain arrays. Other machines use
+//! the arrays: on aarch64, where fused multiply-add is part of the base instruction set, the compiler turns them into
+//! NEON. WebAssembly uses its own vectors instead.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -29,8 +29,8 @@ pub use wasm::{Twice, Wasm};
 #[cfg(target_feature = "simd128")]
 pub type Portable = wasm::Wasm<wasm::Exact>;
 
-/// Below this a number counts for nothing where it could stay for long. Numbers below 2^-126 ("subnormal") take some
-/// processors a hundred times as long, and what shrinks by a factor a step must be zero before it gets there.
+/// Values below this are flushed to zero where they would persist. Denormals (below 2^-126) make some processors a
+/// hundred times slower, and values that shrink by a factor per step must become zero before that.
 pub const TINY: f32 = f32::MIN_POSITIVE * 64.0; // 2^-120
 
 /// A vector of [`LANES`](Simd::LANES) `f32`.
@@ -73,7 +73,7 @@ pub trait Simd: Copy {
     unsafe fn fma(self, b: Self, c: Self) -> Self;
     /// `self * b - c`, rounded once.
     unsafe fn fms(self, b: Self, c: Self) -> Self;
-    /// Asks for the cache line at `p` before it is needed; any address will do.
+    /// Prefetches the cache line at `p`; any address is allowed.
     unsafe fn prefetch(p: *const f32);
     /// `0` where `self < 0`, else `self` (NaN and -0 stay).
     unsafe fn relu(self) -> Self;
@@ -81,18 +81,19 @@ pub trait Simd: Copy {
     unsafe fn where_positive(self, gate: Self) -> Self;
     /// `self` where `gate > 0`, else `other`.
     unsafe fn if_positive(self, gate: Self, other: Self) -> Self;
-    /// The greater of the two: `next` where it is greater or NaN, else `self`, so that NaN stays and of equals the first.
+    /// The maximum: `next` where it is greater or NaN, else `self`, so that NaN stays, and of equals the first.
     unsafe fn or_greater(self, next: Self) -> Self;
     /// `self` where `a` is `b` or NaN, else `0`; and the other way round.
     unsafe fn split_where_same(self, a: Self, b: Self) -> (Self, Self);
     /// `0` where `|self| < `[`TINY`], else `self` (NaN stays).
     unsafe fn without_tiny(self) -> Self;
-    /// `2^self` of whole numbers from -126 to 127; of others anything.
+    /// `2^self` for whole numbers from -126 to 127; undefined for others.
     unsafe fn exp2_of_whole(self) -> Self;
     /// A bit for each lane, the first one lowest: whether it is not zero. NaN is not, nor is the smallest number.
     unsafe fn nonzero(self) -> u32;
 
-    /// Turns a block of `LANES` x `LANES`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row + i]`.
+    /// Transposes a block of `LANES` x `LANES`: element `(i, j)` goes from `from[i * from_row + j]` to `to[j * to_row +
+    /// i]`.
     unsafe fn transpose(from: *const f32, from_row: usize, to: *mut f32, to_row: usize);
 
     /// Loads `n` elements, `n` being `LANES` or fewer.
@@ -114,7 +115,7 @@ pub trait Simd: Copy {
 mod tests {
     use super::*;
     use crate::kernels::Isa;
-    use crate::kernels::isa::Kernel;
+    use crate::kernels::isa::SimdLoop;
 
     const A: [f32; 16] =
         [1.5, -2.5, 0.0, -0.0, 1e-40, -1e-40, 3e38, -3e38, 0.1, 0.2, 0.3, f32::INFINITY, -1.0, 7.0, 1e-7, f32::NAN];
@@ -123,10 +124,10 @@ mod tests {
     const WHOLE: [f32; 16] =
         [-126.0, -125.0, -100.0, -24.0, -23.0, -2.0, -1.0, -0.0, 0.0, 1.0, 2.0, 3.0, 23.0, 24.0, 126.0, 127.0];
 
-    /// Every operation on awkward values, as bits: sixteen rows of sixteen.
+    /// Every operation on edge-case values, compared as bits: sixteen rows of sixteen.
     struct Everything;
 
-    impl Kernel for Everything {
+    impl SimdLoop for Everything {
         type Output = Vec<[u32; 16]>;
         #[inline(always)]
         fn run<V: Simd>(self) -> Self::Output {
@@ -157,14 +158,14 @@ mod tests {
         }
     }
 
-    /// Which bits a NaN has is nobody's promise; that it is one is.
+    /// The bits of a NaN are unspecified; that it is NaN is not.
     fn bits(x: f32) -> u32 {
         if x.is_nan() { u32::MAX } else { x.to_bits() }
     }
 
     struct Transpose<'a>(&'a [f32], &'a mut [f32]);
 
-    impl Kernel for Transpose<'_> {
+    impl SimdLoop for Transpose<'_> {
         type Output = usize;
         #[inline(always)]
         fn run<V: Simd>(self) -> usize {

@@ -18,8 +18,8 @@ impl Portable {
 impl Simd for Portable {
     const LANES: usize = 8;
     const TILE_VECTORS: usize = 2;
-    // On x86-64 this set serves what has no AVX2, where a product is a dozen instructions: nothing is gained by large tiles, whose
-    // every size is code of its own.
+    // On x86-64 this is for machines without AVX2, where a multiply-add takes a dozen instructions: large tiles gain
+    // nothing, and every tile size adds code.
     const SUMS: usize = if cfg!(target_arch = "x86_64") { 4 } else { 12 };
     #[inline(always)]
     fn tile_rows(vectors: usize) -> usize {

@@ -1,8 +1,8 @@
 //! WebAssembly's vectors.
 //!
-//! Its base has no fused multiply-add. Relaxed SIMD has an instruction that may be one: whether it rounds once or twice is the
-//! engine's business, the same for all of a module's life. So it is tried ([`Relaxed::fuses`]), and used where it fuses;
-//! elsewhere the sum is made exactly in double precision, at some ten times the cost. The bits are the same.
+//! Its base has no fused multiply-add. Relaxed SIMD has an instruction that may be one: the engine decides whether it
+//! rounds once or twice, for the lifetime of a module. So it is tested ([`Relaxed::fuses`]), and used if it fuses;
+//! otherwise the sum is computed exactly in double precision, at about ten times the cost. The bits are the same.
 
 use super::{Simd, TINY};
 use std::arch::wasm32::*;
@@ -12,13 +12,13 @@ use std::marker::PhantomData;
 #[derive(Clone, Copy)]
 pub struct Wasm<F>(v128, v128, PhantomData<F>);
 
-/// How four lanes of `a * b + c` are computed.
+/// A method to compute four lanes of `a * b + c`.
 pub trait MultiplyAdd: Copy {
     /// `a * b + c`
     fn fma(a: v128, b: v128, c: v128) -> v128;
 }
 
-/// By double precision: what every engine has.
+/// With double precision, which every engine has.
 #[derive(Clone, Copy)]
 pub struct Exact;
 
@@ -47,7 +47,7 @@ fn rounded_to_odd(a: v128, b: v128, c: v128) -> v128 {
     v128_or(i64x2_sub(sum, too_far), u64x2_shr(inexact, 63))
 }
 
-/// In two roundings: other bits, for who wants them sooner where there is no relaxed SIMD.
+/// With two roundings: other bits, but faster without relaxed SIMD.
 #[cfg(not(target_feature = "relaxed-simd"))]
 #[derive(Clone, Copy)]
 pub struct Twice;
@@ -60,14 +60,14 @@ impl MultiplyAdd for Twice {
     }
 }
 
-/// By relaxed SIMD.
+/// With relaxed SIMD.
 #[cfg(target_feature = "relaxed-simd")]
 #[derive(Clone, Copy)]
 pub struct Relaxed;
 
 #[cfg(target_feature = "relaxed-simd")]
 impl Relaxed {
-    /// Whether this engine rounds once, subnormal numbers too: whether it gives what [`Exact`] gives of products that two
+    /// Whether this engine rounds once, also for denormals: whether it agrees with [`Exact`] for products that two
     /// roundings would get wrong.
     pub fn fuses() -> bool {
         let tiny = f32::from_bits(1);

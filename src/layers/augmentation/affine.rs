@@ -1,8 +1,8 @@
 //! `RandomRotation`, `RandomTranslation` and `RandomZoom`: a pixel at column `x` and row `y` comes from
 //! `(a x + b y + c, d x + e y + f)`.
 //!
-//! In single precision and in the order of Keras's and TensorFlow's own arithmetic: where a place falls upon an edge, the
-//! last bit can decide from which side of the picture a pixel comes.
+//! In single precision and with the operations of Keras and TensorFlow in the same order: at an edge the last bit can
+//! decide from which side of the picture a pixel comes.
 
 use super::sampling::{Between, Sampling};
 use super::{Augmentation, Picture, factor, factor_within};
@@ -17,7 +17,7 @@ use std::fmt::Debug;
 /// `[a, b, c, d, e, f]`.
 type Matrix = [f32; 6];
 
-/// What moves pixels.
+/// A random affine transform.
 pub(super) trait Motion: Clone + Debug + Send + Sync + 'static {
     const CLASS: &'static str;
     const KEYS: &'static [&'static str];
@@ -26,7 +26,7 @@ pub(super) trait Motion: Clone + Debug + Send + Sync + 'static {
 
     fn config(&self) -> Config;
 
-    /// Whether nothing moves, whatever is drawn.
+    /// Whether it is always the identity.
     fn is_still(&self) -> bool;
 
     fn draw(&self, picture: Picture, random: &mut ChaCha8Rng) -> Matrix;
@@ -127,7 +127,7 @@ pub(super) struct Translation {
 const KEYS: &[&str] =
     &["height_factor", "width_factor", "fill_mode", "interpolation", "seed", "fill_value", "data_format"];
 
-/// A factor as Keras has it: one number where it goes as far both ways. As a pair Keras would not take `[-1, 1]` for a zoom.
+/// A factor in Keras's form: one number if the range is symmetric. Keras does not accept the pair `[-1, 1]` for a zoom.
 fn written([low, high]: [f64; 2]) -> Value {
     if low == -high { json!(high) } else { json!([low, high]) }
 }

@@ -1,4 +1,4 @@
-//! `RandomContrast` and `RandomBrightness`: one factor for a picture, and its numbers cut off at the ends of their range.
+//! `RandomContrast` and `RandomBrightness`: one factor for a picture, with its values clipped to their range.
 
 use super::{Augmentation, Picture, ValueRange, factor_within};
 use crate::error::Result;
@@ -83,7 +83,7 @@ pub(super) struct RandomBrightness {
 impl Augmentation for RandomBrightness {
     const CLASS: &'static str = "RandomBrightness";
     const KEYS: &'static [&'static str] = KEYS;
-    /// What is added.
+    /// The offset.
     type Drawn = f32;
 
     fn read(config: &Object<'_>) -> Result<Self> {

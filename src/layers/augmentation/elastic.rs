@@ -1,15 +1,15 @@
 //! `RandomElasticTransform`: the elastic distortions of Simard, Steinkraus and Platt, "Best Practices for Convolutional Neural
 //! Networks Applied to Visual Document Analysis" (2003), with Keras's numbers.
 //!
-//! Each pixel is moved by a random field, smoothed by a Gaussian of deviation `sigma` and made larger by `alpha`. Keras makes
-//! both follow from a factor `f` that is drawn between the two numbers of `scale`: `sigma = 0.05 f min(height, width)`, `alpha =
-//! 0.1 f max(height, width)`; the field is `sigma` times normal numbers, and the Gaussian is cut off to
-//! `6 floor(sigma) + 1` pixels. So below `f = 20 / min(height, width)` nothing is smoothed, and pixels are thrown about one by
-//! one: for pictures of 28 x 28 pixels a `scale` of `[0.72, 1]` gives what the paper describes, moving pixels by half of one
-//! to one on average, where Keras's default of `[0, 1]` mostly gives noise.
+//! Each pixel is moved by a random field, smoothed by a Gaussian of deviation `sigma` and multiplied by `alpha`. Keras
+//! computes both from a factor `f` drawn between the two numbers of `scale`: `sigma = 0.05 f min(height, width)`,
+//! `alpha = 0.1 f max(height, width)`; the field is `sigma` times normal numbers, and the Gaussian is cut off to `6
+//! floor(sigma) + 1` pixels. So below `f = 20 / min(height, width)` nothing is smoothed, and each pixel is moved
+//! independently: for pictures of 28 x 28 pixels a `scale` of `[0.72, 1]` gives what the paper describes, moving pixels
+//! by half of one to one on average, where Keras's default of `[0, 1]` mostly gives noise.
 //!
-//! Where Keras draws one `f` for a batch, here each picture has its own; and where Keras moves pixels down and to the right
-//! by one and the same field, here there are two, as in the paper.
+//! Differences from Keras: each picture has its own `f`, not one for the batch; and the moves down and to the right
+//! have two independent fields, as in the paper, not the same one.
 
 use super::erasing::share;
 use super::sampling::{Between, Sampling};
@@ -24,14 +24,14 @@ use serde_json::json;
 
 #[derive(Clone, Debug)]
 pub(super) struct RandomElasticTransform {
-    /// What the chance that a picture is distorted is drawn between.
+    /// The range of the probability that a picture is distorted.
     factor: [f64; 2],
     scale: [f64; 2],
     sampling: Sampling,
     range: ValueRange,
 }
 
-/// The paper's numbers for a picture.
+/// The paper's parameters for a picture.
 struct Strength {
     alpha: f32,
     sigma: f32,
@@ -50,7 +50,7 @@ impl Strength {
 }
 
 impl RandomElasticTransform {
-    /// Makes of the fields, normal numbers, how far each pixel is moved, and gives where pixels come from.
+    /// Turns the fields of normal numbers into the move of each pixel, and returns the source of each pixel.
     #[inline(always)]
     fn from<'a>(
         &'a self,

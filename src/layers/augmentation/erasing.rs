@@ -1,4 +1,5 @@
-//! `RandomErasing` (Zhong, Zheng, Kang, Li and Yang 2017): a rectangle of a picture becomes a number, a color, or noise.
+//! `RandomErasing` (Zhong, Zheng, Kang, Li and Yang 2017): fills a rectangle of a picture with a value, a color, or
+//! noise.
 
 use super::{Augmentation, Picture, ValueRange, factor, factor_within};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,15 +13,15 @@ use std::ops::Range;
 
 #[derive(Clone, Debug)]
 pub(super) struct RandomErasing {
-    /// What the chance that a picture has something erased is drawn between.
+    /// The range of the probability that a picture is changed.
     factor: [f64; 2],
-    /// What the squares of the rectangle's sides are drawn between, as shares of the picture's.
+    /// The range of the squares of the rectangle's sides, relative to the picture's.
     scale: [f64; 2],
     fill: Fill,
     range: ValueRange,
 }
 
-/// What erased pixels become, cut off at the ends of the range.
+/// The fill, clipped to the range.
 #[derive(Clone, Debug)]
 enum Fill {
     /// Numbers of a normal distribution around 0 whose deviation is the greatest number of the range.
@@ -50,20 +51,20 @@ pub(super) struct Erased {
 }
 
 impl Erased {
-    /// The places of its rows' elements in a picture.
+    /// The index ranges of its rows in a picture.
     fn places(&self, picture: Picture) -> impl Iterator<Item = Range<usize>> {
         let row = self.columns.start * picture.channels..self.columns.end * picture.channels;
         self.rows.clone().map(move |i| i * picture.row() + row.start..i * picture.row() + row.end)
     }
 }
 
-/// The pixels whose places are from `start` on and below `end`.
+/// The pixels at positions from `start` to below `end`.
 pub(super) fn between(start: f32, end: f32, len: usize) -> Range<usize> {
     let first = |from: f32| (from.max(0.0).ceil() as usize).min(len);
     first(start)..first(end).max(first(start))
 }
 
-/// A side of the rectangle: how much of `len` pixels, and where.
+/// A side of the rectangle: its length and position in `len` pixels.
 fn side(random: &mut ChaCha8Rng, scale: [f64; 2], len: usize) -> Range<usize> {
     let size = uniform(random, scale).sqrt() * len as f32;
     let start = uniform(random, [0.0, 1.0]) * (len as f32 - size);

@@ -1,12 +1,13 @@
 //! Augmentation: pictures changed at random in training, as Keras's layers do it. In inference they are the identity.
 //!
-//! A kind of change is an [`Augmentation`]: the numbers that it draws for a picture, what it makes of the picture once
-//! they are drawn, which is Keras's to the rounding, and the way back. The numbers are ours: a function of the seed, the
-//! layer, the epoch and the sample's index in the dataset ([`of_sample`]), so that neither the batch's size nor threads nor
-//! resuming change a picture. They are drawn again on the way back: nothing is kept of a batch.
+//! A kind of change is an [`Augmentation`]: the random numbers it draws for a picture, the changed picture for these
+//! numbers (as Keras computes it, up to rounding), and the backward pass. The random numbers are this library's: a
+//! function of the seed, the layer, the epoch and the sample's index in the dataset ([`of_sample`]), so that neither
+//! the batch size nor threads nor resuming change a picture. They are drawn again in the backward pass: nothing is kept
+//! of a batch.
 //!
-//! How long they take for a picture of 28 x 28 pixels on one thread, beside 0.1 us for a copy of it and 300 us for a step of
-//! the tutorial's network: a flip or brightness 0.4 us, contrast 2, erasing 8, rotation, translation and zoom 16, elastic
+//! Times for a picture of 28 x 28 pixels on one thread, beside 0.1 us for a copy of it and 300 us for a step of the
+//! tutorial's network: a flip or brightness 0.4 us, contrast 2, erasing 8, rotation, translation and zoom 16, elastic
 //! distortions 50 (`how_long_a_pass_takes` in the tests).
 
 mod affine;
@@ -20,7 +21,7 @@ mod tests;
 
 use super::parallel::{Chunks, for_each};
 use super::random::{of_sample, seed};
-use super::{Arity, Config, Entry, Layer, Pass, PerThread, Site, Step, Weight, Work, check_rank};
+use super::{Arity, BuildContext, Config, Entry, Layer, Pass, PerThread, Step, Weight, Work, check_rank};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
@@ -39,13 +40,13 @@ pub(super) const ROTATION: Entry = entry::<affine::Affine<affine::Rotation>>();
 pub(super) const TRANSLATION: Entry = entry::<affine::Affine<affine::Translation>>();
 pub(super) const ZOOM: Entry = entry::<affine::Affine<affine::Zoom>>();
 
-/// How pictures are changed.
+/// A kind of augmentation.
 trait Augmentation: Clone + Debug + Send + Sync + 'static {
     /// Keras's name of the class.
     const CLASS: &'static str;
-    /// Its keys, `seed` and `data_format`, which all have, among them.
+    /// Its keys, including `seed` and `data_format`, which all have.
     const KEYS: &'static [&'static str];
-    /// The numbers that are drawn for a picture, without those that are left in its scratch memory.
+    /// The numbers drawn for a picture, except those in its scratch memory.
     type Drawn;
 
     /// Reads its config.
@@ -59,7 +60,7 @@ trait Augmentation: Clone + Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether it leaves every picture as it is, whatever is drawn.
+    /// Whether it is always the identity.
     fn is_identity(&self) -> bool;
 
     /// How many numbers of scratch memory it needs.
@@ -67,14 +68,14 @@ trait Augmentation: Clone + Debug + Send + Sync + 'static {
         0
     }
 
-    /// Draws.
+    /// Draws the random numbers for a picture.
     fn draw(&self, picture: Picture, random: &mut ChaCha8Rng, scratch: &mut [f32]) -> Self::Drawn;
 
-    /// Writes to `y` what becomes of the picture `x`.
+    /// Writes the changed picture `x` to `y`.
     fn forward(&self, picture: Picture, drawn: &Self::Drawn, scratch: &mut [f32], x: &[f32], y: &mut [f32]);
 
-    /// Writes to `dx` the gradient to the picture `x`, for `dz`, that to what became of it. The numbers have been drawn
-    /// anew.
+    /// Writes to `dx` the gradient to the picture `x`, from `dz`, the gradient to the changed picture. The numbers have
+    /// been drawn again.
     fn backward(
         &self,
         picture: Picture,
@@ -113,7 +114,7 @@ impl Picture {
     }
 }
 
-/// The line of a kind in the table of layers.
+/// The entry of a kind in the table of layers.
 const fn entry<A: Augmentation>() -> Entry {
     Entry { class: A::CLASS, arity: Arity::One, keys: A::KEYS, read: read::<A> }
 }
@@ -167,7 +168,7 @@ impl ValueRange {
         Ok(ValueRange(config.or("value_range", [0.0, 255.0], expected, ascending)?))
     }
 
-    /// What cuts numbers off at its ends; NaN stays.
+    /// Clips values to the range; NaN stays.
     fn clip(self) -> impl Fn(f32) -> f32 + Copy {
         let [low, high] = self.0.map(|end| end as f32);
         move |x| {
@@ -181,7 +182,7 @@ impl ValueRange {
         }
     }
 
-    /// What lets a gradient through where a number was not cut off.
+    /// Passes a gradient where a value was not clipped.
     fn gate(self) -> impl Fn(f32, f32) -> f32 + Copy {
         let [low, high] = self.0.map(|end| end as f32);
         move |x, dz| if x > high || x < low { 0.0 } else { dz }
@@ -213,15 +214,15 @@ impl<A: Augmentation> Layer for Augmenting<A> {
         !training || self.how.is_identity()
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let picture = Picture::of(site.output)?;
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let picture = Picture::of(context.output)?;
         Ok(Box::new(AugmentingWork {
             how: self.how.clone(),
             seed: self.seed,
-            layer: site.number,
+            layer: context.number,
             picture,
-            len: site.input_len(),
-            scratch: PerThread::new(site.threads, || filled(self.how.scratch(picture), 0.0))?,
+            len: context.input_len(),
+            scratch: PerThread::new(context.threads, || filled(self.how.scratch(picture), 0.0))?,
         }))
     }
 }
@@ -237,7 +238,7 @@ struct AugmentingWork<A> {
 }
 
 impl<A: Augmentation> AugmentingWork<A> {
-    /// Draws for each picture of a batch that `out` has room for, and hands the pictures out.
+    /// Draws for each picture of a batch, and calls `task` with the pictures in parallel.
     fn each(&self, step: &Step, out: &mut [f32], task: impl Fn(&A::Drawn, &mut [f32], usize, &mut [f32]) + Sync) {
         let seed = self.seed.unwrap_or(step.seed);
         for_each(Chunks::new(out, self.len), &|place, out| {

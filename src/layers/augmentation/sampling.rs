@@ -1,5 +1,4 @@
-//! Pictures whose pixels come from places between the pixels of another: by `interpolation`, and beyond the edges by
-//! `fill_mode`.
+//! Resamples pictures at positions between pixels: with `interpolation`, and `fill_mode` beyond the edges.
 
 use super::Picture;
 use crate::error::Result;
@@ -34,7 +33,7 @@ pub(super) struct Sampling {
     bilinear: bool,
 }
 
-/// What a pixel is made of along an axis: of two pixels, and of how much of the second.
+/// The sources of a pixel along an axis: two pixels, and the weight of the second.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Between {
     /// Each in the picture, or [`BEYOND`].
@@ -42,7 +41,7 @@ pub(super) struct Between {
     share: f32,
 }
 
-/// In the place of a pixel beyond an edge, which is the fill value.
+/// The index for a pixel beyond an edge, which has the fill value.
 const BEYOND: u32 = u32::MAX;
 
 impl Sampling {
@@ -63,8 +62,8 @@ impl Sampling {
         config.with("fill_mode", name).with("interpolation", interpolation).with("fill_value", self.fill_value)
     }
 
-    /// The place `at` among `len` pixels as TensorFlow's ImageProjectiveTransformV3 has it: the place itself is brought
-    /// into the picture, then it lies between two pixels.
+    /// The position `at` in `len` pixels as in TensorFlow's ImageProjectiveTransformV3: the position is mapped into the
+    /// picture, then interpolated between two pixels.
     #[inline(always)]
     pub(super) fn place(&self, at: f32, len: usize) -> Between {
         let last = (len - 1) as f32;
@@ -81,7 +80,7 @@ impl Sampling {
         }
     }
 
-    /// A place that is not brought into the picture. Its pixels may be, one of them or, by rounding, both.
+    /// A position that is not mapped into the picture. One of its pixels, or by rounding both, may be inside.
     #[cold]
     fn beyond(&self, at: f32, len: usize) -> Between {
         let inside = |i: f32| if i >= 0.0 && i < len as f32 { i as u32 } else { BEYOND };
@@ -91,7 +90,7 @@ impl Sampling {
         }
     }
 
-    /// Brings a place that is in no picture into it.
+    /// Maps a position outside the picture into it.
     fn inside(&self, at: f32, len: usize, last: f32) -> f32 {
         let size = len as f32;
         let times = |share: f32, size: f32| (share as i64) as f32 * size;
@@ -112,8 +111,8 @@ impl Sampling {
         .clamp(0.0, last)
     }
 
-    /// The same as Keras's `map_coordinates` has it on TensorFlow: the place lies between two pixels, then each of them is
-    /// brought into the picture.
+    /// The same as in Keras's `map_coordinates` on TensorFlow: the position is between two pixels, then each of them is
+    /// mapped into the picture.
     #[inline(always)]
     pub(super) fn coordinate(&self, at: f32, len: usize) -> Between {
         let whole = at as i32;
@@ -121,12 +120,12 @@ impl Sampling {
         let share = at - first as f32;
         match self.bilinear {
             true => Between { pixels: [self.pixel(first, len), self.pixel(first.saturating_add(1), len)], share },
-            // A place in the middle goes to the even one of the two.
+            // A position in the middle is rounded to the even pixel.
             false => Between::one(self.pixel(first + i32::from(share > 0.5 || share == 0.5 && first % 2 != 0), len)),
         }
     }
 
-    /// The pixel that stands for pixel `i` of a picture without edges.
+    /// The pixel of the picture for pixel `i` of the extended picture.
     #[inline(always)]
     fn pixel(&self, i: i32, len: usize) -> u32 {
         if (0..len as i32).contains(&i) { i as u32 } else { self.outside(i64::from(i), len as i64) }
@@ -147,7 +146,7 @@ impl Sampling {
         i as u32
     }
 
-    /// Each pixel of `y` out of `x`: `from` says for a row and a column of `y` between which rows and columns of `x`.
+    /// Computes each pixel of `y` from `x`: `from` gives, for a row and a column of `y`, the rows and columns of `x`.
     #[inline(always)]
     pub(super) fn gather(
         &self,
@@ -172,7 +171,7 @@ impl Sampling {
         }
     }
 
-    /// The way back: adds the gradient of each pixel to those that it was made of.
+    /// The backward pass: adds the gradient of each pixel to its source pixels.
     #[inline(always)]
     pub(super) fn scatter(
         &self,

@@ -1,4 +1,5 @@
-//! Beside Keras, given the numbers that it drew (`tests/keras/augmentation.py`); and the numbers that we draw.
+//! Compared with Keras for the numbers that Keras drew (`tests/keras/augmentation.py`); and properties of this
+//! library's random numbers.
 
 use super::*;
 use crate::data::Dataset;
@@ -29,7 +30,7 @@ impl Arrays<'_> {
     }
 }
 
-/// What becomes of pictures, `drawn` giving the numbers of each, and what it leaves in the scratch memory.
+/// The changed pictures; `drawn` gives the numbers of each, and fills the scratch memory.
 fn replay<A: Augmentation>(
     config: &Object<'_>,
     picture: Picture,
@@ -108,7 +109,7 @@ fn layer(class: &str, config: &str) -> Arc<dyn Layer> {
 fn train(class: &str, config: &str, dims: &[usize], x: &[f32], step: &Step, threads: usize) -> Vec<f32> {
     let (layer, shape) = (layer(class, config), Shape::new(dims).unwrap());
     let output = layer.output(&[&shape]).unwrap();
-    let site = Site {
+    let context = BuildContext {
         inputs: &[&shape],
         output: &output,
         isa: Isa::PORTABLE,
@@ -121,7 +122,7 @@ fn train(class: &str, config: &str, dims: &[usize], x: &[f32], step: &Step, thre
         number: 5,
     };
     let mut y = vec![f32::NAN; x.len()];
-    layer.build(&site).unwrap().forward(step, &[], &[x], &mut y).unwrap();
+    layer.build(&context).unwrap().forward(step, &[], &[x], &mut y).unwrap();
     y
 }
 
@@ -172,7 +173,7 @@ fn drawn(class: &str, config: &str, dims: &[usize], x: &[f32], count: u32) -> Ve
     train(class, config, dims, &x.repeat(count as usize), &Step { samples: &samples, ..Step::new(2, 0) }, 1)
 }
 
-/// How many of all are so.
+/// The fraction for which it is true.
 fn rate<T>(all: &[T], so: impl Fn(&T) -> bool) -> f64 {
     all.iter().filter(|x| so(x)).count() as f64 / all.len() as f64
 }

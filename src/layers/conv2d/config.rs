@@ -1,4 +1,4 @@
-//! What the configs of all convolutions have in common: how windows slide, and what ends a layer.
+//! The shared config of all convolutions: window options, parameters, bias and activation.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
@@ -7,7 +7,7 @@ use crate::kernels::window::{Axis, Padding};
 use crate::layers::{Activation, Config, Initializer, Parameter, Regularizer, check_rank};
 use serde_json::json;
 
-/// The keys of a convolution: its own, and those that all have.
+/// The keys of a convolution: its own and the shared ones.
 macro_rules! keys {
     ($($own:literal),*) => {
         &[
@@ -19,23 +19,23 @@ macro_rules! keys {
 }
 pub(in crate::layers) use keys;
 
-/// How windows slide along `N` axes.
+/// The window options along `N` axes.
 #[derive(Clone, Copy, Debug)]
-pub struct Sliding<const N: usize> {
+pub struct WindowOptions<const N: usize> {
     pub size: [usize; N],
     pub strides: [usize; N],
     pub padding: Padding,
     pub dilation: [usize; N],
 }
 
-impl<const N: usize> Sliding<N> {
-    /// By 1, without padding.
+impl<const N: usize> WindowOptions<N> {
+    /// Strides of 1, no padding.
     pub fn plain(size: [usize; N]) -> Self {
-        Sliding { size, strides: [1; N], padding: Padding::Valid, dilation: [1; N] }
+        WindowOptions { size, strides: [1; N], padding: Padding::Valid, dilation: [1; N] }
     }
 
     pub fn read(config: &Object<'_>, padding: Padding) -> Result<Self> {
-        Ok(Sliding {
+        Ok(WindowOptions {
             size: config.sizes_or("kernel_size", None)?,
             strides: config.sizes_or("strides", Some([1; N]))?,
             padding,
@@ -43,16 +43,16 @@ impl<const N: usize> Sliding<N> {
         })
     }
 
-    /// The same for layers which Keras lets either stride or dilate.
+    /// The same for layers where Keras does not allow both strides and dilation.
     pub fn read_either(config: &Object<'_>, padding: Padding) -> Result<Self> {
-        let sliding = Self::read(config, padding)?;
+        let windows = Self::read(config, padding)?;
         let above_1 = |sizes: [usize; N]| sizes.iter().any(|&size| size > 1);
-        if above_1(sliding.strides) && above_1(sliding.dilation) {
+        if above_1(windows.strides) && above_1(windows.dilation) {
             let error = Error::new(ErrorKind::Unsupported, "strides and dilation_rate are both above 1");
-            let found = format!("{:?} with strides {:?}", sliding.dilation, sliding.strides);
-            return Err(config.place(error.expected("one of them").found(found), "dilation_rate"));
+            let found = format!("{:?} with strides {:?}", windows.dilation, windows.strides);
+            return Err(config.at_key(error.expected("one of them").found(found), "dilation_rate"));
         }
-        Ok(sliding)
+        Ok(windows)
     }
 
     pub fn write(&self, config: Config) -> Config {
@@ -65,7 +65,7 @@ impl<const N: usize> Sliding<N> {
     }
 }
 
-impl Sliding<2> {
+impl WindowOptions<2> {
     /// The windows along height and width of `[height, width, channels]`; an error where they do not fit.
     pub fn axes(&self, input: &Shape) -> Result<[Axis; 2]> {
         windows(input, self.size, self.strides, self.dilation, self.padding)
@@ -89,7 +89,8 @@ pub fn windows(
 
 /// The window along one axis; an error where it is longer than its input.
 pub fn axis(input: usize, size: usize, stride: usize, dilation: usize, padding: Padding) -> Result<Axis> {
-    // A stride past the end is one to the end, and a window of one place has no next: so that no product is too large.
+    // A stride past the end is reduced to the end, and a window of one element gets dilation 1, so that no product
+    // overflows.
     let (stride, dilation) = (stride.min(input), if size == 1 { 1 } else { dilation });
     Axis::new(input, size, stride, dilation, padding).ok_or_else(|| {
         let error = Error::new(ErrorKind::Shape, "the kernel does not fit its input");
@@ -97,13 +98,13 @@ pub fn axis(input: usize, size: usize, stride: usize, dilation: usize, padding: 
     })
 }
 
-/// Makes sure that the elements of an image with its padding can be counted.
+/// An error if the number of elements of a padded image overflows.
 pub fn check_padded(axes: [Axis; 2], channels: usize) -> Result<()> {
     let [height, width] = axes.map(|axis| axis.before.saturating_add(axis.input).saturating_add(axis.after));
     Shape::new(&[height, width, channels]).map(|_| ())
 }
 
-/// Makes sure that a number of channels or filters can be cut into groups.
+/// An error unless a number of channels or filters is divisible by the groups.
 pub fn check_groups(what: &str, size: usize, groups: usize) -> Result<()> {
     match size.is_multiple_of(groups) {
         true => Ok(()),
@@ -119,7 +120,7 @@ pub fn padding(config: &Object<'_>) -> Result<Padding> {
     one_of(config, &[Padding::Valid, Padding::Same])
 }
 
-/// The same, where all of it may be before the input.
+/// The same, with `causal` allowed.
 pub fn padding_or_causal(config: &Object<'_>) -> Result<Padding> {
     one_of(config, &[Padding::Valid, Padding::Same, Padding::Causal])
 }
@@ -132,7 +133,7 @@ fn one_of(config: &Object<'_>, paddings: &[Padding]) -> Result<Padding> {
     })
 }
 
-/// Keras's word for it.
+/// Keras's name for it.
 pub fn padding_name(padding: Padding) -> &'static str {
     match padding {
         Padding::Valid => "valid",
@@ -141,38 +142,38 @@ pub fn padding_name(padding: Padding) -> &'static str {
     }
 }
 
-/// What a kernel is at first, and what it adds to the loss.
-pub type Kernel = (Initializer, Regularizer);
+/// The options of a parameter: initializer and regularizer.
+pub type ParameterOptions = (Initializer, Regularizer);
 
 /// A kernel with Keras's defaults.
-pub const KERNEL: Kernel = (Initializer::GLOROT_UNIFORM, Regularizer::NONE);
+pub const DEFAULT_KERNEL: ParameterOptions = (Initializer::GLOROT_UNIFORM, Regularizer::NONE);
 
 /// The kernel whose keys begin with `name`.
-pub fn kernel(config: &Object<'_>, name: &str) -> Result<Kernel> {
+pub fn kernel(config: &Object<'_>, name: &str) -> Result<ParameterOptions> {
     parameter(config, name, Initializer::GLOROT_UNIFORM)
 }
 
-fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<Kernel> {
+fn parameter(config: &Object<'_>, name: &str, default: Initializer) -> Result<ParameterOptions> {
     let initializer = Initializer::read(config, &format!("{name}_initializer"), default)?;
     Ok((initializer, Regularizer::read(config, &format!("{name}_regularizer"))?))
 }
 
-/// What ends a convolution.
+/// The bias and the activation of a convolution.
 #[derive(Debug)]
-pub struct Ending {
+pub struct BiasAndActivation {
     pub activation: Activation,
     use_bias: bool,
-    bias: Kernel,
+    bias: ParameterOptions,
 }
 
-impl Ending {
+impl BiasAndActivation {
     /// A bias, and an activation.
     pub fn new(activation: Activation) -> Self {
-        Ending { activation, use_bias: true, bias: (Initializer::ZEROS, Regularizer::NONE) }
+        BiasAndActivation { activation, use_bias: true, bias: (Initializer::ZEROS, Regularizer::NONE) }
     }
 
     pub fn read(config: &Object<'_>) -> Result<Self> {
-        Ok(Ending {
+        Ok(BiasAndActivation {
             activation: Activation::read(config, "activation")?,
             use_bias: config.bool_or("use_bias", true)?,
             bias: parameter(config, "bias", Initializer::ZEROS)?,
@@ -183,8 +184,12 @@ impl Ending {
         config.activation(self.activation).with("use_bias", self.use_bias).parameter("bias", &self.bias.0, self.bias.1)
     }
 
-    /// `kernels`, each with its name and shape, and behind them the bias, if there is one.
-    pub fn parameters(&self, kernels: &[(&'static str, Vec<usize>, &Kernel)], filters: usize) -> Vec<Parameter> {
+    /// The parameters: `kernels`, each with its name and shape, then the bias, if there is one.
+    pub fn parameters(
+        &self,
+        kernels: &[(&'static str, Vec<usize>, &ParameterOptions)],
+        filters: usize,
+    ) -> Vec<Parameter> {
         let kernels = kernels.iter().map(|(name, shape, (initializer, regularizer))| {
             Parameter::trainable(name, shape.clone(), initializer.clone(), *regularizer)
         });

@@ -1,8 +1,8 @@
 //! The backward pass of a batch of images, in groups of them.
 //!
-//! A task is a group: for each of its images the gradient to the input, and beside it the group's share of the gradient to
-//! kernel and bias, one chain through all its images; then the shares are added in order. There are at most [`GROUPS`]
-//! groups, however many threads there are.
+//! A task is a group: for each of its images it computes the gradient to the input, and adds to the group's part of the
+//! gradients to kernel and bias, one chain over its images; then the parts are added in order. There are at most
+//! [`GROUPS`] groups, however many threads there are.
 
 use crate::error::Result;
 use crate::kernels::{Isa, rows};
@@ -13,18 +13,18 @@ use crate::memory::Buffer;
 /// The most groups of images that a batch's gradient is summed in.
 const GROUPS: usize = 32;
 
-/// Floats of the kernel's gradient whose shares one task adds up.
+/// Floats of the kernel's gradient whose parts one task adds.
 const SUM: usize = 1 << 10;
 
 /// The backward passes of an image.
 pub trait Passes: Sync {
     /// Writes the gradient to the input; with a gate, laid out as the input, it counts only where that is above 0.
-    fn to_input(&self, x: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]);
-    /// Adds a group's share to the gradient to the kernel.
-    fn to_kernel(&self, x: &[f32], dz: &[f32], sum: &mut [f32]);
+    fn input_gradient(&self, x: &[f32], dz: &[f32], gate: Option<&[f32]>, dx: &mut [f32]);
+    /// Adds an image to a group's part of the gradient to the kernel.
+    fn kernel_gradient(&self, x: &[f32], dz: &[f32], sum: &mut [f32]);
 }
 
-/// A batch of images on its way back.
+/// A batch of images in the backward pass.
 pub struct Batch<'a> {
     pub x: &'a [f32],
     pub dz: &'a [f32],
@@ -37,11 +37,11 @@ pub struct Batch<'a> {
     pub learns: bool,
 }
 
-/// The groups' shares of the gradients.
+/// The groups' parts of the gradients.
 pub struct Groups {
     kernels: Buffer,
     biases: Buffer,
-    /// The sum of the kernels' shares.
+    /// The sum of the parts of the kernel's gradient.
     kernel: Buffer,
     kernel_len: usize,
     filters: usize,
@@ -60,7 +60,7 @@ impl Groups {
         })
     }
 
-    /// Computes the gradients for a batch: gives the kernel's, and the shares of the bias's.
+    /// Computes the gradients for a batch: returns the kernel's, and the parts of the bias's.
     pub fn run(&mut self, isa: Isa, passes: &impl Passes, batch: Batch<'_>) -> (&[f32], &[f32]) {
         let Groups { kernels, biases, kernel: sum, kernel_len, filters } = self;
         let (kernel_len, filters) = (*kernel_len, *filters);
@@ -74,25 +74,25 @@ impl Groups {
         for_each((shares, dx), &|g, ((kernel, bias), dx)| {
             let x = part_of(x, g * group * len, group * len);
             let dz = part_of(dz, g * group * out_len, group * out_len);
-            let to_input = || {
+            let input_gradient = || {
                 let dx = dx.into_iter().flat_map(|dx| dx.into_slice().chunks_exact_mut(len));
                 let images = x.chunks_exact(len).zip(dz.chunks_exact(out_len));
-                images.zip(dx).for_each(|((x, dz), dx)| passes.to_input(x, dz, gated.then_some(x), dx));
+                images.zip(dx).for_each(|((x, dz), dx)| passes.input_gradient(x, dz, gated.then_some(x), dx));
             };
             let to_weights = || {
                 let (kernel, bias) = (kernel.into_slice(), bias.into_slice());
                 kernel.fill(0.0);
                 bias.fill(0.0);
-                rows::add_rows(isa, dz, filters, 0, bias);
-                passes.to_kernel(x, dz, kernel);
+                rows::sum_rows(isa, dz, filters, 0, bias);
+                passes.kernel_gradient(x, dz, kernel);
             };
             match learns {
-                true => drop(both(to_input, to_weights)),
-                false => to_input(),
+                true => drop(both(input_gradient, to_weights)),
+                false => input_gradient(),
             }
         });
         sum.fill(0.0);
-        for_each(Chunks::new(sum, SUM), &|i, sum| rows::add_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
+        for_each(Chunks::new(sum, SUM), &|i, sum| rows::sum_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
         (sum, biases)
     }
 }

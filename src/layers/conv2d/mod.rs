@@ -5,17 +5,17 @@
 pub(super) mod config;
 mod gradients;
 pub(super) mod groups;
+pub(super) mod kernel_gradient;
 pub(super) mod pass;
-pub(super) mod to_kernel;
 pub(super) mod work;
 
-use super::{Activation, Arity, Config, Entry, Layer, Parameter, Site, Work};
+use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Work};
 use crate::error::Result;
 use crate::graph::Shape;
 use crate::json::Object;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::window::Window;
-use config::{Ending, KERNEL, Kernel, Sliding, check_groups, kernel, keys, padding};
+use config::{BiasAndActivation, DEFAULT_KERNEL, ParameterOptions, WindowOptions, check_groups, kernel, keys, padding};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use work::Convolution;
@@ -31,27 +31,28 @@ pub(super) const ENTRY: Entry = Entry {
 #[derive(Debug)]
 pub struct Conv2d {
     filters: usize,
-    sliding: Sliding<2>,
+    windows: WindowOptions<2>,
     groups: usize,
-    kernel: Kernel,
-    ending: Ending,
+    kernel: ParameterOptions,
+    bias_and_activation: BiasAndActivation,
 }
 
 impl Conv2d {
     /// With a square kernel, stride 1, no padding, a bias, and Keras's defaults.
     pub fn new(filters: usize, kernel_size: usize, activation: Activation) -> Self {
-        let (sliding, ending) = (Sliding::plain([kernel_size; 2]), Ending::new(activation));
-        Conv2d { filters, sliding, groups: 1, kernel: KERNEL, ending }
+        let (windows, bias_and_activation) =
+            (WindowOptions::plain([kernel_size; 2]), BiasAndActivation::new(activation));
+        Conv2d { filters, windows, groups: 1, kernel: DEFAULT_KERNEL, bias_and_activation }
     }
 }
 
 fn read(config: &Object<'_>) -> Result<Arc<dyn Layer>> {
     Ok(Arc::new(Conv2d {
         filters: config.size("filters")?,
-        sliding: Sliding::read_either(config, padding(config)?)?,
+        windows: WindowOptions::read_either(config, padding(config)?)?,
         groups: config.sizes_or("groups", Some([1; 1]))?[0],
         kernel: kernel(config, "kernel")?,
-        ending: Ending::read(config)?,
+        bias_and_activation: BiasAndActivation::read(config)?,
     }))
 }
 
@@ -61,25 +62,25 @@ impl Layer for Conv2d {
     }
 
     fn config(&self) -> Map<String, Value> {
-        let config = self.sliding.write(Config::new().with("filters", self.filters).with("groups", self.groups));
-        self.ending.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
+        let config = self.windows.write(Config::new().with("filters", self.filters).with("groups", self.groups));
+        self.bias_and_activation.write(config.parameter("kernel", &self.kernel.0, self.kernel.1)).done()
     }
 
     fn output(&self, inputs: &[&Shape]) -> Result<Shape> {
-        let [height, width] = self.sliding.axes(inputs[0])?;
+        let [height, width] = self.windows.axes(inputs[0])?;
         check_groups("channels of the input", inputs[0].dims()[2], self.groups)?;
         check_groups("filters", self.filters, self.groups)?;
         Shape::new(&[height.output(), width.output(), self.filters])
     }
 
     fn parameters(&self, inputs: &[&Shape]) -> Vec<Parameter> {
-        let [height, width] = self.sliding.size;
+        let [height, width] = self.windows.size;
         let kernel = vec![height, width, inputs[0].dims()[2] / self.groups, self.filters];
-        self.ending.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
+        self.bias_and_activation.parameters(&[("kernel", kernel, &self.kernel)], self.filters)
     }
 
     fn activation(&self) -> Activation {
-        self.ending.activation
+        self.bias_and_activation.activation
     }
 
     fn fuses_relu(&self) -> bool {
@@ -90,9 +91,9 @@ impl Layer for Conv2d {
         true
     }
 
-    fn build(&self, site: &Site<'_>) -> Result<Box<dyn Work>> {
-        let [rows, columns] = self.sliding.axes(site.inputs[0])?;
-        let size = Size::of(Window { rows, columns }, site.inputs[0].dims()[2], self.filters, self.groups);
-        Ok(Box::new(Convolution::new(size, site)?))
+    fn build(&self, context: &BuildContext<'_>) -> Result<Box<dyn Work>> {
+        let [rows, columns] = self.windows.axes(context.inputs[0])?;
+        let size = ConvShape::of(Window { rows, columns }, context.inputs[0].dims()[2], self.filters, self.groups);
+        Ok(Box::new(Convolution::new(size, context)?))
     }
 }

@@ -1,19 +1,19 @@
-//! The passes over all of an image: forward, and from the output's gradient back to the input's.
+//! The passes over a whole image: forward, and from the output's gradient to the input's.
 //!
-//! Kernels of 3 x 3 with many channels take Winograd's filtering, the others the direct sums; the sizes alone decide.
+//! Kernels of 3 x 3 with many channels use Winograd, others the direct sums; only the sizes decide.
 
 use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::conv2d::winograd::Winograd;
-use crate::kernels::conv2d::{Conv2d as Size, Finish};
-use crate::layers::{PerThread, Site};
+use crate::kernels::conv2d::{ConvShape, Finish};
+use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 
-/// The pass forward with one kernel, and the memory that takes.
+/// The forward pass with one kernel, and its memory.
 pub struct Forward {
-    size: Size,
+    size: ConvShape,
     winograd: Option<Winograd>,
-    /// The kernel as the pass takes it.
+    /// The kernel in the layout of the pass.
     kernel: Buffer,
     scratch: PerThread<Scratch>,
 }
@@ -25,18 +25,23 @@ struct Scratch {
 }
 
 impl Forward {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
-        let winograd = Winograd::pays(&size).then(|| Winograd::forward_of(&size));
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
+        let winograd = Winograd::is_worthwhile(&size).then(|| Winograd::forward_of(&size));
         let (kernel, tiles) = match &winograd {
-            Some(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
-            None => (size.packed_len(site.isa), 0),
+            Some(winograd) => (winograd.transformed_len(context.isa), winograd.scratch_len(context.isa)),
+            None => (size.packed_len(context.isa), 0),
         };
         let padded = if size.has_padding() { size.input_len() } else { 0 };
         let scratch = || Ok(Scratch { padded: Buffer::zeros(padded)?, tiles: Buffer::zeros(tiles)? });
-        Ok(Forward { size, winograd, kernel: Buffer::zeros(kernel)?, scratch: PerThread::new(site.threads, scratch)? })
+        Ok(Forward {
+            size,
+            winograd,
+            kernel: Buffer::zeros(kernel)?,
+            scratch: PerThread::new(context.threads, scratch)?,
+        })
     }
 
-    /// Takes the kernel of the next runs, `[kh, kw, C / groups, F]`.
+    /// Sets the kernel of the next runs, `[kh, kw, C / groups, F]`.
     pub fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
         match &self.winograd {
             Some(winograd) => winograd.transform_kernel(isa, kernel, &mut self.kernel),
@@ -61,18 +66,18 @@ impl Forward {
             let band = &image[first * row..][..height * row];
             match &self.winograd {
                 Some(winograd) => winograd.with_height(height).run(isa, band, &self.kernel, finish, output, tiles),
-                None => Size { height, ..size }.forward(isa, band, &self.kernel, finish, output),
+                None => ConvShape { height, ..size }.forward(isa, band, &self.kernel, finish, output),
             }
         });
     }
 }
 
-/// The pass to the input with one kernel, and the memory that takes. Forward, it is the transposed convolution.
-pub struct ToInput {
-    size: Size,
+/// The gradient to the input with one kernel, and its memory. As a forward pass it is the transposed convolution.
+pub struct InputGradient {
+    size: ConvShape,
     method: Method,
     turned: Buffer,
-    /// The turned kernel as the method takes it.
+    /// The rotated kernel in the layout of the method.
     kernel: Buffer,
     scratch: PerThread<Buffer>,
 }
@@ -80,43 +85,43 @@ pub struct ToInput {
 enum Method {
     /// A convolution of the output's gradient, which gets a halo of zeros first.
     Haloed,
-    /// Over the places of the kernel that an input pixel meets.
+    /// A sum over the kernel elements that see an input pixel.
     Strided,
     Winograd(Winograd),
 }
 
-impl ToInput {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
+impl InputGradient {
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
         let method = match size.strides {
-            _ if Winograd::pays(&size) => Method::Winograd(Winograd::input_gradient_of(&size)),
+            _ if Winograd::is_worthwhile(&size) => Method::Winograd(Winograd::input_gradient_of(&size)),
             [1, 1] => Method::Haloed,
             _ => Method::Strided,
         };
-        let packed = size.turned().packed_len(site.isa);
+        let packed = size.turned().packed_len(context.isa);
         let (kernel, scratch) = match &method {
             Method::Haloed => (packed, if size.has_halo() { size.halo_len() } else { 0 }),
             Method::Strided => (packed, 0),
-            Method::Winograd(winograd) => (winograd.transformed_len(site.isa), winograd.scratch_len(site.isa)),
+            Method::Winograd(winograd) => (winograd.transformed_len(context.isa), winograd.scratch_len(context.isa)),
         };
-        Ok(ToInput {
+        Ok(InputGradient {
             size,
             method,
             turned: Buffer::zeros(size.kernel_len())?,
             kernel: Buffer::zeros(kernel)?,
-            scratch: PerThread::new(site.threads, || Buffer::zeros(scratch))?,
+            scratch: PerThread::new(context.threads, || Buffer::zeros(scratch))?,
         })
     }
 
-    /// The share of the gradient that is not zero below which it pays to leave zeros out instead. On AVX-512, 0.15 of it
-    /// take 0.6 of Winograd's time and a quarter of the direct one, 0.5 of it 1.9 and 0.8.
-    pub fn zeros_pay_below(&self) -> f32 {
+    /// Below this fraction of nonzero elements in the gradient, skipping zeros is faster. On AVX-512, a fraction of
+    /// 0.15 takes 0.6 of Winograd's time and a quarter of the direct one, 0.5 takes 1.9 and 0.8.
+    pub fn skip_zeros_below(&self) -> f32 {
         match self.method {
             Method::Winograd(_) => 0.27,
             Method::Haloed | Method::Strided => 0.5,
         }
     }
 
-    /// Takes the convolution's kernel for the next runs.
+    /// Sets the convolution's kernel for the next runs.
     pub fn prepare(&mut self, isa: Isa, kernel: &[f32]) {
         self.size.turn(isa, kernel, &mut self.turned);
         match &self.method {
@@ -126,16 +131,16 @@ impl ToInput {
     }
 
     /// Writes the gradient to an image, without its padding, from its output's.
-    pub fn run(&self, isa: Isa, gradient: &[f32], finish: Finish<'_>, to_input: &mut [f32]) {
+    pub fn run(&self, isa: Isa, gradient: &[f32], finish: Finish<'_>, input_gradient: &mut [f32]) {
         let (size, kernel) = (self.size, &self.kernel);
         self.scratch.lend(|scratch| match &self.method {
-            Method::Winograd(winograd) => winograd.run(isa, gradient, kernel, finish, to_input, scratch),
-            Method::Strided => size.input_gradient_strided(isa, gradient, kernel, finish, to_input),
+            Method::Winograd(winograd) => winograd.run(isa, gradient, kernel, finish, input_gradient, scratch),
+            Method::Strided => size.input_gradient_strided(isa, gradient, kernel, finish, input_gradient),
             Method::Haloed if size.has_halo() => {
                 size.fill_halo(gradient, scratch);
-                size.turned().forward(isa, scratch, kernel, finish, to_input);
+                size.turned().forward(isa, scratch, kernel, finish, input_gradient);
             }
-            Method::Haloed => size.turned().forward(isa, gradient, kernel, finish, to_input),
+            Method::Haloed => size.turned().forward(isa, gradient, kernel, finish, input_gradient),
         });
     }
 }

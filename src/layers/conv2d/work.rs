@@ -1,4 +1,4 @@
-//! A convolution at work, of one axis or two.
+//! The work of a convolution over one or two axes.
 //!
 //! Forward, a task is an image, or a band of its rows where there are more threads than images; backward, it is a group of
 //! images ([`groups`](super::groups)). How either is computed follows from the sizes, and backward from the numbers too
@@ -8,34 +8,42 @@ use super::gradients::Gradients;
 use super::pass::Forward;
 use crate::error::{Error, Result};
 use crate::kernels::Isa;
-use crate::kernels::conv2d::{Conv2d as Size, Finish, winograd};
+use crate::kernels::conv2d::{ConvShape, Finish, winograd};
 use crate::layers::parallel::{Chunks, for_each};
-use crate::layers::{Pass, Site, Step, Weight, Work};
+use crate::layers::{BuildContext, Pass, Step, Weight, Work};
 use crate::memory::Buffer;
 
 /// The convolution; its weights are a kernel, `[kh, kw, C / groups, F]`, and a bias or none.
 pub struct Convolution {
-    size: Size,
+    size: ConvShape,
     relu: bool,
     isa: Isa,
     threads: usize,
     forward: Forward,
     gradients: Option<Gradients>,
-    /// In the place of a bias that the layer has not.
+    /// Zeros, if the layer has no bias.
     zeros: Buffer,
 }
 
 impl Convolution {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
-        let gradients = site.training.then(|| Gradients::new(&size, site)).transpose()?;
-        let (forward, zeros) = (Forward::new(size, site)?, Buffer::zeros(size.filters)?);
-        Ok(Convolution { size, relu: site.relu, isa: site.isa, threads: site.threads, forward, gradients, zeros })
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
+        let gradients = context.training.then(|| Gradients::new(&size, context)).transpose()?;
+        let (forward, zeros) = (Forward::new(size, context)?, Buffer::zeros(size.filters)?);
+        Ok(Convolution {
+            size,
+            relu: context.relu,
+            isa: context.isa,
+            threads: context.threads,
+            forward,
+            gradients,
+            zeros,
+        })
     }
 }
 
-/// How many rows of the output a task of the forward pass computes: all, or as few as keep every thread busy. Winograd's
-/// tiles are cut between, so that the bits stay the same.
-fn band(size: &Size, batch: usize, threads: usize) -> usize {
+/// The number of output rows in a task of the forward pass: all, or few enough to keep every thread busy. The cuts are
+/// between Winograd's tiles, so that the bits stay the same.
+fn band(size: &ConvShape, batch: usize, threads: usize) -> usize {
     let bands = threads.div_ceil(batch.max(1)).max(1);
     size.out_height().div_ceil(bands).next_multiple_of(winograd::TILE)
 }

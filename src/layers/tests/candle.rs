@@ -1,4 +1,4 @@
-//! Gradients against candle's autograd, of the layers that it has.
+//! Gradients compared with candle's autograd, for the layers that it has.
 
 use super::*;
 use crate::kernels::window::{Axis, Padding};
@@ -65,8 +65,8 @@ fn candle(case: &Case) -> Option<Vec<Vec<f32>>> {
     Some(gradients().unwrap())
 }
 
-/// The windows of a convolution, where both axes have one stride, one dilation, and leave as much of the input over: candle's
-/// way back knows but one number for both.
+/// The windows of a convolution if both axes have the same stride, dilation and remainder: candle's backward pass has
+/// only one number for both.
 fn candle_axes(case: &Case) -> Option<[Axis; 2]> {
     let config = case.layer.config();
     let axis = |i: usize| {

@@ -1,4 +1,4 @@
-//! The layers that are tried: each with odd shapes and settings.
+//! The layers under test, with unusual shapes and settings.
 
 use super::Case;
 
@@ -26,7 +26,8 @@ impl Case {
             conv(2, "{filters: 7, kernel_size: 5}", [5, 9, 3]),
             conv(3, "{filters: 16, kernel_size: 3, use_bias: false}", [7, 6, 2]),
             conv(33, "{filters: 32, kernel_size: 2}", [4, 5, 1]),
-            // With 16 channels each backward pass has two roads: one of them both ways, then the other, then one each.
+            // With 16 channels each backward pass has two methods: both with the one, both with the other, then one
+            // each.
             conv(5, "{filters: 48, kernel_size: 3}", [8, 20, 16]),
             conv(5, "{filters: 48, kernel_size: 3}", [8, 20, 16]).thinned(),
             conv(34, "{filters: 20, kernel_size: 5}", [6, 5, 32]).thinned(),
@@ -64,7 +65,7 @@ impl Case {
             conv(3, "{filters: 17, kernel_size: 1, strides: 2}", [5, 5, 16]),
             conv(3, "{filters: 33, kernel_size: 1, padding: 'same'}", [3, 5, 16]).thinned(),
             conv(2, "{filters: 8, kernel_size: 1, groups: 2}", [3, 5, 4]),
-            // Winograd's filtering; leaving zeros out; one after the other.
+            // Winograd; skipping zeros; one after the other.
             conv(5, "{filters: 16, kernel_size: 3, padding: 'same'}", [6, 7, 16]),
             conv(2, "{filters: 20, kernel_size: 3, padding: 'same'}", [5, 4, 17]),
             conv(5, "{filters: 48, kernel_size: 3, padding: 'same'}", [8, 20, 16]).thinned(),
@@ -131,7 +132,7 @@ impl Case {
             ),
             transpose(2, "{filters: 3, kernel_size: 3, dilation_rate: 2}", &[3, 4, 2]),
             transpose(2, "{filters: 3, kernel_size: [3, 2], dilation_rate: [2, 1], padding: 'same'}", &[5, 4, 2]),
-            // Winograd's filtering both ways; leaving zeros out.
+            // Winograd in both directions; skipping zeros.
             transpose(2, "{filters: 16, kernel_size: 3, padding: 'same'}", &[5, 6, 17]),
             transpose(2, "{filters: 32, kernel_size: 3}", &[4, 5, 16]),
             transpose(2, "{filters: 16, kernel_size: 2, padding: 'same'}", &[4, 5, 3]).with_few_inputs(),

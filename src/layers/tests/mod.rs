@@ -10,7 +10,7 @@ use super::*;
 use crate::json::{self, Named, Object};
 use crate::kernels::numbers;
 
-/// Where what is random takes its numbers from.
+/// The step for random numbers.
 const NUMBER: u64 = 3;
 const STEP: Step<'static> = Step::new(7, 11);
 
@@ -69,18 +69,17 @@ impl Case {
         }
     }
 
-    /// As if out of relu: a third of the inputs is exactly 0.
+    /// Like outputs of relu: a third of the inputs is exactly 0.
     fn after_relu(mut self) -> Self {
         self.x.iter_mut().flatten().for_each(|x| *x = (*x + 0.3).max(0.0));
         self
     }
 
-    /// With inputs that are at least a sixteenth apart from each other, as far as they meet: no step of a test makes another
-    /// of them the greatest.
+    /// With inputs that differ by at least a sixteenth within a window: no finite difference changes the maximum.
     fn spread(mut self) -> Self {
         for (input, x) in self.x.iter_mut().enumerate() {
             let count = x.len();
-            // A prime that does not divide the count goes through all of its numbers.
+            // A prime that does not divide the count visits all numbers.
             let step = [97, 89, 83].into_iter().find(|step| count % step != 0).unwrap_or(1);
             for (i, x) in x.iter_mut().enumerate() {
                 *x = ((i * step + input * 5) % count) as f32 / 8.0 - count as f32 / 16.0 + input as f32 / 16.0;
@@ -106,7 +105,7 @@ impl Case {
     fn passes(&self, isa: Isa, threads: usize) -> Passes {
         let shapes: Vec<&Shape> = self.inputs.iter().collect();
         let gradients = vec![true; shapes.len()];
-        let site = Site {
+        let context = BuildContext {
             inputs: &shapes,
             output: &self.output,
             isa,
@@ -119,7 +118,7 @@ impl Case {
             number: NUMBER,
         };
         let step = STEP;
-        let mut work = self.layer.build(&site).unwrap();
+        let mut work = self.layer.build(&context).unwrap();
         let mut y = vec![f32::NAN; self.batch * self.output.len()];
         let x: Vec<&[f32]> = self.x.iter().map(Vec::as_slice).collect();
         let weights: Vec<&[f32]> = self.weights.iter().map(Vec::as_slice).collect();
@@ -225,7 +224,7 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
         case("Conv2DTranspose", "{filters: 16, kernel_size: 3, padding: 'same'}", &[5, 4, 16]),
     ] {
         let shapes: Vec<&Shape> = case.inputs.iter().collect();
-        let site = Site {
+        let context = BuildContext {
             inputs: &shapes,
             output: &case.output,
             isa: Isa::PORTABLE,
@@ -237,7 +236,7 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
             relu: false,
             number: NUMBER,
         };
-        let mut work = case.layer.build(&site).unwrap();
+        let mut work = case.layer.build(&context).unwrap();
         assert!(work.gates());
         let mut w = case.weights.clone();
         let (step, x, mut y) = (STEP, [&case.x[0][..]], vec![0.0; case.dy.len()]);
@@ -257,7 +256,7 @@ fn the_gradient_is_zero_where_relu_gave_zero() {
 fn a_relu_that_is_taken_over_is_a_relu() {
     for case in Case::all().into_iter().filter(|case| case.layer.fuses_relu()) {
         let shapes: Vec<&Shape> = case.inputs.iter().collect();
-        let site = Site {
+        let context = BuildContext {
             inputs: &shapes,
             output: &case.output,
             isa: Isa::PORTABLE,
@@ -271,7 +270,7 @@ fn a_relu_that_is_taken_over_is_a_relu() {
         };
         let (step, mut y) = (Step::new(0, 0), vec![f32::NAN; case.dy.len()]);
         let [x, weights] = [&case.x, &case.weights].map(|all| all.iter().map(|x| &x[..]).collect::<Vec<_>>());
-        case.layer.build(&site).unwrap().forward(&step, &weights, &x, &mut y).unwrap();
+        case.layer.build(&context).unwrap().forward(&step, &weights, &x, &mut y).unwrap();
         let expected: Vec<f32> = case.passes(Isa::PORTABLE, 1).y.into_iter().map(|y| y.max(0.0)).collect();
         assert_eq!(y, expected, "{}", case.text);
     }

@@ -6,7 +6,7 @@ use super::*;
 fn of_ones(class: &str, config: &str, dims: &[usize], number: u64, step: Step, batch: usize) -> Vec<f32> {
     let case = Case::new(batch, class, config, &[dims]);
     let shapes: Vec<&Shape> = case.inputs.iter().collect();
-    let site = Site {
+    let context = BuildContext {
         inputs: &shapes,
         output: &case.output,
         isa: Isa::PORTABLE,
@@ -19,7 +19,7 @@ fn of_ones(class: &str, config: &str, dims: &[usize], number: u64, step: Step, b
         number,
     };
     let (x, mut y) = (vec![1.0; batch * case.output.len()], vec![0.0; batch * case.output.len()]);
-    case.layer.build(&site).unwrap().forward(&step, &[], &[&x], &mut y).unwrap();
+    case.layer.build(&context).unwrap().forward(&step, &[], &[&x], &mut y).unwrap();
     y
 }
 

@@ -1,16 +1,16 @@
-//! Makes a network's workers, and says where gradients go and how much memory values take.
+//! Builds a network's workers, and assigns gradients and memory.
 
 use super::folded::Folded;
 use super::{Target, Worker};
 use crate::error::{At, Error, Result};
 use crate::graph::{Architecture, Shape};
 use crate::kernels::Isa;
-use crate::layers::{Role, Site};
+use crate::layers::{BuildContext, Role};
 use crate::memory::{self, Buffer};
 use crate::model::parameters::Parameters;
-use crate::model::plan::{Life, Op, Plan, Purpose};
+use crate::model::plan::{Lifetime, Op, Plan, Purpose};
 
-/// Makes the workers of a plan.
+/// Builds the workers of a plan.
 pub struct Builder<'a> {
     pub architecture: &'a Architecture,
     pub parameters: &'a Parameters,
@@ -27,13 +27,13 @@ impl Builder<'_> {
         let spec = &self.architecture.layers[call.layer];
         let _part = memory::part(format_args!("layer {}", spec.name));
         let inputs: Vec<&Shape> = match op.activation {
-            // An activation's input has its output's shape, whatever it had when it was made.
+            // An activation's input has the shape of its output, whatever the layer's own output shape is.
             Some(_) => vec![&call.output],
             None => call.inputs.iter().map(|&input| &self.architecture.calls[input].output).collect(),
         };
         let gradients: Vec<bool> =
             op.inputs.iter().map(|&input| self.purpose.training && self.plan.wants_gradient(input)).collect();
-        let site = Site {
+        let context = BuildContext {
             inputs: &inputs,
             output: &call.output,
             isa: self.isa,
@@ -47,9 +47,9 @@ impl Builder<'_> {
         };
         let work = match op.activation {
             Some(activation) => {
-                activation.build(&site).and_then(|work| work.ok_or_else(|| Error::internal("linear is computed")))
+                activation.build(&context).and_then(|work| work.ok_or_else(|| Error::internal("linear is computed")))
             }
-            None => spec.layer.build(&site),
+            None => spec.layer.build(&context),
         };
         let parameters = match op.activation {
             Some(_) => 0..0,
@@ -59,7 +59,7 @@ impl Builder<'_> {
         Ok(Worker {
             work: work.at(format_args!("layer {}", spec.name))?,
             name: spec.name.clone(),
-            moves: states && op.activation.is_none() && site.learns(),
+            moves: states && op.activation.is_none() && context.learns(),
             parameters,
             targets: Vec::new(),
             folded: op
@@ -70,8 +70,8 @@ impl Builder<'_> {
     }
 }
 
-/// Says of each worker where its inputs' gradients go: on the way back, the first one to a value writes, later ones are
-/// added. Gives how many floats a sample the latter take at most.
+/// Assigns the targets of each worker's input gradients: in the backward pass the first gradient to a value is written,
+/// later ones are added. Returns the most floats per sample that the latter need.
 pub fn assign_targets(plan: &Plan, works: &mut [Worker]) -> usize {
     let mut begun = vec![false; plan.values.len()];
     let mut most = 0;
@@ -94,7 +94,7 @@ pub fn assign_targets(plan: &Plan, works: &mut [Worker]) -> usize {
     most
 }
 
-/// Memory for `batch` samples of each of `lens`, for which the layers of such names ask.
+/// Memory for `batch` samples of each of `lens`, measured under the layers' names.
 pub fn buffers(batch: usize, lens: &[usize], names: &[&str]) -> Result<Vec<Buffer>> {
     let buffer = |(&len, name): (&usize, &&str)| {
         let _part = memory::part(format_args!("layer {name}"));
@@ -103,7 +103,7 @@ pub fn buffers(batch: usize, lens: &[usize], names: &[&str]) -> Result<Vec<Buffe
     lens.iter().zip(names).map(buffer).collect()
 }
 
-/// Of each piece of memory, the name of the layer that gives the largest value in it.
+/// For each buffer, the name of the layer with the largest value in it.
 pub fn makers<'a>(plan: &Plan, works: &'a [Worker], slots: &[usize]) -> Vec<&'a str> {
     let pieces = slots.iter().filter(|&&slot| slot != usize::MAX).max().map_or(0, |&last| last + 1);
     let largest = |piece: usize| {
@@ -113,7 +113,7 @@ pub fn makers<'a>(plan: &Plan, works: &'a [Worker], slots: &[usize]) -> Vec<&'a 
     (0..pieces).map(|piece| largest(piece).map_or("", |maker| &works[maker].name)).collect()
 }
 
-/// Every value kept: a life from the first step to the last.
-pub fn always(plan: &Plan) -> Vec<Life> {
-    plan.lives().into_iter().map(|life| Life { start: 0, end: plan.ops.len(), ..life }).collect()
+/// Lifetimes that keep every value from the first step to the last.
+pub fn whole_pass(plan: &Plan) -> Vec<Lifetime> {
+    plan.lifetimes().into_iter().map(|life| Lifetime { start: 0, end: plan.ops.len(), ..life }).collect()
 }

@@ -1,4 +1,5 @@
-//! A normalization in the weights of the layer below it: when predicting it is a scale and a shift of each channel.
+//! A batch normalization folded into the weights of the layer below it: in prediction it is a scale and a shift of each
+//! channel.
 
 use crate::error::{Error, Result};
 use crate::graph::Architecture;
@@ -6,7 +7,7 @@ use crate::layers::Parameter;
 use crate::memory::Buffer;
 use crate::model::parameters::Parameters;
 
-/// A normalization that is folded into the weights of the layer below it, and these.
+/// A folded normalization and the resulting weights.
 pub struct Folded {
     epsilon: f64,
     /// The normalization's parameters, as indices.
@@ -19,7 +20,7 @@ pub struct Folded {
 }
 
 impl Folded {
-    /// That of a call, to be folded into a layer whose parameters are `below`.
+    /// The normalization of a call, folded into a layer whose parameters are `below`.
     pub fn new(architecture: &Architecture, parameters: &Parameters, below: &[Parameter], call: usize) -> Result<Self> {
         let layer = architecture.calls[call].layer;
         let (first, normalization) = (parameters.indices_of_layer(layer).start, &architecture.layers[layer]);
@@ -37,7 +38,8 @@ impl Folded {
         })
     }
 
-    /// The layer's weights with the normalization in them: each channel of the kernel times its scale, and the bias moved.
+    /// The layer's weights with the normalization in them: each channel of the kernel times its scale, and the shifted
+    /// bias.
     pub fn fold<'a>(&'a mut self, own: &[&'a [f32]], of: impl Fn(usize) -> &'a [f32]) -> Vec<&'a [f32]> {
         let (mean, variance) = (of(self.mean), of(self.variance));
         let (gamma, beta) = (self.gamma.map(&of), self.beta.map(&of));

@@ -5,14 +5,14 @@
 //!             gradients <--op 1-- gradients ... <-- loss            backward, the weights going along
 //! ```
 //!
-//! What is done in which order, and which memory holds what, says the [`Plan`]. Made once a fit; a model keeps the ones
-//! that predictions used for the next prediction.
+//! The [`Plan`] has the order of the steps and the memory of the values. A network is built once per fit; a model keeps
+//! those of predictions for the next prediction.
 
 mod builder;
 mod clock;
 pub(crate) mod folded;
-mod learned;
-mod lent;
+mod layer_parameters;
+mod network_parameters;
 
 use super::parameters::Parameters;
 use super::plan::{Op, Plan, Purpose, slots};
@@ -24,11 +24,11 @@ use crate::layers::parallel::{Chunks, for_each};
 use crate::layers::{Activation, Pass, Step, Work};
 use crate::memory::{self, Buffer};
 use crate::optimizers::Optimizer;
-use builder::{Builder, always, assign_targets, buffers, makers};
+use builder::{Builder, assign_targets, buffers, makers, whole_pass};
 use clock::{Clock, Way};
 use folded::Folded;
-use learned::{Learned, learned};
-use lent::{Lent, StepParts};
+use layer_parameters::{LayerParameters, StepParts};
+use network_parameters::{NetworkParameter, network_parameters};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -37,18 +37,18 @@ pub struct Network {
     batch: usize,
     threads: usize,
     isa: Isa,
-    /// The activation that was asked to be left out.
+    /// The activation that was requested to be omitted.
     wanted: Option<Activation>,
     plan: Plan,
     works: Vec<Worker>,
-    /// Of each value, the buffer that holds it, and its length for a sample.
-    held: Vec<Held>,
+    /// For each value, its buffer and its length per sample.
+    held: Vec<ValueMemory>,
     values: Vec<Buffer>,
     gradients: Vec<Buffer>,
-    /// Gradients on their way to a value that has some already.
+    /// Further gradients to a value that already has one.
     more: Buffer,
-    parameters: Vec<Learned>,
-    /// Gradients that are kept, laid out as the parameters; empty when none is.
+    parameters: Vec<NetworkParameter>,
+    /// Stored gradients, in the layout of the parameters; empty if none are stored.
     stored: Buffer,
     clock: Clock,
 }
@@ -59,7 +59,7 @@ struct Worker {
     name: String,
     /// Its parameters, as indices.
     parameters: Range<usize>,
-    /// Whether it has moving statistics to move.
+    /// Whether it has moving statistics to update.
     moves: bool,
     /// For each of its inputs, where the gradient goes.
     targets: Vec<Target>,
@@ -67,30 +67,30 @@ struct Worker {
     folded: Option<Folded>,
 }
 
-/// Where the gradient to a worker's input goes.
+/// The target of the gradient to a worker's input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Target {
     /// It is not wanted.
     None,
-    /// To the value's own buffer: it is the first.
+    /// The value's own buffer: this gradient is the first.
     Value,
-    /// To so many floats a sample from here on in `more`, to be added to what the value has.
+    /// At this offset (in floats per sample) in `more`; it is added to the value's gradient.
     More(usize),
 }
 
 /// A value's memory.
 #[derive(Clone, Copy, Debug)]
-struct Held {
+struct ValueMemory {
     len: usize,
     values: usize,
     gradients: usize,
 }
 
-/// What an optimizer is about to do.
+/// An optimizer step.
 pub struct Optimize<'a> {
     /// The optimizer.
     pub optimizer: &'a dyn Optimizer,
-    /// The learning rate of this batch.
+    /// The learning rate for this batch.
     pub rate: f64,
     /// The batch's number, from 1.
     pub number: u64,
@@ -109,17 +109,17 @@ impl Network {
         purpose: Purpose<'_>,
     ) -> Result<Self> {
         let plan = Plan::new(architecture, purpose);
-        let learned = learned(architecture, parameters, &plan, purpose);
+        let network_parameters = network_parameters(architecture, parameters, &plan, purpose);
         let builder = Builder { architecture, parameters, isa, threads, batch, purpose, plan: &plan };
         let mut works = plan.ops.iter().enumerate().map(|op| builder.worker(op)).collect::<Result<Vec<_>>>()?;
         let more = assign_targets(&plan, &mut works);
         let (value_slots, value_lens) = match purpose.training {
-            true => slots(&always(&plan)),
-            false => slots(&plan.lives()),
+            true => slots(&whole_pass(&plan)),
+            false => slots(&plan.lifetimes()),
         };
-        let gradient_lives = if purpose.training { plan.gradient_lives() } else { Vec::new() };
-        let (gradient_slots, gradient_lens) = slots(&gradient_lives);
-        let held = plan.values.iter().enumerate().map(|(i, value)| Held {
+        let gradient_lifetimes = if purpose.training { plan.gradient_lifetimes() } else { Vec::new() };
+        let (gradient_slots, gradient_lens) = slots(&gradient_lifetimes);
+        let held = plan.values.iter().enumerate().map(|(i, value)| ValueMemory {
             len: value.shape.len(),
             values: value_slots[i],
             gradients: gradient_slots.get(i).copied().unwrap_or(usize::MAX),
@@ -135,20 +135,20 @@ impl Network {
             batch,
             threads,
             isa,
-            wanted: purpose.left,
+            wanted: purpose.omitted,
             held: held.collect(),
             works,
             values,
             gradients,
             more,
-            parameters: learned,
+            parameters: network_parameters,
             stored: Buffer::default(),
             clock: Clock::default(),
             plan,
         })
     }
 
-    /// Gets ready to learn by an optimizer: memory for gradients that have to be kept.
+    /// Prepares training with an optimizer: allocates memory for gradients that must be stored.
     pub fn prepare(&mut self, optimizer: &dyn Optimizer, len: usize) -> Result<()> {
         let fused = optimizer.fused(0.0, 1).is_some();
         if self.parameters.iter().any(|parameter| parameter.is_stored(fused)) {
@@ -158,9 +158,9 @@ impl Network {
         Ok(())
     }
 
-    /// Whether it serves batches of `batch` samples on `threads` threads, `left` being left out if it ends in it.
-    pub fn serves(&self, batch: usize, threads: usize, left: Option<Activation>) -> bool {
-        self.batch >= batch && self.threads == threads && self.wanted == left
+    /// Whether it can compute batches of `batch` samples on `threads` threads, with `omitted` left out at its end.
+    pub fn serves(&self, batch: usize, threads: usize, omitted: Option<Activation>) -> bool {
+        self.batch >= batch && self.threads == threads && self.wanted == omitted
     }
 
     /// The most samples it takes at once.
@@ -172,26 +172,26 @@ impl Network {
         self.held[0].len
     }
 
-    /// The activation at the end that is left to who reads the output.
-    pub fn left(&self) -> Option<Activation> {
-        self.plan.left
+    /// The omitted last activation: the reader of the output computes it.
+    pub fn omitted(&self) -> Option<Activation> {
+        self.plan.omitted
     }
 
-    /// The output's values for the last `samples` samples that went through, `[B, output]`; [`left`](Self::left) is still to be
-    /// taken of them.
+    /// The output's values for the last `samples` samples that went through, `[B, output]`; the
+    /// [`omitted`](Self::omitted) activation is not applied.
     pub fn output(&self, samples: usize) -> &[f32] {
-        let Held { len, values, .. } = self.held[self.plan.output];
+        let ValueMemory { len, values, .. } = self.held[self.plan.output];
         &self.values[values][..samples * len]
     }
 
-    /// Takes the activation that was [left](Self::left), if there is one, of what came [out](Self::output).
+    /// Applies the [omitted](Self::omitted) activation, if there is one, to an [output](Self::output).
     pub fn finish(&self, values: &mut [f32]) {
-        if let Some(activation) = self.plan.left {
+        if let Some(activation) = self.plan.omitted {
             activation.apply(self.isa, values, self.width());
         }
     }
 
-    /// Takes `x` (`[B, input]`) through the layers, but for the activation that is [left](Self::left).
+    /// Computes the layers for `x` (`[B, input]`), except the [omitted](Self::omitted) activation.
     pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
         let Network { plan, works, held, values, parameters, clock, .. } = self;
@@ -210,7 +210,7 @@ impl Network {
             done.at(format_args!("layer {}", worker.name))?;
         }
         if self.plan.output == 0 {
-            let slot = self.held[0].values; // nothing but what is left, if anything
+            let slot = self.held[0].values; // no layers, at most an omitted activation
             self.values[slot][..x.len()].copy_from_slice(x);
         }
         Ok(())
@@ -229,15 +229,15 @@ impl Network {
         self.plan.values[self.plan.output].shape.dims().last().copied().unwrap_or(1)
     }
 
-    /// What regularizers add to the loss.
+    /// The regularization loss.
     pub fn penalty(&self, weights: &[f32]) -> f64 {
         let regular = self.parameters.iter().filter(|parameter| parameter.regularizer.is_some());
         regular.map(|parameter| parameter.regularizer.penalty(&weights[parameter.range.clone()])).sum()
     }
 
-    /// The rest of a step of training after [`forward`](Self::forward) with the same weights and `x`: backward, moving
-    /// statistics, the weights and their moments one step on. `slope` makes of the output, `[B, output]`, the loss's gradient
-    /// to it, in its place.
+    /// The rest of a training step after [`forward`](Self::forward) with the same weights and `x`: the backward pass,
+    /// the moving statistics, and the update of weights and moments. `slope` replaces the output, `[B, output]`, by the
+    /// loss's gradient to it.
     pub fn learn(
         &mut self,
         step: &Step,
@@ -248,7 +248,7 @@ impl Network {
     ) -> Result<()> {
         let samples = x.len() / self.input_len();
         if self.plan.wants_gradient(self.plan.output) {
-            let Held { len, values, gradients } = self.held[self.plan.output];
+            let ValueMemory { len, values, gradients } = self.held[self.plan.output];
             let gradient = &mut self.gradients[gradients][..samples * len];
             gradient.copy_from_slice(&self.values[values][..samples * len]);
             slope(gradient);
@@ -265,17 +265,17 @@ impl Network {
         Ok(())
     }
 
-    /// Moves moving statistics on, in the order of the calls: a layer that is called twice moves its own twice.
+    /// Updates moving statistics, in the order of the calls: a layer that is called twice updates its own twice.
     fn move_statistics(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) -> Result<()> {
         let Network { works, parameters, .. } = self;
         for worker in works.iter_mut().filter(|worker| worker.moves) {
-            let mut lent = Lent::new(&parameters[worker.parameters.clone()], optimize, w, &mut []);
-            worker.work.update_state(&mut lent.without_updates())?;
+            let mut layer = LayerParameters::new(&parameters[worker.parameters.clone()], optimize, w, &mut []);
+            worker.work.update_state(&mut layer.without_updates())?;
         }
         Ok(())
     }
 
-    /// The way back through an op.
+    /// The backward pass of an op.
     #[allow(clippy::too_many_arguments)] // a step's state, handed on as it is
     fn step_back(
         &mut self,
@@ -293,9 +293,9 @@ impl Network {
             return Ok(());
         }
         let range = worker.parameters.clone();
-        let mut lent = Lent::new(&parameters[range.clone()], optimize, w, stored);
-        let mut weights = lent.weights(&mut begun[range]);
-        let Held { len, gradients: slot, .. } = held[op.output];
+        let mut layer = LayerParameters::new(&parameters[range.clone()], optimize, w, stored);
+        let mut weights = layer.weights(&mut begun[range]);
+        let ValueMemory { len, gradients: slot, .. } = held[op.output];
         let dz = std::mem::take(&mut gradients[slot]);
         let mut own: Vec<Buffer> = Vec::new();
         for (&input, _) in op.inputs.iter().zip(&worker.targets).filter(|(_, target)| **target == Target::Value) {
@@ -336,9 +336,10 @@ impl Network {
                 at += len;
             }
         }
-        // What came out of a fused relu: whoever could has left its zeros out; for the others it is done here.
+        // The value came out of a fused relu: if not all consumers left out the gradient where it is 0, it is zeroed
+        // here.
         for &input in &op.inputs {
-            let Held { len, values: slot, gradients: gradient } = held[input];
+            let ValueMemory { len, values: slot, gradients: gradient } = held[input];
             let last = plan.values[input].takers.iter().find(|&&taker| plan.ops[taker].learns) == Some(&index);
             if plan.values[input].gated && last && plan.wants_gradient(input) && !all_gate(plan, works, input) {
                 gate(*isa, &values[slot][..samples * len], &mut gradients[gradient][..samples * len]);
@@ -347,7 +348,7 @@ impl Network {
         Ok(())
     }
 
-    /// Takes the step on parameters whose gradients were kept.
+    /// Updates the parameters whose gradients were stored.
     fn take_stored(&mut self, w: &mut [f32], optimize: &mut Optimize<'_>) {
         let Network { isa, parameters, stored, .. } = self;
         let Optimize { optimizer, rate, number, ref mut slots } = *optimize;
@@ -384,10 +385,10 @@ impl Network {
         }
     }
 
-    /// Puts the weights' moving average in the place of what the optimizer changes. Of what it does not change, the average
-    /// becomes what that is, to begin there should it be changed later.
+    /// Replaces the trainable weights by their moving average. For the others the average becomes their value, to start
+    /// there if they become trainable later.
     pub fn take_average(&self, w: &mut [f32], average: &mut [f32]) {
-        for Learned { range, trainable, .. } in &self.parameters {
+        for NetworkParameter { range, trainable, .. } in &self.parameters {
             let (w, average) = (&mut w[range.clone()], &mut average[range.clone()]);
             match trainable {
                 true => w.copy_from_slice(average),
@@ -396,7 +397,7 @@ impl Network {
         }
     }
 
-    /// Begins to count the time that layers take.
+    /// Starts measuring the time of the layers.
     pub fn start_clock(&mut self) {
         self.clock.start(self.plan.ops.len());
     }
@@ -408,8 +409,7 @@ impl Network {
         named.map(|((op, worker), &spent)| (op, &*worker.name, spent))
     }
 
-    /// The first number on the way of the last forward pass, that of `x`, which is NaN or infinite: what holds it, and the
-    /// number.
+    /// The first NaN or infinite value in the last forward pass, that of `x`: its location and the value.
     pub fn first_not_finite(&self, weights: &[f32], x: &[f32]) -> Option<(String, f64)> {
         let bad = |values: &[f32]| values.iter().find(|value| !value.is_finite()).map(|&value| f64::from(value));
         let samples = x.len() / self.input_len();
@@ -417,7 +417,7 @@ impl Network {
             let parameters = self.parameters[worker.parameters.clone()].iter();
             let mut parameters = parameters.map(|p| (p.name, bad(&weights[p.range.clone()])));
             let found = parameters.find_map(|(name, found)| Some((name, found?)));
-            let Held { len, values, .. } = self.held[op.output];
+            let ValueMemory { len, values, .. } = self.held[op.output];
             let (what, found) = found.or_else(|| Some(("output", bad(&self.values[values][..samples * len])?)))?;
             Some((format!("layer {}: {what}", worker.name), found))
         };
@@ -426,18 +426,18 @@ impl Network {
     }
 }
 
-/// The step of a network that does not train: nothing in it is random.
+/// The step of a prediction: nothing in it is random.
 pub const PREDICTING: Step<'static> = Step::new(0, 0);
 
 /// The values of `input` for `samples` samples; value 0 is the network's input `x`.
-fn value<'a>(input: usize, held: &[Held], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {
+fn value<'a>(input: usize, held: &[ValueMemory], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {
     match input {
         0 => x,
         _ => &values[held[input].values][..samples * held[input].len],
     }
 }
 
-/// Whether all that take a value leave out what relu made zero.
+/// Whether all consumers of a value leave out the gradient where relu gave 0.
 fn all_gate(plan: &Plan, works: &[Worker], value: usize) -> bool {
     plan.values[value].takers.iter().all(|&taker| works[taker].work.gates())
 }

@@ -1,4 +1,4 @@
-//! Functions of each element, of one value or of several.
+//! Elementwise functions of one value or several.
 
 use super::{activate, activation_of, along, bias, kernel_and_bias, unsupported};
 use crate::error::{Error, ErrorKind, Result};
@@ -26,7 +26,7 @@ pub fn softmax<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     if reader.opset < 13 {
         let from = value.order.iter().position(|&at| at == axis).unwrap_or(0);
         let dims = reader.dims(&value)?;
-        // Where all other axes are of size 1, it is over the one that is not.
+        // If all other axes have size 1, it is over the remaining one.
         let wide: Vec<usize> = (from..rank).filter(|&i| dims[i] > 1).collect();
         match wide[..] {
             [] => (),
@@ -44,7 +44,7 @@ pub fn softmax<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         return activate(reader, node, &value, if logarithm { "log_softmax" } else { "softmax" });
     }
     if logarithm {
-        // Moved to the end, and back.
+        // Permuted to the end, and back.
         let at = value.order.iter().position(|&other| other == axis).unwrap_or(0);
         let mut order: Vec<usize> = (0..rank).map(|i| if i < at { i } else { i.max(1) - 1 }).collect();
         order[at] = rank - 1;
@@ -56,7 +56,7 @@ pub fn softmax<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// A layer of no weights that keeps the order.
+/// A layer without weights that keeps the order.
 fn layer<'f>(reader: &mut Reader<'f>, value: &Value, class: &str, config: Json) -> Result<Value> {
     let tensor = reader.layer(class, config, &[value.tensor], Vec::new())?;
     Ok(value.with(tensor))
@@ -106,7 +106,7 @@ pub fn neg<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// The layer drops at random again when the model is trained.
+/// The layer drops values again when the model is trained.
 pub fn dropout<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.value(node, 0)?;
     let rate = match node.float("ratio") {
@@ -119,7 +119,7 @@ pub fn dropout<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// Between two numbers, which inputs say since opset 11.
+/// Clip between two numbers, which are inputs since opset 11.
 pub fn clip<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.value(node, 0)?;
     let mut bound = |name: &str, input: usize| -> Result<Option<f64>> {
@@ -172,7 +172,7 @@ pub fn prelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = if value.image.is_some() { reader.straight(&value)? } else { value };
     let slope = reader.weights(node, 1)?;
     let rank = value.order.len();
-    // As many axes as a sample has.
+    // With as many axes as a sample.
     let dims: Vec<usize> = match slope.dims.len() {
         len if len <= rank => std::iter::repeat_n(1, rank - len).chain(slope.dims.iter().copied()).collect(),
         len if len == rank + 1 && slope.dims[0] == 1 => slope.dims[1..].to_vec(),
@@ -225,7 +225,7 @@ fn merge<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str) -> Re
     Ok(())
 }
 
-/// Few whole numbers, those of shapes.
+/// A few integers, those of shapes.
 fn of_constants<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str) -> Result<()> {
     let (a, b) = (reader.weights(node, 0)?, reader.weights(node, 1)?);
     let wrong = || unsupported("arithmetic of such constants", "whole numbers of shapes", operator);
@@ -250,7 +250,7 @@ fn of_constants<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str
     reader.give_constant(node, Constant { dims: dims.clone(), data: Data::Ints(data) })
 }
 
-/// `x + c`, `c - x` and so on, for one number or one for each of an axis.
+/// `x + c`, `c - x` and so on, for one constant or one per index of an axis.
 fn with_constant<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &str, of_input: usize) -> Result<()> {
     let value = reader.value(node, of_input)?;
     let constant = reader.weights(node, 1 - of_input)?;
@@ -283,8 +283,8 @@ fn with_constant<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, operator: &st
     along_axis(reader, node, operator, value, &constant, first)
 }
 
-/// A factor or a sum for each of an axis: a depthwise convolution of one pixel, which can be trained, for channels; or else
-/// a normalization by given numbers.
+/// A factor or an offset per index of an axis: for channels a depthwise convolution of one pixel, which is trainable;
+/// otherwise a normalization with given numbers.
 fn along_axis<'f>(
     reader: &mut Reader<'f>,
     node: &'f NodeProto,
@@ -339,7 +339,7 @@ fn along_axis<'f>(
     Ok(())
 }
 
-/// `0.5 * x * (1 + erf(x / sqrt(2)))`, from its middle on: what comes before is looked up, what is behind is taken over.
+/// `0.5 * x * (1 + erf(x / sqrt(2)))`, recognized at its erf: nodes before it are checked, nodes after it are fused.
 pub fn gelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let found = whole_gelu(reader, node)?;
     let Some((x, behind, last)) = found else {
@@ -349,7 +349,7 @@ pub fn gelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     activate(reader, last, &x, "gelu")
 }
 
-/// The value whose gelu it is, the nodes behind this one, and the last of them.
+/// The gelu's input, the nodes after this one, and the last of them.
 fn whole_gelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option<(Value, Vec<usize>, &'f NodeProto)>> {
     let Some(scaling) = node.input.first().and_then(|name| reader.maker(name)) else { return Ok(None) };
     let x = match (&scaling.op_type[..], scaled(reader, scaling)?) {
@@ -362,7 +362,7 @@ fn whole_gelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option
     if !scaled(reader, sum)?.is_some_and(|(_, one)| near(one, 1.0)) {
         return Ok(None);
     }
-    // The half may come before or behind the product, or be part of x.
+    // The factor 1/2 may come before or after the product, or be part of x.
     let (mut behind, mut last, mut half, mut product) = (vec![number], sum, false, false);
     while !(half && product) {
         let Some((number, next)) = reader.next(last).filter(|(_, next)| next.op_type == "Mul") else { return Ok(None) };
@@ -385,7 +385,7 @@ fn whole_gelu<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option
     Ok(Some((value, behind, last)))
 }
 
-/// `(x + sqrt(x * x + 4)) / 2`, from its root on, likewise.
+/// `(x + sqrt(x * x + 4)) / 2`, recognized at its root in the same way.
 pub fn squareplus<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let Some((x, behind, last)) = whole_squareplus(reader, node)? else {
         return Err(unsupported("a root outside of squareplus", "(x + sqrt(x * x + 4)) / 2", &node.op_type));
@@ -415,7 +415,7 @@ pub fn near(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-5
 }
 
-/// The value that a node takes together with a number, and the number.
+/// The value and the number that a node takes.
 pub fn scaled<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option<(&'f String, f64)>> {
     for (value, number) in [(0, 1), (1, 0)] {
         if node.input.len() == 2 && reader.is_known_constant(node, number) {

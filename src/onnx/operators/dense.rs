@@ -1,4 +1,4 @@
-//! `Gemm` and `MatMul` by weights: `Dense`, with the sum and the activation behind it.
+//! `Gemm` and `MatMul` with weights: `Dense`, with the following bias and activation.
 
 use super::{bias, ending, is_positive, kernel_and_bias, unsupported};
 use crate::error::{Error, ErrorKind, Result};
@@ -12,7 +12,7 @@ use serde_json::json;
 pub fn gemm<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.value(node, 0)?;
     if value.order.len() != 1 || node.int("transA").unwrap_or(0) != 0 {
-        return Err(unsupported("a product of a value that is no row", "rank 2, transA 0", value.order.len() + 1));
+        return Err(unsupported("a product of a value that is not a row", "rank 2, transA 0", value.order.len() + 1));
     }
     let weights = reader.weights(node, 1)?;
     expect_matrix(&weights)?;
@@ -49,7 +49,7 @@ pub fn mat_mul<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
 fn expect_matrix(weights: &Constant) -> Result<()> {
     match weights.dims.len() {
         2 if weights.len() > 0 => Ok(()),
-        _ => Err(unsupported("weights that are no matrix", "two sizes", format_args!("{:?}", weights.dims))),
+        _ => Err(unsupported("weights that are not a matrix", "two sizes", format_args!("{:?}", weights.dims))),
     }
 }
 
@@ -68,7 +68,7 @@ fn dense<'f>(
         let error = Error::new(ErrorKind::Shape, "weights that do not fit the value");
         return Err(error.expected(format_args!("{features} rows")).found(inputs));
     }
-    // The rows of the kernel in the order in which the image was flattened.
+    // The kernel's rows are reordered as the image was flattened.
     let kernel = match &value.image {
         Some((sizes, order)) => {
             let dims: Vec<usize> = order.iter().map(|&axis| sizes[axis]).chain([units]).collect();

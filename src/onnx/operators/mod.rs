@@ -1,4 +1,4 @@
-//! ONNX's operators in layers: a line in `OPERATORS` each.
+//! Reads ONNX's operators as layers: one line in `OPERATORS` each.
 
 mod arithmetic;
 mod dense;
@@ -16,16 +16,16 @@ use serde_json::json;
 /// Reads a node.
 type Read = for<'f> fn(&mut Reader<'f>, &'f NodeProto) -> Result<()>;
 
-/// What of its input an operator needs to know the place of.
+/// What an operator needs to know about the axes of its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looks {
-    /// Each element for itself.
+    /// Nothing: it is elementwise.
     Elements,
     /// The channels, which come first.
     Channels,
-    /// The axes, which it puts in another order: that says what they were.
+    /// All axes, which it transposes: that tells their meaning.
     Order,
-    /// None of it: it takes them as they lie.
+    /// Nothing: it takes the elements in any order.
     Nothing,
 }
 use Looks::{Channels, Elements, Nothing, Order};
@@ -97,7 +97,7 @@ const OPERATORS: &[(&str, Looks, Read)] = &[
     ("Upsample", Channels, windows::resize),
 ];
 
-/// What an operator looks at.
+/// The [`Looks`] of an operator.
 pub fn looks_at(operator: &str) -> Looks {
     OPERATORS.iter().find(|(name, ..)| *name == operator).map_or(Nothing, |(_, looks, _)| *looks)
 }
@@ -113,12 +113,12 @@ pub fn call<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     read(reader, node)
 }
 
-/// The error for a setting that the layers do not have.
+/// The error for an attribute that the layers do not support.
 fn unsupported(what: &'static str, expected: &str, found: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Unsupported, what).expected(expected).found(found)
 }
 
-/// The activation that a node is, in Keras's words, if it is one of each element.
+/// Keras's name of a node's activation, if it is an elementwise one.
 fn activation_of(node: &NodeProto) -> Option<&'static str> {
     if !is_own(&node.domain) {
         return None;
@@ -146,7 +146,7 @@ fn activation_of(node: &NodeProto) -> Option<&'static str> {
     }
 }
 
-/// Whether nothing that an activation gives is below 0.
+/// Whether an activation's results are all 0 or more.
 fn is_positive(activation: &str) -> bool {
     matches!(
         activation,
@@ -154,10 +154,10 @@ fn is_positive(activation: &str) -> bool {
     )
 }
 
-/// The activation that follows a node and is taken over by its layer, and the node that is then done.
+/// The activation after a node that is fused into its layer, and the node that is then done.
 fn ending<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, rank: usize) -> (&'static str, &'f NodeProto) {
     let Some((number, next)) = reader.next(node) else { return ("linear", node) };
-    // Over the classes of a row.
+    // Over the last axis of a row.
     let over_row = rank == 1 && matches!(next.int("axis"), None | Some(1 | -1));
     let activation = match &next.op_type[..] {
         "Softmax" if over_row => Some("softmax"),
@@ -173,8 +173,8 @@ fn ending<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, rank: usize) -> (&'s
     }
 }
 
-/// The bias that is added to what a node gives, of `len` numbers along ONNX's `axis` of `rank` (which do not count the
-/// batch), and the node that is then done.
+/// The bias added to a node's output, `len` values along ONNX's `axis` of `rank` (without the batch), and the node that
+/// is then done.
 fn bias<'f>(
     reader: &mut Reader<'f>,
     node: &'f NodeProto,
@@ -190,7 +190,7 @@ fn bias<'f>(
     if next.input.len() != 2 || next.input.get(1 - other) != sum || next.input.get(other) == sum {
         return Ok((None, node));
     }
-    // What cannot be read as a bias is the Add's own to complain of.
+    // If it cannot be read as a bias, the Add itself reports the error.
     let Ok(Some(constant)) = reader.constant(next, other) else { return Ok((None, node)) };
     match along(&constant, axis, rank, len) {
         Some(values) => {
@@ -206,8 +206,8 @@ fn kernel_and_bias(kernel: Vec<f32>, bias: Option<Vec<f32>>) -> Vec<(&'static st
     std::iter::once(("kernel", kernel)).chain(bias.map(|bias| ("bias", bias))).collect()
 }
 
-/// The numbers of a constant that has `len` along an axis of a sample of `rank` and is the same along the others; one number
-/// stands for all.
+/// The values of a constant that has `len` along an axis of a sample of `rank` and is constant along the others; one
+/// value is repeated.
 fn along(constant: &Constant, axis: usize, rank: usize, len: usize) -> Option<Vec<f32>> {
     let values = constant.floats().ok()?;
     if let [one] = values {
@@ -219,7 +219,7 @@ fn along(constant: &Constant, axis: usize, rank: usize, len: usize) -> Option<Ve
     (fits && values.len() == len).then(|| values.to_vec())
 }
 
-/// Gives an activation of a value, of its own layer.
+/// Applies an activation as a layer of its own.
 fn activate<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, value: &Value, activation: &str) -> Result<()> {
     let tensor = reader.layer("Activation", json!({ "activation": activation }), &[value.tensor], Vec::new())?;
     reader.give(node, Value { positive: is_positive(activation), ..value.with(tensor) });

@@ -8,7 +8,7 @@ use crate::onnx::layout::{Value, channels_last, permuted};
 use crate::onnx::proto::NodeProto;
 use serde_json::json;
 
-/// The numbers of an input, one for each channel.
+/// The values of an input, one per channel.
 fn numbers<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, input: usize, channels: usize) -> Result<Vec<f32>> {
     let constant = reader.weights(node, input)?;
     let values = constant.floats()?;
@@ -20,7 +20,7 @@ fn numbers<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, input: usize, chann
     }
 }
 
-/// By moving statistics of each channel.
+/// With moving statistics per channel.
 pub fn batch<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.value(node, 0)?;
     let axis = value.axis(1)?;
@@ -29,7 +29,7 @@ pub fn batch<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     for (input, name) in (1..).zip(["gamma", "beta", "moving_mean", "moving_variance"]) {
         let mut values = numbers(reader, node, input, channels)?;
         if let Some((sizes, order)) = &value.image {
-            // A row that is an image lies in the network's order.
+            // A flattened image has the network's order.
             let dims: Vec<usize> = order.iter().map(|&axis| sizes[axis]).collect();
             values = permuted(&values, &dims, &crate::onnx::layout::inverse(order))?;
         }
@@ -46,7 +46,7 @@ pub fn batch<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// The value with its channels last, and how many there are.
+/// The value with channels last, and the number of channels.
 fn channels<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(Value, usize)> {
     let value = reader.value(node, 0)?;
     let value = reader.arrange(&value, &channels_last(value.order.len()))?;
@@ -54,7 +54,7 @@ fn channels<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(Value, 
     Ok((value, channels))
 }
 
-/// Each channel of a sample by itself.
+/// Each channel of a sample on its own.
 pub fn instance<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let (value, channels) = channels(reader, node)?;
     let weights = vec![("gamma", numbers(reader, node, 1, channels)?), ("beta", numbers(reader, node, 2, channels)?)];
@@ -107,8 +107,8 @@ pub fn layer<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// A layer normalization from its mean on, as PyTorch writes it before opset 17, if that is what the mean is for:
-/// `d = x - mean(x)`, `d / sqrt(mean(d ^ 2) + epsilon) * gamma + beta`.
+/// A layer normalization starting at its mean, as PyTorch writes it before opset 17, if the mean is used so: `d = x -
+/// mean(x)`, `d / sqrt(mean(d ^ 2) + epsilon) * gamma + beta`.
 pub fn spelled_out<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<bool> {
     let value = reader.value(node, 0)?;
     let rank = value.order.len();
@@ -139,8 +139,8 @@ pub fn spelled_out<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<b
     Ok(true)
 }
 
-/// From a mean to the division by the standard deviation: what is added to the variance, the numbers of the nodes behind the
-/// mean, and the division.
+/// From a mean to the division by the standard deviation: the epsilon added to the variance, the numbers of the nodes
+/// after the mean, and the division.
 fn standardization<'f>(
     reader: &mut Reader<'f>,
     mean: &'f NodeProto,

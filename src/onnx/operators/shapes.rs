@@ -1,4 +1,4 @@
-//! What changes shapes and no numbers, and the arithmetic of shapes.
+//! Operators that change shapes and not values, and the arithmetic of shapes.
 
 use super::unsupported;
 use crate::error::{Error, ErrorKind, Result};
@@ -8,7 +8,7 @@ use crate::onnx::layout::{Value, with_last};
 use crate::onnx::proto::NodeProto;
 use serde_json::json;
 
-/// The most numbers that a shape is made of.
+/// The most values of a constant shape.
 const MOST: usize = 4096;
 
 pub fn constant<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
@@ -16,7 +16,7 @@ pub fn constant<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> 
     reader.give_constant(node, constant)
 }
 
-/// A row or block of one number.
+/// A constant filled with one value.
 pub fn constant_of_shape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let shape = reader.weights(node, 0)?;
     let dims: Option<Vec<usize>> = shape.ints()?.iter().map(|&dim| usize::try_from(dim).ok()).collect();
@@ -32,7 +32,7 @@ pub fn constant_of_shape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Re
     reader.give_constant(node, Constant { dims, data })
 }
 
-/// Its input under another name.
+/// The input under another name.
 pub fn identity<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     match reader.is_constant(node) {
         true => {
@@ -47,7 +47,7 @@ pub fn identity<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> 
     Ok(())
 }
 
-/// To floats, which all values are; constants stay what they are, whole numbers and others.
+/// A cast to float, which all values are; constants do not change.
 pub fn cast<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     use crate::onnx::proto::element::{BOOL, DOUBLE, FLOAT, INT32, INT64};
     let to = node.int("to").unwrap_or_default();
@@ -69,7 +69,7 @@ pub fn cast<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     reader.give_constant(node, Constant { data, ..constant })
 }
 
-/// The sizes of a value, that of the batch unknown.
+/// The sizes of a value; the batch's is unknown.
 pub fn shape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let sizes: Vec<i64> = match reader.is_constant(node) {
         true => reader.weights(node, 0)?.dims.iter().map(|&dim| dim as i64).collect(),
@@ -86,26 +86,26 @@ pub fn shape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     reader.give_constant(node, Constant::row(sizes.get(start..end).unwrap_or_default().to_vec()))
 }
 
-/// A place among `len`, counted from the end if it is below 0.
+/// An index into `len` elements, counted from the end if it is below 0.
 fn clamp(at: i64, len: usize) -> usize {
     let at = if at < 0 { at.saturating_add(len as i64) } else { at };
     at.clamp(0, len as i64) as usize
 }
 
-/// Some numbers of a shape.
+/// Elements of a shape.
 pub fn gather<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     expect_constant(reader, node)?;
     let (data, indices) = (reader.weights(node, 0)?, reader.weights(node, 1)?);
     let numbers = data.ints()?;
     if data.dims.len() != 1 || node.int("axis").unwrap_or(0) != 0 || indices.len() > MOST {
-        return Err(unsupported("a gather of what is no shape", "a row", format_args!("{:?}", data.dims)));
+        return Err(unsupported("a gather of a value that is not a shape", "a row", format_args!("{:?}", data.dims)));
     }
     let pick = |&at: &i64| {
         let at = if at < 0 { at.saturating_add(numbers.len() as i64) } else { at };
         usize::try_from(at).ok().and_then(|at| numbers.get(at).copied())
     };
     let picked: Option<Vec<i64>> = indices.ints()?.iter().map(pick).collect();
-    let picked = picked.ok_or_else(|| Error::new(ErrorKind::Format, "a place behind the end"))?;
+    let picked = picked.ok_or_else(|| Error::new(ErrorKind::Format, "an index after the end"))?;
     reader.give_constant(node, Constant { dims: indices.dims.clone(), data: Data::Ints(picked) })
 }
 
@@ -116,7 +116,7 @@ fn expect_constant(reader: &Reader<'_>, node: &NodeProto) -> Result<()> {
     }
 }
 
-/// Values, or parts of a shape, one behind the other.
+/// Concatenates values, or parts of a shape.
 pub fn concat<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     if reader.is_constant(node) {
         let mut all = Vec::new();
@@ -159,7 +159,7 @@ pub fn flatten<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// To a shape that an input says, or an attribute; 0 is a size that stays, -1 what is left.
+/// Reshapes to a shape from an input or an attribute; 0 keeps a size, -1 is inferred.
 pub fn reshape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let shape = match node.ints("shape") {
         Some(shape) => shape.to_vec(),
@@ -189,7 +189,7 @@ pub fn reshape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let (&batch, rest) = shape.split_first().ok_or_else(wrong)?;
     let own = [&[0][..], &before].concat();
     let dims = filled(rest, own.get(1..).unwrap_or_default(), len).filter(|dims| !dims.is_empty()).ok_or_else(wrong)?;
-    // Whatever number stands for the batch: what is left for it are whole samples.
+    // Any number may stand for the batch: the inferred size is a number of samples.
     if batch < -1 && batch != BATCH || rest.contains(&BATCH) {
         return Err(wrong());
     }
@@ -198,15 +198,15 @@ pub fn reshape<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// Whether rows are put one behind the other, those of all samples, to be multiplied by weights and put back: TensorFlow's
-/// product along the last axis, which `Dense` takes as it is. The way back then changes nothing.
+/// Whether the rows of all samples are joined, to be multiplied by weights and split again: TensorFlow's product along
+/// the last axis, which `Dense` computes directly. The reshape back then has no effect.
 fn is_for_product(reader: &Reader<'_>, node: &NodeProto) -> bool {
     let product =
         reader.next(node).filter(|(_, next)| next.op_type == "MatMul" && next.input.first() == node.output.first());
     product.and_then(|(_, product)| reader.next(product)).is_some_and(|(_, back)| back.op_type == "Reshape")
 }
 
-/// The sizes that a shape means for `len` numbers that had the sizes `before`.
+/// The sizes that a shape gives for `len` values of sizes `before`.
 fn filled(shape: &[i64], before: &[usize], len: usize) -> Option<Vec<usize>> {
     let mut dims = Vec::new();
     let mut open = None;
@@ -227,7 +227,7 @@ fn filled(shape: &[i64], before: &[usize], len: usize) -> Option<Vec<usize>> {
     (count(&dims)? == len).then_some(dims)
 }
 
-/// Axes that an input says since opset 13, and an attribute before.
+/// Axes from an input since opset 13, from an attribute before.
 pub fn axes<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option<Vec<i64>>> {
     Ok(match node.ints("axes") {
         Some(axes) => Some(axes.to_vec()),
@@ -238,7 +238,7 @@ pub fn axes<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Option<V
     })
 }
 
-/// The places of axes among `rank`, in order.
+/// The indices of axes among `rank`, sorted.
 pub fn places(axes: &[i64], rank: usize) -> Result<Vec<usize>> {
     let place = |&axis: &i64| {
         let at = if axis < 0 { axis.saturating_add(rank as i64) } else { axis };
@@ -272,7 +272,7 @@ pub fn squeeze<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let left: Vec<usize> = (1..=dims.len()).filter(|i| !out.contains(i)).map(|i| dims[i - 1]).collect();
     if out.contains(&0) || left.is_empty() {
         return Err(unsupported(
-            "the batch is taken away, or all but it",
+            "the batch axis is removed, or all other axes are",
             "some axis that stays",
             format_args!("{out:?}"),
         ));
@@ -286,7 +286,7 @@ pub fn unsqueeze<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
     let axes = axes(reader, node)?.ok_or_else(|| Error::new(ErrorKind::Format, "no axes"))?;
     let more = |dims: &[usize]| -> Result<Vec<usize>> {
         if axes.len() > 8 {
-            return Err(unsupported("so many axes", "8", axes.len()));
+            return Err(unsupported("too many axes", "8", axes.len()));
         }
         let rank = dims.len() + axes.len();
         let new = places(&axes, rank)?;
@@ -310,7 +310,7 @@ pub fn unsqueeze<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
     }
 }
 
-/// Another order of a value's axes; the numbers of a constant are moved.
+/// Transposes a value; a constant's values are moved.
 pub fn transpose<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let order = |rank: usize| -> Result<Vec<usize>> {
         let order: Vec<usize> = match node.ints("perm") {
@@ -319,7 +319,7 @@ pub fn transpose<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
         };
         match order.len() == rank && (0..rank).all(|axis| order.contains(&axis)) {
             true => Ok(order),
-            false => Err(Error::new(ErrorKind::Format, "perm is no order of the axes")
+            false => Err(Error::new(ErrorKind::Format, "perm is not a permutation of the axes")
                 .expected(format_args!("0 to {}", rank.max(1) - 1))),
         }
     };
@@ -338,7 +338,7 @@ pub fn transpose<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()>
     Ok(())
 }
 
-/// Every `step`th place of a constant's first axis, from `start` on, `end` not included.
+/// Every `step`th index of a constant's first axis, from `start` to `end` (exclusive).
 fn part(constant: &Constant, start: i64, end: i64, step: i64) -> Result<Constant> {
     let (ints, rows) = (constant.ints()?, constant.dims.first().copied().unwrap_or(0));
     let width = ints.len().checked_div(rows).unwrap_or(0);
@@ -355,7 +355,7 @@ fn part(constant: &Constant, start: i64, end: i64, step: i64) -> Result<Constant
     Ok(Constant { dims, data: Data::Ints(data) })
 }
 
-/// Part of a shape, or the middle of images.
+/// A slice of a shape, or the inner part of images.
 pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let mut numbers = |name: &str, input: usize| -> Result<Option<Vec<i64>>> {
         Ok(match node.ints(name) {
@@ -375,7 +375,7 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         let over = places(&axes, constant.dims.len())?;
         let (&[start], &[end], [0], &[step]) = (&starts[..], &ends[..], &over[..], &steps[..]) else {
             return Err(unsupported(
-                "a slice of what is no shape",
+                "a slice of a value that is not a shape",
                 "its first axis",
                 format_args!("{:?}", constant.dims),
             ));
@@ -396,7 +396,7 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     for ((&start, &end), &axis) in starts.iter().zip(&ends).zip(&axes) {
         let at = places(&[axis], dims.len() + 1)?[0];
         let Some(at) = at.checked_sub(1) else {
-            // All of it, however large it is.
+            // To the end, of any size.
             match start == 0 && end >= i64::from(i32::MAX) {
                 true => continue,
                 false => return Err(unsupported("a slice of the batch", "another axis", axis)),
@@ -405,7 +405,7 @@ pub fn slice<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         let dim = dims[at];
         cropped[at] = [clamp(start, dim), dim - clamp(end, dim).min(dim)];
     }
-    // The axis that stays whole, the last one or the first, is that of the channels.
+    // The axis that is not sliced, the last or the first, is the channels'.
     match cropped[..] {
         [rows, columns, [0, 0]] | [[0, 0], rows, columns] => {
             let channels = if cropped[2] == [0, 0] { 2 } else { 0 };

@@ -1,4 +1,4 @@
-//! What slides windows over images or rows, and what changes images' borders and sizes.
+//! Operators with windows over images or rows, and operators that change images' borders and sizes.
 
 use super::shapes::{axes, places};
 use super::{bias, ending, is_positive, kernel_and_bias, normalizations, unsupported};
@@ -10,20 +10,20 @@ use crate::onnx::layout::{Value, channels_last, permuted, with_last};
 use crate::onnx::proto::NodeProto;
 use serde_json::{Value as Json, json};
 
-/// The largest size, stride or padding that is believed.
+/// The largest accepted size, stride or padding.
 const LARGEST: i64 = 1 << 24;
 
-/// How windows slide over the axes but the channels'.
-struct Sliding {
+/// The window options of the axes except the channels'.
+struct WindowOptions {
     inputs: Vec<usize>,
     sizes: Vec<usize>,
     strides: Vec<usize>,
     dilations: Vec<usize>,
-    /// Before and behind each axis.
+    /// Before and after each axis.
     pads: Vec<[usize; 2]>,
 }
 
-/// A list of sizes among the attributes, or as many of `default`.
+/// An attribute with a list of sizes, or `default` repeated.
 fn sizes(node: &NodeProto, name: &str, len: usize, default: usize, least: i64) -> Result<Vec<usize>> {
     let Some(list) = node.ints(name).filter(|list| !list.is_empty()) else { return Ok(vec![default; len]) };
     let good = list.len() == len && list.iter().all(|size| (least..=LARGEST).contains(size));
@@ -35,39 +35,39 @@ fn sizes(node: &NodeProto, name: &str, len: usize, default: usize, least: i64) -
     }
 }
 
-impl Sliding {
+impl WindowOptions {
     fn read(node: &NodeProto, inputs: &[usize], sizes_: Vec<usize>) -> Result<Self> {
         let len = inputs.len();
         let (strides, dilations) = (sizes(node, "strides", len, 1, 1)?, sizes(node, "dilations", len, 1, 1)?);
-        let mut sliding =
-            Sliding { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
+        let mut windows =
+            WindowOptions { inputs: inputs.to_vec(), sizes: sizes_, strides, dilations, pads: vec![[0; 2]; len] };
         match node.text("auto_pad").unwrap_or("NOTSET") {
             "VALID" => (),
             "NOTSET" => {
                 let pads = sizes(node, "pads", 2 * len, 0, 0)?;
-                sliding.pads = (0..len).map(|i| [pads[i], pads[len + i]]).collect();
+                windows.pads = (0..len).map(|i| [pads[i], pads[len + i]]).collect();
             }
             same @ ("SAME_UPPER" | "SAME_LOWER") => {
                 let mut pads = Vec::new();
                 for i in 0..len {
-                    let [before, behind] = sliding.same(i)?;
+                    let [before, behind] = windows.same(i)?;
                     pads.push(if same == "SAME_UPPER" { [before, behind] } else { [behind, before] });
                 }
-                sliding.pads = pads;
+                windows.pads = pads;
             }
             other => return Err(unsupported("wrong auto_pad", "NOTSET, VALID, SAME_UPPER or SAME_LOWER", other)),
         }
-        Ok(sliding)
+        Ok(windows)
     }
 
-    /// The padding that Keras's `same` is along an axis.
+    /// The padding of Keras's `same` along an axis.
     fn same(&self, i: usize) -> Result<[usize; 2]> {
         let axis = Axis::new(self.inputs[i], self.sizes[i], self.strides[i], self.dilations[i], Padding::Same);
-        let axis = axis.ok_or_else(|| Error::internal("a window of no size"))?;
+        let axis = axis.ok_or_else(|| Error::internal("a window of size 0"))?;
         Ok([axis.before, axis.after])
     }
 
-    /// Keras's word for the padding, if it has one.
+    /// Keras's name for the padding, if it has one.
     fn padding(&self) -> Result<Option<&'static str>> {
         if self.pads.iter().all(|pads| *pads == [0, 0]) {
             return Ok(Some("valid"));
@@ -82,7 +82,7 @@ impl Sliding {
     }
 }
 
-/// The value with its channels last, images or rows of it.
+/// The value with channels last, as images or rows.
 fn image<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Value> {
     let value = reader.value(node, 0)?;
     match value.order.len() {
@@ -91,7 +91,7 @@ fn image<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<Value> {
     }
 }
 
-/// The value with a border of zeros; rows are images of one row for that.
+/// The value with zero padding; rows are treated as images of one row.
 fn padded<'f>(reader: &mut Reader<'f>, value: &Value, pads: &[[usize; 2]]) -> Result<Tensor> {
     let border = |rows: [usize; 2], columns: [usize; 2]| json!({ "padding": [rows, columns] });
     if let &[rows, columns] = pads {
@@ -105,7 +105,7 @@ fn padded<'f>(reader: &mut Reader<'f>, value: &Value, pads: &[[usize; 2]]) -> Re
     reader.layer("Reshape", json!({ "target_shape": [steps, channels] }), &[x], Vec::new())
 }
 
-/// The bias that a convolution has itself.
+/// A convolution's own bias.
 fn own_bias<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, filters: usize) -> Result<Option<Vec<f32>>> {
     match reader.constant(node, 2)? {
         None => Ok(None),
@@ -136,22 +136,22 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
             .expected(format_args!("{channels} channels"))
             .found(format_args!("{:?} in {groups} groups", weights.dims)));
     }
-    let sliding = Sliding::read(node, &dims[1..], weights.dims[2..].to_vec())?;
-    let (padding, input) = match sliding.padding()? {
-        Some("causal") if groups > 1 => ("valid", padded(reader, &value, &sliding.pads)?),
+    let windows = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
+    let (padding, input) = match windows.padding()? {
+        Some("causal") if groups > 1 => ("valid", padded(reader, &value, &windows.pads)?),
         Some(padding) => (padding, value.tensor),
-        None => ("valid", padded(reader, &value, &sliding.pads)?),
+        None => ("valid", padded(reader, &value, &windows.pads)?),
     };
-    let depthwise = rank == 3 && groups > 1 && groups == channels && sliding.strides[0] == sliding.strides[1];
+    let depthwise = rank == 3 && groups > 1 && groups == channels && windows.strides[0] == windows.strides[1];
     let (own, last) = match own_bias(reader, node, filters)? {
         Some(own) => (Some(own), node),
         None => bias(reader, node, filters, 0, rank)?,
     };
     let (activation, last) = ending(reader, last, rank);
     let mut config = json!({
-        "kernel_size": sliding.sizes,
-        "strides": sliding.strides,
-        "dilation_rate": sliding.dilations,
+        "kernel_size": windows.sizes,
+        "strides": windows.strides,
+        "dilation_rate": windows.dilations,
         "padding": padding,
         "use_bias": own.is_some(),
         "activation": activation,
@@ -174,7 +174,7 @@ pub fn convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<(
     Ok(())
 }
 
-/// Kernels `[C, F, kh, kw]` to `[kh, kw, F, C]`. What Keras's paddings do not give is cut out of what the windows reach.
+/// Kernels `[C, F, kh, kw]` to `[kh, kw, F, C]`. For padding that Keras does not have, the output is cropped.
 pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = image(reader, node)?;
     let (dims, rank) = (reader.dims(&value)?, value.order.len());
@@ -197,30 +197,30 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
         ));
     }
     let filters = weights.dims[1];
-    let sliding = Sliding::read(node, &dims[1..], weights.dims[2..].to_vec())?;
+    let windows = WindowOptions::read(node, &dims[1..], weights.dims[2..].to_vec())?;
     let more = sizes(node, "output_padding", 2, 0, 0)?;
     let mut outputs = Vec::new();
     for i in 0..2 {
         let reached = (dims[1 + i] - 1)
-            .saturating_mul(sliding.strides[i])
-            .saturating_add((sliding.sizes[i] - 1) * sliding.dilations[i] + 1);
+            .saturating_mul(windows.strides[i])
+            .saturating_add((windows.sizes[i] - 1) * windows.dilations[i] + 1);
         let output =
-            (reached + more[i]).checked_sub(sliding.pads[i][0] + sliding.pads[i][1]).filter(|&output| output > 0);
+            (reached + more[i]).checked_sub(windows.pads[i][0] + windows.pads[i][1]).filter(|&output| output > 0);
         outputs.push(output.ok_or_else(|| Error::new(ErrorKind::Shape, "nothing is left of the output"))?);
     }
     let axis = |i: usize, padding: Padding| {
         let axis =
-            Axis::transposed(dims[1 + i], sliding.sizes[i], sliding.strides[i], sliding.dilations[i], padding, None)?;
+            Axis::transposed(dims[1 + i], windows.sizes[i], windows.strides[i], windows.dilations[i], padding, None)?;
         (axis.input == outputs[i]).then_some([axis.before, axis.after])
     };
-    // The sides' sizes say it all: before as much as is padded there, and behind whatever is left.
-    let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == sliding.pads[i][0]));
+    // The crop: before as much as the padding there, after it the rest.
+    let same = (0..2).all(|i| axis(i, Padding::Same).is_some_and(|pads| pads[0] == windows.pads[i][0]));
     let own = own_bias(reader, node, filters)?;
     let config = json!({
         "filters": filters,
-        "kernel_size": sliding.sizes,
-        "strides": sliding.strides,
-        "dilation_rate": sliding.dilations,
+        "kernel_size": windows.sizes,
+        "strides": windows.strides,
+        "dilation_rate": windows.dilations,
         "padding": if same { "same" } else { "valid" },
         "use_bias": own.is_some(),
     });
@@ -229,11 +229,15 @@ pub fn transposed_convolution<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) 
     let given = reader.graph.shape(tensor)?.dims().to_vec();
     if given[..2] != outputs[..] {
         let cropped = |i: usize| {
-            let behind = given[i].checked_sub(outputs[i])?.checked_sub(sliding.pads[i][0])?;
-            Some([sliding.pads[i][0], behind])
+            let behind = given[i].checked_sub(outputs[i])?.checked_sub(windows.pads[i][0])?;
+            Some([windows.pads[i][0], behind])
         };
         let (Some(rows), Some(columns)) = (cropped(0), cropped(1)) else {
-            return Err(unsupported("an output_padding past what the windows reach", "less", format_args!("{more:?}")));
+            return Err(unsupported(
+                "an output_padding that the windows do not reach",
+                "less",
+                format_args!("{more:?}"),
+            ));
         };
         tensor = reader.layer("Cropping2D", json!({ "cropping": [rows, columns] }), &[tensor], Vec::new())?;
     }
@@ -248,34 +252,34 @@ pub fn pooling<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> 
     if node.ints("kernel_shape").is_none() {
         return Err(Error::new(ErrorKind::Format, "no kernel_shape"));
     }
-    let sliding = Sliding::read(node, &dims[1..], sizes(node, "kernel_shape", axes, 1, 1)?)?;
-    if sliding.dilations.iter().any(|&dilation| dilation != 1) {
-        return Err(unsupported("a pool with dilations", "1", format_args!("{:?}", sliding.dilations)));
+    let windows = WindowOptions::read(node, &dims[1..], sizes(node, "kernel_shape", axes, 1, 1)?)?;
+    if windows.dilations.iter().any(|&dilation| dilation != 1) {
+        return Err(unsupported("a pool with dilations", "1", format_args!("{:?}", windows.dilations)));
     }
     let ceil = node.int("ceil_mode").unwrap_or(0) != 0;
     let over = |i: usize| {
-        (dims[1 + i] + sliding.pads[i][0] + sliding.pads[i][1]).saturating_sub(sliding.sizes[i]) % sliding.strides[i]
+        (dims[1 + i] + windows.pads[i][0] + windows.pads[i][1]).saturating_sub(windows.sizes[i]) % windows.strides[i]
     };
     if ceil && (0..axes).any(|i| over(i) != 0) {
         return Err(unsupported("windows that reach past the end (ceil_mode)", "0", 1));
     }
     let counts = node.int("count_include_pad").unwrap_or(0) != 0 && kind == "Average";
-    let padding = sliding.padding()?.filter(|&padding| padding == "valid" || padding == "same" && !counts);
+    let padding = windows.padding()?.filter(|&padding| padding == "valid" || padding == "same" && !counts);
     let (padding, input) = match padding {
         Some(padding) => (padding, value.tensor),
-        // Zeros count in the mean, or can be no maximum where nothing is below them.
-        None if counts || kind == "Max" && value.positive => ("valid", padded(reader, &value, &sliding.pads)?),
+        // Zeros count in the mean, or cannot change a maximum of values that are 0 or more.
+        None if counts || kind == "Max" && value.positive => ("valid", padded(reader, &value, &windows.pads)?),
         None => {
-            let found = format_args!("{:?} over {:?}", sliding.pads, &dims[1..]).to_string();
+            let found = format_args!("{:?} over {:?}", windows.pads, &dims[1..]).to_string();
             return Err(unsupported(
-                "pads of a pool that zeros cannot stand for",
+                "padding of a pool that is not supported",
                 "those of Keras's same, or none",
                 found,
             ));
         }
     };
     let class = format!("{kind}Pooling{axes}D");
-    let config = json!({ "pool_size": sliding.sizes, "strides": sliding.strides, "padding": padding });
+    let config = json!({ "pool_size": windows.sizes, "strides": windows.strides, "padding": padding });
     let tensor = reader.layer(&class, config, &[input], Vec::new())?;
     reader.give(node, Value { positive: value.positive, ..value.with(tensor) });
     Ok(())
@@ -295,7 +299,7 @@ fn global<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, value: &Value, kind:
     Ok(())
 }
 
-/// The mean, or the largest, over all axes of an image but the channels.
+/// The mean or maximum over all axes of an image except the channels.
 pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> Result<()> {
     let value = reader.value(node, 0)?;
     if kind == "Average" && normalizations::spelled_out(reader, node)? {
@@ -320,7 +324,7 @@ pub fn reduce<'f>(reader: &mut Reader<'f>, node: &'f NodeProto, kind: &str) -> R
     global(reader, node, &value, kind, node.int("keepdims").unwrap_or(1) != 0)
 }
 
-/// Zeros around images; less than none are cut off.
+/// Zeros around images; a negative number crops.
 pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = reader.value(node, 0)?;
     let rank = value.order.len();
@@ -334,9 +338,9 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     };
     let mode = node.text("mode").unwrap_or("constant");
     if mode != "constant" || number != 0.0 {
-        return Err(unsupported("a border of something else", "zeros", format_args!("{mode} {number}")));
+        return Err(unsupported("padding with another value", "zeros", format_args!("{mode} {number}")));
     }
-    // Which axes it is over, where not all.
+    // The axes, if not all.
     let over = match reader.constant(node, 3)? {
         Some(over) => places(over.ints()?, rank + 1)?,
         None => (0..=rank).collect(),
@@ -351,9 +355,13 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         return Ok(());
     }
     if !(2..=3).contains(&rank) || at(0) != [0, 0] {
-        return Err(unsupported("a border of what is no image", "rows and columns", format_args!("{pads:?}")));
+        return Err(unsupported(
+            "padding of a value that is not an image",
+            "rows and columns",
+            format_args!("{pads:?}"),
+        ));
     }
-    // The axis without a border, in ONNX's count, is that of the channels.
+    // The axis without padding, in ONNX's order, is the channels'.
     let bare = if at(1) == [0, 0] { 0 } else { rank - 1 };
     if at(bare + 1) != [0, 0] {
         return Err(unsupported("a border of all axes", "rows and columns", format_args!("{pads:?}")));
@@ -378,7 +386,7 @@ pub fn pad<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     Ok(())
 }
 
-/// Whole numbers of times larger.
+/// Integer scale factors.
 pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     let value = image(reader, node)?;
     let dims = reader.dims(&value)?;
@@ -401,10 +409,10 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
     };
     let whole = |scale: f64| ((1.0..=4096.0).contains(&scale) && scale.fract() == 0.0).then_some(scale as usize);
     let (&[1.0, 1.0, down, across], 3) = (&scales[..], value.order.len()) else {
-        return Err(unsupported("another scale of images", "1, 1 and whole numbers", format_args!("{scales:?}")));
+        return Err(unsupported("another scale factor", "1, 1 and whole numbers", format_args!("{scales:?}")));
     };
     let (Some(down), Some(across)) = (whole(down), whole(across)) else {
-        return Err(unsupported("another scale of images", "whole numbers", format_args!("{scales:?}")));
+        return Err(unsupported("another scale factor", "whole numbers", format_args!("{scales:?}")));
     };
     let place = node.text("coordinate_transformation_mode").unwrap_or(if old { "asymmetric" } else { "half_pixel" });
     let nearest = node.text("nearest_mode").unwrap_or(if old { "floor" } else { "round_prefer_floor" });
@@ -415,7 +423,7 @@ pub fn resize<'f>(reader: &mut Reader<'f>, node: &'f NodeProto) -> Result<()> {
         ("linear" | "bilinear", "pytorch_half_pixel", _) => true,
         (mode, ..) => {
             return Err(unsupported(
-                "another way between pixels",
+                "another interpolation",
                 "nearest or linear, as Keras's",
                 format!("{mode}, {place}, {nearest}"),
             ));

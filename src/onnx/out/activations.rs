@@ -1,6 +1,6 @@
-//! Functions of each element, and softmax.
+//! Elementwise functions and softmax.
 
-use super::{Site, scalar};
+use super::{LayerCall, scalar};
 use crate::error::{Error, ErrorKind, Result};
 use crate::onnx::export::Attribute::{self, Float, Int};
 use crate::onnx::export::{Form, Value, Writer, moved};
@@ -8,7 +8,7 @@ use crate::onnx::layout::permuted;
 use serde_json::Value as Json;
 
 /// Writes an activation of `x`, whose last axis in the network is `axis` in the file.
-pub fn activate(w: &mut Writer, s: &Site<'_>, activation: &str, x: String, axis: i64) -> Result<String> {
+pub fn activate(w: &mut Writer, s: &LayerCall<'_>, activation: &str, x: String, axis: i64) -> Result<String> {
     let name = &s.name;
     let mut node = |operator: &str, inputs: &[&str], attributes: &[(&str, Attribute)]| {
         Ok(w.node(name, operator, inputs, attributes))
@@ -52,7 +52,7 @@ pub fn activate(w: &mut Writer, s: &Site<'_>, activation: &str, x: String, axis:
         }
         "hard_tanh" => clip(w, s, &x, -1.0, 1.0),
         "relu6" => clip(w, s, &x, 0.0, 6.0),
-        // The form that PyTorch writes, and others look for.
+        // The form that PyTorch writes and other programs recognize.
         "gelu" => {
             let scaled = scalar(w, s, "Div", x.clone(), std::f64::consts::SQRT_2)?;
             let erf = w.node(name, "Erf", &[&scaled], &[]);
@@ -60,7 +60,7 @@ pub fn activate(w: &mut Writer, s: &Site<'_>, activation: &str, x: String, axis:
             let product = w.node(name, "Mul", &[&x, &more], &[]);
             scalar(w, s, "Mul", product, 0.5)
         }
-        // The square of what is between 0 and 1, and what is above that.
+        // The square of the part between 0 and 1, and the part above.
         "sparse_plus" => {
             let inside = node("HardSigmoid", &[&x], &[("alpha", Float(0.5)), ("beta", Float(0.5))])?;
             let square = node("Mul", &[&inside, &inside], &[])?;
@@ -76,19 +76,19 @@ pub fn activate(w: &mut Writer, s: &Site<'_>, activation: &str, x: String, axis:
             scalar(w, s, "Mul", sum, 0.5)
         }
         other => {
-            let error = Error::new(ErrorKind::Unsupported, "an activation that has no form in ONNX");
+            let error = Error::new(ErrorKind::Unsupported, "the activation cannot be expressed in ONNX");
             Err(error.found(other.to_string()))
         }
     }
 }
 
-fn clip(w: &mut Writer, s: &Site<'_>, x: &str, least: f64, most: f64) -> Result<String> {
+fn clip(w: &mut Writer, s: &LayerCall<'_>, x: &str, least: f64, most: f64) -> Result<String> {
     let (least, most) = (w.float(&s.of("min"), least)?, w.float(&s.of("max"), most)?);
     Ok(w.node(&s.name, "Clip", &[x, &least, &most], &[]))
 }
 
 /// `ReLU` with a largest value, a slope below and a threshold.
-pub fn relu(w: &mut Writer, s: &Site<'_>, x: String) -> Result<String> {
+pub fn relu(w: &mut Writer, s: &LayerCall<'_>, x: String) -> Result<String> {
     let (most, slope) = (s.config.get("max_value").and_then(Json::as_f64), s.number("negative_slope")?);
     let threshold = s.number("threshold")?;
     let y = match (slope, threshold) {
@@ -115,7 +115,7 @@ pub fn relu(w: &mut Writer, s: &Site<'_>, x: String) -> Result<String> {
     }
 }
 
-pub fn prelu(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn prelu(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let (alpha, shape) = s.kernel("alpha")?;
     let call = s.input()?;
     let first = w.value(call).made == Form::First && w.value(call).image.is_none();
@@ -130,7 +130,7 @@ pub fn prelu(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "PRelu", &[&x, &slope], &[]), form))
 }
 
-pub fn softmax(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn softmax(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let axis = s.axis(s.int("axis")?, w.value(call).dims.len());
     let x = w.get(call, Form::Last)?;

@@ -1,7 +1,7 @@
-//! The layers in ONNX's operators: a line in `LAYERS` and a function each, and a line in [`activate`] for each activation.
-//! The other way round are [`operators`](super::operators).
+//! Writes layers as ONNX operators: a line in `LAYERS` and a function each, and a line in [`activate`] for each
+//! activation. The other direction is in [`operators`](super::operators).
 //!
-//! What changes nothing in a prediction (dropout, noise, augmentation) is left out.
+//! Layers without effect in a prediction (dropout, noise, augmentation) are left out.
 
 mod activations;
 mod normalizations;
@@ -16,7 +16,7 @@ use crate::model::parameters::Entry;
 use serde_json::{Map, Value as Json};
 
 /// A call of a layer.
-pub struct Site<'a> {
+pub struct LayerCall<'a> {
     /// The call's name.
     pub name: String,
     /// The layer's class.
@@ -25,17 +25,17 @@ pub struct Site<'a> {
     pub config: Map<String, Json>,
     /// The calls whose outputs go in.
     pub inputs: &'a [usize],
-    /// The sizes of what comes out.
+    /// The output's sizes.
     pub output: &'a [usize],
-    /// Its parameters, and the numbers of all.
+    /// Its parameters, and the values of all.
     pub entries: &'a [Entry],
     pub weights: &'a [f32],
 }
 
 /// Writes a layer's nodes.
-type Write = fn(&mut Writer, &Site<'_>) -> Result<Value>;
+type Write = fn(&mut Writer, &LayerCall<'_>) -> Result<Value>;
 
-/// The layers that ONNX can say.
+/// The layers that ONNX can express.
 const LAYERS: &[(&str, Write)] = &[
     ("InputLayer", input),
     ("Activation", same),
@@ -96,15 +96,15 @@ const LAYERS: &[(&str, Write)] = &[
     ("UpSampling2D", windows::up_sampling),
 ];
 
-/// What writes a class of layers.
+/// The writer of a layer class.
 pub fn entry(class: &str) -> Result<Write> {
     let found = LAYERS.iter().find(|(name, _)| *name == class);
-    found
-        .map(|(_, write)| *write)
-        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "a layer that has no form in ONNX").found(class.to_string()))
+    found.map(|(_, write)| *write).ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "the layer cannot be expressed in ONNX").found(class.to_string())
+    })
 }
 
-impl Site<'_> {
+impl LayerCall<'_> {
     /// A number of the config.
     fn number(&self, key: &str) -> Result<f64> {
         self.config.get(key).and_then(Json::as_f64).ok_or_else(|| Error::internal("a config without a number"))
@@ -131,13 +131,13 @@ impl Site<'_> {
         self.config.get(key).and_then(Json::as_str).unwrap_or_default()
     }
 
-    /// A parameter's numbers and sizes, if the layer has it.
+    /// A parameter's values and sizes, if the layer has it.
     fn weight(&self, name: &str) -> Option<(&[f32], &[usize])> {
         let entry = self.entries.iter().find(|entry| entry.name.rsplit('/').next() == Some(name))?;
         Some((&self.weights[entry.range.clone()], &entry.shape))
     }
 
-    /// The same of one that it has.
+    /// The same for a parameter that it must have.
     fn kernel(&self, name: &str) -> Result<(&[f32], &[usize])> {
         self.weight(name).ok_or_else(|| Error::internal("a layer without its kernel"))
     }
@@ -147,33 +147,33 @@ impl Site<'_> {
         self.inputs.first().copied().ok_or_else(|| Error::internal("a layer without an input"))
     }
 
-    /// The name of something of the call.
+    /// A name derived from the call's.
     fn of(&self, what: &str) -> String {
         format!("{}/{what}", self.name)
     }
 
-    /// What comes out, under a name.
+    /// The output under a name.
     fn gives(&self, name: String, form: Form) -> Value {
         Value::new(name, form, self.output)
     }
 
-    /// Which of the sizes of the input `axis` means, which counts the batch or from the end.
+    /// The index of the input's size for `axis`, which counts the batch or counts from the end.
     fn axis(&self, axis: i64, rank: usize) -> usize {
         if axis < 0 { (axis + rank as i64) as usize } else { axis as usize - 1 }
     }
 }
 
-fn input(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+fn input(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     Ok(s.gives(w.name(&s.name), Form::Last))
 }
 
-/// What changes nothing: another name for its input.
-fn same(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+/// A layer without effect: another name for its input.
+fn same(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     each(w, s, |_, x| Ok(x))
 }
 
-/// A function of each element, in the form that there is.
-fn each(w: &mut Writer, s: &Site<'_>, f: impl FnOnce(&mut Writer, String) -> Result<String>) -> Result<Value> {
+/// An elementwise function, in any existing form.
+fn each(w: &mut Writer, s: &LayerCall<'_>, f: impl FnOnce(&mut Writer, String) -> Result<String>) -> Result<Value> {
     let call = s.input()?;
     let (made, image) = (w.value(call).made, w.value(call).image.clone());
     let x = w.get(call, made)?;
@@ -181,8 +181,8 @@ fn each(w: &mut Writer, s: &Site<'_>, f: impl FnOnce(&mut Writer, String) -> Res
     Ok(Value { image, ..s.gives(name, made) })
 }
 
-/// A node with a number as its second input; none where it would change nothing.
-fn scalar(w: &mut Writer, s: &Site<'_>, operator: &str, x: String, number: f64) -> Result<String> {
+/// A node with a number as its second input; no node if it would have no effect.
+fn scalar(w: &mut Writer, s: &LayerCall<'_>, operator: &str, x: String, number: f64) -> Result<String> {
     let idle = if matches!(operator, "Mul" | "Div") { 1.0 } else { 0.0 };
     if number == idle && operator != "Max" && operator != "Min" {
         return Ok(x);

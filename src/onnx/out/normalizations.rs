@@ -1,14 +1,14 @@
 //! Normalizations.
 
-use super::Site;
+use super::LayerCall;
 use crate::error::Result;
 use crate::onnx::export::Attribute::{Float, Int, Ints};
 use crate::onnx::export::{Form, Value, Writer};
 use crate::onnx::layout::inverse;
 use serde_json::Value as Json;
 
-/// As the operator where the axis is the last one, or behind the batch; by a factor and a sum where it is another.
-pub fn batch_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+/// As the operator if the axis is the last one or the first after the batch; otherwise by a factor and an offset.
+pub fn batch_normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let rank = w.value(call).dims.len();
     let axis = s.axis(s.int("axis")?, rank);
@@ -39,12 +39,12 @@ pub fn batch_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Add", &[&y, &sums], &[]), form))
 }
 
-/// The sizes of what is spread over all axes but one.
+/// The sizes of a tensor that is broadcast over all axes but one.
 fn along(axis: usize, rank: usize, len: usize) -> Vec<usize> {
     (0..rank).map(|i| if i == axis { len } else { 1 }).collect()
 }
 
-pub fn normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let rank = w.value(call).dims.len();
     let numbers = |key: &str| -> Vec<f64> {
@@ -70,8 +70,8 @@ pub fn normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, second.0, &[&y, &second.1], &[]), Form::Last))
 }
 
-/// By ONNX's normalization of instances: a group's channels are one.
-pub fn group_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+/// With ONNX's InstanceNormalization: a group's channels are one channel.
+pub fn group_normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let dims = w.value(call).dims.clone();
     let rank = dims.len();
@@ -81,7 +81,7 @@ pub fn group_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
         -1 => channels,
         groups => groups as usize,
     };
-    // The axis behind the batch.
+    // The axis after the batch.
     let first = axis + 1 == rank && rank > 1;
     let mut order: Vec<usize> = (0..rank).filter(|&i| i != axis).collect();
     order.insert(0, axis);
@@ -113,7 +113,7 @@ pub fn group_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     }
 }
 
-pub fn layer_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn layer_normalization(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let dims = w.value(call).dims.clone();
     let rank = dims.len();
@@ -121,7 +121,7 @@ pub fn layer_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     let axes =
         axes.map(|axes| axes.iter().filter_map(Json::as_i64).collect()).unwrap_or(vec![s.int("axis").unwrap_or(-1)]);
     let axes: Vec<usize> = axes.into_iter().map(|axis| s.axis(axis, rank)).collect();
-    // The axes that are normalized at the end.
+    // With the normalized axes last.
     let order: Vec<usize> =
         (0..rank).filter(|axis| !axes.contains(axis)).chain((0..rank).filter(|axis| axes.contains(axis))).collect();
     let sizes: Vec<usize> = order[rank - axes.len()..].iter().map(|&axis| dims[axis]).collect();
@@ -140,8 +140,8 @@ pub fn layer_normalization(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(if order.is_sorted() { y } else { turned(w, s, &y, &inverse(&order)) }, Form::Last))
 }
 
-/// A node that puts samples' axes in another order.
-fn turned(w: &mut Writer, s: &Site<'_>, x: &str, order: &[usize]) -> String {
+/// A node that transposes samples.
+fn turned(w: &mut Writer, s: &LayerCall<'_>, x: &str, order: &[usize]) -> String {
     let order: Vec<i64> = std::iter::once(0).chain(order.iter().map(|&axis| axis as i64 + 1)).collect();
     w.node(&s.name, "Transpose", &[x], &[("perm", Ints(order))])
 }

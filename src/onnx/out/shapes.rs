@@ -1,12 +1,12 @@
-//! Dense layers, what changes shapes, and what puts values together.
+//! Dense layers, layers that change shapes, and layers that combine values.
 
-use super::Site;
+use super::LayerCall;
 use crate::error::Result;
 use crate::onnx::export::Attribute::{self, Int};
 use crate::onnx::export::{Form, Value, Writer, moved};
 use crate::onnx::layout::permuted;
 
-pub fn dense(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn dense(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let (kernel, shape) = s.kernel("kernel")?;
     let bias = s.weight("bias").map(|(bias, shape)| w.floats(&s.of("bias"), shape, bias)).transpose()?;
     let call = s.input()?;
@@ -20,7 +20,7 @@ pub fn dense(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     }
     let x = w.get(call, made)?;
     let kernel = match image.filter(|_| made == Form::First) {
-        // The rows of the kernel in the order of the image's channels.
+        // The kernel's rows are reordered as the image's channels.
         Some(image) => {
             let rows = [&image[..], &shape[1..]].concat();
             let order = moved(&(0..image.len()).collect::<Vec<_>>());
@@ -33,7 +33,7 @@ pub fn dense(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Gemm", &inputs, &[]), Form::Last))
 }
 
-pub fn flatten(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn flatten(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let call = s.input()?;
     let Value { made, image, dims, .. } = w.value(call).clone();
     let x = w.get(call, made)?;
@@ -48,19 +48,19 @@ pub fn flatten(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     }
 }
 
-pub fn reshape(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn reshape(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let x = w.get(s.input()?, Form::Last)?;
     Ok(s.gives(w.reshape(&s.name, &x, s.output), Form::Last))
 }
 
-pub fn permute(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn permute(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let x = w.get(s.input()?, Form::Last)?;
     let order: Vec<usize> = std::iter::once(0).chain(s.sizes("dims")?).collect();
     Ok(s.gives(w.node(&s.name, "Transpose", &[&x], &[("perm", Attribute::sizes(&order))]), Form::Last))
 }
 
-/// The form that several inputs have in common, of the same rank.
-fn common_form(w: &Writer, s: &Site<'_>) -> Form {
+/// A form that several inputs of the same rank share.
+fn common_form(w: &Writer, s: &LayerCall<'_>) -> Form {
     let rank = s.output.len();
     let first = |&call: &usize| {
         let value = w.value(call);
@@ -69,7 +69,7 @@ fn common_form(w: &Writer, s: &Site<'_>) -> Form {
     if s.inputs.iter().all(first) { Form::First } else { Form::Last }
 }
 
-pub fn concatenate(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn concatenate(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let form = common_form(w, s);
     let (rank, axis) = (s.output.len(), s.axis(s.int("axis")?, s.output.len()));
     let axis = match form {
@@ -82,8 +82,8 @@ pub fn concatenate(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Concat", &inputs, &[("axis", Int(axis as i64))]), form))
 }
 
-/// Inputs of fewer axes get them in front, behind the batch.
-pub fn merge(w: &mut Writer, s: &Site<'_>, operator: &str) -> Result<Value> {
+/// Inputs with fewer axes get axes of size 1 after the batch.
+pub fn merge(w: &mut Writer, s: &LayerCall<'_>, operator: &str) -> Result<Value> {
     let (form, rank) = (common_form(w, s), s.output.len());
     let mut inputs = Vec::new();
     for &call in s.inputs {

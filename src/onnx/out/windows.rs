@@ -1,21 +1,21 @@
-//! What slides windows over images or rows, and what changes images' borders and sizes.
+//! Layers with windows over images or rows, and layers that change images' borders and sizes.
 
-use super::Site;
+use super::LayerCall;
 use crate::error::{Error, Result};
 use crate::kernels::window::{Axis, Padding};
 use crate::onnx::export::Attribute::{self, Int, Text};
 use crate::onnx::export::{Form, Value, Writer};
 use crate::onnx::layout::permuted;
 
-/// What a node gives of its input, both with the channels first.
-fn over_channels(w: &mut Writer, s: &Site<'_>) -> Result<String> {
+/// The output of a node; input and output have channels first.
+fn over_channels(w: &mut Writer, s: &LayerCall<'_>) -> Result<String> {
     w.get(s.input()?, Form::First)
 }
 
 /// The bias, if there is one, and the inputs of a convolution.
 fn convolve(
     w: &mut Writer,
-    s: &Site<'_>,
+    s: &LayerCall<'_>,
     operator: &str,
     x: &str,
     kernel: &str,
@@ -31,8 +31,13 @@ fn convolve(
     }
 }
 
-/// The windows over the input's axes but the channels', and how a node says them.
-fn windows(w: &Writer, s: &Site<'_>, sizes: &str, dilation: Option<&str>) -> Result<Vec<(&'static str, Attribute)>> {
+/// The windows over the input's axes except the channels', and their attributes.
+fn windows(
+    w: &Writer,
+    s: &LayerCall<'_>,
+    sizes: &str,
+    dilation: Option<&str>,
+) -> Result<Vec<(&'static str, Attribute)>> {
     let dims = &w.value(s.input()?).dims;
     let (sizes, strides) = (s.sizes(sizes)?, s.sizes("strides")?);
     let dilation = dilation.map_or(Ok(vec![1; sizes.len()]), |key| s.sizes(key))?;
@@ -42,7 +47,7 @@ fn windows(w: &Writer, s: &Site<'_>, sizes: &str, dilation: Option<&str>) -> Res
         _ => Padding::Valid,
     };
     let axis = |i: usize| {
-        // As the layer takes them: past the end all strides are alike.
+        // As the layer uses them: past the end all strides are equivalent.
         let (stride, dilation) = (strides[i].min(dims[i]), if sizes[i] == 1 { 1 } else { dilation[i] });
         Axis::new(dims[i], sizes[i], stride, dilation, padding)
             .ok_or_else(|| Error::internal("a window that does not fit"))
@@ -59,7 +64,7 @@ fn windows(w: &Writer, s: &Site<'_>, sizes: &str, dilation: Option<&str>) -> Res
 }
 
 /// Kernels `[..., C / groups, F]` to `[F, C / groups, ...]`.
-pub fn convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let (kernel, shape) = s.kernel("kernel")?;
     let x = over_channels(w, s)?;
     let axes = shape.len() - 2;
@@ -72,7 +77,7 @@ pub fn convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
 }
 
 /// A kernel `[kh, kw, C, M]` to `[C * M, 1, kh, kw]`, a group for each channel.
-fn slices(w: &mut Writer, s: &Site<'_>, name: &str, biased: bool) -> Result<String> {
+fn write_depthwise(w: &mut Writer, s: &LayerCall<'_>, name: &str, biased: bool) -> Result<String> {
     let (kernel, shape) = s.kernel(name)?;
     let x = over_channels(w, s)?;
     let dims = [shape[2] * shape[3], 1, shape[0], shape[1]];
@@ -82,12 +87,12 @@ fn slices(w: &mut Writer, s: &Site<'_>, name: &str, biased: bool) -> Result<Stri
     convolve(w, s, "Conv", &x, &kernel, &attributes, biased)
 }
 
-pub fn depthwise_convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
-    Ok(s.gives(slices(w, s, "kernel", true)?, Form::First))
+pub fn depthwise_convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
+    Ok(s.gives(write_depthwise(w, s, "kernel", true)?, Form::First))
 }
 
-pub fn separable_convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
-    let middle = slices(w, s, "depthwise_kernel", false)?;
+pub fn separable_convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
+    let middle = write_depthwise(w, s, "depthwise_kernel", false)?;
     let (kernel, shape) = s.kernel("pointwise_kernel")?;
     let dims = [shape[3], shape[2], 1, 1];
     let kernel = w.floats(&s.of("pointwise_kernel"), &dims, &permuted(kernel, shape, &[3, 2, 0, 1])?)?;
@@ -95,7 +100,7 @@ pub fn separable_convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
 }
 
 /// A kernel `[kh, kw, F, C]` to `[C, F, kh, kw]`.
-pub fn transposed_convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn transposed_convolution(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let (kernel, shape) = s.kernel("kernel")?;
     let x = over_channels(w, s)?;
     let dims = w.value(s.input()?).dims.clone();
@@ -108,7 +113,7 @@ pub fn transposed_convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
             .ok_or_else(|| Error::internal("a window that does not fit"))?;
         let reached = (dims[i] - 1) * strides[i] + axis.span();
         (pads[i], pads[2 + i]) = (axis.before, axis.after);
-        // What the windows do not reach is more of the output, what they reach past it is cut off.
+        // Output that the windows do not reach is output_padding; what they reach beyond it is cropped.
         let wanted = s.output[i] + axis.before + axis.after;
         more[i] = wanted.saturating_sub(reached);
         pads[2 + i] += reached.saturating_sub(wanted);
@@ -125,14 +130,14 @@ pub fn transposed_convolution(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(convolve(w, s, "ConvTranspose", &x, &kernel, &attributes, true)?, Form::First))
 }
 
-pub fn pooling(w: &mut Writer, s: &Site<'_>, operator: &str) -> Result<Value> {
+pub fn pooling(w: &mut Writer, s: &LayerCall<'_>, operator: &str) -> Result<Value> {
     let x = over_channels(w, s)?;
     let mut attributes = windows(w, s, "pool_size", None)?;
     attributes.retain(|(name, _)| *name != "dilations");
     Ok(s.gives(w.node(&s.name, operator, &[&x], &attributes), Form::First))
 }
 
-pub fn global_pooling(w: &mut Writer, s: &Site<'_>, operator: &str) -> Result<Value> {
+pub fn global_pooling(w: &mut Writer, s: &LayerCall<'_>, operator: &str) -> Result<Value> {
     let x = over_channels(w, s)?;
     let y = w.node(&s.name, operator, &[&x], &[]);
     match s.flag("keepdims") {
@@ -142,7 +147,7 @@ pub fn global_pooling(w: &mut Writer, s: &Site<'_>, operator: &str) -> Result<Va
 }
 
 /// The four sides of a config's `[[top, bottom], [left, right]]`.
-fn border(s: &Site<'_>, key: &str) -> Result<[[i64; 2]; 2]> {
+fn border(s: &LayerCall<'_>, key: &str) -> Result<[[i64; 2]; 2]> {
     let side = |axis: usize, side: usize| s.config.get(key).and_then(|value| value[axis][side].as_i64());
     let all = [side(0, 0), side(0, 1), side(1, 0), side(1, 1)];
     match all {
@@ -151,7 +156,7 @@ fn border(s: &Site<'_>, key: &str) -> Result<[[i64; 2]; 2]> {
     }
 }
 
-pub fn zero_padding(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn zero_padding(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let [[top, bottom], [left, right]] = border(s, "padding")?;
     let (call, form) = (s.input()?, w.value(s.input()?).made);
     let pads = match form {
@@ -162,7 +167,7 @@ pub fn zero_padding(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Pad", &[&x, &pads], &[("mode", Text("constant"))]), form))
 }
 
-pub fn cropping(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn cropping(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let [[top, _], [left, _]] = border(s, "cropping")?;
     let (call, form) = (s.input()?, w.value(s.input()?).made);
     let axes = if form == Form::First { [2, 3] } else { [1, 2] };
@@ -173,7 +178,7 @@ pub fn cropping(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
     Ok(s.gives(w.node(&s.name, "Slice", &[&x, &starts, &ends, &axes], &[]), form))
 }
 
-pub fn up_sampling(w: &mut Writer, s: &Site<'_>) -> Result<Value> {
+pub fn up_sampling(w: &mut Writer, s: &LayerCall<'_>) -> Result<Value> {
     let size = s.sizes("size")?;
     let x = over_channels(w, s)?;
     let scales = w.floats(&s.of("scales"), &[4], &[1.0, 1.0, size[0] as f32, size[1] as f32])?;

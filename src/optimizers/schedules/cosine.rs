@@ -1,5 +1,4 @@
-//! A rate that goes down along half a cosine (Loshchilov and Hutter 2017), after a straight way up to where it begins, as
-//! Keras writes it:
+//! A rate that decreases along half a cosine (Loshchilov and Hutter 2017), after a linear warm-up, as Keras writes it:
 //!
 //! ```text
 //! p = min(steps - warmup_steps, decay_steps) / decay_steps
@@ -31,13 +30,13 @@ pub(super) const ENTRY: Entry =
 pub struct CosineDecay {
     /// The rate of the first batch, 0 or more.
     pub initial_learning_rate: f64,
-    /// How many batches the way down takes, above 0.
+    /// The batches of the decay, above 0.
     pub decay_steps: f64,
-    /// The share of the highest rate that is left at the end, 0 or more. Default: 0.
+    /// The final rate as a fraction of the highest, 0 or more. Default: 0.
     pub alpha: f64,
-    /// The rate that the way up ends with, 0 or more; `None`: there is no way up. Default: none.
+    /// The rate at the end of the warm-up, 0 or more; `None`: no warm-up. Default: none.
     pub warmup_target: Option<f64>,
-    /// How many batches the way up takes, 0 or more. Default: 0.
+    /// The batches of the warm-up, 0 or more. Default: 0.
     pub warmup_steps: f64,
 }
 

@@ -1,7 +1,7 @@
-//! Learning rates that follow from how many batches there were: a file each, and a line in `SCHEDULES`.
+//! Learning-rate schedules, functions of the number of batches: one file each, and a line in `SCHEDULES`.
 //!
-//! Computed as Keras does, in single precision and in its order; powers, logarithms and cosines are `libm`'s, so that a rate
-//! is the same on every machine.
+//! Computed as in Keras, in single precision and in its order of operations; powers, logarithms and cosines are
+//! `libm`'s, so that a rate is the same on every machine.
 
 mod cosine;
 mod piecewise;
@@ -45,11 +45,11 @@ pub trait Schedule: Debug + Send + Sync {
         check(&self.settings())
     }
 
-    /// The learning rate of a batch before which there were `steps`.
+    /// The learning rate of a batch after `steps` earlier ones.
     fn rate(&self, steps: u64) -> f64;
 }
 
-/// A schedule out of its config, not checked yet.
+/// Reads a schedule from its config, not checked yet.
 type Read = fn(&Object<'_>) -> Result<Arc<dyn Schedule>>;
 
 /// Class, Keras's keys of its own, reader.
@@ -59,7 +59,7 @@ type Entry = (&'static str, &'static [&'static str], Read);
 const SCHEDULES: &[Entry] =
     &[cosine::ENTRY, restarts::ENTRY, time::EXPONENTIAL, time::INVERSE, piecewise::ENTRY, polynomial::ENTRY];
 
-/// The schedule that Keras serialised so, not checked yet.
+/// Reads a schedule as Keras serializes it, not checked yet.
 pub(super) fn read(named: &Named<'_>) -> Result<Arc<dyn Schedule>> {
     let Some((_, keys, read)) = SCHEDULES.iter().find(|(class, ..)| *class == named.class) else {
         let known: Vec<&str> = SCHEDULES.iter().map(|(class, ..)| *class).collect();
@@ -74,7 +74,7 @@ pub(super) fn config(schedule: &dyn Schedule) -> Value {
     json!({ "class_name": schedule.class(), "config": schedule.config() })
 }
 
-/// A number of steps to divide by, which must not vanish as float32.
+/// A number of steps used as a divisor, which must not become 0 in float32.
 fn steps(name: &'static str, steps: f64) -> Setting {
     (name, steps, steps as f32 > 0.0, "above 0")
 }

@@ -1,5 +1,5 @@
-//! A rate that jumps: `values[0]` up to `boundaries[0]` steps, `values[1]` up to `boundaries[1]`, and so on; after the last
-//! boundary the last value.
+//! A piecewise constant rate: `values[0]` up to `boundaries[0]` steps, `values[1]` up to `boundaries[1]`, and so on;
+//! after the last boundary the last value.
 
 use super::{Entry, Schedule, Setting};
 use crate::error::{At, Error, ErrorKind, Result};

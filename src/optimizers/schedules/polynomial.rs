@@ -1,11 +1,11 @@
-//! A rate that goes down to another, along a power of the time that is left, as Keras writes it:
+//! A rate that decreases to another by a power of the remaining time, as Keras writes it:
 //!
 //! ```text
 //! p = min(steps, decay_steps) / decay_steps
 //! (initial_learning_rate - end_learning_rate) * (1 - p)^power + end_learning_rate
 //! ```
 //!
-//! With `cycle` it goes on past `decay_steps`: these become the next multiple of themselves.
+//! With `cycle` it continues after `decay_steps`: they are rounded up to the next multiple.
 
 use super::{Entry, Schedule, Setting, first_rate, not_negative, number, steps};
 use std::sync::Arc;
@@ -26,13 +26,13 @@ pub(super) const ENTRY: Entry =
 pub struct PolynomialDecay {
     /// The rate of the first batch, 0 or more.
     pub initial_learning_rate: f64,
-    /// After how many batches it is at its end, above 0.
+    /// The batches of the decay, above 0.
     pub decay_steps: f64,
-    /// The rate there, 0 or more. Default: 0.0001.
+    /// The final rate, 0 or more. Default: 0.0001.
     pub end_learning_rate: f64,
     /// The power, 0 or more. Default: 1.
     pub power: f64,
-    /// Whether it begins anew at each end, from less. Default: false.
+    /// Whether it starts again at each end, from a lower rate. Default: false.
     pub cycle: bool,
 }
 

@@ -1,4 +1,4 @@
-//! A rate that goes down along half a cosine again and again (Loshchilov and Hutter 2017), each time `t_mul` times as long
+//! A rate that decreases along half a cosine repeatedly (Loshchilov and Hutter 2017), each time `t_mul` times as long
 //! and from `m_mul` times as high, as Keras writes it:
 //!
 //! ```text
@@ -29,13 +29,13 @@ pub(super) const ENTRY: Entry =
 pub struct CosineDecayRestarts {
     /// The rate of the first batch, 0 or more.
     pub initial_learning_rate: f64,
-    /// How many batches the first way down takes, above 0.
+    /// The batches of the first decay, above 0.
     pub first_decay_steps: f64,
-    /// How much longer each one is than the one before, 1 or more. Default: 2.
+    /// The factor of length from one decay to the next, 1 or more. Default: 2.
     pub t_mul: f64,
-    /// How much higher each one begins, 0 or more. Default: 1.
+    /// The factor of the initial rate from one decay to the next, 0 or more. Default: 1.
     pub m_mul: f64,
-    /// The share of the first rate that is left at each end, 0 or more. Default: 0.
+    /// The rate at each end as a fraction of the first rate, 0 or more. Default: 0.
     pub alpha: f64,
 }
 

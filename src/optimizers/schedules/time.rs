@@ -1,4 +1,4 @@
-//! Rates that shrink with time, as Keras writes them, `p` being `steps / decay_steps`, or of that the whole part alone
+//! Rates that decrease with time, as Keras writes them; `p` is `steps / decay_steps`, or its integer part
 //! (`staircase`):
 //!
 //! ```text
@@ -16,27 +16,27 @@ const KEYS: &[&str] = &["initial_learning_rate", "decay_steps", "decay_rate", "s
 pub(super) const EXPONENTIAL: Entry = ("ExponentialDecay", KEYS, |config| read(config, Formula::Exponential));
 pub(super) const INVERSE: Entry = ("InverseTimeDecay", KEYS, |config| read(config, Formula::InverseTime));
 
-/// How a rate shrinks.
+/// The formula of the decrease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Formula {
-    /// By the same factor in the same time.
+    /// Exponential.
     Exponential,
-    /// As one over the time.
+    /// Inverse in time.
     InverseTime,
 }
 
 /// Its settings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TimeDecay {
-    /// How it shrinks.
+    /// The formula.
     pub formula: Formula,
     /// The rate of the first batch, 0 or more.
     pub initial_learning_rate: f64,
     /// The time's unit, in batches; above 0.
     pub decay_steps: f64,
-    /// How much it shrinks in that time, 0 or more.
+    /// The decay in that time, 0 or more.
     pub decay_rate: f64,
-    /// Whether it shrinks at the end of each unit, and not meanwhile. Default: false.
+    /// Whether it changes only at the end of each unit. Default: false.
     pub staircase: bool,
 }
 

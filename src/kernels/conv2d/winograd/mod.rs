@@ -29,12 +29,12 @@
 
 #![allow(clippy::needless_range_loop)] // columns of arrays of rows: an index says it best
 
-mod to_kernel;
+mod kernel_gradient;
 
-use super::{Conv2d, Edges, Finish};
-use crate::kernels::isa::{Isa, Kernel};
+use super::{ConvShape, Edges, Finish};
+use crate::kernels::isa::{Isa, SimdLoop};
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 
 /// Rows and columns of a tile of the output.
 pub const TILE: usize = 4;
@@ -57,21 +57,21 @@ pub struct Winograd {
 }
 
 impl Winograd {
-    /// Whether it pays: plain 3 x 3 kernels, and enough channels on both sides that the products outweigh the transforms.
-    /// It depends on the sizes alone, for it decides about the bits of the result.
-    pub fn pays(size: &Conv2d) -> bool {
+    /// Whether it is faster: for plain 3 x 3 kernels with enough channels on both sides that the products outweigh the
+    /// transforms. It depends only on the sizes, because it affects the bits of the result.
+    pub fn is_worthwhile(size: &ConvShape) -> bool {
         let (least, tiles) = (size.channels.min(size.filters), size.out_height().min(size.out_width()) >= TILE);
-        size.kernel == [3, 3] && size.is_plain() && least >= 16 && tiles
+        size.kernel_size == [3, 3] && size.is_plain() && least >= 16 && tiles
     }
 
     /// The forward pass of a convolution.
-    pub fn forward_of(size: &Conv2d) -> Self {
-        let Conv2d { height, width, channels, filters, .. } = *size;
+    pub fn forward_of(size: &ConvShape) -> Self {
+        let ConvShape { height, width, channels, filters, .. } = *size;
         Winograd { height, width, channels, filters, border: Edges::NONE }
     }
 
     /// The pass from a convolution's output gradient to its input's, without its padding.
-    pub fn input_gradient_of(size: &Conv2d) -> Self {
+    pub fn input_gradient_of(size: &ConvShape) -> Self {
         let (height, width) = (size.out_height(), size.out_width());
         Winograd { height, width, channels: size.filters, filters: size.channels, border: size.halo() }
     }
@@ -111,7 +111,7 @@ impl Winograd {
         isa.run(TransformKernel { size: *self, kernel, transformed });
     }
 
-    /// Convolves an image, `[H, W, C]`, with a transformed kernel; otherwise as [`Conv2d::forward`].
+    /// Convolves an image, `[H, W, C]`, with a transformed kernel; otherwise as [`ConvShape::forward`].
     pub fn run(
         &self,
         isa: Isa,
@@ -285,7 +285,7 @@ struct TransformKernel<'a> {
     transformed: &'a mut [f32],
 }
 
-impl Kernel for TransformKernel<'_> {
+impl SimdLoop for TransformKernel<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(self) {
@@ -331,7 +331,7 @@ struct Run<'a> {
     products: &'a mut [f32],
 }
 
-impl Kernel for Run<'_> {
+impl SimdLoop for Run<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -366,7 +366,7 @@ impl Run<'_> {
                 let mut work = Products { all: self, place, panel, first };
                 // SAFETY: the tiles cover `count <= GROUP` rows of `input` and `products`; the panel lies in the
                 // transformed kernel.
-                unsafe { cover::<V, _>(&mut work, count, vectors) };
+                unsafe { cover_rows::<V, _>(&mut work, count, vectors) };
             }
         }
     }
@@ -463,16 +463,16 @@ mod tests {
     use super::*;
     use crate::kernels::{error_of, numbers};
 
-    const SIZES: [Conv2d; 5] = [
-        Conv2d::new(6, 6, 16, 16, [3, 3]),
-        Conv2d::new(9, 12, 17, 40, [3, 3]),
-        Conv2d::new(7, 31, 20, 96, [3, 3]),
-        Conv2d::new(26, 26, 32, 64, [3, 3]),
-        Conv2d { padding: Edges { top: 1, bottom: 2, left: 0, right: 1 }, ..Conv2d::new(9, 10, 16, 17, [3, 3]) },
+    const SIZES: [ConvShape; 5] = [
+        ConvShape::new(6, 6, 16, 16, [3, 3]),
+        ConvShape::new(9, 12, 17, 40, [3, 3]),
+        ConvShape::new(7, 31, 20, 96, [3, 3]),
+        ConvShape::new(26, 26, 32, 64, [3, 3]),
+        ConvShape { padding: Edges { top: 1, bottom: 2, left: 0, right: 1 }, ..ConvShape::new(9, 10, 16, 17, [3, 3]) },
     ];
 
     /// Forward with bias and relu, and back to the input through relu.
-    fn passes(isa: Isa, size: Conv2d) -> [Vec<f32>; 2] {
+    fn passes(isa: Isa, size: ConvShape) -> [Vec<f32>; 2] {
         let (image, kernel, bias) =
             (numbers(1, size.input_len()), numbers(2, size.kernel_len()), numbers(3, size.filters));
         let gate = &image[..size.unpadded_len()];
@@ -493,12 +493,12 @@ mod tests {
     }
 
     /// The same by the direct sums.
-    fn direct(size: Conv2d) -> [Vec<f32>; 2] {
+    fn direct(size: ConvShape) -> [Vec<f32>; 2] {
         let isa = Isa::PORTABLE;
         let (image, kernel, bias) =
             (numbers(1, size.input_len()), numbers(2, size.kernel_len()), numbers(3, size.filters));
         let gate = &image[..size.unpadded_len()];
-        let run = |size: Conv2d, image: &[f32], kernel: &[f32], finish: Finish<'_>| {
+        let run = |size: ConvShape, image: &[f32], kernel: &[f32], finish: Finish<'_>| {
             let (mut packed, mut output) = (vec![0.0; size.packed_len(isa)], vec![f32::NAN; size.output_len()]);
             size.pack(isa, kernel, &mut packed);
             size.forward(isa, image, &packed, finish, &mut output);
@@ -514,7 +514,7 @@ mod tests {
     #[test]
     fn the_result_is_the_direct_one_but_for_rounding() {
         for size in SIZES {
-            assert!(Winograd::pays(&size));
+            assert!(Winograd::is_worthwhile(&size));
             for (got, expected) in passes(Isa::PORTABLE, size).iter().zip(&direct(size)) {
                 let (error, largest) = error_of(got, expected);
                 assert!(error < 1e-5 * largest, "{size:?}: {error} on {largest}");

@@ -1,8 +1,8 @@
-//! Where in a picture the figure is.
+//! Finds the digit in a picture.
 //!
-//! The picture is seen through at most 256 x 256 square cells. Cells that touch and have ink form a part; parts with much
-//! less ink than the largest one are specks. So memory does not depend on the picture's size, and strokes with gaps below
-//! a cell hold together.
+//! The picture is divided into at most 256 x 256 square cells. Adjacent cells with ink form a part; parts with much
+//! less ink than the largest one are specks. So memory does not depend on the picture's size, and gaps in strokes below
+//! a cell's size are bridged.
 
 use super::{Ink, Picture};
 use crate::error::{Error, Result};
@@ -11,41 +11,41 @@ use std::ops::Range;
 
 /// The most cells in a row or a column.
 const CELLS: usize = 256;
-/// The level from which on a pixel counts as ink.
+/// The least level that counts as ink.
 const WEAK: u8 = 32;
-/// A part with fewer core pixels than the largest one by this factor is a speck.
+/// A part whose core pixels are fewer than the largest part's by this factor is a speck.
 const SPECK: u64 = 20;
 
-/// The figure: its box in the picture, and which cells belong to it.
-pub struct Figure {
+/// The digit: its bounding box in the picture, and its cells.
+pub struct Digit {
     pub rows: Range<usize>,
     pub columns: Range<usize>,
     grid: Grid,
     keep: Vec<bool>,
 }
 
-impl Figure {
-    /// Finds it; there is ink somewhere.
+impl Digit {
+    /// Finds it; the picture has ink.
     pub fn find(picture: Picture<'_>, ink: &Ink) -> Result<Self> {
         let grid = Grid::of(picture);
         let cells = grid.look(picture, ink)?;
         let keep = grid.without_specks(&cells)?;
-        let mut figure = Figure { rows: picture.height..0, columns: picture.width..0, grid, keep };
+        let mut digit = Digit { rows: picture.height..0, columns: picture.width..0, grid, keep };
         let inked = |grey: &u8| ink.levels[usize::from(*grey)] >= WEAK;
         for y in 0..picture.height {
-            let first = figure.cells(picture, y).find_map(|(x, greys)| Some(x + greys.iter().position(inked)?));
-            let last = figure.cells(picture, y).rev().find_map(|(x, greys)| Some(x + greys.iter().rposition(inked)?));
+            let first = digit.cells(picture, y).find_map(|(x, greys)| Some(x + greys.iter().position(inked)?));
+            let last = digit.cells(picture, y).rev().find_map(|(x, greys)| Some(x + greys.iter().rposition(inked)?));
             let (Some(first), Some(last)) = (first, last) else { continue };
-            figure.rows = figure.rows.start.min(y)..y + 1;
-            figure.columns = figure.columns.start.min(first)..figure.columns.end.max(last + 1);
+            digit.rows = digit.rows.start.min(y)..y + 1;
+            digit.columns = digit.columns.start.min(first)..digit.columns.end.max(last + 1);
         }
-        match figure.rows.is_empty() {
-            true => Err(Error::internal("a figure without a pixel")),
-            false => Ok(figure.with_edges()),
+        match digit.rows.is_empty() {
+            true => Err(Error::internal("a digit without pixels")),
+            false => Ok(digit.with_edges()),
         }
     }
 
-    /// What row `y` of the picture has in cells that belong to it: where each begins, and its pixels.
+    /// The digit's cells in row `y` of the picture: the column where each begins, and its pixels.
     fn cells<'a>(&'a self, picture: Picture<'a>, y: usize) -> impl DoubleEndedIterator<Item = (usize, &'a [u8])> {
         let Grid { cell, across, .. } = self.grid;
         let keep = &self.keep[y / cell * across..][..across];
@@ -53,7 +53,7 @@ impl Figure {
         cells.filter(|(_, (_, keep))| **keep).map(move |(i, (greys, _))| (i * cell, greys))
     }
 
-    /// Writes the figure's ink in row `y` of the picture to `levels`, which is as long as the row.
+    /// Writes the digit's ink in row `y` of the picture to `levels`, which is as long as the row.
     pub fn row(&self, picture: Picture<'_>, ink: &Ink, y: usize, levels: &mut [u8]) {
         levels.fill(0);
         for (x, greys) in self.cells(picture, y) {
@@ -61,7 +61,7 @@ impl Figure {
         }
     }
 
-    /// The soft edges of strokes lie in the cells around.
+    /// Adds the neighbouring cells, which contain the soft edges of strokes.
     fn with_edges(mut self) -> Self {
         let kept = self.keep.clone();
         for (i, _) in kept.iter().enumerate().filter(|&(_, kept)| *kept) {
@@ -71,7 +71,7 @@ impl Figure {
     }
 }
 
-/// The cells that a picture is seen through.
+/// The cells of a picture.
 #[derive(Clone, Copy)]
 struct Grid {
     /// A cell's side in pixels.
@@ -80,11 +80,11 @@ struct Grid {
     down: usize,
 }
 
-/// What is in a cell.
+/// The content of a cell.
 #[derive(Clone, Copy, Default)]
 struct Cell {
     ink: bool,
-    /// Pixels of cores.
+    /// The number of core pixels.
     cores: u32,
 }
 
@@ -109,7 +109,7 @@ impl Grid {
         Ok(cells)
     }
 
-    /// Which cells are of parts that are no specks.
+    /// Whether each cell belongs to a part that is not a speck.
     fn without_specks(&self, cells: &[Cell]) -> Result<Vec<bool>> {
         let mut part_of = memory::filled(cells.len(), usize::MAX)?;
         let (mut parts, mut open) = (memory::reserve(cells.len())?, memory::reserve(cells.len())?);

@@ -1,8 +1,8 @@
-//! What every optimizer may have around its step, as in Keras: a schedule of the learning rate, gradients gathered over some
-//! batches, clipped gradients, a moving average of the weights.
+//! The options that every optimizer has, as in Keras: a learning-rate schedule, gradient accumulation, gradient
+//! clipping, a moving average of the weights.
 //!
-//! With gradients that are gathered, what counts steps counts them: the number of a step, from which follows how moments are
-//! corrected, and the average's interval. A schedule counts batches, and the average moves on after each of them.
+//! With gradient accumulation, steps are counted after accumulation: the step's number for the moments' bias
+//! correction, and the average's interval. A schedule counts batches, and the average is updated after each batch.
 
 use super::schedules::{self, Schedule};
 use super::{Average, Clipping, Optimizer, Setting, check, clipping, number};
@@ -20,21 +20,21 @@ pub(super) fn keys() -> Vec<&'static str> {
     [&clipping::KEYS[..], &KEYS].concat()
 }
 
-/// These settings. By default there is nothing of it.
+/// These options. By default none is set.
 #[derive(Clone, Debug, Default)]
-pub struct Around {
-    /// What says the learning rate of each batch.
+pub struct CommonOptions {
+    /// The schedule of the learning rate.
     pub schedule: Option<Arc<dyn Schedule>>,
-    /// What is done to the gradients of a step.
+    /// The clipping of gradients.
     pub clipping: Clipping,
-    /// How weights are averaged.
+    /// The moving average of the weights.
     pub average: Option<Average>,
-    /// Over how many batches gradients are gathered, 2 or more: a step goes by their mean.
+    /// The number of batches over which gradients are accumulated, 2 or more: a step uses their mean.
     pub accumulation: Option<u64>,
 }
 
-impl Around {
-    /// What a config asks for.
+impl CommonOptions {
+    /// Reads them from a config.
     pub(super) fn read(config: &Object<'_>) -> Result<Self> {
         let count = |key: &str| {
             config.or(key, None, "a whole number, or null", |value| match value {
@@ -56,7 +56,7 @@ impl Around {
                 overwrite: count("ema_overwrite_frequency")?,
             })
         };
-        Ok(Around {
+        Ok(CommonOptions {
             schedule,
             clipping: Clipping::read(config)?,
             average: use_ema.then(average).transpose()?,
@@ -64,20 +64,20 @@ impl Around {
         })
     }
 
-    /// `optimizer` with these settings around it.
+    /// `optimizer` with these options.
     pub fn put(self, optimizer: Arc<dyn Optimizer>) -> Arc<dyn Optimizer> {
         match self.schedule.is_none() && self.is_plain() {
             true => optimizer,
-            false => Arc::new(Within { optimizer, around: self }),
+            false => Arc::new(WithCommonOptions { optimizer, common: self }),
         }
     }
 
-    /// Whether a gradient and the step by it need nobody else.
+    /// Whether a step needs only its own parameter's gradient of this batch.
     fn is_plain(&self) -> bool {
         !self.clipping.is_some() && self.average.is_none() && self.accumulation.is_none()
     }
 
-    /// What it keeps for each weight.
+    /// The names of its slots for each weight.
     fn slots(&self) -> impl Iterator<Item = &'static str> {
         let average = self.average.map(|_| "average");
         average.into_iter().chain(self.accumulation.map(|_| "gradient_accumulator"))
@@ -113,27 +113,27 @@ impl Around {
     }
 }
 
-/// An optimizer with such settings around it. Its moments are the optimizer's own, then the average, then the gradients that
-/// are gathered.
+/// An optimizer with such options. Its moments are the optimizer's own, then the average, then the accumulated
+/// gradients.
 #[derive(Debug)]
-pub struct Within {
+pub struct WithCommonOptions {
     optimizer: Arc<dyn Optimizer>,
-    around: Around,
+    common: CommonOptions,
 }
 
-impl Optimizer for Within {
+impl Optimizer for WithCommonOptions {
     fn class(&self) -> &'static str {
         self.optimizer.class()
     }
 
     fn config(&self) -> Map<String, Value> {
         let mut config = self.optimizer.config();
-        self.around.write(&mut config);
+        self.common.write(&mut config);
         config
     }
 
     fn check(&self) -> Result<()> {
-        self.around.check()?;
+        self.common.check()?;
         self.optimizer.check()
     }
 
@@ -142,11 +142,11 @@ impl Optimizer for Within {
     }
 
     fn schedule(&self) -> Option<&dyn Schedule> {
-        self.around.schedule.as_deref()
+        self.common.schedule.as_deref()
     }
 
     fn slots(&self) -> Vec<&'static str> {
-        self.optimizer.slots().into_iter().chain(self.around.slots()).collect()
+        self.optimizer.slots().into_iter().chain(self.common.slots()).collect()
     }
 
     fn beginning(&self, slot: &str) -> f32 {
@@ -154,23 +154,23 @@ impl Optimizer for Within {
     }
 
     fn average(&self) -> Option<usize> {
-        self.around.average.map(|_| self.optimizer.slots().len())
+        self.common.average.map(|_| self.optimizer.slots().len())
     }
 
     fn clipping(&self) -> Clipping {
-        self.around.clipping
+        self.common.clipping
     }
 
     fn fused(&self, rate: f64, number: u64) -> Option<AdamStep> {
-        self.optimizer.fused(rate, number).filter(|_| self.around.is_plain())
+        self.optimizer.fused(rate, number).filter(|_| self.common.is_plain())
     }
 
     fn batches(&self) -> u64 {
-        self.around.accumulation.unwrap_or(1)
+        self.common.accumulation.unwrap_or(1)
     }
 
     fn gather(&self, number: u64, gradient: &mut [f32], slots: &mut [&mut [f32]]) {
-        let Some((batches, sums)) = self.around.accumulation.zip(slots.last_mut()) else { return };
+        let Some((batches, sums)) = self.common.accumulation.zip(slots.last_mut()) else { return };
         let pairs = gradient.iter_mut().zip(sums.iter_mut());
         match number.is_multiple_of(batches) {
             true => pairs.for_each(|(g, sum)| (*g, *sum) = ((*g + *sum) / batches as f32, 0.0)),
@@ -179,12 +179,12 @@ impl Optimizer for Within {
     }
 
     fn step(&self, isa: Isa, rate: f64, number: u64, gradient: &[f32], w: &mut [f32], slots: &mut [&mut [f32]]) {
-        let (own, around) = slots.split_at_mut(slots.len() - self.around.slots().count());
+        let (own, common) = slots.split_at_mut(slots.len() - self.common.slots().count());
         let batches = self.batches();
         if number.is_multiple_of(batches) {
             self.optimizer.step(isa, rate, number / batches, gradient, w, own);
         }
-        if let Some((average, slot)) = self.around.average.zip(around.first_mut()) {
+        if let Some((average, slot)) = self.common.average.zip(common.first_mut()) {
             average.take(isa, (number - 1) / batches, w, slot);
         }
     }

@@ -1,30 +1,30 @@
-//! A layer's parameters lent to it, cut out of all of them, with what becomes of their gradients.
+//! A layer's parameters, split out of all parameters, with the updates for their gradients.
 
 use super::Optimize;
-use super::learned::Learned;
+use super::network_parameters::NetworkParameter;
 use crate::kernels::{AdamStep, Update};
 use crate::layers::Weight;
 use crate::layers::elementwise::CHUNK;
 use crate::layers::parallel::Parts;
 use std::ops::Range;
 
-/// A layer's parameters with what the optimizer needs for them, cut out of the whole.
-pub struct Lent<'a> {
+/// A layer's parameters with their moments, split out of the whole.
+pub struct LayerParameters<'a> {
     parts: Vec<Part<'a>>,
     step: Option<AdamStep>,
 }
 
 struct Part<'a> {
-    learned: &'a Learned,
+    parameter: &'a NetworkParameter,
     w: &'a mut [f32],
     slots: Vec<&'a mut [f32]>,
     stored: &'a mut [f32],
 }
 
-impl<'a> Lent<'a> {
-    /// Cuts them out.
+impl<'a> LayerParameters<'a> {
+    /// Splits them out.
     pub fn new(
-        parameters: &'a [Learned],
+        parameters: &'a [NetworkParameter],
         optimize: &'a mut Optimize<'_>,
         w: &'a mut [f32],
         stored: &'a mut [f32],
@@ -33,24 +33,24 @@ impl<'a> Lent<'a> {
         let mut w = Cut::new(w);
         let mut slots: Vec<Cut<'a>> = optimize.slots.iter_mut().map(|slot| Cut::new(slot)).collect();
         let mut stored = Cut::new(stored);
-        let parts = parameters.iter().map(|learned| Part {
-            learned,
-            w: w.take(&learned.range),
-            slots: slots.iter_mut().map(|slot| slot.take(&learned.range)).collect(),
-            stored: match learned.is_stored(step.is_some()) && !stored.rest.is_empty() {
-                true => stored.take(&learned.range),
+        let parts = parameters.iter().map(|parameter| Part {
+            parameter,
+            w: w.take(&parameter.range),
+            slots: slots.iter_mut().map(|slot| slot.take(&parameter.range)).collect(),
+            stored: match parameter.is_stored(step.is_some()) && !stored.rest.is_empty() {
+                true => stored.take(&parameter.range),
                 false => &mut [],
             },
         });
-        Lent { parts: parts.collect(), step }
+        LayerParameters { parts: parts.collect(), step }
     }
 
-    /// The parameters, whose gradients are nobody's business.
+    /// The parameters without updates for gradients.
     pub fn without_updates(&mut self) -> Vec<Weight<'_>> {
         self.parts.iter_mut().map(|part| Weight { w: part.w, update: None }).collect()
     }
 
-    /// The parameters as a layer takes them; `begun` says of each whether it has a gradient in this step already.
+    /// The parameters as a layer takes them; `begun` tells for each whether it already has a gradient in this step.
     pub fn weights(&mut self, begun: &mut [bool]) -> Vec<Weight<'_>> {
         let step = self.step;
         self.parts.iter_mut().zip(begun).map(|(part, begun)| part.weight(step, begun)).collect()
@@ -59,9 +59,9 @@ impl<'a> Lent<'a> {
 
 impl Part<'_> {
     fn weight(&mut self, step: Option<AdamStep>, begun: &mut bool) -> Weight<'_> {
-        let update = match (self.learned.trainable, step) {
+        let update = match (self.parameter.trainable, step) {
             (false, _) => None,
-            (true, fused) if self.learned.is_stored(fused.is_some()) => {
+            (true, fused) if self.parameter.is_stored(fused.is_some()) => {
                 let add = std::mem::replace(begun, true);
                 Some(Update::Store { gradient: self.stored, add })
             }
@@ -75,7 +75,7 @@ impl Part<'_> {
     }
 }
 
-/// Pieces of a slice, each further on than the one before.
+/// Ascending pieces of a slice.
 struct Cut<'a> {
     rest: &'a mut [f32],
     at: usize,

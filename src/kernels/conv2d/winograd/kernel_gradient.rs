@@ -11,30 +11,30 @@
 //! 36 products a tile, a channel and a filter, where the direct sum has 144.
 
 use super::{PLACES, TILE, Winograd, load_tile, tile_at};
-use crate::kernels::conv2d::Conv2d;
-use crate::kernels::isa::{Isa, Kernel};
+use crate::kernels::conv2d::ConvShape;
+use crate::kernels::isa::{Isa, SimdLoop};
 use crate::kernels::simd::Simd;
-use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover, padded, panels};
+use crate::kernels::tile::{Operands, Sums, Tiled, advance, cover_rows, padded, panels};
 
-/// Floats of transformed tiles that are kept at a time: what stays in the second-level cache.
+/// Floats of transformed tiles kept at a time: they fit into the second-level cache.
 const KEPT: usize = 1 << 15;
 
-/// The most channels times filters: past it the transformed gradient, 36 times as large, leaves the caches.
+/// The most channels times filters: above it the transformed gradient, 36 times as large, exceeds the caches.
 const MOST: usize = 1 << 14;
 
-/// Tiles that pay for the way back from the transformed gradient.
+/// The least number of tiles for which transforming the gradient back is worthwhile.
 const LEAST_TILES: usize = 16;
 
 impl Winograd {
-    /// Whether it pays to go so to the kernel's gradient, for groups of so many images. It depends on the sizes alone.
-    pub fn pays_to_kernel(size: &Conv2d, images: usize) -> bool {
+    /// Whether Winograd is faster for the kernel gradient, for groups of so many images. It depends only on the sizes.
+    pub fn kernel_gradient_is_worthwhile(size: &ConvShape, images: usize) -> bool {
         let pass = Self::forward_of(size);
         let enough = pass.tiles().saturating_mul(images) >= LEAST_TILES;
-        Self::pays(size) && enough && size.channels.saturating_mul(size.filters) <= MOST
+        Self::is_worthwhile(size) && enough && size.channels.saturating_mul(size.filters) <= MOST
     }
 
-    /// The pass to a convolution's kernel, over images without their padding.
-    pub fn kernel_gradient_of(size: &Conv2d) -> Self {
+    /// The kernel gradient of a convolution, from images without padding.
+    pub fn kernel_gradient_of(size: &ConvShape) -> Self {
         let window = size.window();
         let (height, width) = (window.rows.input, window.columns.input);
         Winograd { height, width, channels: size.channels, filters: size.filters, border: size.padding }
@@ -51,7 +51,7 @@ impl Winograd {
         PLACES * (self.channels.max(self.filters) + self.kept(wide) * (self.channels + wide) + self.channels * wide)
     }
 
-    /// Adds the share of some images, `[_, H, W, C]` and their outputs' gradients, to the kernel's gradient, `[3, 3, C, F]`.
+    /// Adds some images, `[_, H, W, C]` and their outputs' gradients, to the kernel's gradient, `[3, 3, C, F]`.
     pub fn add_kernel_gradient(
         &self,
         isa: Isa,
@@ -71,11 +71,11 @@ impl Winograd {
         let (tiles, transformed) = rest.split_at_mut(PLACES * kept * (self.channels + wide));
         let (inputs, outputs) = tiles.split_at_mut(PLACES * kept * self.channels);
         let size = *self;
-        isa.run(ToKernel { size, count, images, gradients, sum, wide, kept, edge, inputs, outputs, transformed });
+        isa.run(KernelGradient { size, count, images, gradients, sum, wide, kept, edge, inputs, outputs, transformed });
     }
 }
 
-struct ToKernel<'a> {
+struct KernelGradient<'a> {
     size: Winograd,
     /// How many images.
     count: usize,
@@ -96,7 +96,7 @@ struct ToKernel<'a> {
     transformed: &'a mut [f32],
 }
 
-impl Kernel for ToKernel<'_> {
+impl SimdLoop for KernelGradient<'_> {
     type Output = ();
     #[inline(always)]
     fn run<V: Simd>(mut self) {
@@ -114,7 +114,7 @@ impl Kernel for ToKernel<'_> {
     }
 }
 
-impl ToKernel<'_> {
+impl KernelGradient<'_> {
     /// Both transforms of a tile.
     #[inline(always)]
     fn load<V: Simd>(&mut self, slot: usize, image: usize, [row, column]: [usize; 2]) {
@@ -156,7 +156,7 @@ impl ToKernel<'_> {
             for place in 0..PLACES {
                 let mut work = Products { all: self, place, first, count, more };
                 // SAFETY: the tiles cover the channels, rows of the transformed gradient.
-                unsafe { cover::<V, _>(&mut work, channels, vectors) };
+                unsafe { cover_rows::<V, _>(&mut work, channels, vectors) };
             }
         }
     }
@@ -243,7 +243,7 @@ unsafe fn transform_back<V: Simd>(m: [V; 6]) -> [V; 3] {
 }
 
 struct Products<'a, 'b> {
-    all: &'a mut ToKernel<'b>,
+    all: &'a mut KernelGradient<'b>,
     place: usize,
     first: usize,
     count: usize,
@@ -288,18 +288,24 @@ mod tests {
     use crate::kernels::conv2d::Edges;
     use crate::kernels::{error_of, numbers, rows};
 
-    const SIZES: [(Conv2d, usize); 4] = [
-        (Conv2d::new(18, 18, 16, 16, [3, 3]), 1),
-        (Conv2d::new(9, 12, 17, 40, [3, 3]), 5),
-        (Conv2d::new(26, 26, 32, 64, [3, 3]), 2),
-        (Conv2d { padding: Edges { top: 1, bottom: 2, left: 0, right: 1 }, ..Conv2d::new(9, 10, 16, 17, [3, 3]) }, 4),
+    const SIZES: [(ConvShape, usize); 4] = [
+        (ConvShape::new(18, 18, 16, 16, [3, 3]), 1),
+        (ConvShape::new(9, 12, 17, 40, [3, 3]), 5),
+        (ConvShape::new(26, 26, 32, 64, [3, 3]), 2),
+        (
+            ConvShape {
+                padding: Edges { top: 1, bottom: 2, left: 0, right: 1 },
+                ..ConvShape::new(9, 10, 16, 17, [3, 3])
+            },
+            4,
+        ),
     ];
 
-    fn operands((size, count): (Conv2d, usize)) -> [Vec<f32>; 2] {
+    fn operands((size, count): (ConvShape, usize)) -> [Vec<f32>; 2] {
         [numbers(1, count * size.unpadded_len()), numbers(2, count * size.output_len())]
     }
 
-    fn gradient(isa: Isa, (size, count): (Conv2d, usize)) -> Vec<f32> {
+    fn gradient(isa: Isa, (size, count): (ConvShape, usize)) -> Vec<f32> {
         let [images, gradients] = operands((size, count));
         let pass = Winograd::kernel_gradient_of(&size);
         let mut scratch = vec![f32::NAN; pass.kernel_gradient_scratch(isa)];
@@ -308,7 +314,7 @@ mod tests {
         sum
     }
 
-    fn direct((size, count): (Conv2d, usize)) -> Vec<f32> {
+    fn direct((size, count): (ConvShape, usize)) -> Vec<f32> {
         let isa = Isa::PORTABLE;
         let [images, gradients] = operands((size, count));
         let stride = padded(size.filters, isa.lanes());
@@ -326,7 +332,7 @@ mod tests {
     #[test]
     fn the_gradient_is_the_direct_one_but_for_rounding() {
         for size in SIZES {
-            assert!(Winograd::pays_to_kernel(&size.0, size.1), "{size:?}");
+            assert!(Winograd::kernel_gradient_is_worthwhile(&size.0, size.1), "{size:?}");
             let (error, largest) = error_of(&gradient(Isa::PORTABLE, size), &direct(size));
             assert!(error < 1e-5 * largest, "{size:?}: {error} on {largest}");
         }

@@ -1,4 +1,4 @@
-//! What is to become of each parameter of a network.
+//! The parameters of a network in training.
 
 use crate::graph::{Architecture, LayerSpec};
 use crate::layers::{Parameter, Regularizer, Role};
@@ -6,9 +6,9 @@ use crate::model::parameters::{Entry, Parameters};
 use crate::model::plan::{Plan, Purpose};
 use std::ops::Range;
 
-/// A parameter and what becomes of its gradient.
+/// A parameter and how its gradient is used.
 #[derive(Clone, Debug)]
-pub struct Learned {
+pub struct NetworkParameter {
     pub name: &'static str,
     pub range: Range<usize>,
     pub regularizer: Regularizer,
@@ -18,13 +18,13 @@ pub struct Learned {
     pub uses: usize,
 }
 
-/// The parameters, and what is to become of each.
-pub fn learned(
+/// All parameters of a network.
+pub fn network_parameters(
     architecture: &Architecture,
     parameters: &Parameters,
     plan: &Plan,
     purpose: Purpose<'_>,
-) -> Vec<Learned> {
+) -> Vec<NetworkParameter> {
     let uses = |layer: usize| {
         let own = plan.ops.iter().filter(|op| op.activation.is_none());
         own.filter(|op| architecture.calls[op.call].layer == layer).count()
@@ -32,10 +32,10 @@ pub fn learned(
     let of_layer = |(index, layer): (usize, &LayerSpec)| {
         let (trainable, uses) = (purpose.trainable[index], uses(index));
         let pairs = layer.parameters.iter().zip(parameters.of_layer(index));
-        let one = move |(parameter, entry): (&Parameter, &Entry)| Learned {
+        let one = move |(parameter, entry): (&Parameter, &Entry)| NetworkParameter {
             name: parameter.name,
             range: entry.range.clone(),
-            // What is frozen adds nothing to the loss, as in Keras.
+            // Frozen parameters add no regularization loss, as in Keras.
             regularizer: if trainable { parameter.regularizer } else { Regularizer::NONE },
             trainable: trainable && parameter.role == Role::Trainable,
             uses,
@@ -45,8 +45,8 @@ pub fn learned(
     architecture.layers.iter().enumerate().flat_map(of_layer).collect()
 }
 
-impl Learned {
-    /// Whether its gradient has to be kept, by an optimizer whose step is `fused` or not.
+impl NetworkParameter {
+    /// Whether its gradient must be stored, for an optimizer whose step is `fused` or not.
     pub fn is_stored(&self, fused: bool) -> bool {
         self.trainable && (!fused || self.regularizer.is_some() || self.uses > 1)
     }

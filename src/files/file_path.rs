@@ -1,19 +1,19 @@
-//! A path as the caller names it, and where that was when the call began.
+//! A path as the caller wrote it, and its absolute path at the beginning of the call.
 
 use super::{again, names};
 use crate::error::{At, Error, ErrorKind, Result, escaped};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-/// A file's place. It is shown as the caller has named it, without anything that a terminal would obey.
+/// A file's path. It is shown as the caller wrote it, with control characters escaped.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct FilePath {
     name: String,
     path: PathBuf,
 }
 
-impl Place {
-    /// The place that `path` names now: a relative one lies in the working folder of this moment.
+impl FilePath {
+    /// Resolves `path` now; a relative one against the current working folder.
     pub fn of(path: &Path) -> Result<Self> {
         let name = shown(path);
         expect_path(path, &name)?;
@@ -21,35 +21,35 @@ impl Place {
             true => path.to_path_buf(),
             false => in_working_folder(path).at(&name)?,
         };
-        Ok(Place { name, path })
+        Ok(FilePath { name, path })
     }
 
-    /// The place that a relative `name` names in this folder, and an absolute one anywhere. It is shown as that name.
-    pub fn to(&self, name: &str) -> Result<Self> {
+    /// `name` inside this folder, or `name` itself if it is absolute. It is shown as `name`.
+    pub fn join(&self, name: &str) -> Result<Self> {
         let (path, name) = (Path::new(name), shown(Path::new(name)));
         expect_path(path, &name)?;
-        Ok(Place { name, path: self.path.join(path) })
+        Ok(FilePath { name, path: self.path.join(path) })
     }
 
-    /// The place that `name` names in the folder of this file. It is shown as that name.
+    /// `name` in the folder of this file. It is shown as `name`.
     #[cfg(feature = "onnx")]
-    pub fn beside(&self, name: &str) -> Result<Self> {
+    pub fn sibling(&self, name: &str) -> Result<Self> {
         let (path, name) = (Path::new(name), shown(Path::new(name)));
         expect_path(path, &name)?;
-        Ok(Place { name, path: self.path.with_file_name(path) })
+        Ok(FilePath { name, path: self.path.with_file_name(path) })
     }
 
-    /// Where it is.
+    /// The resolved path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether something is there, a link followed.
+    /// Whether the file exists, following a link.
     pub fn exists(&self) -> bool {
         again(|| self.path.try_exists()).unwrap_or(false)
     }
 
-    /// The system's error for this place. Where nothing is, it says which folder a relative path started from.
+    /// The system's error for this path. If nothing is there, it says which folder a relative path started from.
     pub fn error(&self, error: std::io::Error) -> Error {
         match error.kind() == std::io::ErrorKind::NotFound && Path::new(&self.name).is_relative() {
             true => Error::new(ErrorKind::NotFound, format!("{error}: looked for at {}", shown(&self.path))),
@@ -57,8 +57,8 @@ impl Place {
         }
     }
 
-    /// An error unless it stays the same place when the program changes its working folder.
-    pub fn lasting(&self) -> Result<()> {
+    /// An error unless the path is absolute, so that it stays valid when the program changes its working folder.
+    pub fn check_absolute(&self) -> Result<()> {
         match self.path.is_absolute() {
             true => Ok(()),
             false => Err(Error::new(ErrorKind::Io, "the working folder's path does not lead to it").at(&self.name)),
@@ -66,13 +66,13 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for FilePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
 }
 
-/// An error for a path that is none, or on Windows one that leads elsewhere than it says.
+/// An error for an empty path, and on Windows for one that does not open the file that it names.
 fn expect_path(path: &Path, name: &str) -> Result<()> {
     if path.as_os_str().is_empty() {
         return Err(Error::new(ErrorKind::InvalidArgument, "is empty").at("path"));
@@ -84,8 +84,8 @@ fn expect_path(path: &Path, name: &str) -> Result<()> {
     text.and_then(names::check).at(name)
 }
 
-/// Where a relative path leads: an absolute one, unless this process may be in the working folder but not on the way to it
-/// (it has given up its rights since): then the path will do for the call that it is given to.
+/// Makes a relative path absolute, unless this process may use the working folder but not the folders above it (it has
+/// dropped privileges since): then the relative path is kept for the current call.
 fn in_working_folder(path: &Path) -> Result<PathBuf> {
     let folder = std::env::current_dir().map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => {
@@ -111,7 +111,7 @@ fn is_here(folder: &Path) -> bool {
     }
 }
 
-/// A path as text: bytes that are none as `\xff`.
+/// A path as text; invalid bytes as `\xff`.
 fn shown(path: &Path) -> String {
     let mut text = String::new();
     for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
@@ -139,33 +139,33 @@ mod tests {
 
     #[test]
     fn a_place_stays_where_it_was() {
-        let place = Place::of(Path::new("w")).unwrap();
-        assert_eq!((place.to_string().as_str(), place.path()), ("w", &*std::env::current_dir().unwrap().join("w")));
-        assert!(place.lasting().is_ok());
-        let inside = place.to("x\u{202e}/y").unwrap();
-        assert_eq!((inside.to_string().as_str(), inside.path()), ("x\\u{202e}/y", &*place.path().join("x\u{202e}/y")));
+        let path = FilePath::of(Path::new("w")).unwrap();
+        assert_eq!((path.to_string().as_str(), path.path()), ("w", &*std::env::current_dir().unwrap().join("w")));
+        assert!(path.check_absolute().is_ok());
+        let inside = path.join("x\u{202e}/y").unwrap();
+        assert_eq!((inside.to_string().as_str(), inside.path()), ("x\\u{202e}/y", &*path.path().join("x\u{202e}/y")));
         #[cfg(unix)]
-        assert_eq!(place.to("/z").unwrap().path(), Path::new("/z"));
-        assert_eq!(Place::of(Path::new("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
+        assert_eq!(path.join("/z").unwrap().path(), Path::new("/z"));
+        assert_eq!(FilePath::of(Path::new("")).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
 
     #[test]
     fn where_nothing_is_a_relative_path_is_told_in_full() {
-        let told = |place: &Place| place.error(std::io::ErrorKind::NotFound.into()).to_string();
-        let place = Place::of(Path::new("none/w")).unwrap();
-        assert!(told(&place).ends_with(&format!(": looked for at {}", place.path().display())), "{}", told(&place));
-        let absolute = Place::of(place.path()).unwrap();
+        let told = |path: &FilePath| path.error(std::io::ErrorKind::NotFound.into()).to_string();
+        let path = FilePath::of(Path::new("none/w")).unwrap();
+        assert!(told(&path).ends_with(&format!(": looked for at {}", path.path().display())), "{}", told(&path));
+        let absolute = FilePath::of(path.path()).unwrap();
         assert!(!told(&absolute).contains("looked for"), "{}", told(&absolute));
     }
 
     #[test]
     #[cfg(windows)]
     fn what_leads_elsewhere_is_named() {
-        let folder = Place::of(Path::new("folder")).unwrap();
-        for error in [Place::of(Path::new("a/nul.txt")), folder.to("a/nul.txt")].map(Result::unwrap_err) {
+        let folder = FilePath::of(Path::new("folder")).unwrap();
+        for error in [FilePath::of(Path::new("a/nul.txt")), folder.join("a/nul.txt")].map(Result::unwrap_err) {
             assert_eq!(error.to_string(), "a/nul.txt: cannot be opened: expected a file, found a device");
         }
-        assert!(folder.to(r"C:\z").unwrap().path() == Path::new(r"C:\z") && folder.to("C:z").is_err());
-        assert_eq!(folder.to("/z").unwrap().path().file_name().unwrap(), "z");
+        assert!(folder.join(r"C:\z").unwrap().path() == Path::new(r"C:\z") && folder.join("C:z").is_err());
+        assert_eq!(folder.join("/z").unwrap().path().file_name().unwrap(), "z");
     }
 }

@@ -2,26 +2,26 @@
 
 use super::groups::group;
 use crate::error::Result;
-use crate::kernels::conv2d::Conv2d as Size;
+use crate::kernels::conv2d::ConvShape;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::{Isa, rows};
-use crate::layers::{PerThread, Site};
+use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 
-/// The share of the output's gradient that is not zero below which it pays to leave zeros out. On AVX-512, 0.15 of it take a
-/// quarter of the direct time, 0.5 of it 0.65. (Winograd's filtering is up to a third faster from 0.3 on, where relu's zeros come
-/// and go in the first steps of a training; the way stays the same meanwhile.)
-const ZEROS_PAY_BELOW: f32 = 0.6;
+/// Below this fraction of nonzero elements in the output's gradient, skipping zeros is faster. On AVX-512, a fraction
+/// of 0.15 takes a quarter of the direct time, 0.5 takes 0.65. (Winograd is up to a third faster from 0.3 on, but there
+/// the fraction varies in the first steps of a training; this limit keeps the method stable.)
+const SKIP_ZEROS_BELOW: f32 = 0.6;
 
-/// The way to the gradient, and the memory that takes.
-pub struct ToKernel {
-    size: Size,
-    /// What leaving zeros out takes, where it can be done.
+/// The method for the gradient, and its memory.
+pub struct KernelGradient {
+    size: ConvShape,
+    /// The memory for skipping zeros, if that is possible.
     zeros: Option<PerThread<Scratch>>,
-    /// Whether it is done, and the sums lie as `[F, kh, kw, C]`.
+    /// Whether zeros are skipped; then the sums are `[F, kh, kw, C]`.
     by_filter: bool,
-    /// The other way, where it is Winograd's, with scratch for each thread.
+    /// Winograd, if it is the other method, with scratch memory for each thread.
     winograd: Option<(Winograd, PerThread<Buffer>)>,
     /// For each thread an image with its padding; empty where it has none.
     images: PerThread<Buffer>,
@@ -31,34 +31,34 @@ pub struct ToKernel {
     turned: Buffer,
 }
 
-impl ToKernel {
-    pub fn new(size: Size, site: &Site<'_>) -> Result<Self> {
-        let stride = stride(&size, site.isa);
+impl KernelGradient {
+    pub fn new(size: ConvShape, context: &BuildContext<'_>) -> Result<Self> {
+        let stride = stride(&size, context.isa);
         let whole = stride == size.group_filters();
         let gradient = if whole { 0 } else { size.output_len() / size.group_filters() * stride };
         let image = if size.has_padding() { size.input_len() } else { 0 };
-        let winograd = Winograd::pays_to_kernel(&size, group(site.batch)).then(|| -> Result<_> {
+        let winograd = Winograd::kernel_gradient_is_worthwhile(&size, group(context.batch)).then(|| -> Result<_> {
             let pass = Winograd::kernel_gradient_of(&size);
-            Ok((pass, PerThread::new(site.threads, || Buffer::zeros(pass.kernel_gradient_scratch(site.isa)))?))
+            Ok((pass, PerThread::new(context.threads, || Buffer::zeros(pass.kernel_gradient_scratch(context.isa)))?))
         });
-        let zeros = size.may_leave_zeros_out().then(|| PerThread::new(site.threads, || size.zeros_scratch()));
-        Ok(ToKernel {
+        let zeros = size.can_skip_zeros().then(|| PerThread::new(context.threads, || size.zeros_scratch()));
+        Ok(KernelGradient {
             size,
             zeros: zeros.transpose()?,
             by_filter: false,
             winograd: winograd.transpose()?,
-            images: PerThread::new(site.threads, || Buffer::zeros(image))?,
-            gradients: PerThread::new(site.threads, || Buffer::zeros(gradient))?,
-            turned: Buffer::zeros(if size.may_leave_zeros_out() { size.kernel_len() } else { 0 })?,
+            images: PerThread::new(context.threads, || Buffer::zeros(image))?,
+            gradients: PerThread::new(context.threads, || Buffer::zeros(gradient))?,
+            turned: Buffer::zeros(if size.can_skip_zeros() { size.kernel_len() } else { 0 })?,
         })
     }
 
-    /// Chooses the way for gradients of which a share is not zero.
-    pub fn choose(&mut self, share: f32) {
-        self.by_filter = self.zeros.is_some() && share < ZEROS_PAY_BELOW;
+    /// Chooses the method for gradients with this fraction of nonzero elements.
+    pub fn choose(&mut self, fraction: f32) {
+        self.by_filter = self.zeros.is_some() && fraction < SKIP_ZEROS_BELOW;
     }
 
-    /// Adds the share of some images to `sum`, from their outputs' gradients. The images are without their padding.
+    /// Adds the gradients of some images to `sum`, from their outputs' gradients. The images have no padding.
     pub fn add(&self, isa: Isa, images: &[f32], gradients: &[f32], sum: &mut [f32]) {
         let size = &self.size;
         if let (false, Some((pass, scratch))) = (self.by_filter, &self.winograd) {
@@ -90,7 +90,7 @@ impl ToKernel {
         }
     }
 
-    /// A sum as the kernel lies.
+    /// A sum in the kernel's layout.
     pub fn in_order<'a>(&'a mut self, isa: Isa, sum: &'a [f32]) -> &'a [f32] {
         if !self.by_filter {
             return sum;
@@ -101,6 +101,6 @@ impl ToKernel {
 }
 
 /// A group's filters, rounded up to whole vectors.
-fn stride(size: &Size, isa: Isa) -> usize {
+fn stride(size: &ConvShape, isa: Isa) -> usize {
     size.group_filters().next_multiple_of(isa.lanes())
 }

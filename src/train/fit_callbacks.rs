@@ -1,9 +1,9 @@
-//! The configured callbacks of a fit, and what they may do to it.
+//! The configured callbacks of a fit, and their access to it.
 
 use super::progress::Output;
 use crate::callbacks::{self, Better, Callback, Host, Metric, Step, Verdict};
 use crate::error::{At, Error, ErrorKind, Result};
-use crate::files::Place;
+use crate::files::FilePath;
 use crate::json::Object;
 use crate::memory::Buffer;
 use crate::model::history::{Logs, VALIDATION};
@@ -14,14 +14,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 /// The callbacks of a fit.
-pub struct LookingOn {
+pub struct FitCallbacks {
     callbacks: Vec<Box<dyn Callback>>,
-    /// What the fit measures, and they.
+    /// The names of the metrics of the fit and of the callbacks.
     names: Arc<[String]>,
 }
 
-impl LookingOn {
-    /// Those that `config` lists, found to go with a fit that measures what was compiled.
+impl FitCallbacks {
+    /// The callbacks in `config`, checked against the metrics of the fit.
     pub fn new(config: &Value, compiled: &Compiled, validates: bool) -> Result<Self> {
         let mut callbacks = callbacks::read(config)?;
         let better = |name: &str| {
@@ -34,31 +34,31 @@ impl LookingOn {
             better: Some(better(name.strip_prefix(VALIDATION).unwrap_or(name))),
         };
         let measured = callbacks::check(&mut callbacks, names.iter().map(metric).collect())?;
-        Ok(LookingOn { callbacks, names: measured.into_iter().map(|metric| metric.name).collect() })
+        Ok(FitCallbacks { callbacks, names: measured.into_iter().map(|metric| metric.name).collect() })
     }
 
-    /// What is measured, by the fit and by them.
+    /// The names of the metrics of the fit and of the callbacks.
     pub fn names(&self) -> &Arc<[String]> {
         &self.names
     }
 
-    /// Keras's form of them.
+    /// Their config in Keras's form.
     pub fn config(&self) -> Value {
         self.callbacks.iter().map(|callback| callbacks::config(&**callback)).collect()
     }
 
-    /// How many copies of the weights they may hold.
+    /// The most copies of the weights that they may hold.
     pub fn copies(&self) -> usize {
         self.callbacks.iter().filter(|callback| callback.keeps_weights()).count()
     }
 
-    /// Brings what is kept of them up to date after a step; copies of weights are as old as the last epoch.
+    /// Updates their saved states after a step; copies of weights are those of the last epoch.
     pub fn keep_states(&self, kept: &mut Kept) {
         kept.states = self.callbacks.iter().map(|callback| Value::Object(callback.state())).collect();
         kept.weights.resize(self.callbacks.len(), None);
     }
 
-    /// What is to be kept of them for a fit that goes on.
+    /// Their state for a fit that resumes.
     pub fn keep(&self) -> Result<Kept> {
         let mut kept = Kept::default();
         self.keep_states(&mut kept);
@@ -69,10 +69,10 @@ impl LookingOn {
         Ok(kept)
     }
 
-    /// Takes back what was kept.
+    /// Restores their state.
     pub fn restore(&mut self, kept: &Kept) -> Result<()> {
         if kept.states.is_empty() {
-            return Ok(()); // not one epoch had ended
+            return Ok(()); // no epoch had ended
         }
         if kept.states.len() != self.callbacks.len() || kept.weights.len() != self.callbacks.len() {
             let error = Error::new(ErrorKind::Format, "the states of other callbacks");
@@ -101,7 +101,7 @@ impl LookingOn {
         self.each(model, output, |callback, host| callback.batch_end(host, at, &logs))
     }
 
-    /// After an epoch. What they measure goes into `logs`.
+    /// After an epoch. Their metrics are added to `logs`.
     pub fn epoch_end(
         &mut self,
         model: &Model,
@@ -121,30 +121,30 @@ impl LookingOn {
         self.each(model, output, end).map(drop)
     }
 
-    /// Asks all of them, in order; the first that stops the fit gives the reason.
+    /// Calls all of them in order; the first that stops the fit gives the reason.
     fn each(
         &mut self,
         model: &Model,
         output: &mut Output<'_>,
         mut ask: impl FnMut(&mut dyn Callback, &mut dyn Host) -> Result<Verdict>,
     ) -> Result<Verdict> {
-        let mut host = Hosted { model, output };
+        let mut host = FitHost { model, output };
         callbacks::each(&mut self.callbacks, |callback| ask(callback, &mut host))
     }
 }
 
-/// What was measured, as callbacks see it.
+/// The measured metrics, as callbacks see them.
 fn listed(logs: &Logs) -> callbacks::Logs {
     logs.measured().map(|(name, value)| (name.to_string(), value)).collect()
 }
 
-/// A fit, between two of its steps, as its callbacks see it.
-struct Hosted<'a, 'o> {
+/// A fit between two steps, as its callbacks see it.
+struct FitHost<'a, 'o> {
     model: &'a Model,
     output: &'a mut Output<'o>,
 }
 
-impl Host for Hosted<'_, '_> {
+impl Host for FitHost<'_, '_> {
     fn learning_rate(&self) -> Result<f64> {
         self.model.learning_rate()
     }
@@ -169,10 +169,10 @@ impl Host for Hosted<'_, '_> {
         self.model.parameters.entries().iter().map(|entry| (entry.name.clone(), entry.range.clone())).collect()
     }
 
-    fn save(&self, place: &Place, weights_only: bool) -> Result<()> {
+    fn save(&self, path: &FilePath, weights_only: bool) -> Result<()> {
         match weights_only {
-            true => self.model.save_weights_at(place),
-            false => self.model.save_at(place),
+            true => self.model.save_weights_at(path),
+            false => self.model.save_at(path),
         }
     }
 
