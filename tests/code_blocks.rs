@@ -47,6 +47,9 @@ const COMMANDS: &[(&str, &str, &str)] = &[
     ("make TARGET=x86_64-pc-windows-gnu dist", "tests/install/windows", "packaging/dist"),
     ("x86_64-w64-mingw32-gcc program.c -Iinclude", "tests/install/windows", "$machine-gcc"),
     ("pkg-config --cflags --libs mnist", "tests/install/windows", "pkg-config"),
+    ("cargo bench --bench network", "tests/all", "cargo clippy --release --all-targets"), // minutes; compiled there
+    // python/README.md
+    ("pip install libmnist-", "tests/wheel/run", "install \"$wheel\""),
     // examples/languages/README.md
     ("./run", "tests/all", "languages/run --install"),
     ("./run --install", "tests/all", "languages/run --install"),
