@@ -47,14 +47,14 @@ all: library $(REFERENCE)
 
 library: $(BUILT)/done
 
-# The command is the same as that for the examples and for cargo's tests, so that the library is compiled once for all of them. Cargo
-# runs only if a source is newer, so that another user (sudo make install) needs no Rust. The libraries are copied at once, so that a
-# later build with other features does not change what is installed.
-$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/alone packaging/compile packaging/natives \
-        packaging/notices $(shell find build src -type f) $(BUILT)/flags
-	$(WITH_STD) packaging/compile build --release --lib $(CARGO_FLAGS) $(STD_FLAGS)
-	packaging/natives $(RELEASE) > $(BUILT)/native-static-libs
-	for file in libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
+# The examples use this library, too. Cargo runs only if a source is newer, so that another user (sudo make install) needs no Rust.
+# The libraries are copied at once, so that a later build with other features does not change what is installed. The crate types are
+# given explicitly because cargo silently omits link-time optimization if an rlib is among them.
+$(BUILT)/done: Makefile Cargo.toml Cargo.lock build.rs cbindgen.toml packaging/alone packaging/compile packaging/notices \
+        $(shell find build src -type f) $(BUILT)/flags
+	$(WITH_STD) packaging/compile rustc --release --config profile.release.lto=true --lib --crate-type cdylib,staticlib \
+	    $(CARGO_FLAGS) $(STD_FLAGS) -- --print native-static-libs=$(abspath $(RELEASE))/native-static-libs
+	for file in native-static-libs libmnist.a libmnist.so libmnist.dylib mnist.dll libmnist.dll.a; do \
 	    [ ! -e $(RELEASE)/$$file ] || { cp $(RELEASE)/$$file $(BUILT)/$$file.new && mv $(BUILT)/$$file.new $(BUILT)/$$file; } || exit; \
 	done
 	packaging/alone $(BUILT)/libmnist.a

@@ -1,6 +1,6 @@
 # . common.sh: what the tests of all packages use.
 
-ROOT=$(realpath ../..)
+ROOT=${MNIST_TREE:-$(realpath ../..)}
 BUILT=$(cd "$ROOT" && realpath "${CARGO_TARGET_DIR:-target}")/package
 VERSION=$(sed -n 's/^version = "\(.*\)"/\1/p' "$ROOT/Cargo.toml" | head -n 1)
 VENV=$(dirname "$BUILT")/packages
