@@ -248,9 +248,9 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// The same data, seeds and options give the same weights to the last bit, on any number of threads and on any
 /// instruction set.
 ///
-/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it; a
-/// message says so. A callback of callbacks_config that ends the fit, early stopping, say, is a success: MNIST_OK, and
-/// mnist_history_stop_reason tells why.
+/// Returns MNIST_CANCELLED, the model whole and the history delivered, when a callback or mnist_model_cancel stopped it; the
+/// message tells which and where: `epoch 2: after step 40 of 469: the fit was stopped by on_batch_end`. A callback of
+/// callbacks_config that ends the fit, early stopping, say, is a success: MNIST_OK, and mnist_history_stop_reason tells why.
 ///
 /// Returns MNIST_DIVERGED, the model whole and the history of the steps taken delivered, when a loss or a weight became
 /// NaN or infinite, by a learning rate that is too large, say; the message tells epoch, step and layer, as
@@ -333,13 +333,10 @@ pub unsafe extern "C" fn mnist_model_fit(
             if !out.is_null() {
                 out.write(give(mnist_history::new(fitted.history)));
             }
-            Ok(match fitted.diverged {
-                Some(diverged) => (MNIST_DIVERGED, Some(diverged.to_string())),
-                None if fitted.cancelled => {
-                    let message = "the fit was stopped by a callback or by mnist_model_cancel";
-                    (MNIST_CANCELLED, Some(message.to_string()))
-                }
-                None => (MNIST_OK, None),
+            Ok(match (fitted.diverged, fitted.cancelled) {
+                (Some(diverged), _) => (MNIST_DIVERGED, Some(diverged.to_string())),
+                (None, Some(stop)) => (MNIST_CANCELLED, Some(stop.to_string())),
+                (None, None) => (MNIST_OK, None),
             })
         }
     })

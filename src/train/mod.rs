@@ -6,6 +6,7 @@
 //! progress    Keras's progress line        checkpoint  when a fit writes a file, and goes on from it
 //! step        one step of the optimizer               profile   where its time goes
 //! watch       numbers that are none, and the last good weights
+//! stop        how a caller has stopped a fit
 //! looking_on  the configured callbacks         class_weight  how much a sample counts
 //! ```
 
@@ -18,6 +19,7 @@ mod options;
 mod profile;
 mod progress;
 mod step;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -27,4 +29,5 @@ pub use fit::Fitted;
 pub use options::{Callbacks, CheckpointOptions, Control, EvaluateOptions, FitOptions, Progress};
 pub use profile::{LayerTime, Profile};
 pub use progress::{Output, Verbose};
+pub use stop::Stop;
 pub use watch::Divergence;
