@@ -15,7 +15,7 @@ static sem_t started;
 
 static void check(mnist_status status, const mnist_error *error)
 {
-    if (status < 0) { /* MNIST_CANCELLED, above 0, is news and no error */
+    if (status < 0) { /* MNIST_CANCELLED is above 0: that a fit was stopped is no failure */
         fprintf(stderr, "%s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }
