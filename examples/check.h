@@ -8,13 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A negative status is a failure, and `error` has the message. With a positive one the call has done its work. */
+/* A negative status is a failure: print the message and exit. A positive one is a fit that was stopped or has diverged: print the
+ * message, which says where and why, and continue. */
 static inline void check(mnist_status status, const mnist_error *error)
 {
-    if (status < 0) {
+    if (status != 0)
         fprintf(stderr, "%s\n", mnist_error_message(error));
+    if (status < 0)
         exit(EXIT_FAILURE);
-    }
 }
 
 #endif

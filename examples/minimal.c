@@ -13,13 +13,13 @@ int main(void)
     x = mnist_dense(mnist_flatten(x), 64, MNIST_ACTIVATION_RELU);
     x = mnist_dense(x, 10, MNIST_ACTIVATION_SOFTMAX);
 
-    int failed = mnist_load_data("data/mnist.npz", &train, &test, error)
-        || mnist_dataset_normalize(train, 255.0f, error)
-        || mnist_dataset_normalize(test, 255.0f, error)
-        || mnist_model_new(input, x, NULL, &model, error)
-        || mnist_model_compile(model, NULL, error)
-        || mnist_model_fit(model, train, NULL, NULL, error)
-        || mnist_model_evaluate(model, test, NULL, &metrics, error);
+    int failed = mnist_load_data("data/mnist.npz", &train, &test, error) < 0
+        || mnist_dataset_normalize(train, 255.0f, error) < 0
+        || mnist_dataset_normalize(test, 255.0f, error) < 0
+        || mnist_model_new(input, x, NULL, &model, error) < 0
+        || mnist_model_compile(model, NULL, error) < 0
+        || mnist_model_fit(model, train, NULL, NULL, error) < 0
+        || mnist_model_evaluate(model, test, NULL, &metrics, error) < 0;
     if (failed)
         fprintf(stderr, "%s\n", mnist_error_message(error));
     else
@@ -27,5 +27,5 @@ int main(void)
 
     mnist_model_free(model), mnist_graph_free(graph);
     mnist_dataset_free(train), mnist_dataset_free(test), mnist_error_free(error);
-    return failed != 0;
+    return failed;
 }

@@ -13,7 +13,7 @@
 
 static void check(mnist_status status, const mnist_error *error)
 {
-    if (status != MNIST_OK) {
+    if (status < 0) {
         fprintf(stderr, "predict: %s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }

@@ -26,7 +26,7 @@ static const char *const metric_names[METRICS] = {"loss", "accuracy", "val_loss"
 
 static void check(mnist_status status, const mnist_error *error)
 {
-    if (status != MNIST_OK) {
+    if (status < 0) {
         fprintf(stderr, "report: %s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }

@@ -20,7 +20,7 @@ enum { EXIT_INTERRUPTED = 128 + 2 }; /* the shell's exit status for SIGINT */
 /* Exits with a message if a call has failed. */
 static void check(mnist_status status, const mnist_error *error)
 {
-    if (status != MNIST_OK) {
+    if (status < 0) {
         fprintf(stderr, "tutorial: %s: %s\n", mnist_status_name(status), mnist_error_message(error));
         exit(EXIT_FAILURE);
     }
@@ -146,8 +146,9 @@ static void show_history(const mnist_history *history, mnist_error *error)
     }
 }
 
-/* Step 6: compile and fit. Returns whether the fit was completed. */
-static int train_model(mnist_model *model, const mnist_dataset *train, size_t epochs, mnist_error *error)
+/* Step 6: compile and fit. A fit that was stopped or has diverged is not a failure: the message says where, and the model keeps what
+ * it has learned. */
+static mnist_status train_model(mnist_model *model, const mnist_dataset *train, size_t epochs, mnist_error *error)
 {
     mnist_compile_options compile;
     mnist_compile_options_init(&compile, sizeof compile);
@@ -162,14 +163,13 @@ static int train_model(mnist_model *model, const mnist_dataset *train, size_t ep
     fit.batch_size = 32;
     fit.epochs = epochs;
     const mnist_status status = fit_until_interrupt(model, train, &fit, &history, error);
-    if (status == MNIST_CANCELLED) {
-        puts("\nstopped; progress so far:");
+    check(status, error);
+    if (status > 0) {
+        printf("\n%s\n", mnist_error_message(error));
         show_history(history, error);
-    } else {
-        check(status, error);
     }
     mnist_history_free(history);
-    return status == MNIST_OK;
+    return status;
 }
 
 /* Step 7: the accuracy on images that were not used for training. */
@@ -222,10 +222,10 @@ int main(int argc, char **argv)
         mnist_dataset_free(train);
         train = some;
     }
-    const int finished = train_model(model, train, epochs, error);
+    const mnist_status fitted = train_model(model, train, epochs, error);
 
     puts("");
-    if (finished)
+    if (fitted != MNIST_CANCELLED)
         evaluate_model(model, test, error);
     check(mnist_model_save_weights(model, "mnist.safetensors", error), error);
     puts("weights saved to mnist.safetensors");
@@ -234,5 +234,5 @@ int main(int argc, char **argv)
     mnist_dataset_free(train);
     mnist_dataset_free(test);
     mnist_error_free(error);
-    return finished ? EXIT_SUCCESS : EXIT_INTERRUPTED;
+    return fitted == MNIST_CANCELLED ? EXIT_INTERRUPTED : EXIT_SUCCESS;
 }

@@ -132,7 +132,7 @@ int run(const std::string &path, std::size_t limit, std::size_t epochs)
     mnist::model model = build(train, classes);
     std::cout << model.summary() << std::endl;
 
-    auto compile = mnist::default_compile_options();
+    mnist::compile_options compile;
     compile.optimizer = MNIST_OPTIMIZER_ADAM;
     compile.loss = MNIST_LOSS_SPARSE_CATEGORICAL_CROSSENTROPY;
     compile.metrics = MNIST_METRIC_ACCURACY;
@@ -145,11 +145,12 @@ int run(const std::string &path, std::size_t limit, std::size_t epochs)
     const mnist::fitted fitted = fit_until_interrupt(model, some, fit);
 
     std::cout << std::endl;
-    if (fitted.cancelled) {
-        std::puts("stopped; progress so far:");
+    if (!fitted.message.empty()) { // it was stopped, or has diverged
+        std::puts(fitted.message.c_str());
         show_history(fitted.history);
         std::puts("");
-    } else {
+    }
+    if (!fitted.cancelled) {
         mnist::evaluate_options evaluate;
         evaluate.verbose = 1;
         const mnist::metrics metrics = model.evaluate(test, evaluate);

@@ -1230,8 +1230,9 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// instruction set.
 ///
 /// **MNIST_CANCELLED**: a callback or mnist_model_cancel stopped the fit. The model is usable, `*out` is written, and
-/// the message says that the fit was stopped. If a callback in callbacks_config ends the fit (early stopping, for
-/// example), the result is MNIST_OK, and mnist_history_stop_reason gives the reason.
+/// the message says which and where: `epoch 2: after step 40 of 469: the fit was stopped by on_batch_end`. If a callback
+/// in callbacks_config ends the fit (early stopping, for example), the result is MNIST_OK, and mnist_history_stop_reason
+/// gives the reason.
 ///
 /// **MNIST_DIVERGED**: a loss or a weight became NaN or infinite, because the learning rate is too large, for example.
 /// The model is usable, and `*out` holds the steps that were taken. The message names epoch, step and layer: `epoch 1:
@@ -1650,60 +1651,6 @@ typedef struct mnist_c_options {
     const char *qualifier;
 } mnist_c_options;
 
-/// Fills `*options` with the defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are written;
-/// bytes after the fields that this library knows become zero. NULL does nothing.
-void mnist_c_options_init(struct mnist_c_options *options,
-                          size_t struct_size);
-
-/// Writes the model to `path` as one C99 file that predicts, for a microcontroller, for example:
-///
-/// ```c
-/// mnist_model_save_c(model, "digits.c", "digits", error);
-///
-/// // in the other program:
-/// #define DIGITS_DECLARE_ONLY
-/// #include "digits.c"
-/// float image[DIGITS_INPUT_LEN], out[DIGITS_OUTPUT_LEN];
-/// digits_predict(image, out);
-/// ```
-///
-/// The file needs neither this library nor the C library, no heap and no double. Compiled with -ffp-contract=off it
-/// gives the same bits as mnist_model_predict for one image; a comment in the file says so too
-/// (docs/microcontrollers.md). Its names begin with `prefix`: a letter, then letters, digits and `_`, at most 32
-/// characters. The macro PREFIX_SCRATCH_LEN (the prefix in capitals) is the memory it needs between the layers, in
-/// floats. The weights are one snapshot, taken between two steps. The file is replaced atomically, as in
-/// mnist_model_save_weights. The function allocates two copies of the weights.
-///
-/// Errors: INVALID_ARGUMENT for the prefix; UNSUPPORTED, with the layer's name, for weights that are not finite and for
-/// a layer that has no C code; those of mnist_model_save_weights.
-mnist_status mnist_model_save_c(const struct mnist_model *model,
-                                const char *path,
-                                const char *prefix,
-                                struct mnist_error *error);
-
-/// Writes the model to `path` as one C99 file, with options. NULL options mean the defaults; everything else is as in
-/// mnist_model_save_c.
-///
-/// Errors: those of mnist_model_save_c; INVALID_ARGUMENT for an option.
-mnist_status mnist_model_save_c_with(const struct mnist_model *model,
-                                     const char *path,
-                                     const char *prefix,
-                                     const struct mnist_c_options *options,
-                                     struct mnist_error *error);
-
-/// Writes the model to memory as C99: the bytes that mnist_model_save_c_with would write to a file, without a NUL at
-/// the end. `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
-///
-/// Errors: those of mnist_model_save_c_with except the file's; INVALID_ARGUMENT when `capacity` is above 0 but too
-/// small (`*needed` is written, `buffer` is not).
-mnist_status mnist_model_save_c_memory(const struct mnist_model *model,
-                                       const char *prefix,
-                                       const struct mnist_c_options *options,
-                                       void *buffer,
-                                       size_t capacity,
-                                       size_t *needed,
-                                       struct mnist_error *error);
-
 /// Writes the whole model to the file `path` in Keras 3's `.keras` format, for Keras to load and continue to train: the
 /// network and its name, the weights, the compile options and the optimizer state. All of it belongs to the same step,
 /// also while another thread trains. The file does not contain the position of a fit (a file of mnist_model_save does).
@@ -1796,6 +1743,60 @@ mnist_status mnist_model_save_onnx_memory(const struct mnist_model *model,
 mnist_status mnist_model_load_onnx(const char *path,
                                    struct mnist_model **out,
                                    struct mnist_error *error);
+
+/// Fills `*options` with the defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are written;
+/// bytes after the fields that this library knows become zero. NULL does nothing.
+void mnist_c_options_init(struct mnist_c_options *options,
+                          size_t struct_size);
+
+/// Writes the model to `path` as one C99 file that predicts, for a microcontroller, for example:
+///
+/// ```c
+/// mnist_model_save_c(model, "digits.c", "digits", error);
+///
+/// // in the other program:
+/// #define DIGITS_DECLARE_ONLY
+/// #include "digits.c"
+/// float image[DIGITS_INPUT_LEN], out[DIGITS_OUTPUT_LEN];
+/// digits_predict(image, out);
+/// ```
+///
+/// The file needs neither this library nor the C library, no heap and no double. Compiled with -ffp-contract=off it
+/// gives the same bits as mnist_model_predict for one image; a comment in the file says so too
+/// (docs/microcontrollers.md). Its names begin with `prefix`: a letter, then letters, digits and `_`, at most 32
+/// characters. The macro PREFIX_SCRATCH_LEN (the prefix in capitals) is the memory it needs between the layers, in
+/// floats. The weights are one snapshot, taken between two steps. The file is replaced atomically, as in
+/// mnist_model_save_weights. The function allocates two copies of the weights.
+///
+/// Errors: INVALID_ARGUMENT for the prefix; UNSUPPORTED, with the layer's name, for weights that are not finite and for
+/// a layer that has no C code; those of mnist_model_save_weights.
+mnist_status mnist_model_save_c(const struct mnist_model *model,
+                                const char *path,
+                                const char *prefix,
+                                struct mnist_error *error);
+
+/// Writes the model to `path` as one C99 file, with options. NULL options mean the defaults; everything else is as in
+/// mnist_model_save_c.
+///
+/// Errors: those of mnist_model_save_c; INVALID_ARGUMENT for an option.
+mnist_status mnist_model_save_c_with(const struct mnist_model *model,
+                                     const char *path,
+                                     const char *prefix,
+                                     const struct mnist_c_options *options,
+                                     struct mnist_error *error);
+
+/// Writes the model to memory as C99: the bytes that mnist_model_save_c_with would write to a file, without a NUL at
+/// the end. `buffer`, `capacity` and `*needed` are as in mnist_model_save_memory.
+///
+/// Errors: those of mnist_model_save_c_with except the file's; INVALID_ARGUMENT when `capacity` is above 0 but too
+/// small (`*needed` is written, `buffer` is not).
+mnist_status mnist_model_save_c_memory(const struct mnist_model *model,
+                                       const char *prefix,
+                                       const struct mnist_c_options *options,
+                                       void *buffer,
+                                       size_t capacity,
+                                       size_t *needed,
+                                       struct mnist_error *error);
 
 /// @}
 

@@ -140,7 +140,9 @@ fn ctrl_c_stops_the_fit_and_saves_what_was_learned() {
         assert_eq!(status.code(), Some(130), "{source}: {text}");
         let after = text.split_once('\0').unwrap().1.replace("\r\n", "\n");
         assert!(after.starts_with("^C"), "{after}");
-        let (line, rest) = after.split_once("\n\nstopped; progress so far:\nepoch 1 - loss: ").unwrap();
+        let (line, rest) = after.split_once("\n\nepoch 1: after step ").unwrap();
+        let said = " of 1875: the fit was stopped by mnist_model_cancel\nepoch 1 - loss: ";
+        assert!(rest.contains(said), "{after}");
         let last = line.rsplit('\r').next().unwrap();
         assert!(last.contains("/1875 [") && last.contains("s/step - loss: "), "the line is finished: {after}");
         assert!(

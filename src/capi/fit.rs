@@ -254,8 +254,9 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// instruction set.
 ///
 /// **MNIST_CANCELLED**: a callback or mnist_model_cancel stopped the fit. The model is usable, `*out` is written, and
-/// the message says that the fit was stopped. If a callback in callbacks_config ends the fit (early stopping, for
-/// example), the result is MNIST_OK, and mnist_history_stop_reason gives the reason.
+/// the message says which and where: `epoch 2: after step 40 of 469: the fit was stopped by on_batch_end`. If a callback
+/// in callbacks_config ends the fit (early stopping, for example), the result is MNIST_OK, and mnist_history_stop_reason
+/// gives the reason.
 ///
 /// **MNIST_DIVERGED**: a loss or a weight became NaN or infinite, because the learning rate is too large, for example.
 /// The model is usable, and `*out` holds the steps that were taken. The message names epoch, step and layer: `epoch 1:
@@ -344,13 +345,10 @@ pub unsafe extern "C" fn mnist_model_fit(
             if !out.is_null() {
                 out.write(give(mnist_history::new(fitted.history)));
             }
-            Ok(match fitted.diverged {
-                Some(diverged) => (MNIST_DIVERGED, Some(diverged.to_string())),
-                None if fitted.cancelled => {
-                    let message = "the fit was stopped by a callback or by mnist_model_cancel";
-                    (MNIST_CANCELLED, Some(message.to_string()))
-                }
-                None => (MNIST_OK, None),
+            Ok(match (fitted.diverged, fitted.cancelled) {
+                (Some(diverged), _) => (MNIST_DIVERGED, Some(diverged.to_string())),
+                (None, Some(stop)) => (MNIST_CANCELLED, Some(stop.to_string())),
+                (None, None) => (MNIST_OK, None),
             })
         }
     })

@@ -7,6 +7,7 @@ use super::fit_callbacks::FitCallbacks;
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::step::{TrainingBatch, TrainingStep};
+use super::stop::Stop;
 use super::watch::{Divergence, EpochAndBatch, Watch};
 use crate::callbacks::{self, Verdict};
 use crate::data::{Batch, Dataset, Prefetch, order};
@@ -27,9 +28,9 @@ use std::time::Instant;
 pub struct Fitted {
     /// The metrics of each epoch, including one that was not completed.
     pub history: History,
-    /// Whether it was stopped by one of [`Callbacks`] or by [`Model::cancel`]. (A fit that a configured callback ended,
+    /// How it was stopped, if by one of [`Callbacks`] or by [`Model::cancel`]. (A fit that a configured callback ended,
     /// such as early stopping, succeeded: the [history](History::stopped) has the reason.)
-    pub cancelled: bool,
+    pub cancelled: Option<Stop>,
     /// The first value that was NaN or infinite, if there was one. A fit that stops there
     /// ([`FitOptions::terminate_on_nan`]) has not taken the step. The last good weights, those of at most 128 steps
     /// before, are restored and the optimizer state is discarded; if there are none, the weights are those from before
@@ -191,8 +192,8 @@ struct Fit<'m, 'o> {
     watch: Watch,
     /// The metrics of an epoch that was not completed.
     unfinished: Option<Logs>,
-    /// Whether it was asked to stop.
-    stopped: bool,
+    /// How it was stopped by a hook or by [`Model::cancel`].
+    stopped: Option<Stop>,
     /// The reason why a configured callback ended it.
     ended: Option<String>,
 }
@@ -231,7 +232,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
             watch: Watch::new(options.terminate_on_nan, model.parameters.len())?,
             unfinished: None,
-            stopped: false,
+            stopped: None,
             ended: None,
         })
     }
@@ -274,7 +275,7 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// Whether no further step is to be taken.
     fn is_over(&self) -> bool {
-        self.stopped || self.ended.is_some() || !self.watch.may_go_on()
+        self.stopped.is_some() || self.ended.is_some() || !self.watch.may_go_on()
     }
 
     /// Applies the verdict of a configured callback.
@@ -308,7 +309,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         if went_well {
             self.callbacks.end(model, &mut self.output)?;
         }
-        Ok(Fitted { history: history?, cancelled: self.stopped && diverged.is_none(), diverged })
+        Ok(Fitted { history: history?, cancelled: self.stopped.filter(|_| diverged.is_none()), diverged })
     }
 
     /// Passes the position, which every fit has, to `task`.
@@ -339,13 +340,13 @@ impl<'m, 'o> Fit<'m, 'o> {
         let accuracy = self.compiled.accuracy().map(|i| self.compiled.metrics[i].name.clone());
         let logs = Logs::new(self.callbacks.names().clone());
         let progress = Progress { epoch, epochs: self.epochs, batch: 0, batches, logs, accuracy, seconds: 0.0 };
-        let mut now = Epoch { start: Instant::now(), progress };
+        let mut now = Epoch { start: Instant::now(), progress, steps: 0 };
         if done > 0 {
             let results = self.position(|position| self.scorer.results(&position.tally))?;
             now.step(done - 1, &results);
         }
-        self.call(|callbacks, progress| callbacks.on_epoch_begin(progress), &now.progress)?;
-        if self.stopped {
+        self.call("on_epoch_begin", |callbacks, progress| callbacks.on_epoch_begin(progress), &now)?;
+        if self.stopped.is_some() {
             self.unfinished = (done > 0).then_some(now.progress.logs);
             return Ok(());
         }
@@ -354,7 +355,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         self.batches(&mut now, &mut line, done)?;
         let validates = self.position(|position| position.plan.validates(epoch))?;
         if let Some(data) = self.validation.clone().filter(|_| validates && !self.is_over()) {
-            self.validate(&data, (epoch, now.progress.batch), &mut now.progress.logs)?;
+            self.validate(&data, &mut now)?;
         }
         now.progress.seconds = now.start.elapsed().as_secs_f64();
         if now.progress.logs.get("loss").is_none() {
@@ -374,7 +375,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             position.callbacks = kept;
             Ok::<_, Error>(())
         })??;
-        self.call(|callbacks, progress| callbacks.on_epoch_end(progress), &now.progress)?;
+        self.call("on_epoch_end", |callbacks, progress| callbacks.on_epoch_end(progress), &now)?;
         self.checkpoint(After::Epoch)
     }
 
@@ -402,8 +403,8 @@ impl<'m, 'o> Fit<'m, 'o> {
             if self.checkpoints.is_some() {
                 self.position(|position| self.callbacks.keep_states(&mut position.callbacks))?;
             }
-            self.call(|callbacks, progress| callbacks.on_batch_end(progress), &now.progress)?;
-            if !self.stopped {
+            self.call("on_batch_end", |callbacks, progress| callbacks.on_batch_end(progress), now)?;
+            if self.stopped.is_none() {
                 self.checkpoint(After::Batch)?;
             }
             if self.is_over() {
@@ -448,28 +449,42 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Some(self.scorer.results(&position.tally)))
     }
 
-    /// Puts the validation metrics into `logs`, unless the fit is stopped meanwhile.
-    fn validate(&mut self, data: &Dataset, at: EpochAndBatch, logs: &mut Logs) -> Result<()> {
+    /// Puts the validation metrics into the epoch's, unless the fit is stopped meanwhile.
+    fn validate(&mut self, data: &Dataset, now: &mut Epoch) -> Result<()> {
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
         let results = model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
-        self.stopped |= !going_on();
-        if !self.stopped {
-            logs.measure(&results, true);
-            self.watch.validated(at, results[0]);
+        self.look_for_cancel(now);
+        if self.stopped.is_none() {
+            now.progress.logs.measure(&results, true);
+            self.watch.validated((now.progress.epoch, now.progress.batch), results[0]);
         }
         Ok(())
     }
 
-    /// Calls a hook, then checks whether the fit is to stop.
-    fn call(&mut self, hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control, progress: &Progress) -> Result<()> {
+    /// Calls the hook `name`, then checks whether the fit is to stop.
+    fn call(
+        &mut self,
+        name: &'static str,
+        hook: impl FnOnce(&mut dyn Callbacks, &Progress) -> Control,
+        now: &Epoch,
+    ) -> Result<()> {
         if let Some(callbacks) = &mut self.hooks {
-            self.stopped |= hook(&mut **callbacks, progress) == Control::Stop;
+            if hook(&mut **callbacks, &now.progress) == Control::Stop {
+                self.stopped = Some(now.stopped_by(name));
+            }
             (self.output.check)()?;
         }
-        self.stopped |= self.model.cancel.load(Ordering::Acquire);
+        self.look_for_cancel(now);
         Ok(())
+    }
+
+    /// Whether somebody has cancelled the fit.
+    fn look_for_cancel(&mut self, now: &Epoch) {
+        if self.model.cancel.load(Ordering::Acquire) {
+            self.stopped.get_or_insert_with(|| now.stopped_by("mnist_model_cancel"));
+        }
     }
 }
 
@@ -477,13 +492,20 @@ impl<'m, 'o> Fit<'m, 'o> {
 struct Epoch {
     start: Instant,
     progress: Progress,
+    /// How many steps were taken in it.
+    steps: usize,
 }
 
 impl Epoch {
     /// Updates the progress after a batch.
     fn step(&mut self, batch: usize, results: &[f64]) {
-        self.progress.batch = batch;
+        (self.progress.batch, self.steps) = (batch, batch + 1);
         self.progress.logs.measure(results, false);
         self.progress.seconds = self.start.elapsed().as_secs_f64();
+    }
+
+    /// How the fit is stopped here.
+    fn stopped_by(&self, by: &'static str) -> Stop {
+        Stop { epoch: self.progress.epoch, steps: self.steps, of: self.progress.batches, by }
     }
 }

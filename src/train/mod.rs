@@ -6,6 +6,7 @@
 //! progress    Keras's progress line        checkpoint  writes a fit's state, and resumes from it
 //! step        one optimizer step           profile     the time of each layer
 //! watch       stops at NaN and infinity, restores the last good weights
+//! stop        how a caller has stopped a fit
 //! fit_callbacks  configured callbacks      class_weight  sample weights by class
 //! ```
 
@@ -18,6 +19,7 @@ mod options;
 mod profile;
 mod progress;
 mod step;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -27,4 +29,5 @@ pub use fit::Fitted;
 pub use options::{Callbacks, CheckpointOptions, Control, EvaluateOptions, FitOptions, Progress};
 pub use profile::{LayerTime, Profile};
 pub use progress::{Output, Verbose};
+pub use stop::Stop;
 pub use watch::Divergence;

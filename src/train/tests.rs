@@ -52,7 +52,7 @@ impl Callbacks for StopAt {
 fn stopped(folder: &Path) -> PathBuf {
     let (model, path) = (model(), folder.join("m"));
     model.compile(&CompileOptions::default()).unwrap();
-    assert!(fit(&model, None, &mut StopAt(1)).unwrap().cancelled);
+    assert!(fit(&model, None, &mut StopAt(1)).unwrap().cancelled.is_some());
     model.save(&path).unwrap();
     path
 }
@@ -89,8 +89,11 @@ fn a_fit_that_resumes_ends_as_one_that_was_never_stopped() {
             let model = model();
             model.compile(&CompileOptions::default()).unwrap();
             let fitted = fit(&model, Some(checkpoint.clone()), &mut stop).unwrap();
-            assert_eq!((fitted.cancelled, fitted.history.epochs()), if stop.0 < 99 { (true, 2) } else { (false, 3) });
-            if !fitted.cancelled {
+            let stopped = fitted.cancelled.map(|stop| stop.to_string());
+            let expected_stop = format!("epoch 2: after step {} of 4: the fit was stopped by on_batch_end", batch + 1);
+            assert_eq!(stopped, (stop.0 < 99).then_some(expected_stop));
+            assert_eq!(fitted.history.epochs(), if stop.0 < 99 { 2 } else { 3 });
+            if stopped.is_none() {
                 assert_eq!(fitted.history, expected.history);
                 model.save(&at("resumed")).unwrap();
                 assert_eq!(fs::read(at("resumed")).unwrap(), fs::read(at("whole")).unwrap());
@@ -151,7 +154,10 @@ fn every_optimizer_resumes_and_is_saved_to_the_bit() {
         assert!(expected.diverged.is_none(), "{config}");
         // Stopped after the seventh batch, when accumulated gradients have not been applied yet.
         let checkpoint = CheckpointOptions { path: at("c"), batches: 0, epochs: 0, seconds: 0.0, resume: true };
-        assert!(fit(&compiled(&config), Some(checkpoint.clone()), &mut StopAt(2)).unwrap().cancelled, "{config}");
+        assert!(
+            fit(&compiled(&config), Some(checkpoint.clone()), &mut StopAt(2)).unwrap().cancelled.is_some(),
+            "{config}"
+        );
         let resumed = compiled(&config);
         assert_eq!(fit(&resumed, Some(checkpoint), &mut StopAt(99)).unwrap().history, expected.history, "{config}");
         assert!(bytes(&resumed) == bytes(&whole), "{config}");

@@ -1,34 +1,11 @@
 // The C++ layer for the functions that programs around the library use: weights by name, the confusion matrix, pictures.
 
-#include <mnist.hpp>
-
-#include <cstdio>
-
-static int failures;
-
-#define TRUE(condition) (void)((condition) || (failures++, std::fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition)))
-
-template <typename Call> static mnist_status status_of(Call &&call)
-{
-    try {
-        call();
-    } catch (const mnist::error &e) {
-        return e.status();
-    }
-    return MNIST_OK;
-}
-
-static mnist::model network(std::uint64_t seed)
-{
-    mnist::graph graph;
-    const auto input = graph.seed(seed).input(8, 8, 1);
-    return mnist::model(input, input.conv2d(4, 3, mnist::relu).flatten().dense(3, mnist::softmax));
-}
+#include "expect.hpp"
 
 static void weights_by_name()
 {
-    const mnist::model model = network(7);
-    mnist::model other = network(8);
+    const mnist::model model = some_network(7);
+    mnist::model other = some_network(8);
     const std::vector<float> image(64, 0.5f);
     TRUE((model.weight_names() == std::vector<std::string>{"conv2d/kernel", "conv2d/bias", "dense/kernel", "dense/bias"}));
     TRUE((model.weight_shape("conv2d/kernel") == std::vector<std::size_t>{3, 3, 1, 4}));
@@ -48,7 +25,7 @@ static void confusion_matrix()
     for (std::size_t i = 0; i < labels.size(); i++)
         labels[i] = i % 3;
     const auto data = mnist::dataset::from_memory(pixels, {60, 8, 8}, labels);
-    const mnist::model model = network(7);
+    const mnist::model model = some_network(7);
     std::vector<std::uint64_t> counts{1};
     mnist::evaluate_options options;
     options.confusion = &counts;
@@ -91,6 +68,5 @@ int main()
     weights_by_name();
     pictures();
     confusion_matrix();
-    std::printf("%d failures\n", failures);
-    return failures != 0;
+    return report();
 }

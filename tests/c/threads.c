@@ -90,22 +90,50 @@ static int32_t cancel_at_second(void *user_data, const mnist_progress *progress)
     return 0;
 }
 
+static int32_t stop_in_third_epoch(void *user_data, const mnist_progress *progress)
+{
+    (void)user_data;
+    return progress->epoch == 2;
+}
+
+/* A fit that was stopped says where, and by what. */
+static void stopped(const char *message, mnist_status got)
+{
+    expect_status(__LINE__, "fit", got, MNIST_CANCELLED, message);
+    TRUE(strcmp(mnist_error_message(error), message) == 0);
+}
+
 static void stopping(void)
 {
     int batches = 0;
+    mnist_metrics metrics;
     mnist_history *history = NULL;
     mnist_fit_options options = quiet();
     options.batch_size = 4;
     options.epochs = 100;
     options.user_data = &batches;
     options.on_batch_end = stop_at_third;
-    TRUE(mnist_model_fit(model, data, &options, &history, error) == MNIST_CANCELLED);
+    stopped("epoch 1: after step 3 of 16: the fit was stopped by on_batch_end",
+            mnist_model_fit(model, data, &options, &history, error));
     TRUE(batches == 3 && mnist_history_epochs(history) == 1);
     mnist_history_free(history);
     batches = 0;
     options.on_batch_end = cancel_at_second;
-    TRUE(mnist_model_fit(model, data, &options, NULL, error) == MNIST_CANCELLED);
+    stopped("epoch 1: after step 2 of 16: the fit was stopped by mnist_model_cancel",
+            mnist_model_fit(model, data, &options, NULL, error));
     TRUE(batches == 2);
+
+    /* Between two epochs. */
+    options.on_batch_end = NULL;
+    options.on_epoch_begin = stop_in_third_epoch;
+    stopped("epoch 3: before step 1 of 16: the fit was stopped by on_epoch_begin",
+            mnist_model_fit(model, data, &options, NULL, error));
+    options.on_epoch_begin = NULL;
+    options.on_epoch_end = stop_in_third_epoch;
+    stopped("epoch 3: after step 16 of 16: the fit was stopped by on_epoch_end",
+            mnist_model_fit(model, data, &options, NULL, error));
+    WORKS(mnist_model_evaluate(model, data, NULL, &metrics, error)); /* and the message is gone */
+    TRUE(strcmp(mnist_error_message(error), "") == 0);
 }
 
 /* A fit that ends only when it is cancelled. */

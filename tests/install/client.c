@@ -30,13 +30,13 @@ int main(int argc, char **argv)
     mnist_fit_options_init(&options, sizeof options);
     options.epochs = 5;
     options.verbose = 0;
-    failed = mnist_dataset_from_u8(pixels, dims, 3, labels, &data, error)
-        || mnist_dataset_normalize(data, 255.0f, error)
-        || mnist_model_new(input, x, NULL, &model, error)
-        || mnist_model_compile(model, NULL, error)
-        || mnist_model_evaluate(model, data, NULL, &before, error)
-        || mnist_model_fit(model, data, &options, NULL, error)
-        || mnist_model_evaluate(model, data, NULL, &after, error);
+    failed = mnist_dataset_from_u8(pixels, dims, 3, labels, &data, error) < 0
+        || mnist_dataset_normalize(data, 255.0f, error) < 0
+        || mnist_model_new(input, x, NULL, &model, error) < 0
+        || mnist_model_compile(model, NULL, error) < 0
+        || mnist_model_evaluate(model, data, NULL, &before, error) < 0
+        || mnist_model_fit(model, data, &options, NULL, error) < 0
+        || mnist_model_evaluate(model, data, NULL, &after, error) < 0;
     if (failed) {
         fprintf(stderr, "%s\n", mnist_error_message(error));
     } else {

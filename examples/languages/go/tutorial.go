@@ -24,36 +24,30 @@ import (
 	"unsafe"
 )
 
-// Error is a status other than MNIST_OK: a failure, or a positive status, such as MNIST_CANCELLED, after a call that worked.
-type Error struct {
-	Status, Message string
-	Positive        bool
-}
+// Error is a call that failed.
+type Error struct{ Status, Message string }
 
-func (e *Error) Error() string {
-	if e.Positive {
-		return e.Status
-	}
-	return e.Status + ": " + e.Message
-}
+func (e *Error) Error() string { return e.Status + ": " + e.Message }
 
-// check converts a status and its message to an error. Each goroutine has its own mnist_error.
+// check converts a negative status and its message to an error. Each goroutine has its own mnist_error.
 func check(status C.mnist_status, text *C.mnist_error) error {
-	if status == C.MNIST_OK {
+	if status >= 0 {
 		return nil
 	}
-	return &Error{C.GoString(C.mnist_status_name(status)), C.GoString(C.mnist_error_message(text)), status > 0}
+	return &Error{C.GoString(C.mnist_status_name(status)), C.GoString(C.mnist_error_message(text))}
 }
 
-// fit trains, with progress called after each step; when that returns true, the fit stops.
+// fit trains, with progress called after each step; when that returns true, the fit stops. It gives the name of its status:
+// a fit that was stopped is no failure.
 func fit(model *C.mnist_model, data *C.mnist_dataset, options *C.mnist_fit_options, text *C.mnist_error,
-	progress func(*C.const_progress) bool) error {
+	progress func(*C.const_progress) bool) (string, error) {
 	// C must not keep Go pointers, so it gets a handle in C memory.
 	handle := (*cgo.Handle)(C.malloc(C.sizeof_uintptr_t))
 	*handle = cgo.NewHandle(progress)
 	defer func() { handle.Delete(); C.free(unsafe.Pointer(handle)) }()
 	options.on_batch_end, options.user_data = C.mnist_callback(C.onBatchEnd), unsafe.Pointer(handle)
-	return check(C.mnist_model_fit(model, data, options, nil, text), text)
+	status := C.mnist_model_fit(model, data, options, nil, text)
+	return C.GoString(C.mnist_status_name(status)), check(status, text)
 }
 
 //export onBatchEnd
@@ -110,12 +104,13 @@ func main() {
 	var options C.mnist_fit_options
 	C.mnist_fit_options_init(&options, C.sizeof_mnist_fit_options)
 	options.verbose, options.seed = 0, 7
-	must(fit(model, train, &options, text, func(p *C.const_progress) bool {
+	_, err := fit(model, train, &options, text, func(p *C.const_progress) bool {
 		if batch := p.batch + 1; batch%20 == 0 {
 			fmt.Printf("batch %3d of %d: loss %.4f, accuracy %.4f\n", batch, p.batches, p.loss, p.accuracy)
 		}
 		return false
-	}))
+	})
+	must(err)
 
 	var metrics C.mnist_metrics
 	must(check(C.mnist_model_evaluate(model, test, nil, &metrics, text), text))
@@ -137,12 +132,14 @@ func main() {
 	cancelled := make(chan bool)
 	go func() { <-begun.Done(); C.mnist_model_cancel(model); close(cancelled) }()
 	options.epochs = 1000
-	fmt.Println("a long fit:", fit(model, train, &options, text, func(*C.const_progress) bool {
+	status, err := fit(model, train, &options, text, func(*C.const_progress) bool {
 		begin()
 		return false
-	}))
-	begin() // in case it never did
+	})
+	begin() // in case that it never did
 	<-cancelled
+	must(err)
+	fmt.Println("a long fit:", status)
 
 	fmt.Println("an error:", check(C.mnist_load_data(nothing, &train, &test, text), text))
 	C.mnist_model_free(model)
