@@ -19,7 +19,7 @@ const CHAPTERS: [Chapter; 10] = [
     Chapter { id: "image", title: "Pictures", members: &["image"] },
     Chapter { id: "graph", title: "Graphs and layers", members: &["graph"] },
     Chapter { id: "model", title: "Models", members: &["output", "model", "layers"] },
-    Chapter { id: "fit", title: "Fit", members: &["fit", "history", "mnist_metrics"] },
+    Chapter { id: "fit", title: "Fit", members: &["communicator", "fit", "history", "mnist_metrics"] },
     Chapter { id: "predict", title: "Evaluate and predict", members: &["evaluate"] },
     Chapter { id: "weights", title: "Weights by name", members: &["named_weights"] },
     Chapter { id: "file", title: "Files and memory", members: &["weights", "memory"] },

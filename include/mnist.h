@@ -1098,6 +1098,7 @@ mnist_status mnist_model_set_learning_rate(struct mnist_model *model,
 /// @}
 
 /// @defgroup fit Fit
+/// `mnist_communicator`: what carries bytes between the ranks of a fit, given by the host.
 /// Fit, its options and its callbacks.
 /// `mnist_history`.
 /// @{
@@ -1107,6 +1108,41 @@ typedef struct mnist_history mnist_history;
 
 /// All metrics of a progress, for mnist_progress_get.
 typedef struct mnist_progress_metrics mnist_progress_metrics;
+
+/// Gives every rank what each has: the `bytes` at `send` of this one, and the others' likewise, are written to `receive` one rank's
+/// after another. `counts` are the bytes of each rank, `size` numbers; some may be 0, and `send` and `receive` do not overlap.
+///
+/// 0 when it has. Anything else ends the fit with MNIST_ERROR_NETWORK: 1 and a rank's number where that one does not answer, a
+/// negative number where it is not known which. Who waits for a rank must give up some time; nothing else ends the wait.
+typedef int32_t (*mnist_allgather_fn)(void *user,
+                                      const void *send,
+                                      size_t bytes,
+                                      void *receive,
+                                      const size_t *counts);
+
+/// Gives every rank the `bytes` that rank `root` has at `data`: it writes them to the others' `data`. Returns what
+/// mnist_allgather_fn does.
+typedef int32_t (*mnist_broadcast_fn)(void *user, void *data, size_t bytes, int32_t root);
+
+/// Carries bytes between the ranks of a fit: processes, on one machine or several, that all call mnist_model_fit with the same
+/// model, data and options. mnist_mpi.h has one over MPI. Fill it in with mnist_communicator_init.
+///
+/// Its functions are called on the thread that called fit, one at a time, by all ranks in the same order, and with the same
+/// `counts` or `root`. What a mnist_callback must not do they must not do either.
+typedef struct mnist_communicator {
+    /// sizeof this struct.
+    size_t struct_size;
+    /// Handed to the functions.
+    void *user;
+    /// Which of the ranks this process is, from 0. 0.
+    int32_t rank;
+    /// How many ranks there are, 1 to 65536. 1.
+    int32_t size;
+    /// Gives every rank what each has. NULL.
+    mnist_allgather_fn allgather;
+    /// Gives every rank what one has. NULL.
+    mnist_broadcast_fn broadcast;
+} mnist_communicator;
 
 /// The progress of a fit, passed to callbacks.
 typedef struct mnist_progress {
@@ -1206,6 +1242,8 @@ typedef struct mnist_fit_options {
     /// How many batches of an mnist_source are requested ahead, on a thread of the library. 0: none; the fit's thread
     /// requests each batch when it needs it. Default: 0.
     size_t prefetch;
+    /// The ranks that take the fit together; NULL: this process alone. NULL.
+    const struct mnist_communicator *communicator;
 } mnist_fit_options;
 
 /// Loss and accuracy.
@@ -1215,6 +1253,11 @@ typedef struct mnist_metrics {
     /// The fraction of samples whose most probable class is their label, 0 to 1; NaN if it is not measured.
     double accuracy;
 } mnist_metrics;
+
+/// Fills in a communicator of one rank, whose functions are to be set. `struct_size` is sizeof the struct: so many bytes are
+/// written, those that this library does not know with zeros. NULL does nothing.
+void mnist_communicator_init(struct mnist_communicator *communicator,
+                             size_t struct_size);
 
 /// Fills `*options` with Keras's defaults. Pass sizeof the struct as `struct_size`: exactly that many bytes are
 /// written; bytes after the fields that this library knows become zero. NULL does nothing.
@@ -1268,6 +1311,18 @@ void mnist_fit_options_init(struct mnist_fit_options *options,
 /// read-only, is not a regular file, is a mount point, or belongs to another user in a sticky folder). IO if a
 /// checkpoint cannot be written later: the fit stops and the previous file stays; the model keeps the trained weights
 /// and can be saved elsewhere.
+///
+/// With a communicator several processes, its ranks, train together: each calls this function with the same model, data
+/// and options, computes its share of every step, and gets the weights, moments and history that one process would
+/// get, to the last bit. Only `verbose`, `write`, the callback functions and the threads may differ; everything else is
+/// compared before the first step. A rank that stops stops all of them after the same step. Rank 0 writes the
+/// checkpoints and the files of callbacks_config; to resume, on any number of ranks, only rank 0 needs the checkpoint.
+/// Within an epoch each rank may have only a part of a large Dense layer's weights: calls that read the model's weights
+/// then are MNIST_ERROR_STATE, also in on_batch_end; in on_epoch_begin, in on_epoch_end and after the fit the model is
+/// complete. Errors: NETWORK if the ranks differ (the message names rank, key, expected and found value), if another
+/// rank failed, or if the communicator failed; the model then has its weights from between two steps or, if these are
+/// lost, the last good weights, those of at most 128 steps before, and the optimizer starts again. UNSUPPORTED in a
+/// library without threads.
 mnist_status mnist_model_fit(struct mnist_model *model,
                              const struct mnist_dataset *dataset,
                              const struct mnist_fit_options *options,

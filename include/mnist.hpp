@@ -1016,6 +1016,7 @@ struct fit_options {
     std::size_t validation_freq = 1;
     std::size_t steps_per_epoch = 0; // 0: one pass over the samples
     std::size_t prefetch = 0;        // batches of a source that are requested ahead
+    const mnist_communicator *communicator = nullptr; // the ranks that train together, mnist_mpi.h's, say
 };
 
 struct evaluate_options {
@@ -1472,6 +1473,7 @@ private:
         c.validation_freq = options.validation_freq;
         c.steps_per_epoch = options.steps_per_epoch;
         c.prefetch = options.prefetch;
+        c.communicator = options.communicator;
         return c;
     }
 

@@ -12,6 +12,7 @@
 //! optimizers  what turns gradients into steps
 //! losses    what training minimizes           metrics   what is measured besides
 //! callbacks what runs during a fit: early stopping, files
+//! machines  several machines at one fit
 //! image     converts a picture to the form of MNIST's digits
 //! c_source  exports a model as C source that predicts
 //! keras_files  models in Keras files
@@ -47,6 +48,7 @@ pub mod kernels;
 mod kind;
 pub mod layers;
 pub mod losses;
+pub mod machines;
 mod memory;
 pub mod metrics;
 pub mod model;

@@ -100,6 +100,10 @@ impl Callback for CsvLogger {
         "CSVLogger"
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn config(&self) -> Map<String, Value> {
         Map::from_iter([
             ("filename".to_string(), json!(self.filename)),

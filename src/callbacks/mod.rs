@@ -111,6 +111,16 @@ pub trait Callback: Debug + Send {
         Ok(())
     }
 
+    /// Whether it writes files: with several ranks only rank 0's does anything.
+    fn writes(&self) -> bool {
+        false
+    }
+
+    /// Whether [`batch_end`](Self::batch_end) reads the weights after this step.
+    fn needs_weights(&self, _at: Step) -> bool {
+        false
+    }
+
     /// Whether it may hold a copy of the weights, which `begin` allocates.
     fn keeps_weights(&self) -> bool {
         false
@@ -205,9 +215,13 @@ pub fn each(
     Ok(verdict)
 }
 
-/// Checks all of them for a fit with `metrics`; returns the metrics of its history.
-pub fn check(list: &mut [Box<dyn Callback>], mut metrics: Vec<Metric>) -> Result<Vec<Metric>> {
-    each(list, |callback| callback.check(&mut metrics).map(|()| Verdict::Continue))?;
+/// Checks all of them for a fit with `metrics`; returns the metrics of its history. Callbacks that write files
+/// are checked only if this rank `writes` them.
+pub fn check(list: &mut [Box<dyn Callback>], mut metrics: Vec<Metric>, writes: bool) -> Result<Vec<Metric>> {
+    each(list, |callback| match writes || !callback.writes() {
+        true => callback.check(&mut metrics).map(|()| Verdict::Continue),
+        false => Ok(Verdict::Continue),
+    })?;
     Ok(metrics)
 }
 

@@ -139,6 +139,14 @@ impl Callback for ModelCheckpoint {
         "ModelCheckpoint"
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
+    fn needs_weights(&self, at: Step) -> bool {
+        self.save_freq.is_some_and(|batches| at.number.is_multiple_of(batches))
+    }
+
     fn config(&self) -> Map<String, Value> {
         let mut config = self.monitor.config();
         config.insert("filepath".into(), json!(self.filepath));
@@ -165,7 +173,7 @@ impl Callback for ModelCheckpoint {
     }
 
     fn batch_end(&mut self, host: &mut dyn Host, at: Step, logs: &Logs) -> Result<Verdict> {
-        if self.save_freq.is_some_and(|batches| at.number.is_multiple_of(batches)) {
+        if self.needs_weights(at) {
             self.save(host, at.epoch, Some(at.batch), logs)?;
         }
         Ok(Verdict::Continue)

@@ -117,6 +117,10 @@ impl Callback for TensorBoard {
         "TensorBoard"
     }
 
+    fn writes(&self) -> bool {
+        true
+    }
+
     fn config(&self) -> Map<String, Value> {
         Map::from_iter([
             ("log_dir".to_string(), json!(self.log_dir)),

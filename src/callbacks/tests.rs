@@ -118,7 +118,7 @@ impl<'a> Replay<'a> {
         let told: Vec<Value> = list.iter().map(|callback| config(&**callback)).collect();
         let again: Vec<Value> = read(&json!(told)).unwrap().iter().map(|callback| config(&**callback)).collect();
         assert_eq!(told, again);
-        check(&mut list, self.metrics.clone()).unwrap();
+        check(&mut list, self.metrics.clone(), true).unwrap();
         list
     }
 
@@ -304,7 +304,7 @@ fn error(text: &str) -> (ErrorKind, String) {
     ];
     let metrics = names.map(|(name, better)| Metric { name: name.into(), better }).to_vec();
     let list = json::parse(text).and_then(|list| read(&list));
-    let error = list.and_then(|mut list| check(&mut list, metrics)).unwrap_err();
+    let error = list.and_then(|mut list| check(&mut list, metrics, true)).unwrap_err();
     (error.kind(), error.to_string())
 }
 

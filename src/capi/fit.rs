@@ -1,6 +1,7 @@
 //! Fit, its options and its callbacks.
 #![allow(non_camel_case_types)]
 
+use super::communicator::{HostCommunicator, mnist_communicator};
 use super::dataset::mnist_dataset;
 use super::error::{MNIST_CANCELLED, MNIST_DIVERGED, MNIST_OK, mnist_error, mnist_status};
 use super::evaluate::{mnist_metrics, verbose};
@@ -11,6 +12,7 @@ use super::options::{self, Options};
 use super::output::{Sink, mnist_write_fn};
 use super::pointers::{Handle, Tagged, borrow, give, out, path, peek, slice, string};
 use crate::error::{Error, ErrorKind, Result, one_of, printable};
+use crate::machines::Communicator;
 use crate::memory;
 use crate::train::{Callbacks, CheckpointOptions, Control, FitOptions, Output, Progress, Verbose};
 use std::ffi::{c_char, c_void};
@@ -126,6 +128,8 @@ pub struct mnist_fit_options {
     /// How many batches of an mnist_source are requested ahead, on a thread of the library. 0: none; the fit's thread
     /// requests each batch when it needs it. Default: 0.
     pub prefetch: usize,
+    /// The ranks that take the fit together; NULL: this process alone. NULL.
+    pub communicator: *const mnist_communicator,
 }
 
 // SAFETY: numbers, nullable functions and pointers that are handed on or checked for NULL, behind a usize.
@@ -158,6 +162,7 @@ unsafe impl Options for mnist_fit_options {
         validation_freq: 1,
         steps_per_epoch: 0,
         prefetch: 0,
+        communicator: std::ptr::null(),
     };
     const FIRST: usize = std::mem::offset_of!(Self, checkpoint_path);
 }
@@ -292,6 +297,18 @@ pub unsafe extern "C" fn mnist_fit_options_init(options: *mut mnist_fit_options,
 /// read-only, is not a regular file, is a mount point, or belongs to another user in a sticky folder). IO if a
 /// checkpoint cannot be written later: the fit stops and the previous file stays; the model keeps the trained weights
 /// and can be saved elsewhere.
+///
+/// With a communicator several processes, its ranks, train together: each calls this function with the same model, data
+/// and options, computes its share of every step, and gets the weights, moments and history that one process would
+/// get, to the last bit. Only `verbose`, `write`, the callback functions and the threads may differ; everything else is
+/// compared before the first step. A rank that stops stops all of them after the same step. Rank 0 writes the
+/// checkpoints and the files of callbacks_config; to resume, on any number of ranks, only rank 0 needs the checkpoint.
+/// Within an epoch each rank may have only a part of a large Dense layer's weights: calls that read the model's weights
+/// then are MNIST_ERROR_STATE, also in on_batch_end; in on_epoch_begin, in on_epoch_end and after the fit the model is
+/// complete. Errors: NETWORK if the ranks differ (the message names rank, key, expected and found value), if another
+/// rank failed, or if the communicator failed; the model then has its weights from between two steps or, if these are
+/// lost, the last good weights, those of at most 128 steps before, and the optimizer starts again. UNSUPPORTED in a
+/// library without threads.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_model_fit(
     model: *mut mnist_model,
@@ -312,6 +329,7 @@ pub unsafe extern "C" fn mnist_model_fit(
             };
             let sink = Sink::new(options.write, options.write_data);
             let verbose = verbose(options.verbose)?;
+            let communicator = HostCommunicator::of(options.communicator)?;
             if verbose != Verbose::Silent {
                 sink.ready()?;
             }
@@ -340,6 +358,7 @@ pub unsafe extern "C" fn mnist_model_fit(
                     validation_freq: options.validation_freq,
                     steps_per_epoch: Some(options.steps_per_epoch).filter(|&steps| steps > 0),
                     prefetch: options.prefetch,
+                    communicator: communicator.as_ref().map(|communicator| communicator as &dyn Communicator),
                 },
             )?;
             if !out.is_null() {

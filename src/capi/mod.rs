@@ -23,6 +23,7 @@ mod array;
 #[cfg(feature = "c-source")]
 mod c_source;
 mod cancel;
+mod communicator;
 mod dataset;
 mod error;
 mod evaluate;

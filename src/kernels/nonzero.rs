@@ -88,30 +88,35 @@ pub unsafe fn multiply_add_rows<V: Simd, const R: usize, const C: usize>(
     }
 }
 
-/// The fraction of nonzero elements in every seventeenth row of `matrix` (`[rows, width]`), from the first one on:
-/// enough to choose a method, and the same on every machine.
-pub fn fraction(isa: Isa, matrix: &[f32], width: usize) -> f32 {
-    isa.run(Fraction { matrix, width: width.max(1) })
+/// How many elements are not zero, and of how many, in every seventeenth row of a matrix: enough to choose a method, and
+/// the same on every machine. `matrix` is its rows from `first` on, `[rows, width]`.
+pub fn count(isa: Isa, matrix: &[f32], width: usize, first: usize) -> [usize; 2] {
+    isa.run(Count { matrix, width: width.max(1), skip: (EVERY - first % EVERY) % EVERY })
 }
 
-struct Fraction<'a> {
+/// The distance of the rows that are counted.
+const EVERY: usize = 17;
+
+struct Count<'a> {
     matrix: &'a [f32],
     width: usize,
+    /// Rows before the first that is looked at.
+    skip: usize,
 }
 
-impl SimdLoop for Fraction<'_> {
-    type Output = f32;
+impl SimdLoop for Count<'_> {
+    type Output = [usize; 2];
     #[inline(always)]
-    fn run<V: Simd>(self) -> f32 {
+    fn run<V: Simd>(self) -> [usize; 2] {
         let (mut ones, mut elements) = (0, 0);
-        for row in self.matrix.chunks_exact(self.width).step_by(17) {
+        for row in self.matrix.chunks_exact(self.width).skip(self.skip).step_by(EVERY) {
             for part in row.chunks(WORD) {
                 // SAFETY: the slice's own length, at most a word's.
                 ones += unsafe { nonzero::<V>(part.as_ptr(), part.len()) }.count_ones() as usize;
             }
             elements += self.width;
         }
-        ones as f32 / elements.max(1) as f32
+        [ones, elements]
     }
 }
 
@@ -149,8 +154,10 @@ mod tests {
     #[test]
     fn the_share_of_a_sample() {
         let matrix: Vec<f32> = (0..18 * 4).map(|i| if i < 4 || i % 4 == 0 { 0.0 } else { 1.0 }).collect();
-        assert_eq!(fraction(Isa::PORTABLE, &matrix, 4), 3.0 / 8.0, "rows 0 and 17");
-        assert_eq!(fraction(Isa::PORTABLE, &[], 4), 0.0);
+        assert_eq!(count(Isa::PORTABLE, &matrix, 4, 0), [3, 8], "rows 0 and 17");
+        assert_eq!(count(Isa::PORTABLE, &matrix[4..], 4, 1), [3, 4], "row 17");
+        assert_eq!(count(Isa::PORTABLE, &matrix[4..68], 4, 1), [0, 0]);
+        assert_eq!(count(Isa::PORTABLE, &[], 4, 0), [0, 0]);
     }
 
     #[test]

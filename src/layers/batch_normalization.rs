@@ -2,9 +2,9 @@
 //! the moving ones.
 //!
 //! The batch's statistics are sums over groups of samples, one task per group, added in order; the groups depend only
-//! on the batch size ([`group`]).
+//! on the batch size ([`group`](super::parallel::group)).
 
-use super::parallel::{Chunks, for_each, group, most_groups};
+use super::parallel::{Chunks, for_each, most_groups};
 use super::spec::{axis_of, read_parameter};
 use super::{
     Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Step, Weight, Work, last_axis,
@@ -14,6 +14,7 @@ use crate::graph::Shape;
 use crate::json::Object;
 use crate::kernels::norm::{Normalized, add_squares, add_sums, normalize};
 use crate::kernels::{Isa, rows};
+use crate::machines::Share;
 use crate::memory::Buffer;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -185,19 +186,28 @@ impl NormalizationWork {
     }
 
     /// Finds mean and variance of the channels of `x`.
-    fn measure(&mut self, x: &[f32]) {
+    fn measure(&mut self, share: &Share<'_>, x: &[f32]) -> Result<()> {
         let NormalizationWork { channels, len, isa, .. } = *self;
-        let (samples, count) = (x.len() / len, (x.len() / channels) as f32);
-        let task = group(samples) * len;
-        let sums = &mut self.sums[..samples.div_ceil(group(samples)) * channels];
+        let (groups, count) = (share.groups(x.len() / len), self.count(share, x));
+        let task = groups.size * len;
+        let sums = &mut self.sums[..groups.all * channels];
+        let own = groups.own.start * channels..groups.own.end * channels;
         let part = |i: usize| &x[i * task..(i * task + task).min(x.len())];
         sums.fill(0.0);
-        for_each(Chunks::new(sums, channels), &|i, sum| add_sums(isa, part(i), sum.into_slice()));
+        for_each(Chunks::new(&mut sums[own.clone()], channels), &|i, sum| add_sums(isa, part(i), sum.into_slice()));
+        share.gather(sums, channels)?;
         mean_of(isa, sums, count, &mut self.mean);
         let mean = &self.mean;
         sums.fill(0.0);
-        for_each(Chunks::new(sums, channels), &|i, sum| add_squares(isa, part(i), mean, sum.into_slice()));
+        for_each(Chunks::new(&mut sums[own], channels), &|i, sum| add_squares(isa, part(i), mean, sum.into_slice()));
+        share.gather(sums, channels)?;
         mean_of(isa, sums, count, &mut self.variance);
+        Ok(())
+    }
+
+    /// How many numbers of a channel the batch has, of which `x` are here.
+    fn count(&self, share: &Share<'_>, x: &[f32]) -> f32 {
+        (share.batch(x.len() / self.len) * (self.len / self.channels)) as f32
     }
 
     /// The parameters: gamma and beta (`None` if missing), moving mean, moving variance.
@@ -215,13 +225,13 @@ fn mean_of(isa: Isa, sums: &[f32], count: f32, mean: &mut [f32]) {
 }
 
 impl Work for NormalizationWork {
-    fn forward(&mut self, _: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+    fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
         let x = x[0];
         let [gamma, beta, Some(mean), Some(variance)] = self.split(weights.iter().copied()) else {
             return Err(Error::internal("a batch normalization has moving statistics"));
         };
         match self.learns {
-            true => self.measure(x),
+            true => self.measure(&step.share, x)?,
             false => {
                 self.mean.copy_from_slice(mean);
                 self.variance.copy_from_slice(variance);
@@ -242,22 +252,26 @@ impl Work for NormalizationWork {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let dx = pass.take_dx();
         let NormalizationWork { channels, len, isa, learns, .. } = *self;
         let (x, dz) = (pass.x[0], pass.dz);
+        let (groups, count) = (step.share.groups(x.len() / len), self.count(&step.share, x));
+        let used = ..groups.all * channels;
         let all = |here: std::ops::Range<usize>| Normalized { x: &x[here], mean: &self.mean, inverse: &self.inverse };
         let [mean_dz, mean_dz_xhat] = &mut self.total;
         if learns {
-            let (samples, count) = (x.len() / len, (x.len() / channels) as f32);
-            let (task, used) = (group(samples) * len, samples.div_ceil(group(samples)) * channels);
-            let (sums, more) = (&mut self.sums[..used], &mut self.more_sums[..used]);
+            let (task, own) = (groups.size * len, groups.own.start * channels..groups.own.end * channels);
+            let (sums, more) = (&mut self.sums[used], &mut self.more_sums[used]);
             sums.fill(0.0);
             more.fill(0.0);
-            for_each((Chunks::new(sums, channels), Chunks::new(more, channels)), &|i, (sum, more)| {
+            let both = (Chunks::new(&mut sums[own.clone()], channels), Chunks::new(&mut more[own], channels));
+            for_each(both, &|i, (sum, more)| {
                 let here = i * task..(i * task + task).min(x.len());
                 all(here.clone()).add_gradients(isa, &dz[here], sum.into_slice(), more.into_slice());
             });
+            step.share.gather(sums, channels)?;
+            step.share.gather(more, channels)?;
             mean_of(isa, sums, count, mean_dz);
             mean_of(isa, more, count, mean_dz_xhat);
         }
@@ -270,10 +284,9 @@ impl Work for NormalizationWork {
             });
         }
         if learns {
-            let used = (x.len() / len).div_ceil(group(x.len() / len)) * channels;
             let [gamma, beta, ..] = self.split(weights.iter_mut());
-            gamma.into_iter().for_each(|gamma| gamma.take(isa, &self.more_sums[..used]));
-            beta.into_iter().for_each(|beta| beta.take(isa, &self.sums[..used]));
+            gamma.into_iter().for_each(|gamma| gamma.take(isa, &self.more_sums[used]));
+            beta.into_iter().for_each(|beta| beta.take(isa, &self.sums[used]));
         }
         Ok(())
     }

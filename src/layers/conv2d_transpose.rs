@@ -6,6 +6,7 @@
 //! gradient are exchanged.
 
 use super::conv2d::config::{BiasAndActivation, ParameterOptions, WindowOptions, check_padded, kernel, keys, padding};
+use super::conv2d::gradients::nonzero_fraction;
 use super::conv2d::groups::{Batch, Groups, Passes, learn};
 use super::conv2d::kernel_gradient::KernelGradient;
 use super::conv2d::pass::{Forward, InputGradient};
@@ -14,9 +15,9 @@ use super::{Activation, Arity, BuildContext, Config, Entry, Layer, Parameter, Pa
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
 use crate::json::{Object, count};
+use crate::kernels::Isa;
 use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::kernels::window::{Axis, Window};
-use crate::kernels::{Isa, nonzero};
 use crate::memory::Buffer;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -167,7 +168,7 @@ impl Work for TransposeWork {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let (size, isa) = (self.size, self.isa);
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let gradients = self.gradients.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
@@ -175,11 +176,11 @@ impl Work for TransposeWork {
         if let Some(pass) = input_gradient {
             pass.prepare(isa, weights[0].w);
         }
-        kernel_gradient.choose(nonzero::fraction(isa, x[0], size.filters));
+        kernel_gradient.choose(nonzero_fraction(isa, &size, step.share, x[0], size.output_len())?);
         let lens = [size.output_len(), size.unpadded_len()];
-        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
+        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights), share: step.share };
         let images = Images { isa, input_gradient: input_gradient.as_ref(), kernel_gradient };
-        let (kernel, biases) = groups.run(isa, &images, batch);
+        let (kernel, biases) = groups.run(isa, &images, batch)?;
         weights[0].take(isa, kernel_gradient.in_order(isa, kernel));
         if let Some(bias) = weights.get_mut(1) {
             bias.take(isa, biases);

@@ -7,8 +7,8 @@
 use super::parallel::{Chunks, ColumnBlocks, Parts, for_each};
 use super::spec::read_parameter;
 use super::{
-    Activation, Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer, Step,
-    Weight, Work,
+    Activation, Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, PerThread, Regularizer,
+    Sharing, Step, Weight, Work,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::Shape;
@@ -16,8 +16,10 @@ use crate::json::Object;
 use crate::kernels::dense::{self, Part, Scratch};
 use crate::kernels::nonzero::WORD;
 use crate::kernels::{Columns, Isa, Update, rows};
-use crate::memory::Buffer;
+use crate::machines::{Line, Share};
+use crate::memory::{self, Buffer};
 use serde_json::{Map, Value};
+use std::ops::Range;
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = Entry {
@@ -160,6 +162,8 @@ struct Training {
     scratch: PerThread<Scratch>,
     /// Memory for the gradient of a frozen kernel; otherwise empty.
     unused: Buffer,
+    /// The gradient to the input, part by part, where the parts are dealt out to several ranks; else empty.
+    dealt: Vec<f32>,
 }
 
 impl DenseWork {
@@ -187,19 +191,24 @@ impl Training {
             bias: Buffer::zeros(units)?,
             scratch: PerThread::new(context.threads, || Scratch::backward(batch))?,
             unused: Buffer::zeros(if context.learns() { 0 } else { inputs * units })?,
+            dealt: Vec::new(),
         })
     }
 }
 
 impl Work for DenseWork {
-    fn forward(&mut self, _: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
+    fn forward(&mut self, step: &Step, weights: &[&[f32]], x: &[&[f32]], y: &mut [f32]) -> Result<()> {
         let DenseWork { inputs, units, relu, isa, ref scratch, .. } = *self;
         let (x, kernel) = (x[0], weights[0]);
         let bias = weights.get(1).copied().unwrap_or(&self.zeros);
         let batch = x.len() / inputs;
         let (width, samples) = task_forward(isa, inputs, units, batch);
-        let sums = &mut self.sums[..inputs.div_ceil(PART) * batch * units];
-        for_each(Chunks::new(sums, batch * units), &|part, sums| {
+        let parts = inputs.div_ceil(PART);
+        let sums = &mut self.sums[..parts * batch * units];
+        let here = own_parts(step, parts);
+        let own = &mut sums[here.start * batch * units..here.end * batch * units];
+        for_each(Chunks::new(own, batch * units), &|part, sums| {
+            let part = here.start + part;
             let rows = part * PART..(part * PART + PART).min(inputs);
             for_each(Chunks::new(sums.into_slice(), samples * units), &|group, sums| {
                 let sums = sums.into_slice();
@@ -212,6 +221,12 @@ impl Work for DenseWork {
                 });
             });
         });
+        if let Share::Parts(team) = step.share {
+            team.gather(sums, &|rank| {
+                let here = team.run(rank, parts);
+                here.start * batch * units..here.end * batch * units
+            })?;
+        }
         let sums = &*sums;
         for_each(Chunks::new(y, FINISH * units), &|task, y| {
             dense::finish(isa, sums, batch, task * FINISH, bias, relu, y.into_slice());
@@ -219,14 +234,14 @@ impl Work for DenseWork {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let DenseWork { inputs, units, isa, .. } = *self;
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let Some((kernel, bias)) = weights.split_first_mut() else {
             return Err(Error::internal("a Dense has a kernel"));
         };
         let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        let Training { dz: packed, bias: sum, scratch, unused } = training;
+        let Training { dz: packed, bias: sum, scratch, unused, dealt } = training;
         let (x, batch) = (x[0], x[0].len() / inputs);
         let wide = units.next_multiple_of(isa.lanes());
         let packed = &mut packed[..batch * wide];
@@ -234,13 +249,24 @@ impl Work for DenseWork {
         let all = dense::Backward { x, inputs, dz: packed, units, batch, gated };
         let update = kernel.update.as_mut().map(reborrow).unwrap_or(Update::Store { gradient: unused, add: false });
         let rows = rows_backward(inputs);
-        let dx = dx.map(|dx| ColumnBlocks::new(Columns::new(dx, batch, inputs), rows));
-        let parts = UpdateParts { update, size: rows * units };
-        for_each((Chunks::new(kernel.w, rows * units), (parts, dx)), &|part, (w, (update, dx))| {
-            let part = Part { first: part * rows, w: w.into_slice(), update: update.update };
+        let here = rows_of(own_parts(step, inputs.div_ceil(PART)), inputs);
+        let (_, update) = UpdateParts { update, size: units }.split_at(here.start);
+        let (update, _) = update.split_at(here.len());
+        let parts = UpdateParts { size: rows * units, ..update };
+        let mut dx = dx;
+        let own = dx.as_deref_mut().map(|dx| {
+            let (_, columns) = Columns::new(dx, batch, inputs).split_at(here.start);
+            ColumnBlocks::new(columns.split_at(here.len()).0, rows)
+        });
+        let w = &mut kernel.w[here.start * units..here.end * units];
+        for_each((Chunks::new(w, rows * units), (parts, own)), &|part, (w, (update, dx))| {
+            let part = Part { first: here.start + part * rows, w: w.into_slice(), update: update.update };
             let dx = dx.map(ColumnBlocks::into_columns);
             scratch.lend(|scratch| all.part(isa, part, dx, scratch));
         });
+        if let (Share::Parts(team), Some(dx)) = (step.share, dx) {
+            gather_columns(team, dealt, dx, inputs)?;
+        }
         if let [bias] = bias {
             sum.fill(0.0);
             rows::sum_rows(isa, dz, units, 0, sum);
@@ -252,6 +278,45 @@ impl Work for DenseWork {
     fn gates(&self) -> bool {
         true
     }
+
+    fn sharing(&self) -> Sharing {
+        Sharing::Forward { parts: self.inputs.div_ceil(PART), len: PART * self.units }
+    }
+}
+
+/// The parts of the weights that are this rank's, all where they are not dealt out.
+fn own_parts(step: &Step<'_>, parts: usize) -> Range<usize> {
+    match step.share {
+        Share::Parts(team) => team.run(team.rank(), parts),
+        Share::All | Share::Samples(_) => 0..parts,
+    }
+}
+
+/// The rows of some parts.
+fn rows_of(parts: Range<usize>, inputs: usize) -> Range<usize> {
+    (parts.start * PART).min(inputs)..(parts.end * PART).min(inputs)
+}
+
+/// Completes the gradient to the input, `[B, inputs]`, of which each rank has the columns of its rows of the weights; these are
+/// laid out one rank's after another meanwhile, in `dealt`.
+fn gather_columns(team: &Line<'_>, dealt: &mut Vec<f32>, dx: &mut [f32], inputs: usize) -> Result<()> {
+    let batch = dx.len() / inputs;
+    let columns = |rank: usize| rows_of(team.run(rank, inputs.div_ceil(PART)), inputs);
+    let place = |rank: usize| batch * columns(rank).start..batch * columns(rank).end;
+    memory::grow(dealt, dx.len().saturating_sub(dealt.len()))?;
+    dealt.resize(dx.len(), 0.0);
+    let own = columns(team.rank());
+    if !own.is_empty() {
+        let rows = dealt[place(team.rank())].chunks_exact_mut(own.len());
+        rows.zip(dx.chunks_exact(inputs)).for_each(|(to, dx)| to.copy_from_slice(&dx[own.clone()]));
+    }
+    team.gather_sparse(dealt, &place)?;
+    for rank in (0..team.size()).filter(|&rank| rank != team.rank() && !columns(rank).is_empty()) {
+        let (columns, rows) = (columns(rank), &dealt[place(rank)]);
+        let rows = rows.chunks_exact(columns.len());
+        rows.zip(dx.chunks_exact_mut(inputs)).for_each(|(from, dx)| dx[columns.clone()].copy_from_slice(from));
+    }
+    Ok(())
 }
 
 fn reborrow<'a>(update: &'a mut Update<'_>) -> Update<'a> {

@@ -154,13 +154,13 @@ impl Work for DepthwiseWork {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
         let groups = self.groups.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
         let lens = [self.size.input_len(), self.size.output_len()];
-        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
+        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights), share: step.share };
         let images = Images { size: self.size, isa: self.isa, kernel: weights[0].w, scratch: &self.scratch };
-        let (kernel, biases) = groups.run(self.isa, &images, batch);
+        let (kernel, biases) = groups.run(self.isa, &images, batch)?;
         weights[0].take(self.isa, kernel);
         if let Some(bias) = weights.get_mut(1) {
             bias.take(self.isa, biases);

@@ -144,7 +144,7 @@ impl Work for DropoutWork {
         let (x, seed) = (x[0], seed.unwrap_or(step.seed));
         let kept = &mut self.kept[..y.len() / len * drawn];
         for_each((Chunks::new(y, len), Chunks::new(kept, drawn)), &|sample, (y, kept)| {
-            let mut random = generator(seed, layer, step.number, sample as u64);
+            let mut random = generator(seed, layer, step.number, step.place(sample) as u64);
             let kept = kept.into_slice();
             draw(&mut random, drops, kept);
             keep(&x[sample * len..][..len], kept, scale, y.into_slice());
@@ -217,7 +217,7 @@ impl Work for NoiseWork {
         let NoiseWork { stddev, seed, layer, len } = *self;
         let (x, seed) = (x[0], seed.unwrap_or(step.seed));
         for_each(Chunks::new(y, len), &|sample, y| {
-            let mut random = generator(seed, layer, step.number, sample as u64);
+            let mut random = generator(seed, layer, step.number, step.place(sample) as u64);
             for (y, x) in y.into_slice().iter_mut().zip(&x[sample * len..]) {
                 *y = x + (stddev * normal(random.next_u32(), random.next_u32())) as f32;
             }

@@ -2,7 +2,7 @@
 //! after. That costs a copy each, and is rare.
 
 use super::parallel::{Chunks, for_each};
-use super::{BuildContext, Pass, Step, Weight, Work};
+use super::{BuildContext, Pass, Sharing, Step, Weight, Work};
 use crate::error::{Error, Result};
 use crate::graph::Shape;
 use crate::kernels::{Isa, rows};
@@ -78,6 +78,10 @@ impl Work for Transposed {
             turn(self.isa, &self.dx[..len], turned, to);
         }
         Ok(())
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.work.sharing()
     }
 
     fn update_state(&mut self, weights: &mut [Weight<'_>]) -> Result<()> {

@@ -62,6 +62,7 @@ pub use spec::{Arity, Config, Entry, axis_of, check_rank, entry, read};
 use crate::error::{Error, Result};
 use crate::graph::Shape;
 use crate::kernels::{Isa, Update, rule};
+use crate::machines::Share;
 use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::fmt::Debug;
@@ -268,12 +269,21 @@ pub struct Step<'a> {
     pub epoch: u64,
     /// For each sample of the batch its index in the dataset; empty if unknown.
     pub samples: &'a [u32],
+    /// What of the batch the layer is given.
+    pub share: Share<'a>,
+}
+
+impl Step<'_> {
+    /// Which of the batch's samples is the `sample`th that the layer is given.
+    pub fn place(&self, sample: usize) -> usize {
+        self.share.first() + sample
+    }
 }
 
 impl Step<'static> {
     /// A step for samples outside a dataset.
     pub const fn new(seed: u64, number: u64) -> Self {
-        Step { seed, number, epoch: 0, samples: &[] }
+        Step { seed, number, epoch: 0, samples: &[], share: Share::All }
     }
 }
 
@@ -291,10 +301,33 @@ pub trait Work: Send {
         false
     }
 
+    /// How several ranks share its work ([`Share`]).
+    fn sharing(&self) -> Sharing {
+        Sharing::Samples
+    }
+
     /// Updates its moving statistics, which are among `weights`, after a forward pass whose step is taken.
     fn update_state(&mut self, _weights: &mut [Weight<'_>]) -> Result<()> {
         Ok(())
     }
+}
+
+/// How several ranks share a layer's work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// Each has samples, both ways.
+    Samples,
+    /// Each has samples forward; backward, the gradients to its parameters take all of them. It remembers nothing from one
+    /// way to the other, and its weights can be dealt out in so many parts, each of so many numbers of the first parameter (the
+    /// last part may have fewer); 0 parts: they cannot.
+    Forward {
+        /// Parts.
+        parts: usize,
+        /// Numbers of each.
+        len: usize,
+    },
+    /// Each does all of it.
+    Nothing,
 }
 
 /// A parameter in training.

@@ -1,7 +1,7 @@
 //! `PReLU`: `x` above 0, `alpha * x` below, alpha being a parameter: one for each element of a sample, or for all along the
 //! axes that share it. At 0 the slope is 0.
 
-use super::parallel::{Chunks, for_each, group, most_groups};
+use super::parallel::{Chunks, for_each, most_groups};
 use super::spec::read_parameter;
 use super::{
     Arity, BuildContext, Config, Entry, Initializer, Layer, Parameter, Pass, Regularizer, Step, Weight, Work, broadcast,
@@ -104,7 +104,7 @@ impl Work for PreluWork {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let (dx, x, dz) = (pass.take_dx(), pass.x[0], pass.dz);
         let (places, len) = (&self.places, self.places.len());
         let [weight] = super::trained(weights)?;
@@ -120,10 +120,12 @@ impl Work for PreluWork {
         }
         if !self.sums.is_empty() {
             let (samples, alphas) = (x.len() / len, self.alphas);
-            let task = group(samples) * len;
-            let sums = &mut self.sums[..samples.div_ceil(group(samples)) * alphas];
+            let groups = step.share.groups(samples);
+            let task = groups.size * len;
+            let sums = &mut self.sums[..groups.all * alphas];
             sums.fill(0.0);
-            for_each(Chunks::new(sums, alphas), &|part, sums| {
+            let own = &mut sums[groups.own.start * alphas..groups.own.end * alphas];
+            for_each(Chunks::new(own, alphas), &|part, sums| {
                 let (sums, here) = (sums.into_slice(), part * task..(part * task + task).min(x.len()));
                 for (x, dz) in x[here.clone()].chunks_exact(len).zip(dz[here].chunks_exact(len)) {
                     for ((&x, &dz), &place) in x.iter().zip(dz).zip(places) {
@@ -131,6 +133,7 @@ impl Work for PreluWork {
                     }
                 }
             });
+            step.share.gather(sums, alphas)?;
             weight.take(self.isa, sums);
         }
         Ok(())

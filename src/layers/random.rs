@@ -28,10 +28,11 @@ pub fn generator(seed: u64, layer: u64, step: u64, sample: u64) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key)
 }
 
-/// The numbers for the sample at `place` of a step's batch in a layer, which follow from its index in the dataset and the
+/// The numbers for the `place`th sample that a layer is given of a step's batch, which follow from its index in the dataset and the
 /// epoch; where those are not known, from the step and the place. Other streams of ChaCha than [`generator`]'s, so that they
 /// are never its numbers.
 pub fn of_sample(seed: u64, layer: u64, step: &Step<'_>, place: usize) -> ChaCha8Rng {
+    let place = step.place(place);
     let (stream, time, sample) = match step.samples.get(place) {
         Some(&sample) => (1, step.epoch, u64::from(sample)),
         None => (2, step.number, place as u64),

@@ -11,8 +11,8 @@
 //! ```
 
 use super::elementwise::CHUNK;
-use super::parallel::{Chunks, for_each, group, most_groups};
-use super::{BuildContext, Pass, PerThread, Step, Weight, Work};
+use super::parallel::{Chunks, for_each, most_groups};
+use super::{BuildContext, Pass, PerThread, Sharing, Step, Weight, Work};
 use crate::error::Result;
 use crate::kernels::Isa;
 use crate::kernels::norm::{Normalized, add_squares, add_sums, normalize};
@@ -77,6 +77,8 @@ pub struct Settings {
 /// The work of either layer.
 pub struct RowNormalization {
     settings: Settings,
+    /// Rows of a sample.
+    rows: usize,
     relu: bool,
     isa: Isa,
     /// Ones and zeros, if the layer has no gamma or beta.
@@ -126,6 +128,7 @@ impl RowNormalization {
         ones.fill(1.0);
         Ok(RowNormalization {
             settings,
+            rows: context.input_len() / row.len(),
             relu: context.relu,
             isa: context.isa,
             ones,
@@ -181,12 +184,15 @@ impl Work for RowNormalization {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) -> Result<()> {
         let (row, isa) = (self.settings.row, self.isa);
         let (dx, x, dz) = (pass.take_dx(), pass.x[0], pass.dz);
         let rows = x.len() / row.len();
-        let (task, parts) = (group(rows), rows.div_ceil(group(rows))); // rows, tasks
-        let (gammas, betas) = (&mut self.gammas[..parts * row.channels], &mut self.betas[..parts * row.channels]);
+        let groups = step.share.groups(rows);
+        let task = groups.size; // rows
+        let used = ..groups.all * row.channels;
+        let own = groups.own.start * row.channels..groups.own.end * row.channels;
+        let (gammas, betas) = (&mut self.gammas[used][own.clone()], &mut self.betas[used][own]);
         gammas.fill(0.0);
         betas.fill(0.0);
         let gamma = if self.settings.scaled { weights.first().map(|gamma| &*gamma.w) } else { None };
@@ -217,11 +223,19 @@ impl Work for RowNormalization {
                 }
             });
         });
-        let (gammas, betas) = (&self.gammas[..parts * row.channels], &self.betas[..parts * row.channels]);
         let [gamma, beta] = self.split(weights.iter_mut());
-        gamma.into_iter().for_each(|gamma| gamma.take(isa, gammas));
-        beta.into_iter().for_each(|beta| beta.take(isa, betas));
+        for (weight, sums) in [(gamma, &mut self.gammas[used]), (beta, &mut self.betas[used])] {
+            if let Some(weight) = weight {
+                step.share.gather(sums, row.channels)?;
+                weight.take(isa, sums);
+            }
+        }
         Ok(())
+    }
+
+    /// Where a sample is one row the rows' groups are those of samples.
+    fn sharing(&self) -> Sharing {
+        if self.rows == 1 { Sharing::Samples } else { Sharing::Nothing }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::memory::{Buffer, LINE, aligned_zeros};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, Tensor};
 use std::cell::Cell;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A parameter's name, shape and range.
 #[derive(Clone, Debug)]
@@ -29,6 +30,8 @@ pub struct Parameters {
     entries: Vec<Entry>,
     /// For each layer, its range of `entries`.
     layers: Vec<Range<usize>>,
+    /// Whether some of the values are on other ranks, since the last step of a fit; changed while they are lent for writing.
+    scattered: AtomicBool,
 }
 
 impl Parameters {
@@ -67,7 +70,7 @@ impl Parameters {
         }
         let len = storage.len();
         let tensor = Tensor::from_vec(storage, len, &Device::Cpu)?.narrow(0, start, end)?;
-        Ok(Parameters { tensor, entries, layers: ranges })
+        Ok(Parameters { tensor, entries, layers: ranges, scattered: AtomicBool::new(false) })
     }
 
     /// Every parameter, layer by layer.
@@ -90,9 +93,18 @@ impl Parameters {
         self.tensor.elem_count()
     }
 
-    /// Passes all values for reading; an optimizer step waits meanwhile.
+    /// Says whether some of the values are on other ranks; called while the values are passed for writing.
+    pub fn scatter(&self, scattered: bool) {
+        self.scattered.store(scattered, Ordering::Relaxed);
+    }
+
+    /// Passes all values for reading; an optimizer step waits meanwhile. `State` if some of them are on other ranks.
     pub fn read<R>(&self, task: impl FnOnce(&[f32]) -> R) -> Result<R> {
         let (storage, layout) = self.tensor.storage_and_layout();
+        if self.scattered.load(Ordering::Relaxed) {
+            let what = "weights of a large layer are on the ranks of a fit, each of which has its part";
+            return Err(Error::new(ErrorKind::State, what).expected("the end of an epoch"));
+        }
         match &*storage {
             Storage::Cpu(storage) => Ok(task(part(storage.as_slice()?, layout)?)),
             _ => Err(Error::new(ErrorKind::Internal, "parameters outside of main memory")),

@@ -87,6 +87,16 @@ impl Pool {
             None => task(),
         }
     }
+
+    /// Runs a task on the pool, and `meanwhile` on the calling thread, and waits for both; `None` where there are no threads.
+    pub fn run_beside<R: Send>(&self, task: impl FnOnce() -> R + Send, meanwhile: impl FnOnce()) -> Option<R> {
+        let mut done = None;
+        self.pool.as_ref()?.in_place_scope(|scope| {
+            scope.spawn(|_| done = Some(task()));
+            meanwhile();
+        });
+        done
+    }
 }
 
 impl Drop for Pool {

@@ -60,13 +60,31 @@ impl Checkpoints {
     /// Reads the file for a fit of `model` with `plan`; `None` if there is no file. It must match both. Nothing changes
     /// yet.
     pub fn read(&mut self, model: &Model, plan: &Plan) -> Result<Option<Resumed>> {
-        let resumed = match Content::at(&self.path).and_then(Saved::open) {
+        let resumed = match Content::at(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => return Ok(None),
-            opened => opened.and_then(|saved| check(saved, model, plan)).and_then(|saved| Resumed::read(saved, model)),
+            opened => opened.and_then(|content| Resumed::of(content, model, plan)),
         }
         .at(&self.path)?;
-        self.written = resumed.state.position.as_ref().map(epoch_and_batch);
+        self.wrote(&resumed);
         Ok(Some(resumed))
+    }
+
+    /// The file's content, for other ranks; `None` if there is no file.
+    pub fn bytes(&self) -> Result<Option<Vec<u8>>> {
+        match Content::at(&self.path).and_then(Content::bytes) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.path.exists() => Ok(None),
+            read => read.map(|bytes| Some(bytes.into_owned())).at(&self.path),
+        }
+    }
+
+    /// Remembers that the file contains the state from which a fit resumes.
+    pub fn wrote(&mut self, resumed: &Resumed) {
+        self.written = resumed.position().map(epoch_and_batch);
+    }
+
+    /// Whether a checkpoint is due.
+    pub fn is_due_after(&self, event: After, model: &Model) -> bool {
+        model.state.read().position.as_ref().is_some_and(|position| self.is_due(event, position))
     }
 
     /// Writes a checkpoint if one is due and `sound` accepts the weights. Readers of the model do not wait meanwhile.
@@ -141,6 +159,11 @@ fn check<'a>(saved: Saved<'a>, model: &Model, plan: &Plan) -> Result<Saved<'a>> 
 }
 
 impl Resumed {
+    /// Out of a checkpoint's content, which must be of this model and this plan.
+    pub fn of(content: Content<'_>, model: &Model, plan: &Plan) -> Result<Self> {
+        Resumed::read(check(Saved::open(content)?, model, plan)?, model)
+    }
+
     fn read(mut saved: Saved, model: &Model) -> Result<Self> {
         let mut weights = Buffer::zeros(model.parameters.len())?;
         saved.weights(model.parameters.entries(), &mut weights)?;

@@ -1,5 +1,7 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
+mod ranks;
+
 use super::checkpoint::{After, Checkpoints};
 use super::class_weight::ClassWeight;
 use super::evaluate::check_batch_size;
@@ -8,17 +10,20 @@ use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::step::{TrainingBatch, TrainingStep};
 use super::stop::Stop;
+use super::together;
 use super::watch::{Divergence, EpochAndBatch, Watch};
 use crate::callbacks::{self, Verdict};
 use crate::data::{Batch, Dataset, Prefetch, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
+use crate::machines::{Machines, Team};
 use crate::memory::{self, Buffer};
 use crate::model::network::{Network, Optimize};
 use crate::model::pool::Pool;
 use crate::model::scorer::Scorer;
 use crate::model::state::{Moments, Plan, Position, Samples, State};
 use crate::model::{Compiled, History, Logs, Model};
+use ranks::Scattered;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -50,10 +55,38 @@ impl Model {
     ///
     /// A checkpoint that cannot be written later ends the fit with that error: the model keeps the trained weights, and
     /// the previous file stays.
+    ///
+    /// With a [communicator](FitOptions::communicator) several ranks train together, and each gets the weights that one
+    /// alone would get. If they cannot continue together, all of them return an error.
     pub fn fit(&self, data: &Dataset, options: FitOptions<'_>) -> Result<Fitted> {
         let _session = self.exclusive()?;
         self.cancel.store(false, Ordering::Release); // from here on the fit can be cancelled
         self.forget_learner();
+        let machines = options.communicator.map(Machines::new);
+        let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
+        let mut begun = self.begin(data, options, machines.as_ref());
+        if let Some(machines) = &machines {
+            let told = begun.and_then(|(fit, plan)| Ok((fit.describe(&plan)?, fit, plan)));
+            together::meet(machines, told.as_ref().map(|(told, ..)| told.clone()))?;
+            begun = told.map(|(_, fit, plan)| (fit, plan));
+        }
+        let (mut fit, plan) = begun?;
+        fit.start(plan, resume)?;
+        let ended = fit.run().and_then(|()| fit.make_whole(true));
+        if ended.is_err() {
+            fit.fall_back()?;
+        }
+        ended?;
+        fit.end()
+    }
+
+    /// Checks what a fit is told, and asks for all that it takes. Nothing of the model is changed.
+    fn begin<'f, 'o>(
+        &'f self,
+        data: &Dataset,
+        options: FitOptions<'o>,
+        machines: Option<&'f Machines<'f>>,
+    ) -> Result<(Fit<'f, 'o>, Plan)> {
         let compiled = self.state.read().compiled.clone().ok_or_else(|| {
             Error::new(ErrorKind::State, "fit before compile").expected("a compiled model").at("model")
         })?;
@@ -76,11 +109,11 @@ impl Model {
         let class_weight = class_weight.map(|weights| ClassWeight::new(weights, data, self.architecture.output()));
         let class_weight = class_weight.transpose().at("option `class_weight`")?;
         let (train, validation) = split(data, &options)?;
-        let callbacks = FitCallbacks::new(&options.callbacks_config, &compiled, validation.is_some())
+        let writes = machines.is_none_or(|machines| machines.rank() == 0);
+        let callbacks = FitCallbacks::new(&options.callbacks_config, &compiled, validation.is_some(), writes)
             .map_err(Error::as_argument)
             .at("option `callbacks_config`")?;
         let plan = plan(&train, validation.as_ref(), &options, &callbacks)?;
-        let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
         let (pool, batch) = (self.pool()?, options.batch_size.min(train.len()));
         let copies = 2 * callbacks.copies(); // theirs, and the checkpoint's
         let build = |batch| {
@@ -90,10 +123,8 @@ impl Model {
             self.build_fit(&pool, &compiled, (&train, validation.as_ref()), batch, &options)
         };
         self.check_memory(batch, build).at("option `batch_size`")?;
-        let mut fit = Fit::new(self, compiled, (train, validation), class_weight, options, callbacks)?;
-        fit.start(plan, resume)?;
-        fit.run()?;
-        fit.end()
+        let fit = Fit::new(self, compiled, (train, validation), class_weight, options, callbacks, machines)?;
+        Ok((fit, plan))
     }
 
     /// Allocates what a fit will, so that it can be measured.
@@ -118,7 +149,7 @@ impl Model {
         }
         {
             let _part = memory::part("a copy of the weights");
-            Watch::new(options.terminate_on_nan, self.parameters.len())?;
+            Watch::new(options.terminate_on_nan, watched(self, options))?;
         }
         {
             let _part = memory::part("the batch's images");
@@ -149,6 +180,11 @@ fn plan(
         class_weight: options.class_weight.clone(),
         callbacks: callbacks.config(),
     })
+}
+
+/// Of how many weights a fit keeps a copy.
+fn watched(model: &Model, options: &FitOptions<'_>) -> usize {
+    if options.terminate_on_nan || options.communicator.is_some() { model.parameters.len() } else { 0 }
 }
 
 /// The training and validation samples; the latter are given, or the end of the data.
@@ -189,6 +225,13 @@ struct Fit<'m, 'o> {
     hooks: Option<&'o mut dyn Callbacks>,
     callbacks: FitCallbacks,
     checkpoints: Option<Checkpoints>,
+    /// The ranks that take it together, if there are several, and whether one of them writes checkpoints.
+    machines: Option<&'m Machines<'m>>,
+    checkpointing: bool,
+    resumes: bool,
+    scattered: Scattered,
+    /// What the other ranks are still to be told of.
+    failed: Result<()>,
     watch: Watch,
     /// The metrics of an epoch that was not completed.
     unfinished: Option<Logs>,
@@ -206,9 +249,11 @@ impl<'m, 'o> Fit<'m, 'o> {
         class_weight: Option<ClassWeight>,
         options: FitOptions<'o>,
         callbacks: FitCallbacks,
+        machines: Option<&'m Machines<'m>>,
     ) -> Result<Self> {
         let pool = model.pool()?;
         let batch_size = options.batch_size.min(train.len());
+        let watch = Watch::new(options.terminate_on_nan, watched(model, &options))?;
         let mut network = model.network(&pool, batch_size, true)?;
         network.prepare(&*compiled.optimizer, model.parameters.len())?;
         Ok(Fit {
@@ -229,8 +274,18 @@ impl<'m, 'o> Fit<'m, 'o> {
             output: options.output,
             hooks: options.callbacks,
             callbacks,
-            checkpoints: options.checkpoint.as_ref().map(Checkpoints::new).transpose()?,
-            watch: Watch::new(options.terminate_on_nan, model.parameters.len())?,
+            checkpointing: options.checkpoint.is_some(),
+            resumes: options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume),
+            checkpoints: match &options.checkpoint {
+                Some(options) if machines.is_none_or(|machines| machines.rank() == 0) => {
+                    Some(Checkpoints::new(options)?)
+                }
+                _ => None,
+            },
+            machines,
+            scattered: Scattered::default(),
+            failed: Ok(()),
+            watch,
             unfinished: None,
             stopped: None,
             ended: None,
@@ -241,9 +296,12 @@ impl<'m, 'o> Fit<'m, 'o> {
     /// model.
     fn start(&mut self, plan: Plan, resume: bool) -> Result<()> {
         let model = self.model;
-        let resumed = match self.checkpoints.as_mut().filter(|_| resume) {
-            Some(checkpoints) => checkpoints.read(model, &plan)?,
-            None => None,
+        let resumed = match self.machines {
+            Some(machines) if resume => self.resume_from_first(machines, &plan)?,
+            _ => match self.checkpoints.as_mut().filter(|_| resume) {
+                Some(checkpoints) => checkpoints.read(model, &plan)?,
+                None => None,
+            },
         };
         if let Some(resumed) = resumed {
             if let Some(position) = resumed.position() {
@@ -261,8 +319,9 @@ impl<'m, 'o> Fit<'m, 'o> {
     }
 
     fn run(&mut self) -> Result<()> {
-        let begun = self.callbacks.begin(self.model, &mut self.output)?;
-        self.heed(begun);
+        let begun = self.callbacks.begin(self.model, &mut self.output);
+        let begun = begun.map(|begun| self.heed(begun));
+        self.later(begun)?;
         while !self.is_over() {
             let (epoch, done) = self.position(|position| (position.epoch, position.batch))?;
             if epoch >= self.epochs {
@@ -270,7 +329,8 @@ impl<'m, 'o> Fit<'m, 'o> {
             }
             self.epoch(epoch, done)?;
         }
-        self.checkpoint(After::Fit)
+        self.checkpoint(After::Fit)?;
+        self.agree(None)
     }
 
     /// Whether no further step is to be taken.
@@ -326,7 +386,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(history)
     }
 
-    fn checkpoint(&mut self, event: After) -> Result<()> {
+    fn write_checkpoint(&mut self, event: After) -> Result<()> {
         let Some(checkpoints) = self.checkpoints.as_mut() else { return Ok(()) };
         let (watch, network) = (&mut self.watch, &self.network);
         checkpoints.after(event, self.model, |position, weights| {
@@ -345,12 +405,15 @@ impl<'m, 'o> Fit<'m, 'o> {
             let results = self.position(|position| self.scorer.results(&position.tally))?;
             now.step(done - 1, &results);
         }
-        self.call("on_epoch_begin", |callbacks, progress| callbacks.on_epoch_begin(progress), &now)?;
+        let called = self.call("on_epoch_begin", |callbacks, progress| callbacks.on_epoch_begin(progress), &now);
+        self.later(called)?;
+        self.agree(Some(&now))?;
         if self.stopped.is_some() {
             self.unfinished = (done > 0).then_some(now.progress.logs);
             return Ok(());
         }
-        epoch_header(&mut self.output, self.verbose, epoch, self.epochs)?;
+        let written = epoch_header(&mut self.output, self.verbose, epoch, self.epochs);
+        self.later(written)?;
         let mut line = ProgressLine::new(self.verbose, done, batches);
         self.batches(&mut now, &mut line, done)?;
         let validates = self.position(|position| position.plan.validates(epoch))?;
@@ -362,20 +425,25 @@ impl<'m, 'o> Fit<'m, 'o> {
             return Ok(()); // no step was taken
         }
         let shown: Vec<_> = now.progress.logs.measured().collect();
-        line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds)?;
+        let written = line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds);
+        self.later(written)?;
         if self.is_over() {
             self.unfinished = Some(now.progress.logs);
             return Ok(());
         }
-        let verdict = self.callbacks.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs)?;
-        self.heed(verdict);
+        self.make_whole(true)?;
+        let verdict = self.callbacks.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs);
+        let verdict = verdict.map(|verdict| self.heed(verdict));
+        self.later(verdict)?;
         let kept = self.callbacks.keep()?;
         self.position(|position| {
             position.end_epoch(&now.progress.logs)?;
             position.callbacks = kept;
             Ok::<_, Error>(())
         })??;
-        self.call("on_epoch_end", |callbacks, progress| callbacks.on_epoch_end(progress), &now)?;
+        let called = self.call("on_epoch_end", |callbacks, progress| callbacks.on_epoch_end(progress), &now);
+        self.later(called)?;
+        self.agree(Some(&now))?;
         self.checkpoint(After::Epoch)
     }
 
@@ -395,15 +463,13 @@ impl<'m, 'o> Fit<'m, 'o> {
             let Some(results) = self.step((epoch, batch), pass, &indices, filled)? else { break };
             under_way = Some((of, samples));
             now.step(batch, &results);
-            let shown: Vec<_> = now.progress.logs.measured().collect();
-            line.update(&mut self.output, batch + 1, &shown, now.progress.seconds)?;
             let step = callbacks::Step { epoch, batch, number: at as u64 + 1 };
-            let verdict = self.callbacks.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
-            self.heed(verdict);
-            if self.checkpoints.is_some() {
-                self.position(|position| self.callbacks.keep_states(&mut position.callbacks))?;
+            if self.callbacks.need_weights(step) {
+                self.make_whole(true)?;
             }
-            self.call("on_batch_end", |callbacks, progress| callbacks.on_batch_end(progress), now)?;
+            let told = self.tell(now, line, step);
+            self.later(told)?;
+            self.agree(Some(now))?;
             if self.stopped.is_none() {
                 self.checkpoint(After::Batch)?;
             }
@@ -422,9 +488,24 @@ impl<'m, 'o> Fit<'m, 'o> {
         Ok(Prefetch::new(&self.train, order, self.batch_size, self.prefetch)?.checked(classes))
     }
 
+    /// Shows a step's progress and calls the callbacks.
+    fn tell(&mut self, now: &Epoch, line: &mut ProgressLine, step: callbacks::Step) -> Result<()> {
+        let shown: Vec<_> = now.progress.logs.measured().collect();
+        line.update(&mut self.output, step.batch + 1, &shown, now.progress.seconds)?;
+        let verdict = self.callbacks.batch_end(self.model, &mut self.output, step, &now.progress.logs)?;
+        self.heed(verdict);
+        if self.checkpoints.is_some() {
+            self.position(|position| self.callbacks.keep_states(&mut position.callbacks))?;
+        }
+        self.call("on_batch_end", |callbacks, progress| callbacks.on_batch_end(progress), now)
+    }
+
     /// One optimizer step; returns the epoch's metrics so far, `None` if the step was not taken. Readers of weights and
     /// state wait until it ends, so that they see both of the same step.
     fn step(&mut self, at: EpochAndBatch, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
+        if self.machines.is_some() && self.watch.is_due() {
+            self.make_whole(false)?;
+        }
         let (x, targets, samples) = (batch.x(), batch.targets(), indices.len());
         let counted = self.class_weight.as_mut().map(|weights| weights.of(targets));
         let weights = counted.or(batch.weights());
@@ -433,15 +514,29 @@ impl<'m, 'o> Fit<'m, 'o> {
         else {
             return Err(Error::internal("a fit without a position"));
         };
+        let deals = self.machines.is_some_and(|machines| machines.size() > 1) && self.network.deals();
         let (network, scorer, watch) = (&mut self.network, &mut self.scorer, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
         let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
-        let step = Step { seed: self.seed, number: *steps, epoch: pass as u64, samples: indices };
+        let step = Step { epoch: pass as u64, samples: indices, ..Step::new(self.seed, *steps) };
         let step = TrainingStep { network, scorer, optimize: Optimize { optimizer, rate, number, slots }, step };
         let batch = TrainingBatch { x, samples, targets, weights };
         let sound = |loss: f64, network: &Network, w: &[f32]| watch.may_step(at, loss, network, w, x);
-        let take = |w: &mut [f32]| self.pool.run(|| step.take(w, batch, &mut position.tally, sound));
-        if !self.model.parameters.write(take)?? {
+        let (tally, parameters) = (&mut position.tally, &self.model.parameters);
+        let taken = match self.machines {
+            None => parameters.write(|w| self.pool.run(|| step.take(w, batch, tally, sound)))??,
+            Some(machines) => {
+                self.scattered.begin_step();
+                let task = |w: &mut [f32]| {
+                    parameters.scatter(deals);
+                    machines.run_on(&self.pool, |team| step.among(team, samples).take(w, batch, tally, sound))
+                };
+                let taken = parameters.write(task)???;
+                self.scattered.end_step(deals);
+                taken
+            }
+        };
+        if !taken {
             return Ok(None);
         }
         *steps += 1;
@@ -451,11 +546,16 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// Puts the validation metrics into the epoch's, unless the fit is stopped meanwhile.
     fn validate(&mut self, data: &Dataset, now: &mut Epoch) -> Result<()> {
+        self.make_whole(true)?;
         let model = self.model;
         let weights = model.parameters.snapshot()?;
         let going_on = || !model.cancel.load(Ordering::Acquire);
-        let results = model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()))?;
+        let scored = model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()));
         self.look_for_cancel(now);
+        let mut results = Vec::new();
+        let scored = scored.map(|scored| results = scored);
+        self.later(scored)?;
+        self.agree(Some(now))?;
         if self.stopped.is_none() {
             now.progress.logs.measure(&results, true);
             self.watch.validated((now.progress.epoch, now.progress.batch), results[0]);

@@ -18,11 +18,14 @@ pub struct FitCallbacks {
     callbacks: Vec<Box<dyn Callback>>,
     /// The names of the metrics of the fit and of the callbacks.
     names: Arc<[String]>,
+    /// Whether those that write files do.
+    writes: bool,
 }
 
 impl FitCallbacks {
-    /// The callbacks in `config`, checked against the metrics of the fit.
-    pub fn new(config: &Value, compiled: &Compiled, validates: bool) -> Result<Self> {
+    /// The callbacks in `config`, checked against the metrics of the fit. Unless this rank `writes` files,
+    /// callbacks that write files do nothing.
+    pub fn new(config: &Value, compiled: &Compiled, validates: bool, writes: bool) -> Result<Self> {
         let mut callbacks = callbacks::read(config)?;
         let better = |name: &str| {
             let metric = compiled.metrics.iter().find(|called| called.name == name).map(|called| &called.metric);
@@ -33,8 +36,8 @@ impl FitCallbacks {
             name: name.clone(),
             better: Some(better(name.strip_prefix(VALIDATION).unwrap_or(name))),
         };
-        let measured = callbacks::check(&mut callbacks, names.iter().map(metric).collect())?;
-        Ok(FitCallbacks { callbacks, names: measured.into_iter().map(|metric| metric.name).collect() })
+        let measured = callbacks::check(&mut callbacks, names.iter().map(metric).collect(), writes)?;
+        Ok(FitCallbacks { callbacks, names: measured.into_iter().map(|metric| metric.name).collect(), writes })
     }
 
     /// The names of the metrics of the fit and of the callbacks.
@@ -45,6 +48,11 @@ impl FitCallbacks {
     /// Their config in Keras's form.
     pub fn config(&self) -> Value {
         self.callbacks.iter().map(|callback| callbacks::config(&**callback)).collect()
+    }
+
+    /// Whether one of them reads the weights after this step.
+    pub fn need_weights(&self, at: Step) -> bool {
+        self.callbacks.iter().any(|callback| callback.needs_weights(at))
     }
 
     /// The most copies of the weights that they may hold.
@@ -129,7 +137,11 @@ impl FitCallbacks {
         mut ask: impl FnMut(&mut dyn Callback, &mut dyn Host) -> Result<Verdict>,
     ) -> Result<Verdict> {
         let mut host = FitHost { model, output };
-        callbacks::each(&mut self.callbacks, |callback| ask(callback, &mut host))
+        let writes = self.writes;
+        callbacks::each(&mut self.callbacks, |callback| match writes || !callback.writes() {
+            true => ask(callback, &mut host),
+            false => Ok(Verdict::Continue),
+        })
     }
 }
 

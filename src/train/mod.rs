@@ -7,6 +7,7 @@
 //! step        one optimizer step           profile     the time of each layer
 //! watch       stops at NaN and infinity, restores the last good weights
 //! stop        how a caller has stopped a fit
+//! together    a fit of several ranks
 //! fit_callbacks  configured callbacks      class_weight  sample weights by class
 //! ```
 
@@ -22,6 +23,7 @@ mod step;
 mod stop;
 #[cfg(test)]
 mod tests;
+mod together;
 mod watch;
 
 pub use evaluate::Evaluated;

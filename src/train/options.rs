@@ -2,6 +2,7 @@
 
 use super::progress::{Output, Verbose};
 use crate::data::Dataset;
+use crate::machines::Communicator;
 use crate::model::Logs;
 use serde_json::Value;
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct FitOptions<'a> {
     /// Whether the fit stops at a loss or a weight that is NaN or infinite, and restores the last good weights.
     /// Default: true (Keras continues with useless weights).
     pub terminate_on_nan: bool,
+    /// The ranks that take the fit together, all of which call it with the same model, data and options. Default: none.
+    pub communicator: Option<&'a dyn Communicator>,
 }
 
 /// Where and when a fit writes its state, so that another fit can resume from it. It is written at each interval that
@@ -83,6 +86,7 @@ impl<'a> FitOptions<'a> {
             steps_per_epoch: None,
             prefetch: 0,
             terminate_on_nan: true,
+            communicator: None,
         }
     }
 }

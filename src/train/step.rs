@@ -5,6 +5,7 @@ use super::watch::{Divergence, Watch};
 use crate::data::{Batch, BatchTargets, Dataset};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
+use crate::machines::{Line, Run, Share};
 use crate::model::network::{Network, Optimize};
 use crate::model::score::{Metrics, Tally};
 use crate::model::scorer::{ScoredBatch, Scorer};
@@ -32,7 +33,21 @@ pub(super) struct TrainingStep<'a, 's> {
     pub step: Step<'s>,
 }
 
-impl TrainingStep<'_, '_> {
+impl<'a, 's> TrainingStep<'a, 's> {
+    /// The same for a batch of `samples` samples that a team shares.
+    pub fn among<'t>(self, team: &'t Line<'t>, samples: usize) -> TrainingStep<'a, 't>
+    where
+        's: 't,
+    {
+        let TrainingStep { network, scorer, optimize, step } = self;
+        TrainingStep {
+            network,
+            scorer,
+            optimize,
+            step: Step { share: Share::Samples(Run::new(team, samples)), ..step },
+        }
+    }
+
     /// Takes the step on the weights `w`. If `may_step`, which gets the loss, returns false, nothing changes. The
     /// metrics, measured with the weights before the step, are added to `tally`.
     pub fn take(
@@ -99,12 +114,8 @@ impl Model {
         let optimize = Optimize { optimizer, rate, number: steps + 1, slots: &mut state.moments.slots };
         let training_batch =
             TrainingBatch { x: batch.x(), samples: data.len(), targets: batch.targets(), weights: batch.weights() };
-        let training_step = TrainingStep {
-            network: &mut network,
-            scorer: &mut scorer,
-            optimize,
-            step: Step { seed: 0, number: steps, epoch: 0, samples: &[] },
-        };
+        let training_step =
+            TrainingStep { network: &mut network, scorer: &mut scorer, optimize, step: Step::new(0, steps) };
         let sound =
             |loss: f64, network: &Network, w: &[f32]| watch.may_step((0, 0), loss, network, w, training_batch.x);
         let taken =

@@ -51,9 +51,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// For a fit of `len` weights; 0: for a single step, which needs no copy.
+    /// Keeps a copy of `len` weights; 0: none.
     pub fn new(terminate: bool, len: usize) -> Result<Self> {
-        let good = Buffer::zeros(if terminate { len } else { 0 }).at("a copy of the weights")?;
+        let good = Buffer::zeros(len).at("a copy of the weights")?;
         Ok(Watch { terminate, found: None, good, age: None })
     }
 
@@ -61,16 +61,22 @@ impl Watch {
     pub fn may_step(&mut self, at: EpochAndBatch, loss: f64, network: &Network, w: &[f32], x: &[f32]) -> bool {
         if !loss.is_finite() {
             self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), loss)));
-        } else if self.terminate
-            && !self.good.is_empty()
-            && self.age.is_none_or(|age| age >= EVERY)
-            && self.weights(at, network, w)
-        {
+        } else if self.is_due() && self.weights(at, network, w) {
             self.good.copy_from_slice(w);
             self.age = Some(0);
         }
         self.age = self.age.map(|age| age + 1);
         self.may_go_on()
+    }
+
+    /// Whether the weights of the next step are to be copied, if they are good.
+    pub fn is_due(&self) -> bool {
+        !self.good.is_empty() && self.age.is_none_or(|age| age >= EVERY)
+    }
+
+    /// The last good weights, if there are any, for a fit that cannot go on with what it has.
+    pub fn good(&self) -> Option<&[f32]> {
+        self.age.map(|_| &self.good[..])
     }
 
     /// Whether all weights are finite; if not, the fit has diverged.
@@ -94,6 +100,11 @@ impl Watch {
             let (location, found) = what();
             Divergence { epoch, batch, location, found, kept: None }
         });
+    }
+
+    /// Whether a fit stops if something is found.
+    pub fn terminates(&self) -> bool {
+        self.terminate
     }
 
     /// Whether nothing was found, or the fit is to continue anyway.

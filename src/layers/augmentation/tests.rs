@@ -145,7 +145,7 @@ fn a_sample_s_picture_follows_from_seed_layer_epoch_and_index() {
     let x = numbers(1, samples.len() * len);
     for (class, config) in ALL {
         let of = |step: &Step, x: &[f32]| train(class, config, &dims, x, step, 1);
-        let step = Step { seed: 1, number: 8, epoch: 2, samples: &samples };
+        let step = Step { epoch: 2, samples: &samples, ..Step::new(1, 8) };
         let all = of(&step, &x);
         assert!(all.iter().all(|y| y.is_finite()));
         for (i, &sample) in samples.iter().enumerate() {

@@ -11,6 +11,7 @@ use crate::kernels::conv2d::{ConvShape, Finish};
 use crate::kernels::elementwise::{WherePositive, apply_with};
 use crate::kernels::{Isa, nonzero, rows};
 use crate::layers::{BuildContext, Pass, PerThread, Weight};
+use crate::machines::Share;
 use crate::memory::Buffer;
 
 /// The backward pass of a layer, and its memory.
@@ -44,21 +45,40 @@ impl Gradients {
     }
 
     /// Computes the gradients for a batch and updates kernel and bias.
-    pub fn step(&mut self, isa: Isa, size: &ConvShape, weights: &mut [Weight<'_>], mut pass: Pass<'_, '_>) {
+    pub fn step(
+        &mut self,
+        isa: Isa,
+        size: &ConvShape,
+        share: Share<'_>,
+        weights: &mut [Weight<'_>],
+        mut pass: Pass<'_, '_>,
+    ) -> Result<()> {
         let (dx, Pass { x, dz, gated, .. }) = (pass.take_dx(), pass);
-        let fraction = nonzero::fraction(isa, dz, size.filters);
+        let fraction = nonzero_fraction(isa, size, share, dz, size.output_len())?;
         let input_gradient =
             self.input_gradient.as_mut().map(|methods| methods.choose(isa, size, weights[0].w, fraction));
         self.kernel_gradient.choose(fraction);
         let images = Images { size: *size, isa, input_gradient, kernel_gradient: &self.kernel_gradient };
         let lens = [size.unpadded_len(), size.output_len()];
-        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights) };
-        let (kernel, biases) = self.groups.run(isa, &images, batch);
+        let batch = Batch { x: x[0], dz, dx, lens, gated, learns: learn(weights), share };
+        let (kernel, biases) = self.groups.run(isa, &images, batch)?;
         weights[0].take(isa, self.kernel_gradient.in_order(isa, kernel));
         if let Some(bias) = weights.get_mut(1) {
             bias.take(isa, biases);
         }
+        Ok(())
     }
+}
+
+/// The fraction of nonzero elements in a batch's gradient, of which `dz`, samples of `len` elements, is this rank's; 1 if no
+/// method depends on it.
+pub fn nonzero_fraction(isa: Isa, size: &ConvShape, share: Share<'_>, dz: &[f32], len: usize) -> Result<f32> {
+    if !size.can_skip_zeros() {
+        return Ok(1.0);
+    }
+    let rows = len / size.filters;
+    let [ones, all] = share.count(nonzero::count(isa, dz, size.filters, share.first() * rows))?;
+    Ok(ones as f32 / all.max(1) as f32)
 }
 
 impl InputGradientMethods {

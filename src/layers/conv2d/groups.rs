@@ -2,16 +2,14 @@
 //!
 //! A task is a group: for each of its images it computes the gradient to the input, and adds to the group's part of the
 //! gradients to kernel and bias, one chain over its images; then the parts are added in order. There are at most
-//! [`GROUPS`] groups, however many threads there are.
+//! [`most_groups`] groups, however many threads there are.
 
 use crate::error::Result;
 use crate::kernels::{Isa, rows};
 use crate::layers::Weight;
-use crate::layers::parallel::{Chunks, both, for_each};
+use crate::layers::parallel::{Chunks, both, for_each, most_groups};
+use crate::machines::{Grouped, Share};
 use crate::memory::Buffer;
-
-/// The most groups of images that a batch's gradient is summed in.
-const GROUPS: usize = 32;
 
 /// Floats of the kernel's gradient whose parts one task adds.
 const SUM: usize = 1 << 10;
@@ -35,6 +33,8 @@ pub struct Batch<'a> {
     pub gated: bool,
     /// Whether the gradients to kernel and bias are wanted.
     pub learns: bool,
+    /// What of the whole batch it is.
+    pub share: Share<'a>,
 }
 
 /// The groups' parts of the gradients.
@@ -50,7 +50,7 @@ pub struct Groups {
 impl Groups {
     /// For a kernel of so many elements, a bias of `filters`, and batches of so many images at most.
     pub fn new(kernel_len: usize, filters: usize, batch: usize) -> Result<Self> {
-        let groups = batch.min(GROUPS);
+        let groups = most_groups(batch);
         Ok(Groups {
             kernels: Buffer::zeros(groups.saturating_mul(kernel_len))?,
             biases: Buffer::zeros(groups.saturating_mul(filters))?,
@@ -61,15 +61,14 @@ impl Groups {
     }
 
     /// Computes the gradients for a batch: returns the kernel's, and the parts of the bias's.
-    pub fn run(&mut self, isa: Isa, passes: &impl Passes, batch: Batch<'_>) -> (&[f32], &[f32]) {
+    pub fn run(&mut self, isa: Isa, passes: &impl Passes, batch: Batch<'_>) -> Result<(&[f32], &[f32])> {
         let Groups { kernels, biases, kernel: sum, kernel_len, filters } = self;
         let (kernel_len, filters) = (*kernel_len, *filters);
-        let Batch { x, dz, dx, lens: [len, out_len], gated, learns } = batch;
-        let images = dz.len() / out_len;
-        let group = group(images);
-        let groups = images.div_ceil(group);
-        let (kernels, biases) = (&mut kernels[..groups * kernel_len], &mut biases[..groups * filters]);
-        let shares = (Chunks::new(kernels, kernel_len), Chunks::new(biases, filters));
+        let Batch { x, dz, dx, lens: [len, out_len], gated, learns, share } = batch;
+        let Grouped { size: group, all, own } = share.groups(dz.len() / out_len);
+        let (kernels, biases) = (&mut kernels[..all * kernel_len], &mut biases[..all * filters]);
+        let (here, there) = (own.start * kernel_len..own.end * kernel_len, own.start * filters..own.end * filters);
+        let shares = (Chunks::new(&mut kernels[here.clone()], kernel_len), Chunks::new(&mut biases[there], filters));
         let dx = dx.map(|dx| Chunks::new(dx, group * len));
         for_each((shares, dx), &|g, ((kernel, bias), dx)| {
             let x = part_of(x, g * group * len, group * len);
@@ -91,15 +90,20 @@ impl Groups {
                 false => input_gradient(),
             }
         });
+        let add = |kernels: &[f32], sum: &mut [f32]| {
+            let add = |i: usize, sum: &mut [f32]| rows::sum_rows(isa, kernels, kernel_len, i * SUM, sum);
+            for_each(Chunks::new(sum, SUM), &|i, sum| add(i, sum.into_slice()));
+        };
         sum.fill(0.0);
-        for_each(Chunks::new(sum, SUM), &|i, sum| rows::sum_rows(isa, kernels, kernel_len, i * SUM, sum.into_slice()));
-        (sum, biases)
+        if learns {
+            share.gather(biases, filters)?;
+            if !share.add_up(sum, |sum| add(&kernels[here], sum))? {
+                share.gather(kernels, kernel_len)?;
+                add(kernels, sum);
+            }
+        }
+        Ok((sum, biases))
     }
-}
-
-/// Images in a group of a batch of so many.
-pub fn group(images: usize) -> usize {
-    images.div_ceil(GROUPS).max(1)
 }
 
 /// Whether one of the weights is changed by its gradient.

@@ -1,11 +1,11 @@
 //! The gradient to a convolution's kernel, for a group of images.
 
-use super::groups::group;
 use crate::error::Result;
 use crate::kernels::conv2d::ConvShape;
 use crate::kernels::conv2d::winograd::Winograd;
 use crate::kernels::conv2d::zeros::Scratch;
 use crate::kernels::{Isa, rows};
+use crate::layers::parallel::group;
 use crate::layers::{BuildContext, PerThread};
 use crate::memory::Buffer;
 

@@ -3,7 +3,7 @@
 //! How it is computed is in [`work`]. The other convolutions share that, and how their configs are read ([`config`]).
 
 pub(super) mod config;
-mod gradients;
+pub(super) mod gradients;
 pub(super) mod groups;
 pub(super) mod kernel_gradient;
 pub(super) mod pass;

@@ -64,10 +64,9 @@ impl Work for Convolution {
         Ok(())
     }
 
-    fn backward(&mut self, _: &Step, weights: &mut [Weight<'_>], pass: Pass<'_, '_>) -> Result<()> {
+    fn backward(&mut self, step: &Step, weights: &mut [Weight<'_>], pass: Pass<'_, '_>) -> Result<()> {
         let gradients = self.gradients.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        gradients.step(self.isa, &self.size, weights, pass);
-        Ok(())
+        gradients.step(self.isa, &self.size, step.share, weights, pass)
     }
 
     fn gates(&self) -> bool {

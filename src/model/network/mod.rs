@@ -13,6 +13,7 @@ mod clock;
 pub(crate) mod folded;
 mod layer_parameters;
 mod network_parameters;
+mod shared;
 
 use super::parameters::Parameters;
 use super::plan::{Op, Plan, Purpose, slots};
@@ -29,6 +30,7 @@ use clock::{Clock, Way};
 use folded::Folded;
 use layer_parameters::{LayerParameters, StepParts};
 use network_parameters::{NetworkParameter, network_parameters};
+use shared::Extents;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -50,6 +52,8 @@ pub struct Network {
     parameters: Vec<NetworkParameter>,
     /// Stored gradients, in the layout of the parameters; empty if none are stored.
     stored: Buffer,
+    /// What of the batch is where, when several ranks share it.
+    extents: Extents,
     clock: Clock,
 }
 
@@ -143,6 +147,7 @@ impl Network {
             more,
             parameters: network_parameters,
             stored: Buffer::default(),
+            extents: Extents::new(plan.values.len(), plan.ops.len()),
             clock: Clock::default(),
             plan,
         })
@@ -155,6 +160,7 @@ impl Network {
             let _part = memory::part("the gradients");
             self.stored = Buffer::zeros(len).at("the gradients")?;
         }
+        self.find_dealable(fused);
         Ok(())
     }
 
@@ -191,20 +197,26 @@ impl Network {
         }
     }
 
-    /// Computes the layers for `x` (`[B, input]`), except the [omitted](Self::omitted) activation.
+    /// Computes the layers for `x` (`[B, input]`), except the [omitted](Self::omitted) activation. If the
+    /// step has a [share](Step::share) of the batch, the layers compute that; the output is complete anyway.
     pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
-        let Network { plan, works, held, values, parameters, clock, .. } = self;
-        for (index, (op, worker)) in plan.ops.iter().zip(works).enumerate() {
+        self.extents.begin(samples, step.share);
+        for index in 0..self.plan.ops.len() {
+            self.enter(index, step.share)?;
+            let Network { plan, works, held, values, parameters, clock, extents, .. } = &mut *self;
+            let (op, worker) = (&plan.ops[index], &mut works[index]);
+            let (here, share) = extents.of(index, step.share);
+            let step = &Step { share, ..*step };
             let slot = held[op.output].values;
             let mut y = std::mem::take(&mut values[slot]);
-            let inputs: Vec<&[f32]> = op.inputs.iter().map(|&input| value(input, held, values, x, samples)).collect();
+            let inputs: Vec<&[f32]> = op.inputs.iter().map(|&input| value(input, held, values, x, &here)).collect();
             let of = |index: usize| &weights[parameters[index].range.clone()];
             let mut own: Vec<&[f32]> = worker.parameters.clone().map(of).collect();
             if let Some(folded) = &mut worker.folded {
                 own = folded.fold(&own, of);
             }
-            let y_now = &mut y[..samples * held[op.output].len];
+            let y_now = &mut y[placed(&here, held[op.output].len)];
             let done = clock.count(index, Way::Forward, || worker.work.forward(step, &own, &inputs, y_now));
             values[slot] = y;
             done.at(format_args!("layer {}", worker.name))?;
@@ -213,7 +225,7 @@ impl Network {
             let slot = self.held[0].values; // no layers, at most an omitted activation
             self.values[slot][..x.len()].copy_from_slice(x);
         }
-        Ok(())
+        self.complete_value(self.plan.output, step.share)
     }
 
     /// The output for `x` into `out` (`[B, output]`).
@@ -258,8 +270,9 @@ impl Network {
         }
         self.move_statistics(w, &mut optimize)?;
         let mut begun = vec![false; self.parameters.len()];
+        self.extents.turn(self.plan.output);
         for op in (0..self.plan.ops.len()).rev() {
-            self.step_back(op, step, w, x, samples, &mut optimize, &mut begun)?;
+            self.step_back(op, step, w, x, &mut optimize, &mut begun)?;
         }
         self.take_stored(w, &mut optimize);
         Ok(())
@@ -276,22 +289,23 @@ impl Network {
     }
 
     /// The backward pass of an op.
-    #[allow(clippy::too_many_arguments)] // a step's state, handed on as it is
     fn step_back(
         &mut self,
         index: usize,
         step: &Step,
         w: &mut [f32],
         x: &[f32],
-        samples: usize,
         optimize: &mut Optimize<'_>,
         begun: &mut [bool],
     ) -> Result<()> {
-        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, clock, .. } = self;
-        let (op, worker) = (&plan.ops[index], &mut works[index]);
-        if !op.learns {
+        if !self.plan.ops[index].learns {
             return Ok(());
         }
+        self.enter_back(index, step.share)?;
+        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, clock, extents, .. } = self;
+        let (op, worker) = (&plan.ops[index], &mut works[index]);
+        let (here, share) = extents.of(index, step.share);
+        let step = &Step { share, ..*step };
         let range = worker.parameters.clone();
         let mut layer = LayerParameters::new(&parameters[range.clone()], optimize, w, stored);
         let mut weights = layer.weights(&mut begun[range]);
@@ -301,16 +315,16 @@ impl Network {
         for (&input, _) in op.inputs.iter().zip(&worker.targets).filter(|(_, target)| **target == Target::Value) {
             own.push(std::mem::take(&mut gradients[held[input].gradients]));
         }
-        let inputs: Vec<&[f32]> = op.inputs.iter().map(|&input| value(input, held, values, x, samples)).collect();
-        let y = value(op.output, held, values, x, samples);
+        let inputs: Vec<&[f32]> = op.inputs.iter().map(|&input| value(input, held, values, x, &here)).collect();
+        let y = value(op.output, held, values, x, &here);
         let mut rest = &mut more[..];
         let mut buffers = own.iter_mut();
         let mut dx: Vec<Option<&mut [f32]>> = Vec::new();
         for (&input, target) in op.inputs.iter().zip(&worker.targets) {
-            let len = samples * held[input].len;
+            let len = here.len() * held[input].len;
             dx.push(match target {
                 Target::None => None,
-                Target::Value => buffers.next().map(|buffer| &mut buffer[..len]),
+                Target::Value => buffers.next().map(|buffer| &mut buffer[placed(&here, held[input].len)]),
                 Target::More(_) => {
                     let (part, after) = std::mem::take(&mut rest).split_at_mut(len);
                     rest = after;
@@ -319,7 +333,7 @@ impl Network {
             });
         }
         let gated = worker.work.gates() && op.inputs.first().is_some_and(|&input| plan.values[input].has_relus_zeros());
-        let pass = Pass { x: &inputs, y, dz: &dz[..samples * len], dx: &mut dx, gated };
+        let pass = Pass { x: &inputs, y, dz: &dz[placed(&here, len)], dx: &mut dx, gated };
         let done = clock.count(index, Way::Backward, || worker.work.backward(step, &mut weights, pass));
         done.at(format_args!("layer {}", worker.name))?;
         drop(weights);
@@ -330,10 +344,15 @@ impl Network {
         }
         let mut at = 0;
         for (&input, target) in op.inputs.iter().zip(&worker.targets) {
-            if let Target::More(_) = target {
-                let len = samples * held[input].len;
-                add(*isa, &more[at..at + len], &mut gradients[held[input].gradients][..len]);
-                at += len;
+            let ValueMemory { len, gradients: slot, .. } = held[input];
+            let begun = *target == Target::Value;
+            if *target != Target::None {
+                let known = extents.lead(input, begun, index);
+                if !begun {
+                    let from = &more[at..][placed(&(known.start - here.start..known.end - here.start), len)];
+                    add(*isa, from, &mut gradients[slot][placed(&known, len)]);
+                    at += here.len() * len;
+                }
             }
         }
         // The value came out of a fused relu: if not all consumers left out the gradient where it is 0, it is zeroed
@@ -342,7 +361,8 @@ impl Network {
             let ValueMemory { len, values: slot, gradients: gradient } = held[input];
             let last = plan.values[input].takers.iter().find(|&&taker| plan.ops[taker].learns) == Some(&index);
             if plan.values[input].gated && last && plan.wants_gradient(input) && !all_gate(plan, works, input) {
-                gate(*isa, &values[slot][..samples * len], &mut gradients[gradient][..samples * len]);
+                let here = placed(&extents.of_gradient(input), len);
+                gate(*isa, &values[slot][here.clone()], &mut gradients[gradient][here]);
             }
         }
         Ok(())
@@ -429,12 +449,18 @@ impl Network {
 /// The step of a prediction: nothing in it is random.
 pub const PREDICTING: Step<'static> = Step::new(0, 0);
 
-/// The values of `input` for `samples` samples; value 0 is the network's input `x`.
-fn value<'a>(input: usize, held: &[ValueMemory], values: &'a [Buffer], x: &'a [f32], samples: usize) -> &'a [f32] {
+/// The values of `input` for some samples of the batch; value 0 is the network's input `x`.
+fn value<'a>(input: usize, held: &[ValueMemory], values: &'a [Buffer], x: &'a [f32], here: &Range<usize>) -> &'a [f32] {
+    let here = placed(here, held[input].len);
     match input {
-        0 => x,
-        _ => &values[held[input].values][..samples * held[input].len],
+        0 => &x[here],
+        _ => &values[held[input].values][here],
     }
+}
+
+/// Where some samples are, of `len` numbers each.
+fn placed(samples: &Range<usize>, len: usize) -> Range<usize> {
+    samples.start * len..samples.end * len
 }
 
 /// Whether all consumers of a value leave out the gradient where relu gave 0.

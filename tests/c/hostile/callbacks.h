@@ -92,6 +92,24 @@ static int32_t fetch(void *user_data, const uint64_t *indices, size_t count, flo
     return 0;
 }
 
+/* What the only rank sends, all have. */
+static int32_t allgather(void *user_data, const void *send, size_t bytes, void *receive, const size_t *counts)
+{
+    (void)user_data;
+    look();
+    EXPECT(counts[0] == bytes);
+    memcpy(receive, send, bytes);
+    return 0;
+}
+
+static int32_t broadcast(void *user_data, void *data, size_t bytes, int32_t root)
+{
+    (void)user_data, (void)data, (void)bytes;
+    look();
+    EXPECT(root == 0);
+    return 0;
+}
+
 static const struct {
     const char *type, *what;
     void (*function)(void);
@@ -102,6 +120,10 @@ static const struct {
     {"mnist_write_fn", "calls back", (void (*)(void))look_around, 0, 0},
     {"mnist_fetch_fn", "gives zeros", (void (*)(void))fetch, 1, 0},
     {"mnist_fetch_fn", "NULL", NULL, 0, 1},
+    {"mnist_allgather_fn", "gives what there is", (void (*)(void))allgather, 1, 0},
+    {"mnist_allgather_fn", "NULL", NULL, 0, 1},
+    {"mnist_broadcast_fn", "gives what there is", (void (*)(void))broadcast, 1, 0},
+    {"mnist_broadcast_fn", "NULL", NULL, 0, 1},
     {"mnist_callback", "goes on", (void (*)(void))go_on, 1, 0},
     {"mnist_callback", "NULL", NULL, 0, 0},
     {"mnist_callback", "stops", (void (*)(void))stop, 0, 0},

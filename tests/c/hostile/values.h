@@ -329,6 +329,22 @@ static size_t wrong_texts(const struct place *place, int argument, int reads, st
     return n;
 }
 
+/* One rank, and what no rank can be. */
+static size_t wrong_communicators(struct wrong *list)
+{
+    static mnist_communicator of[7];
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        mnist_communicator_init(&of[i], sizeof of[i]);
+        of[i].allgather = allgather, of[i].broadcast = broadcast;
+    }
+    of[1].allgather = NULL, of[2].broadcast = NULL, of[3].size = 0, of[4].rank = 1, of[5].rank = -1, of[6].size = INT32_MAX;
+    ADD("one rank", MUST_WORK, 0, {.p = &of[0]});
+    for (size_t i = 1; i < sizeof of / sizeof *of; i++)
+        ADD("no communicator", MUST_FAIL, 1, {.p = &of[i]});
+    return n;
+}
+
 static size_t wrong_sizes(const struct options *options, struct wrong *list)
 {
     size_t n = 0;
@@ -445,7 +461,7 @@ static size_t wrong_values(const struct place *place, const struct options *opti
     case OPTIONS:
         ADD("NULL", strcmp(place->name, "source") == 0 ? MUST_FAIL : MUST_WORK, 1, {.p = NULL}); /* the defaults */
         ADD("an object", MUST_FAIL, 1, {0}, .type = "mnist_dataset");
-        return n;
+        return n + (strcmp(place->type, "mnist_communicator") == 0 ? wrong_communicators(list + n) : 0);
     case STRUCT_SIZE:
         return wrong_sizes(options, list);
     case NUMBER:
