@@ -408,7 +408,7 @@ test('stop; another epoch; start over; a page opened later sees the same', async
   await page.click('#start-over');
   await phaseIs(page, 'training');
   await until('it has begun anew', async () => (await steps()) < stopped);
-  await page.waitForFunction(() => /to .* at step \d+$/.test(document.querySelector('#loss-chart svg').getAttribute('aria-label')));
+  await page.waitForFunction(() => /to .* at step \d+/.test(document.querySelector('#loss-chart svg').getAttribute('aria-label')));
   await page.click('#stop');
   await phaseIs(page, 'stopped');
   assert.deepEqual([...complaints, ...late.complaints], []);
