@@ -57,12 +57,16 @@ private:
     mnist_status status_;
 };
 
-/// Text that a function takes: a const char *, a std::string, a std::string_view, in C++20 also what char8_t makes of these.
+/// Text that a function takes: a const char *, a std::string or a std::string_view, in C++20 also of char8_t.
 class text {
 public:
+    /// Empty text.
     text() = default;
+    /// A null pointer is accepted here, and is an error where the text is used.
     text(const char *given) : value_(given ? given : ""), null_(!given) {}
+    /// Takes the string.
     text(std::string given) : value_(std::move(given)) {}
+    /// Copies the characters.
     text(std::string_view given) : value_(given) {}
 #ifdef __cpp_char8_t
     text(const char8_t *given) : text(reinterpret_cast<const char *>(given)) {}
@@ -70,9 +74,10 @@ public:
     text(const std::u8string &given) : text(std::u8string_view(given)) {}
 #endif
 
+    /// The characters.
     const std::string &str() const noexcept { return value_; }
 
-    /// For C, which would take a NUL byte for the end and, say, write another file than was said.
+    /// The characters as a C string. Throws mnist::error if they contain a NUL byte, which would end the C string early.
     const char *c_str(const char *argument) const
     {
         const std::size_t nul = value_.find('\0');
@@ -104,28 +109,35 @@ private:
     template <typename U8> static std::string bytes(const U8 &given) { return std::string(given.begin(), given.end()); }
 };
 
-/// An array in the caller's memory, as a std::span is: of a std::vector, a std::array, a std::span, or {pointer, length}.
+/// An array in the caller's memory, like std::span: made from a std::vector, a std::array, a std::span, or {pointer, length}.
 template <typename T> class array_view {
 public:
     constexpr array_view() noexcept = default;
 
+    /// The `size` elements from `data` on.
     template <typename U, typename = std::enable_if_t<std::is_convertible_v<U (*)[], T (*)[]>>>
     constexpr array_view(U *data, std::size_t size) noexcept : data_(data), size_(size)
     {
     }
 
-    /// Of whatever has a data() and a size(), and elements of this very type.
+    /// The elements of a container that has data() and size(), and this element type.
     template <typename Array, typename Element = std::remove_pointer_t<decltype(std::data(std::declval<Array &>()))>,
               typename = std::enable_if_t<std::is_convertible_v<Element (*)[], T (*)[]>>>
     constexpr array_view(Array &&array) : data_(std::data(array)), size_(std::size(array))
     {
     }
 
+    /// The first element.
     constexpr T *data() const noexcept { return data_; }
+    /// The number of elements.
     constexpr std::size_t size() const noexcept { return size_; }
+    /// Whether there are no elements.
     constexpr bool empty() const noexcept { return size_ == 0; }
+    /// The first element.
     constexpr T *begin() const noexcept { return data_; }
+    /// The end, one past the last element.
     constexpr T *end() const noexcept { return data_ + size_; }
+    /// Element `i`, which is not checked.
     constexpr T &operator[](std::size_t i) const { return data_[i]; }
 
 private:
@@ -133,18 +145,22 @@ private:
     std::size_t size_ = 0;
 };
 
+/// @cond
 template <typename T> array_view(T *, std::size_t) -> array_view<T>;
+/// @endcond
 
-/// An array that is read: any array_view, a list in braces, good until the end of the statement, or a copy of what is between
-/// two iterators.
+/// An array that is read: any array_view; a list in braces, which is valid until the end of the statement; or a copy of the
+/// elements between two iterators.
 template <typename T> class input_array : public array_view<const T> {
 public:
     using array_view<const T>::array_view;
 
     constexpr input_array() noexcept = default;
 
+    /// A list in braces, valid until the end of the statement.
     constexpr input_array(std::initializer_list<T> list) noexcept : array_view<const T>(list.begin(), list.size()) {}
 
+    /// A copy of the elements from `first` up to `last`, exclusive.
     template <typename Iterator, typename = typename std::iterator_traits<Iterator>::iterator_category>
     input_array(Iterator first, Iterator last) : input_array(std::make_shared<const std::vector<T>>(first, last))
     {
@@ -991,6 +1007,7 @@ inline compile_options default_compile_options() { return {}; }
 
 /// Options of fit(): the C options, with callbacks as functions that return whether to continue.
 struct fit_options {
+    /// A function that is called during the fit; false stops the fit.
     using callback = std::function<bool(const progress &)>;
 
     std::size_t batch_size = 32;

@@ -1,27 +1,12 @@
 //! Every relative link in a Markdown file leads to a file or folder, and every anchor to a heading.
 
+mod markdown;
+
+use markdown::pages;
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// Folders without documents of this project: built files, installed packages, generated pages.
-const SKIPPED: [&str; 6] = ["target", "build", "node_modules", "corpus", "reference", "__pycache__"];
-
-/// The Markdown files below a folder.
-fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        if path.is_dir() {
-            if !name.starts_with('.') && !SKIPPED.contains(&name) {
-                documents(&path, found);
-            }
-        } else if name.ends_with(".md") {
-            found.push(path);
-        }
-    }
-}
 
 /// The lines of a document that are not in a fenced or indented block of code.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
@@ -73,8 +58,7 @@ fn defect(document: &Path, target: &str) -> Option<&'static str> {
 
 #[test]
 fn no_link_is_dead() {
-    let mut found = Vec::new();
-    documents(Path::new(ROOT), &mut found);
+    let found = pages(Path::new(ROOT));
     let (mut links, mut dead) = (0, Vec::new());
     for document in &found {
         let text = std::fs::read_to_string(document).unwrap();

@@ -33,7 +33,7 @@ fuzz_target!(|file: &[u8]| {
     match fitted {
         Ok(fitted) => {
             // Weights that are NaN make the fit diverge; the file is not damaged.
-            assert!(fitted.diverged.is_some() || !fitted.cancelled && fitted.history.epochs() >= EPOCHS);
+            assert!(fitted.diverged.is_some() || fitted.cancelled.is_none() && fitted.history.epochs() >= EPOCHS);
             Model::load(path).expect("the checkpoint at the end loads");
         }
         Err(error) => {

@@ -45,7 +45,7 @@ static void wrong_configs(void)
     BAD("Dropout", "{rate: 0.5,\n noise_shap: null}", UNSUPPORTED, "key noise_shap: unknown key: expected noise_shape");
     BAD("Dropout", "[]", INVALID_ARGUMENT, "expected an object");
     BAD("Dropout", "{rate: NaN}", INVALID_ARGUMENT, "not a finite number");
-    BAD("Dropout", "{rate: 0.5, rate: 0.6}", INVALID_ARGUMENT, "stands twice");
+    BAD("Dropout", "{rate: 0.5, rate: 0.6}", INVALID_ARGUMENT, "duplicate key");
     BAD("Reshape", "{target_shape: [65536, 65536]}", SHAPE, "layer reshape: ");
     BAD("Reshape", "{target_shape: [-1, -1]}", INVALID_ARGUMENT, "key target_shape");
     BAD("Reshape", "{target_shape: [7, -1]}", SHAPE, "layer reshape: ");
@@ -59,7 +59,7 @@ static void wrong_configs(void)
     memset(deep, '[', 10000);
     memset(deep + 10000, ']', 10000);
     deep[20000] = '\0';
-    BAD("Dropout", deep, INVALID_ARGUMENT, "inside each other");
+    BAD("Dropout", deep, INVALID_ARGUMENT, "nested deeper than");
     free(deep);
 }
 

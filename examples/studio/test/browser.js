@@ -29,7 +29,7 @@ let server, address, browser;
 function native(images) {
   const made = mkdtempSync(path.join(tmpdir(), 'reference-'));
   const weights = path.join(made, 'weights');
-  execFileSync(path.join(examples, 'build/reference'), [path.join(examples, 'data/mnist.npz'), images, 0, weights]);
+  execFileSync(path.join(examples, 'build/native'), [path.join(examples, 'data/mnist.npz'), images, 0, weights]);
   const hash = sha256(readFileSync(weights));
   rmSync(made, { recursive: true });
   return hash;

@@ -280,7 +280,8 @@ test('all of it by keyboard, the focus in sight', async () => {
       const { name, outline } = await page.evaluate(() => {
         const on = document.activeElement, style = getComputedStyle(on);
         const label = on.labels?.[0]?.firstChild.textContent;
-        return { name: on.id || on.getAttribute('aria-label') || label || on.textContent, outline: `${style.outlineStyle} ${style.outlineWidth}` };
+        const named = on === document.body ? '' : on.id || on.getAttribute('aria-label') || label || on.textContent; // '': past the last
+        return { name: named, outline: `${style.outlineStyle} ${style.outlineWidth}` };
       });
       assert.equal(outline, name ? 'solid 3px' : outline, `the focus on ${name}`);
       if (name === wanted)
@@ -407,7 +408,7 @@ test('stop; another epoch; start over; a page opened later sees the same', async
   await page.click('#start-over');
   await phaseIs(page, 'training');
   await until('it has begun anew', async () => (await steps()) < stopped);
-  await page.waitForFunction(() => /to .* at step \d+$/.test(document.querySelector('#loss-chart svg').getAttribute('aria-label')));
+  await page.waitForFunction(() => /to .* at step \d+/.test(document.querySelector('#loss-chart svg').getAttribute('aria-label')));
   await page.click('#stop');
   await phaseIs(page, 'stopped');
   assert.deepEqual([...complaints, ...late.complaints], []);
