@@ -1098,7 +1098,7 @@ mnist_status mnist_model_set_learning_rate(struct mnist_model *model,
 /// @}
 
 /// @defgroup fit Fit
-/// `mnist_communicator`: what carries bytes between the ranks of a fit, given by the host.
+/// `mnist_communicator`: the host's functions that exchange bytes between the ranks of a fit.
 /// Fit, its options and its callbacks.
 /// `mnist_history`.
 /// @{
@@ -1109,38 +1109,39 @@ typedef struct mnist_history mnist_history;
 /// All metrics of a progress, for mnist_progress_get.
 typedef struct mnist_progress_metrics mnist_progress_metrics;
 
-/// Gives every rank what each has: the `bytes` at `send` of this one, and the others' likewise, are written to `receive` one rank's
-/// after another. `counts` are the bytes of each rank, `size` numbers; some may be 0, and `send` and `receive` do not overlap.
+/// Sends `bytes` bytes at `send` to all ranks, and writes what each rank sends to `receive`, one rank after the other, this one
+/// included. `counts` has `size` numbers, the bytes of each rank; some may be 0. `send` and `receive` do not overlap.
 ///
-/// 0 when it has. Anything else ends the fit with MNIST_ERROR_NETWORK: 1 and a rank's number where that one does not answer, a
-/// negative number where it is not known which. Who waits for a rank must give up some time; nothing else ends the wait.
+/// Returns 0 on success. Any other value ends the fit with MNIST_ERROR_NETWORK: 1 plus the number of a rank that does not
+/// answer, or a negative number if that is unknown. The function must stop waiting for a lost rank by itself; the library has
+/// no time limit.
 typedef int32_t (*mnist_allgather_fn)(void *user,
                                       const void *send,
                                       size_t bytes,
                                       void *receive,
                                       const size_t *counts);
 
-/// Gives every rank the `bytes` that rank `root` has at `data`: it writes them to the others' `data`. Returns what
-/// mnist_allgather_fn does.
+/// Sends `bytes` bytes at `data` of rank `root` to all other ranks, which write them to their `data`. Returns what
+/// mnist_allgather_fn returns.
 typedef int32_t (*mnist_broadcast_fn)(void *user, void *data, size_t bytes, int32_t root);
 
-/// Carries bytes between the ranks of a fit: processes, on one machine or several, that all call mnist_model_fit with the same
-/// model, data and options. mnist_mpi.h has one over MPI. Fill it in with mnist_communicator_init.
+/// Exchanges bytes between the ranks of a fit: processes, on one or several machines, that call mnist_model_fit with the same
+/// model, data and options. Initialize it with mnist_communicator_init. mnist_mpi.h provides one for MPI.
 ///
-/// Its functions are called on the thread that called fit, one at a time, by all ranks in the same order, and with the same
-/// `counts` or `root`. What a mnist_callback must not do they must not do either.
+/// Its functions are called on the thread that called mnist_model_fit, one at a time, in the same order on all ranks, and with
+/// the same `counts` or `root`. They must not do what an mnist_callback must not do.
 typedef struct mnist_communicator {
     /// sizeof this struct.
     size_t struct_size;
-    /// Handed to the functions.
+    /// Passed to the functions. Default: NULL.
     void *user;
-    /// Which of the ranks this process is, from 0. 0.
+    /// The number of this rank, from 0. Default: 0.
     int32_t rank;
-    /// How many ranks there are, 1 to 65536. 1.
+    /// The number of ranks, 1 to 65536. Default: 1.
     int32_t size;
-    /// Gives every rank what each has. NULL.
+    /// Sends each rank's bytes to all. Required.
     mnist_allgather_fn allgather;
-    /// Gives every rank what one has. NULL.
+    /// Sends one rank's bytes to all others. Required.
     mnist_broadcast_fn broadcast;
 } mnist_communicator;
 
@@ -1242,7 +1243,7 @@ typedef struct mnist_fit_options {
     /// How many batches of an mnist_source are requested ahead, on a thread of the library. 0: none; the fit's thread
     /// requests each batch when it needs it. Default: 0.
     size_t prefetch;
-    /// The ranks that take the fit together; NULL: this process alone. NULL.
+    /// Connects the processes that train together, see mnist_model_fit. NULL: this process trains alone. Default: NULL.
     const struct mnist_communicator *communicator;
 } mnist_fit_options;
 
@@ -1254,8 +1255,9 @@ typedef struct mnist_metrics {
     double accuracy;
 } mnist_metrics;
 
-/// Fills in a communicator of one rank, whose functions are to be set. `struct_size` is sizeof the struct: so many bytes are
-/// written, those that this library does not know with zeros. NULL does nothing.
+/// Fills `*communicator` with the defaults; set `rank`, `size` and the functions afterwards. Pass sizeof the struct as
+/// `struct_size`: exactly that many bytes are written; bytes after the fields that this library knows become zero. NULL does
+/// nothing.
 void mnist_communicator_init(struct mnist_communicator *communicator,
                              size_t struct_size);
 

@@ -1033,7 +1033,7 @@ struct fit_options {
     std::size_t validation_freq = 1;
     std::size_t steps_per_epoch = 0; // 0: one pass over the samples
     std::size_t prefetch = 0;        // batches of a source that are requested ahead
-    const mnist_communicator *communicator = nullptr; // the ranks that train together, mnist_mpi.h's, say
+    const mnist_communicator *communicator = nullptr; // processes that train together, such as mnist_mpi.h's
 };
 
 struct evaluate_options {

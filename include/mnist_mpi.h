@@ -1,16 +1,16 @@
-/* mnist_mpi.h: the processes of an MPI program take a fit together.
+/* mnist_mpi.h: fits that the ranks of an MPI program train together.
  *
  *     MPI_Comm ranks;
  *     MPI_Comm_dup(MPI_COMM_WORLD, &ranks);
  *     mnist_communicator communicator = mnist_mpi_communicator(&ranks);
  *     fit.communicator = &communicator;
  *
- * mnist_model_fit calls MPI on the thread that called it: MPI_Init is enough, and MPI_THREAD_FUNNELED where the program asks
- * for a level. The library itself links no MPI; compile the program with mpicc.
+ * Compile the program with mpicc; the library itself does not link MPI. mnist_model_fit calls MPI only on the thread that called
+ * it, so that MPI_Init is enough (or MPI_Init_thread with MPI_THREAD_FUNNELED).
  *
- * A rank that is not heard of for MNIST_MPI_TIMEOUT seconds ends the fit of all others with MNIST_ERROR_NETWORK, whose message
- * names it. Make it longer than what one rank may do alone between two steps: a callback, the writing of a checkpoint. After
- * such an error messages are still under way: end the program with MPI_Abort. */
+ * If a rank does not answer for MNIST_MPI_TIMEOUT seconds, all others return MNIST_ERROR_NETWORK with a message that names it. The
+ * time must be longer than anything that one rank does alone between two steps, such as a callback or writing a checkpoint. After
+ * such an error some messages are still under way: end the program with MPI_Abort. */
 #ifndef MNIST_MPI_H
 #define MNIST_MPI_H
 
@@ -27,18 +27,19 @@
 #define MNIST_MPI_YIELD() ((void)0)
 #endif
 
+/* Seconds; define it before this header is included to change it. */
 #ifndef MNIST_MPI_TIMEOUT
 #define MNIST_MPI_TIMEOUT 60.0
 #endif
 
-/* Messages that are on their way, and whom each goes to or comes from. */
+/* Messages under way, and the rank that each comes from or goes to. */
 typedef struct mnist_mpi_messages {
     int count;
     int *ranks;
     MPI_Request *requests;
 } mnist_mpi_messages;
 
-/* Room for two messages with each rank; 0 when there is none. */
+/* Allocates room for two messages with each rank; returns 0 if there is no memory. */
 static inline int mnist_mpi_begin(mnist_mpi_messages *messages, int size)
 {
     messages->count = 0;
@@ -47,7 +48,8 @@ static inline int mnist_mpi_begin(mnist_mpi_messages *messages, int size)
     return messages->ranks != NULL && messages->requests != NULL;
 }
 
-/* Waits until all messages have arrived: 0, or 1 and the rank that is missing, or -1. What is still under way keeps its memory. */
+/* Waits for all messages. Returns 0, 1 plus the number of a rank that does not answer, or -1. On failure the memory is not freed,
+ * because MPI may still use it. */
 static inline int32_t mnist_mpi_end(mnist_mpi_messages *messages)
 {
     const double deadline = MPI_Wtime() + MNIST_MPI_TIMEOUT;
@@ -80,7 +82,7 @@ static inline void mnist_mpi_send(mnist_mpi_messages *messages, const void *data
     MPI_Isend((void *)(size_t)data, (int)bytes, MPI_BYTE, rank, 0, comm, &messages->requests[messages->count++]);
 }
 
-/* Each pair of ranks exchanges its messages at once, so that it is known whose are missing. */
+/* Separate messages instead of MPI_Allgatherv, because they show which rank does not answer. */
 static inline int32_t mnist_mpi_allgather(void *user, const void *send, size_t bytes, void *receive, const size_t *counts)
 {
     const MPI_Comm comm = *(MPI_Comm *)user;
@@ -120,8 +122,8 @@ static inline int32_t mnist_mpi_broadcast(void *user, void *data, size_t bytes, 
     return mnist_mpi_end(&messages);
 }
 
-/* The ranks of `*comm`, which must be good as long as the communicator, and which nothing else sends messages on: a duplicate.
- * Its errors are returned from now on, where MPI's default is to end the program. */
+/* A communicator of the ranks of `*comm`, which must exist as long as the communicator is used, and which nothing else may use
+ * meanwhile: use a duplicate. MPI's errors on it are returned from now on; MPI's default is to end the program. */
 static inline mnist_communicator mnist_mpi_communicator(MPI_Comm *comm)
 {
     mnist_communicator communicator;

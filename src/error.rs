@@ -28,7 +28,7 @@ pub enum ErrorKind {
     Format = -6,
     /// A file, a member, a tensor or a metric of that name does not exist.
     NotFound = -7,
-    /// A download failed, or ranks of a fit do not go together.
+    /// A download failed, or the ranks of a fit cannot continue together.
     Network = -8,
     /// A download is complete, but not the expected file.
     Checksum = -9,

@@ -12,7 +12,7 @@
 //! optimizers  what turns gradients into steps
 //! losses    what training minimizes           metrics   what is measured besides
 //! callbacks what runs during a fit: early stopping, files
-//! machines  several machines at one fit
+//! machines  a fit on several machines
 //! image     converts a picture to the form of MNIST's digits
 //! c_source  exports a model as C source that predicts
 //! keras_files  models in Keras files

@@ -19,6 +19,7 @@ const ELSEWHERE: &[(&str, &str, &str)] = &[
     ("README.md", "## Linking", "tests/install/readme"),
     ("README.md", "## Install and link", "tests/install/readme"),
     ("docs/embedding.md", "*", "tests/docs.rs"),
+    ("docs/machines.md", "*", "examples/mpi/check"), // but neither Slurm nor Docker
     ("docs/packages.md", "*", "tests/packages/common.sh"),
     ("python/README.md", "python", "tests/wheel/run"),
 ];
@@ -69,6 +70,12 @@ const COMMANDS: &[(&str, &str, &str)] = &[
 
 /// Output: the beginning of the block, the program that prints it, and text in that program.
 const OUTPUTS: &[(&str, &str, &str)] = &[
+    (
+        "MNIST_ERROR_NETWORK: rank 1: key fit.plan.seed",
+        "tests/c/machines/differences.h",
+        "rank 1: key fit.plan.seed: differs from rank 0: expected 5, found 6",
+    ),
+    ("MNIST_ERROR_NETWORK: layer dense: rank 0 of 4", "tests/machines.rs", "a_rank_that_is_lost_is_named"),
     ("the model    97", "examples/c_file.c", "c_file_accuracy"),
     ("avx512, one thread: peak", "benches/machine/mod.rs", ", one thread: peak"),
     (

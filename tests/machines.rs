@@ -1,5 +1,5 @@
-//! "Several machines, with the bits of one": ranks of one fit, as threads and as processes that a communicator in shared memory
-//! connects (`tests/c/hub.h`). Over MPI: `examples/mpi/check`.
+//! Several ranks get the bits of one process. The ranks are threads and processes, connected by a communicator in shared memory
+//! (`tests/c/hub.h`). The same over MPI: `examples/mpi/check`.
 
 mod programs;
 
@@ -7,7 +7,7 @@ use programs::{ROOT, program_with, stdout};
 use std::path::Path;
 use std::process::Command;
 
-/// Runs `tests/c/machines.c`, which says what is wrong.
+/// Runs `tests/c/machines.c`, which prints what is wrong.
 fn machines(arguments: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let program = program_with(folder.path(), "machines.c", &["-D_DEFAULT_SOURCE"]);
@@ -16,7 +16,7 @@ fn machines(arguments: &[&str]) {
 }
 
 #[test]
-fn any_network_comes_to_the_bits_of_one_machine_on_any_number_of_ranks() {
+fn every_kind_of_network_gets_the_same_bits_on_any_number_of_ranks() {
     machines(&["bits"]);
 }
 
@@ -26,16 +26,16 @@ fn so_does_the_tutorial() {
 }
 
 #[test]
-fn ranks_that_do_not_fit_the_same_say_what_differs() {
+fn ranks_that_differ_get_an_error_that_says_how() {
     machines(&["differ"]);
 }
 
 #[test]
-fn what_one_rank_wants_all_do_after_the_same_step() {
+fn a_rank_that_stops_or_fails_ends_the_fit_of_all() {
     machines(&["stop"]);
 }
 
 #[test]
-fn a_rank_that_is_lost_is_named_and_others_go_on_from_the_checkpoint() {
+fn a_rank_that_is_lost_is_named_and_the_fit_resumes_on_fewer() {
     machines(&["lost", "FOLDER"]);
 }

@@ -1,9 +1,10 @@
-/* The tutorial's network, trained by several processes: the weights are those of one process, to the last bit.
+/* The tutorial's network, trained by the ranks of an MPI program. The weights are bit-identical to those of one process.
  *
  *     mpirun -n 4 tutorial DATA [IMAGES [EPOCHS [THREADS [CHECKPOINT]]]]
  *
- * DATA is an npz archive, IMAGES how many of its training images to use (0: all), EPOCHS how many times (1), THREADS each process's
- * threads (1), CHECKPOINT a file to go on from when it is there. Rank 0 writes what is seen, the last line being a hash of the weights. */
+ * DATA is an npz archive, IMAGES the number of training images (0: all), EPOCHS the number of epochs (1), THREADS the threads of each
+ * rank (1). CHECKPOINT is a file that is written every ten steps, and from which the fit resumes if it exists. Rank 0 prints the
+ * progress, and at the end a hash of the weights. */
 
 #include <mnist.h>
 #include <mnist_mpi.h>
@@ -11,10 +12,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Ends the program, all ranks of it, unless a call has gone well. */
+/* Ends all ranks if a call has failed. */
 static void check(mnist_status status, const mnist_error *error)
 {
-    if (status != MNIST_OK) {
+    if (status < 0) {
         fprintf(stderr, "tutorial: %s: %s\n", mnist_status_name(status), mnist_error_message(error));
         MPI_Abort(MPI_COMM_WORLD, EXIT_FAILURE);
     }
@@ -34,7 +35,7 @@ static mnist_model *tutorial_network(mnist_error *error)
     return model;
 }
 
-/* FNV-1a of 64 bits. */
+/* FNV-1a, 64 bits. */
 static uint64_t hash_of_weights(const mnist_model *model, mnist_error *error)
 {
     uint64_t hash = 0xcbf29ce484222325u;

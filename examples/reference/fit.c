@@ -4,6 +4,8 @@
 
 #include "network.h"
 
+#include <string.h>
+
 static mnist_error *error;
 
 /* Is called after each step, and ends the fit when the loss is low enough. */
@@ -37,6 +39,37 @@ static void show(const mnist_history *history)
 
     if (mnist_history_stop_reason(history)) /* a callback of callbacks_config has ended the fit */
         puts(mnist_history_stop_reason(history));
+}
+
+/* The functions of a communicator with one rank. mnist_mpi.h has those of the ranks of an MPI program. */
+static int32_t allgather(void *user, const void *send, size_t bytes, void *receive, const size_t *counts)
+{
+    (void)user, (void)counts;
+    memcpy(receive, send, bytes);
+    return 0;
+}
+
+static int32_t broadcast(void *user, void *data, size_t bytes, int32_t root)
+{
+    (void)user, (void)data, (void)bytes, (void)root;
+    return 0;
+}
+
+/* One epoch with the other ranks, on one or several machines. */
+static void fit_together(mnist_model *model, const mnist_dataset *data)
+{
+    mnist_communicator communicator;
+    mnist_communicator_init(&communicator, sizeof communicator);
+    communicator.rank = 0;
+    communicator.size = 1;
+    communicator.allgather = allgather;
+    communicator.broadcast = broadcast;
+
+    mnist_fit_options fit;
+    mnist_fit_options_init(&fit, sizeof fit);
+    fit.verbose = communicator.rank == 0;
+    fit.communicator = &communicator;
+    check(mnist_model_fit(model, data, &fit, NULL, error), error);
 }
 
 int main(int argc, char **argv)
@@ -78,6 +111,8 @@ int main(int argc, char **argv)
         printf("step %zu: loss %.4f\n", i, metrics.loss);
         mnist_dataset_free(batch);
     }
+
+    fit_together(model, data);
 
     mnist_model_free(model);
     mnist_dataset_free(data);

@@ -1,4 +1,4 @@
-//! `mnist_communicator`: what carries bytes between the ranks of a fit, given by the host.
+//! `mnist_communicator`: the host's functions that exchange bytes between the ranks of a fit.
 #![allow(non_camel_case_types)]
 
 use super::guard;
@@ -7,11 +7,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::machines::Communicator;
 use std::ffi::c_void;
 
-/// Gives every rank what each has: the `bytes` at `send` of this one, and the others' likewise, are written to `receive` one rank's
-/// after another. `counts` are the bytes of each rank, `size` numbers; some may be 0, and `send` and `receive` do not overlap.
+/// Sends `bytes` bytes at `send` to all ranks, and writes what each rank sends to `receive`, one rank after the other, this one
+/// included. `counts` has `size` numbers, the bytes of each rank; some may be 0. `send` and `receive` do not overlap.
 ///
-/// 0 when it has. Anything else ends the fit with MNIST_ERROR_NETWORK: 1 and a rank's number where that one does not answer, a
-/// negative number where it is not known which. Who waits for a rank must give up some time; nothing else ends the wait.
+/// Returns 0 on success. Any other value ends the fit with MNIST_ERROR_NETWORK: 1 plus the number of a rank that does not
+/// answer, or a negative number if that is unknown. The function must stop waiting for a lost rank by itself; the library has
+/// no time limit.
 pub type mnist_allgather_fn = Option<
     unsafe extern "C" fn(
         user: *mut c_void,
@@ -22,34 +23,34 @@ pub type mnist_allgather_fn = Option<
     ) -> i32,
 >;
 
-/// Gives every rank the `bytes` that rank `root` has at `data`: it writes them to the others' `data`. Returns what
-/// mnist_allgather_fn does.
+/// Sends `bytes` bytes at `data` of rank `root` to all other ranks, which write them to their `data`. Returns what
+/// mnist_allgather_fn returns.
 pub type mnist_broadcast_fn =
     Option<unsafe extern "C" fn(user: *mut c_void, data: *mut c_void, bytes: usize, root: i32) -> i32>;
 
-/// Carries bytes between the ranks of a fit: processes, on one machine or several, that all call mnist_model_fit with the same
-/// model, data and options. mnist_mpi.h has one over MPI. Fill it in with mnist_communicator_init.
+/// Exchanges bytes between the ranks of a fit: processes, on one or several machines, that call mnist_model_fit with the same
+/// model, data and options. Initialize it with mnist_communicator_init. mnist_mpi.h provides one for MPI.
 ///
-/// Its functions are called on the thread that called fit, one at a time, by all ranks in the same order, and with the same
-/// `counts` or `root`. What a mnist_callback must not do they must not do either.
+/// Its functions are called on the thread that called mnist_model_fit, one at a time, in the same order on all ranks, and with
+/// the same `counts` or `root`. They must not do what an mnist_callback must not do.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct mnist_communicator {
     /// sizeof this struct.
     pub struct_size: usize,
-    /// Handed to the functions.
+    /// Passed to the functions. Default: NULL.
     pub user: *mut c_void,
-    /// Which of the ranks this process is, from 0. 0.
+    /// The number of this rank, from 0. Default: 0.
     pub rank: i32,
-    /// How many ranks there are, 1 to 65536. 1.
+    /// The number of ranks, 1 to 65536. Default: 1.
     pub size: i32,
-    /// Gives every rank what each has. NULL.
+    /// Sends each rank's bytes to all. Required.
     pub allgather: mnist_allgather_fn,
-    /// Gives every rank what one has. NULL.
+    /// Sends one rank's bytes to all others. Required.
     pub broadcast: mnist_broadcast_fn,
 }
 
-// SAFETY: numbers, nullable functions, and a pointer that is handed on, behind a usize.
+// SAFETY: numbers, nullable functions, and a pointer that is passed on, behind a usize.
 unsafe impl Options for mnist_communicator {
     const DEFAULT: Self = mnist_communicator {
         struct_size: size_of::<Self>(),
@@ -62,15 +63,16 @@ unsafe impl Options for mnist_communicator {
     const FIRST: usize = size_of::<Self>();
 }
 
-/// Fills in a communicator of one rank, whose functions are to be set. `struct_size` is sizeof the struct: so many bytes are
-/// written, those that this library does not know with zeros. NULL does nothing.
+/// Fills `*communicator` with the defaults; set `rank`, `size` and the functions afterwards. Pass sizeof the struct as
+/// `struct_size`: exactly that many bytes are written; bytes after the fields that this library knows become zero. NULL does
+/// nothing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mnist_communicator_init(communicator: *mut mnist_communicator, struct_size: usize) {
     // SAFETY: by the contract it is NULL or `struct_size` bytes are good to write there.
     guard::value((), || unsafe { options::init(communicator, struct_size) })
 }
 
-/// The host's functions, and who this is.
+/// The host's communicator, checked.
 pub struct HostCommunicator {
     rank: usize,
     size: usize,
@@ -80,12 +82,12 @@ pub struct HostCommunicator {
 }
 
 impl HostCommunicator {
-    /// What the caller's struct says; `None` for NULL.
+    /// Reads the caller's struct; `None` for NULL.
     ///
     /// # Safety
     /// `communicator` is NULL or what the header says.
     pub unsafe fn of(communicator: *const mnist_communicator) -> Result<Option<Self>> {
-        const MOST: i32 = 1 << 16;
+        const MOST_RANKS: i32 = 1 << 16;
         if communicator.is_null() {
             return Ok(None);
         }
@@ -97,8 +99,8 @@ impl HostCommunicator {
             let error = Error::new(ErrorKind::InvalidArgument, "out of range").expected(expected).found(found);
             field(name, error)
         };
-        if !(1..=MOST).contains(&size) {
-            return Err(range("size", format!("1 to {MOST}"), size));
+        if !(1..=MOST_RANKS).contains(&size) {
+            return Err(range("size", format!("1 to {MOST_RANKS}"), size));
         }
         if !(0..size).contains(&rank) {
             return Err(range("rank", format!("0 to {}", size - 1), rank));

@@ -128,7 +128,7 @@ pub struct mnist_fit_options {
     /// How many batches of an mnist_source are requested ahead, on a thread of the library. 0: none; the fit's thread
     /// requests each batch when it needs it. Default: 0.
     pub prefetch: usize,
-    /// The ranks that take the fit together; NULL: this process alone. NULL.
+    /// Connects the processes that train together, see mnist_model_fit. NULL: this process trains alone. Default: NULL.
     pub communicator: *const mnist_communicator,
 }
 

@@ -16,7 +16,7 @@ use crate::json::Object;
 use crate::kernels::dense::{self, Part, Scratch};
 use crate::kernels::nonzero::WORD;
 use crate::kernels::{Columns, Isa, Update, rows};
-use crate::machines::{Line, Share};
+use crate::machines::{Share, SyncRanks};
 use crate::memory::{self, Buffer};
 use serde_json::{Map, Value};
 use std::ops::Range;
@@ -162,8 +162,8 @@ struct Training {
     scratch: PerThread<Scratch>,
     /// Memory for the gradient of a frozen kernel; otherwise empty.
     unused: Buffer,
-    /// The gradient to the input, part by part, where the parts are dealt out to several ranks; else empty.
-    dealt: Vec<f32>,
+    /// The gradient to the input, rank by rank; empty unless the weights are divided among several ranks.
+    by_rank: Vec<f32>,
 }
 
 impl DenseWork {
@@ -191,7 +191,7 @@ impl Training {
             bias: Buffer::zeros(units)?,
             scratch: PerThread::new(context.threads, || Scratch::backward(batch))?,
             unused: Buffer::zeros(if context.learns() { 0 } else { inputs * units })?,
-            dealt: Vec::new(),
+            by_rank: Vec::new(),
         })
     }
 }
@@ -221,9 +221,9 @@ impl Work for DenseWork {
                 });
             });
         });
-        if let Share::Parts(team) = step.share {
-            team.gather(sums, &|rank| {
-                let here = team.run(rank, parts);
+        if let Share::Parts(ranks) = step.share {
+            ranks.gather(sums, &|rank| {
+                let here = ranks.part(rank, parts);
                 here.start * batch * units..here.end * batch * units
             })?;
         }
@@ -241,7 +241,7 @@ impl Work for DenseWork {
             return Err(Error::internal("a Dense has a kernel"));
         };
         let training = self.training.as_mut().ok_or_else(|| Error::internal("not built for training"))?;
-        let Training { dz: packed, bias: sum, scratch, unused, dealt } = training;
+        let Training { dz: packed, bias: sum, scratch, unused, by_rank } = training;
         let (x, batch) = (x[0], x[0].len() / inputs);
         let wide = units.next_multiple_of(isa.lanes());
         let packed = &mut packed[..batch * wide];
@@ -264,8 +264,8 @@ impl Work for DenseWork {
             let dx = dx.map(ColumnBlocks::into_columns);
             scratch.lend(|scratch| all.part(isa, part, dx, scratch));
         });
-        if let (Share::Parts(team), Some(dx)) = (step.share, dx) {
-            gather_columns(team, dealt, dx, inputs)?;
+        if let (Share::Parts(ranks), Some(dx)) = (step.share, dx) {
+            gather_columns(ranks, by_rank, dx, inputs)?;
         }
         if let [bias] = bias {
             sum.fill(0.0);
@@ -284,35 +284,35 @@ impl Work for DenseWork {
     }
 }
 
-/// The parts of the weights that are this rank's, all where they are not dealt out.
+/// The parts of the weights that this rank has: all, unless they are divided.
 fn own_parts(step: &Step<'_>, parts: usize) -> Range<usize> {
     match step.share {
-        Share::Parts(team) => team.run(team.rank(), parts),
+        Share::Parts(ranks) => ranks.part(ranks.rank(), parts),
         Share::All | Share::Samples(_) => 0..parts,
     }
 }
 
-/// The rows of some parts.
+/// The rows of some parts of the weights.
 fn rows_of(parts: Range<usize>, inputs: usize) -> Range<usize> {
     (parts.start * PART).min(inputs)..(parts.end * PART).min(inputs)
 }
 
-/// Completes the gradient to the input, `[B, inputs]`, of which each rank has the columns of its rows of the weights; these are
-/// laid out one rank's after another meanwhile, in `dealt`.
-fn gather_columns(team: &Line<'_>, dealt: &mut Vec<f32>, dx: &mut [f32], inputs: usize) -> Result<()> {
+/// Completes the gradient to the input, `[B, inputs]`, of which each rank has the columns of its rows of the weights. For the
+/// exchange `by_rank` contains the columns of one rank after the other.
+fn gather_columns(ranks: &SyncRanks<'_>, by_rank: &mut Vec<f32>, dx: &mut [f32], inputs: usize) -> Result<()> {
     let batch = dx.len() / inputs;
-    let columns = |rank: usize| rows_of(team.run(rank, inputs.div_ceil(PART)), inputs);
+    let columns = |rank: usize| rows_of(ranks.part(rank, inputs.div_ceil(PART)), inputs);
     let place = |rank: usize| batch * columns(rank).start..batch * columns(rank).end;
-    memory::grow(dealt, dx.len().saturating_sub(dealt.len()))?;
-    dealt.resize(dx.len(), 0.0);
-    let own = columns(team.rank());
+    memory::grow(by_rank, dx.len().saturating_sub(by_rank.len()))?;
+    by_rank.resize(dx.len(), 0.0);
+    let own = columns(ranks.rank());
     if !own.is_empty() {
-        let rows = dealt[place(team.rank())].chunks_exact_mut(own.len());
+        let rows = by_rank[place(ranks.rank())].chunks_exact_mut(own.len());
         rows.zip(dx.chunks_exact(inputs)).for_each(|(to, dx)| to.copy_from_slice(&dx[own.clone()]));
     }
-    team.gather_sparse(dealt, &place)?;
-    for rank in (0..team.size()).filter(|&rank| rank != team.rank() && !columns(rank).is_empty()) {
-        let (columns, rows) = (columns(rank), &dealt[place(rank)]);
+    ranks.gather_sparse(by_rank, &place)?;
+    for rank in (0..ranks.size()).filter(|&rank| rank != ranks.rank() && !columns(rank).is_empty()) {
+        let (columns, rows) = (columns(rank), &by_rank[place(rank)]);
         let rows = rows.chunks_exact(columns.len());
         rows.zip(dx.chunks_exact_mut(inputs)).for_each(|(from, dx)| dx[columns.clone()].copy_from_slice(from));
     }

@@ -269,12 +269,12 @@ pub struct Step<'a> {
     pub epoch: u64,
     /// For each sample of the batch its index in the dataset; empty if unknown.
     pub samples: &'a [u32],
-    /// What of the batch the layer is given.
+    /// Which part of the layer's work this rank computes.
     pub share: Share<'a>,
 }
 
 impl Step<'_> {
-    /// Which of the batch's samples is the `sample`th that the layer is given.
+    /// The index in the batch of the layer's `sample`th sample.
     pub fn place(&self, sample: usize) -> usize {
         self.share.first() + sample
     }
@@ -301,7 +301,7 @@ pub trait Work: Send {
         false
     }
 
-    /// How several ranks share its work ([`Share`]).
+    /// How several ranks share its work.
     fn sharing(&self) -> Sharing {
         Sharing::Samples
     }
@@ -315,18 +315,18 @@ pub trait Work: Send {
 /// How several ranks share a layer's work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// Each has samples, both ways.
+    /// Each computes both passes of its own samples.
     Samples,
-    /// Each has samples forward; backward, the gradients to its parameters take all of them. It remembers nothing from one
-    /// way to the other, and its weights can be dealt out in so many parts, each of so many numbers of the first parameter (the
-    /// last part may have fewer); 0 parts: they cannot.
+    /// Each computes the forward pass of its own samples, but the backward pass needs all of them. The backward pass uses
+    /// nothing that the forward pass has left in the work. The weights can be divided among the ranks, by parts of the
+    /// first parameter.
     Forward {
-        /// Parts.
+        /// The number of parts.
         parts: usize,
-        /// Numbers of each.
+        /// The numbers of a part; the last one may have fewer.
         len: usize,
     },
-    /// Each does all of it.
+    /// Each computes all of it.
     Nothing,
 }
 

@@ -1,23 +1,23 @@
-//! Several machines that take the steps of one fit together, and come to the bits of one.
+//! A fit on several machines, whose results are bit-identical to those of one machine.
 //!
 //! ```text
-//! communicator  what carries bytes between the ranks: the host's, MPI's, a test's
-//! team          what the library asks of it: to have numbers of all ranks, in the ranks' order
-//! served        a step runs on the model's threads; what it asks for is done on the thread that called fit
-//! share         what of a batch is a layer's business here: all of it, some samples, some parts of its weights
-//! zeros         numbers most of which are 0, made short
+//! communicator  the host's functions that exchange bytes between the ranks, and what is known of them
+//! ranks         the exchanges that the library needs: numbers and bytes of each rank, in the order of the ranks
+//! relay         passes the exchanges of a step, which runs on the model's threads, to the thread that called fit
+//! share         which part of a layer's work a rank computes: all of it, some samples, or some parts of its weights
+//! sparse        arrays that are mostly 0, in fewer bytes
 //! ```
 //!
-//! Every rank has the same weights, the same order of samples and the same batch. What a pass adds up over samples is added in
-//! fixed groups of them ([`group`](crate::layers::parallel::group)), on one machine too; a rank computes the groups of its own
-//! run of samples, gets the others' sums, and adds all of them in their order.
+//! Every rank has the same weights, the same order of samples and the same batch. A sum over the samples of a batch is always
+//! computed in fixed groups of samples ([`group`](crate::layers::parallel::group)), on one machine too. With several ranks each
+//! computes the sums of its own groups, receives the other groups' sums, and adds all of them in the same order.
 
 mod communicator;
-mod served;
+mod ranks;
+mod relay;
 mod share;
-mod team;
-mod zeros;
+mod sparse;
 
 pub use communicator::{Communicator, Machines};
-pub use share::{Grouped, Run, Share};
-pub use team::{Line, Team};
+pub use ranks::{Ranks, SyncRanks};
+pub use share::{Grouped, Share, Split};

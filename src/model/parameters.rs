@@ -30,8 +30,8 @@ pub struct Parameters {
     entries: Vec<Entry>,
     /// For each layer, its range of `entries`.
     layers: Vec<Range<usize>>,
-    /// Whether some of the values are on other ranks, since the last step of a fit; changed while they are lent for writing.
-    scattered: AtomicBool,
+    /// Whether only other ranks of a fit have some of the values. It changes only while the values are lent for writing.
+    incomplete: AtomicBool,
 }
 
 impl Parameters {
@@ -70,7 +70,7 @@ impl Parameters {
         }
         let len = storage.len();
         let tensor = Tensor::from_vec(storage, len, &Device::Cpu)?.narrow(0, start, end)?;
-        Ok(Parameters { tensor, entries, layers: ranges, scattered: AtomicBool::new(false) })
+        Ok(Parameters { tensor, entries, layers: ranges, incomplete: AtomicBool::new(false) })
     }
 
     /// Every parameter, layer by layer.
@@ -93,17 +93,17 @@ impl Parameters {
         self.tensor.elem_count()
     }
 
-    /// Says whether some of the values are on other ranks; called while the values are passed for writing.
-    pub fn scatter(&self, scattered: bool) {
-        self.scattered.store(scattered, Ordering::Relaxed);
+    /// Sets whether only other ranks of a fit have some of the values. Called while the values are lent for writing.
+    pub fn set_incomplete(&self, incomplete: bool) {
+        self.incomplete.store(incomplete, Ordering::Relaxed);
     }
 
-    /// Passes all values for reading; an optimizer step waits meanwhile. `State` if some of them are on other ranks.
+    /// Passes all values for reading; an optimizer step waits meanwhile. `State` if only other ranks have some of them.
     pub fn read<R>(&self, task: impl FnOnce(&[f32]) -> R) -> Result<R> {
         let (storage, layout) = self.tensor.storage_and_layout();
-        if self.scattered.load(Ordering::Relaxed) {
-            let what = "weights of a large layer are on the ranks of a fit, each of which has its part";
-            return Err(Error::new(ErrorKind::State, what).expected("the end of an epoch"));
+        if self.incomplete.load(Ordering::Relaxed) {
+            let what = "during an epoch each rank of the fit has only a part of the weights";
+            return Err(Error::new(ErrorKind::State, what).expected("a call between epochs"));
         }
         match &*storage {
             Storage::Cpu(storage) => Ok(task(part(storage.as_slice()?, layout)?)),

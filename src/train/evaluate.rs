@@ -1,16 +1,20 @@
 //! Evaluate: the forward pass, and its loss and metrics.
 
+use super::agreement::{self, Standing};
 use super::options::EvaluateOptions;
 use super::progress::ProgressLine;
 use crate::data::{Batch, BatchTargets, Dataset, TargetKind, order};
 use crate::error::{At, Error, ErrorKind, Result};
+use crate::layers::Step;
 use crate::losses::TargetKind as LossTargets;
+use crate::machines::{Machines, Share, Split};
 use crate::memory::{self, Buffer};
-use crate::model::network::PREDICTING;
+use crate::model::network::{Network, PREDICTING};
 use crate::model::pool::Pool;
 use crate::model::score::Metrics;
 use crate::model::scorer::{ScoredBatch, Scorer, confusion};
 use crate::model::{Compiled, History, Logs, Model, history};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// The result of an evaluation.
@@ -20,6 +24,15 @@ pub struct Evaluated {
     pub metrics: Metrics,
     /// All metrics, as epoch 0.
     pub results: History,
+}
+
+/// The samples that are scored.
+#[derive(Clone, Copy)]
+pub(super) struct ScoredSamples<'a> {
+    pub data: &'a Dataset,
+    pub batch_size: usize,
+    /// The ranks that share the forward pass of each batch.
+    pub machines: Option<&'a Machines<'a>>,
 }
 
 impl Model {
@@ -45,7 +58,8 @@ impl Model {
         let mut line = ProgressLine::new(verbose, 0, steps);
         let mut done = 0;
         let mut logs = Logs::new(history::names(&compiled.names(), false));
-        self.score(&compiled, &weights, data, options.batch_size, counts.as_deref_mut(), &mut |results| {
+        let samples = ScoredSamples { data, batch_size: options.batch_size, machines: None };
+        self.score(&compiled, &weights, samples, counts.as_deref_mut(), &mut |results| {
             done += 1;
             logs.measure(results, false);
             let (shown, seconds) = (logs.measured().collect::<Vec<_>>(), start.elapsed().as_secs_f64());
@@ -101,17 +115,17 @@ impl Model {
         memory::reserve::<u32>(data.len()).map(drop)
     }
 
-    /// Scores all of `data` in order, and counts labels and predicted classes in `counts` (`[classes, classes]`). After
-    /// each batch `report` gets the results so far and returns whether to continue. Returns the results of all batches.
+    /// Scores all samples in order, and counts labels and predicted classes in `counts` (`[classes, classes]`). After each
+    /// batch `report` gets the results so far and returns whether to continue. Returns the results of all batches.
     pub(super) fn score(
         &self,
         compiled: &Compiled,
         weights: &[f32],
-        data: &Dataset,
-        batch_size: usize,
+        samples: ScoredSamples<'_>,
         mut counts: Option<&mut [u64]>,
         report: &mut dyn FnMut(&[f64]) -> Result<bool>,
     ) -> Result<Vec<f64>> {
+        let ScoredSamples { data, batch_size, machines } = samples;
         let batch = batch_size.min(data.len());
         let mut batches = Batch::new(data, batch)?.checked(compiled.classes(self.output_len()));
         let mut scorer = Scorer::new(compiled, self.architecture.output(), batch)?;
@@ -119,25 +133,36 @@ impl Model {
         let order = order(data.len(), None)?;
         self.with_network(batch, |pool, network| {
             for indices in order.chunks(batch) {
-                batches.fill(data, indices)?;
-                check_truth(batches.targets(), compiled, self.output_len())?;
-                pool.run(|| -> Result<()> {
-                    network.forward(&PREDICTING, weights, batches.x())?;
-                    let (samples, targets) = (indices.len(), batches.targets());
+                let filled = batches.fill(data, indices);
+                let filled = filled.and_then(|()| check_truth(batches.targets(), compiled, self.output_len()));
+                if self.ends_here(machines, filled)? {
+                    break;
+                }
+                let (samples, targets) = (indices.len(), batches.targets());
+                forward(pool, network, weights, batches.x(), machines.map(|machines| (machines, samples)))?;
+                pool.run(|| {
+                    let network = &mut *network; // exclusive: a network is not Sync
                     let scored = ScoredBatch { network, samples, targets, weights: batches.weights() };
                     let loss = scorer.loss(scored) + network.penalty(weights) * samples as f64;
                     scorer.measure(scored, loss, &mut tally);
                     if let (Some(counts), BatchTargets::Labels(labels)) = (counts.as_deref_mut(), targets) {
                         confusion(network.output(samples), labels, self.output_len(), counts);
                     }
-                    Ok(())
-                })?;
+                });
                 if !report(&scorer.results(&tally))? {
                     break;
                 }
             }
             Ok(scorer.results(&tally))
         })?
+    }
+
+    /// Whether the ranks, if there are several, stop scoring because one of them was cancelled. If `filled` is an error on
+    /// one of them, all return an error.
+    fn ends_here(&self, machines: Option<&Machines<'_>>, filled: Result<()>) -> Result<bool> {
+        let Some(machines) = machines else { return filled.map(|()| false) };
+        let own = Standing { stopped: self.cancel.load(Ordering::Acquire), learning_rate: None };
+        agreement::agree(machines, filled, own)
     }
 
     /// Checks data for training and evaluation: the samples' shape, the targets that the loss takes, finite values.
@@ -200,6 +225,21 @@ pub(super) fn check_batch_size(batch_size: usize) -> Result<()> {
             .at("option `batch_size`")),
         _ => Ok(()),
     }
+}
+
+/// Computes the network's output for a batch; several ranks share the number of samples that is given with them.
+fn forward(
+    pool: &Pool,
+    network: &mut Network,
+    weights: &[f32],
+    x: &[f32],
+    shared: Option<(&Machines<'_>, usize)>,
+) -> Result<()> {
+    let Some((machines, samples)) = shared else { return pool.run(|| network.forward(&PREDICTING, weights, x)) };
+    machines.run_on(pool, |ranks| {
+        let step = Step { share: Share::Samples(Split::new(ranks, samples)), ..PREDICTING };
+        network.forward(&step, weights, x)
+    })?
 }
 
 #[cfg(test)]

@@ -1,29 +1,29 @@
 //! Fit: epochs of batches, each a step of the optimizer.
 
-mod ranks;
+mod several;
 
+use super::agreement;
 use super::checkpoint::{After, Checkpoints};
 use super::class_weight::ClassWeight;
-use super::evaluate::check_batch_size;
+use super::evaluate::{ScoredSamples, check_batch_size};
 use super::fit_callbacks::FitCallbacks;
 use super::options::{Callbacks, Control, FitOptions, Progress};
 use super::progress::{Output, ProgressLine, Verbose, epoch_header};
 use super::step::{TrainingBatch, TrainingStep};
 use super::stop::Stop;
-use super::together;
 use super::watch::{Divergence, EpochAndBatch, Watch};
 use crate::callbacks::{self, Verdict};
 use crate::data::{Batch, Dataset, Prefetch, order};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
-use crate::machines::{Machines, Team};
+use crate::machines::{Machines, Ranks};
 use crate::memory::{self, Buffer};
 use crate::model::network::{Network, Optimize};
 use crate::model::pool::Pool;
 use crate::model::scorer::Scorer;
 use crate::model::state::{Moments, Plan, Position, Samples, State};
 use crate::model::{Compiled, History, Logs, Model};
-use ranks::Scattered;
+use several::Missing;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -64,24 +64,22 @@ impl Model {
         self.forget_learner();
         let machines = options.communicator.map(Machines::new);
         let resume = options.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume);
-        let mut begun = self.begin(data, options, machines.as_ref());
-        if let Some(machines) = &machines {
-            let told = begun.and_then(|(fit, plan)| Ok((fit.describe(&plan)?, fit, plan)));
-            together::meet(machines, told.as_ref().map(|(told, ..)| told.clone()))?;
-            begun = told.map(|(_, fit, plan)| (fit, plan));
-        }
-        let (mut fit, plan) = begun?;
+        let prepared = self.prepare_fit(data, options, machines.as_ref());
+        let (mut fit, plan) = match &machines {
+            None => prepared?,
+            Some(machines) => compared(machines, prepared)?,
+        };
         fit.start(plan, resume)?;
-        let ended = fit.run().and_then(|()| fit.make_whole(true));
+        let ended = fit.run().and_then(|()| fit.complete_model());
         if ended.is_err() {
-            fit.fall_back()?;
+            fit.restore_good_weights()?;
         }
         ended?;
         fit.end()
     }
 
-    /// Checks what a fit is told, and asks for all that it takes. Nothing of the model is changed.
-    fn begin<'f, 'o>(
+    /// Checks the arguments and allocates the memory of a fit. Changes nothing in the model.
+    fn prepare_fit<'f, 'o>(
         &'f self,
         data: &Dataset,
         options: FitOptions<'o>,
@@ -182,7 +180,14 @@ fn plan(
     })
 }
 
-/// Of how many weights a fit keeps a copy.
+/// The fit, if all ranks have prepared the same one.
+fn compared<'f, 'o>(machines: &Machines<'_>, prepared: Result<(Fit<'f, 'o>, Plan)>) -> Result<(Fit<'f, 'o>, Plan)> {
+    let described = prepared.and_then(|(fit, plan)| Ok((fit.describe(&plan)?, fit, plan)));
+    agreement::compare(machines, described.as_ref().map(|(description, ..)| description.clone()))?;
+    described.map(|(_, fit, plan)| (fit, plan))
+}
+
+/// The number of weights of which a fit keeps a copy.
 fn watched(model: &Model, options: &FitOptions<'_>) -> usize {
     if options.terminate_on_nan || options.communicator.is_some() { model.parameters.len() } else { 0 }
 }
@@ -225,12 +230,13 @@ struct Fit<'m, 'o> {
     hooks: Option<&'o mut dyn Callbacks>,
     callbacks: FitCallbacks,
     checkpoints: Option<Checkpoints>,
-    /// The ranks that take it together, if there are several, and whether one of them writes checkpoints.
+    /// The ranks, if the fit has a communicator.
     machines: Option<&'m Machines<'m>>,
+    /// Whether checkpoints are written, by this rank or by rank 0; and whether the fit resumes from one.
     checkpointing: bool,
     resumes: bool,
-    scattered: Scattered,
-    /// What the other ranks are still to be told of.
+    missing: Missing,
+    /// An error that the other ranks do not know yet.
     failed: Result<()>,
     watch: Watch,
     /// The metrics of an epoch that was not completed.
@@ -283,7 +289,7 @@ impl<'m, 'o> Fit<'m, 'o> {
                 _ => None,
             },
             machines,
-            scattered: Scattered::default(),
+            missing: Missing::default(),
             failed: Ok(()),
             watch,
             unfinished: None,
@@ -297,7 +303,7 @@ impl<'m, 'o> Fit<'m, 'o> {
     fn start(&mut self, plan: Plan, resume: bool) -> Result<()> {
         let model = self.model;
         let resumed = match self.machines {
-            Some(machines) if resume => self.resume_from_first(machines, &plan)?,
+            Some(machines) if resume => self.checkpoint_of_first(machines, &plan)?,
             _ => match self.checkpoints.as_mut().filter(|_| resume) {
                 Some(checkpoints) => checkpoints.read(model, &plan)?,
                 None => None,
@@ -321,7 +327,7 @@ impl<'m, 'o> Fit<'m, 'o> {
     fn run(&mut self) -> Result<()> {
         let begun = self.callbacks.begin(self.model, &mut self.output);
         let begun = begun.map(|begun| self.heed(begun));
-        self.later(begun)?;
+        self.fail_later(begun)?;
         while !self.is_over() {
             let (epoch, done) = self.position(|position| (position.epoch, position.batch))?;
             if epoch >= self.epochs {
@@ -406,14 +412,14 @@ impl<'m, 'o> Fit<'m, 'o> {
             now.step(done - 1, &results);
         }
         let called = self.call("on_epoch_begin", |callbacks, progress| callbacks.on_epoch_begin(progress), &now);
-        self.later(called)?;
+        self.fail_later(called)?;
         self.agree(Some(&now))?;
         if self.stopped.is_some() {
             self.unfinished = (done > 0).then_some(now.progress.logs);
             return Ok(());
         }
         let written = epoch_header(&mut self.output, self.verbose, epoch, self.epochs);
-        self.later(written)?;
+        self.fail_later(written)?;
         let mut line = ProgressLine::new(self.verbose, done, batches);
         self.batches(&mut now, &mut line, done)?;
         let validates = self.position(|position| position.plan.validates(epoch))?;
@@ -426,15 +432,15 @@ impl<'m, 'o> Fit<'m, 'o> {
         }
         let shown: Vec<_> = now.progress.logs.measured().collect();
         let written = line.finish(&mut self.output, now.progress.batch + 1, &shown, now.progress.seconds);
-        self.later(written)?;
+        self.fail_later(written)?;
         if self.is_over() {
             self.unfinished = Some(now.progress.logs);
             return Ok(());
         }
-        self.make_whole(true)?;
+        self.complete_model()?;
         let verdict = self.callbacks.epoch_end(self.model, &mut self.output, epoch, &mut now.progress.logs);
         let verdict = verdict.map(|verdict| self.heed(verdict));
-        self.later(verdict)?;
+        self.fail_later(verdict)?;
         let kept = self.callbacks.keep()?;
         self.position(|position| {
             position.end_epoch(&now.progress.logs)?;
@@ -442,7 +448,7 @@ impl<'m, 'o> Fit<'m, 'o> {
             Ok::<_, Error>(())
         })??;
         let called = self.call("on_epoch_end", |callbacks, progress| callbacks.on_epoch_end(progress), &now);
-        self.later(called)?;
+        self.fail_later(called)?;
         self.agree(Some(&now))?;
         self.checkpoint(After::Epoch)
     }
@@ -459,16 +465,17 @@ impl<'m, 'o> Fit<'m, 'o> {
                 Some((of, samples)) if of == pass => (of, samples),
                 _ => (pass, self.samples(pass, at % plan.pass() * self.batch_size)?),
             };
-            let Some((indices, filled)) = samples.next()? else { break };
+            let next = self.agree_on_batch(samples.next())?;
+            let Some((indices, filled)) = next else { break };
             let Some(results) = self.step((epoch, batch), pass, &indices, filled)? else { break };
             under_way = Some((of, samples));
             now.step(batch, &results);
             let step = callbacks::Step { epoch, batch, number: at as u64 + 1 };
             if self.callbacks.need_weights(step) {
-                self.make_whole(true)?;
+                self.complete_model()?;
             }
             let told = self.tell(now, line, step);
-            self.later(told)?;
+            self.fail_later(told)?;
             self.agree(Some(now))?;
             if self.stopped.is_none() {
                 self.checkpoint(After::Batch)?;
@@ -503,8 +510,8 @@ impl<'m, 'o> Fit<'m, 'o> {
     /// One optimizer step; returns the epoch's metrics so far, `None` if the step was not taken. Readers of weights and
     /// state wait until it ends, so that they see both of the same step.
     fn step(&mut self, at: EpochAndBatch, pass: usize, indices: &[u32], batch: &Batch) -> Result<Option<Vec<f64>>> {
-        if self.machines.is_some() && self.watch.is_due() {
-            self.make_whole(false)?;
+        if self.watch.is_due() {
+            self.complete_weights()?;
         }
         let (x, targets, samples) = (batch.x(), batch.targets(), indices.len());
         let counted = self.class_weight.as_mut().map(|weights| weights.of(targets));
@@ -514,7 +521,7 @@ impl<'m, 'o> Fit<'m, 'o> {
         else {
             return Err(Error::internal("a fit without a position"));
         };
-        let deals = self.machines.is_some_and(|machines| machines.size() > 1) && self.network.deals();
+        let divided = self.machines.is_some_and(|machines| machines.size() > 1) && self.network.divides_weights();
         let (network, scorer, watch) = (&mut self.network, &mut self.scorer, &mut self.watch);
         let optimizer = &*self.compiled.optimizer;
         let (rate, number) = (learning_rate.unwrap_or_else(|| optimizer.rate(*steps)), *steps + 1);
@@ -526,13 +533,13 @@ impl<'m, 'o> Fit<'m, 'o> {
         let taken = match self.machines {
             None => parameters.write(|w| self.pool.run(|| step.take(w, batch, tally, sound)))??,
             Some(machines) => {
-                self.scattered.begin_step();
+                self.missing.begin_step();
                 let task = |w: &mut [f32]| {
-                    parameters.scatter(deals);
-                    machines.run_on(&self.pool, |team| step.among(team, samples).take(w, batch, tally, sound))
+                    parameters.set_incomplete(divided);
+                    machines.run_on(&self.pool, |ranks| step.among(ranks, samples).take(w, batch, tally, sound))
                 };
                 let taken = parameters.write(task)???;
-                self.scattered.end_step(deals);
+                self.missing.end_step(divided);
                 taken
             }
         };
@@ -546,15 +553,17 @@ impl<'m, 'o> Fit<'m, 'o> {
 
     /// Puts the validation metrics into the epoch's, unless the fit is stopped meanwhile.
     fn validate(&mut self, data: &Dataset, now: &mut Epoch) -> Result<()> {
-        self.make_whole(true)?;
+        self.complete_model()?;
         let model = self.model;
         let weights = model.parameters.snapshot()?;
-        let going_on = || !model.cancel.load(Ordering::Acquire);
-        let scored = model.score(&self.compiled, &weights, data, self.batch_size, None, &mut |_| Ok(going_on()));
+        let samples = ScoredSamples { data, batch_size: self.batch_size, machines: self.machines };
+        let alone = self.machines.is_none(); // several ranks stop together
+        let going_on = || !alone || !model.cancel.load(Ordering::Acquire);
+        let scored = model.score(&self.compiled, &weights, samples, None, &mut |_| Ok(going_on()));
         self.look_for_cancel(now);
         let mut results = Vec::new();
         let scored = scored.map(|scored| results = scored);
-        self.later(scored)?;
+        self.fail_later(scored)?;
         self.agree(Some(now))?;
         if self.stopped.is_none() {
             now.progress.logs.measure(&results, true);

@@ -7,10 +7,11 @@
 //! step        one optimizer step           profile     the time of each layer
 //! watch       stops at NaN and infinity, restores the last good weights
 //! stop        how a caller has stopped a fit
-//! together    a fit of several ranks
+//! agreement   what several ranks compare, and tell each other
 //! fit_callbacks  configured callbacks      class_weight  sample weights by class
 //! ```
 
+mod agreement;
 mod checkpoint;
 mod class_weight;
 mod evaluate;
@@ -23,7 +24,6 @@ mod step;
 mod stop;
 #[cfg(test)]
 mod tests;
-mod together;
 mod watch;
 
 pub use evaluate::Evaluated;

@@ -5,7 +5,7 @@ use super::watch::{Divergence, Watch};
 use crate::data::{Batch, BatchTargets, Dataset};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::layers::Step;
-use crate::machines::{Line, Run, Share};
+use crate::machines::{Share, Split, SyncRanks};
 use crate::model::network::{Network, Optimize};
 use crate::model::score::{Metrics, Tally};
 use crate::model::scorer::{ScoredBatch, Scorer};
@@ -34,8 +34,8 @@ pub(super) struct TrainingStep<'a, 's> {
 }
 
 impl<'a, 's> TrainingStep<'a, 's> {
-    /// The same for a batch of `samples` samples that a team shares.
-    pub fn among<'t>(self, team: &'t Line<'t>, samples: usize) -> TrainingStep<'a, 't>
+    /// The same step on this rank's share of a batch of `samples` samples.
+    pub fn among<'t>(self, ranks: &'t SyncRanks<'t>, samples: usize) -> TrainingStep<'a, 't>
     where
         's: 't,
     {
@@ -44,7 +44,7 @@ impl<'a, 's> TrainingStep<'a, 's> {
             network,
             scorer,
             optimize,
-            step: Step { share: Share::Samples(Run::new(team, samples)), ..step },
+            step: Step { share: Share::Samples(Split::new(ranks, samples)), ..step },
         }
     }
 

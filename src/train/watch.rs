@@ -61,7 +61,7 @@ impl Watch {
     pub fn may_step(&mut self, at: EpochAndBatch, loss: f64, network: &Network, w: &[f32], x: &[f32]) -> bool {
         if !loss.is_finite() {
             self.note(at, || network.first_not_finite(w, x).unwrap_or(("the loss".to_string(), loss)));
-        } else if self.is_due() && self.weights(at, network, w) {
+        } else if self.is_due() && (if self.terminate { self.weights(at, network, w) } else { are_finite(w) }) {
             self.good.copy_from_slice(w);
             self.age = Some(0);
         }
@@ -69,19 +69,19 @@ impl Watch {
         self.may_go_on()
     }
 
-    /// Whether the weights of the next step are to be copied, if they are good.
+    /// Whether the next step copies the weights, if they are finite.
     pub fn is_due(&self) -> bool {
         !self.good.is_empty() && self.age.is_none_or(|age| age >= EVERY)
     }
 
-    /// The last good weights, if there are any, for a fit that cannot go on with what it has.
+    /// The last good weights, if there are any.
     pub fn good(&self) -> Option<&[f32]> {
         self.age.map(|_| &self.good[..])
     }
 
     /// Whether all weights are finite; if not, the fit has diverged.
     pub fn weights(&mut self, at: EpochAndBatch, network: &Network, w: &[f32]) -> bool {
-        let finite = w.chunks(1 << 12).all(|part| part.iter().fold(true, |finite, w| finite & w.is_finite()));
+        let finite = are_finite(w);
         if !finite {
             self.note(at, || network.first_not_finite(w, &[]).unwrap_or(("a weight".to_string(), f64::NAN)));
         }
@@ -125,4 +125,8 @@ impl Watch {
         }
         (self.found, back.then_some(self.good))
     }
+}
+
+fn are_finite(w: &[f32]) -> bool {
+    w.chunks(1 << 12).all(|part| part.iter().fold(true, |finite, w| finite & w.is_finite()))
 }

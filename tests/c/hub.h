@@ -1,5 +1,5 @@
-/* A communicator in shared memory, for ranks that are threads of a process or its children: what each sends lies there until all
- * have read it. A rank that has not come after `patience` seconds is named to the others. */
+/* A communicator in shared memory, for ranks that are threads of a process or its children. What a rank sends remains there until
+ * all have read it. A rank that does not come within `patience` seconds is named to the others. */
 #ifndef HUB_H
 #define HUB_H
 
@@ -53,7 +53,7 @@ static hub *hub_new(void)
     return memory == MAP_FAILED ? NULL : memory;
 }
 
-/* Waits for all to have sent, or for all to have read; who is missing when that takes too long. */
+/* Waits until all have sent, or, if `reading`, until all have read. Returns 0, or 1 plus the number of a rank that is missing. */
 static int32_t hub_wait(hub *h, int reading, uint32_t round, const struct timespec *end)
 {
     while (reading ? h->reading > 0 : h->round == round) {
@@ -67,7 +67,7 @@ static int32_t hub_wait(hub *h, int reading, uint32_t round, const struct timesp
     return 0;
 }
 
-/* What every rank sends; `receive` NULL: only that of `root`, to `data`. */
+/* Sends the bytes of every rank to `receive`, or, if that is NULL, those of `root` to `data`. */
 static int32_t hub_exchange(hub_rank *own, const void *send, size_t bytes, char *receive, const size_t *counts, int32_t root,
                             void *data)
 {
@@ -106,7 +106,7 @@ static int32_t hub_exchange(hub_rank *own, const void *send, size_t bytes, char 
     size_t at = 0;
     for (int32_t rank = 0; rank < h->size; at += receive != NULL ? counts[rank] : 0, rank++) {
         if (receive != NULL && counts[rank] != h->lens[rank])
-            missing = -1; /* a rank that speaks of something else */
+            missing = -1; /* the ranks are not at the same exchange */
         else if (receive != NULL)
             memcpy(receive + at, h->sent[rank], counts[rank]);
         else if (rank == root && own->rank != root)

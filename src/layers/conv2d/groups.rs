@@ -33,7 +33,7 @@ pub struct Batch<'a> {
     pub gated: bool,
     /// Whether the gradients to kernel and bias are wanted.
     pub learns: bool,
-    /// What of the whole batch it is.
+    /// Which part of the batch it is.
     pub share: Share<'a>,
 }
 
@@ -97,7 +97,7 @@ impl Groups {
         sum.fill(0.0);
         if learns {
             share.gather(biases, filters)?;
-            if !share.add_up(sum, |sum| add(&kernels[here], sum))? {
+            if !share.add_in_turn(sum, |sum| add(&kernels[here], sum))? {
                 share.gather(kernels, kernel_len)?;
                 add(kernels, sum);
             }

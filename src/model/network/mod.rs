@@ -13,7 +13,7 @@ mod clock;
 pub(crate) mod folded;
 mod layer_parameters;
 mod network_parameters;
-mod shared;
+mod placement;
 
 use super::parameters::Parameters;
 use super::plan::{Op, Plan, Purpose, slots};
@@ -30,7 +30,7 @@ use clock::{Clock, Way};
 use folded::Folded;
 use layer_parameters::{LayerParameters, StepParts};
 use network_parameters::{NetworkParameter, network_parameters};
-use shared::Extents;
+use placement::Placement;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ pub struct Network {
     parameters: Vec<NetworkParameter>,
     /// Stored gradients, in the layout of the parameters; empty if none are stored.
     stored: Buffer,
-    /// What of the batch is where, when several ranks share it.
-    extents: Extents,
+    /// What this rank has and computes if several ranks share a step.
+    placement: Placement,
     clock: Clock,
 }
 
@@ -147,7 +147,7 @@ impl Network {
             more,
             parameters: network_parameters,
             stored: Buffer::default(),
-            extents: Extents::new(plan.values.len(), plan.ops.len()),
+            placement: Placement::new(plan.values.len(), plan.ops.len()),
             clock: Clock::default(),
             plan,
         })
@@ -160,7 +160,7 @@ impl Network {
             let _part = memory::part("the gradients");
             self.stored = Buffer::zeros(len).at("the gradients")?;
         }
-        self.find_dealable(fused);
+        self.find_divided(fused);
         Ok(())
     }
 
@@ -201,12 +201,12 @@ impl Network {
     /// step has a [share](Step::share) of the batch, the layers compute that; the output is complete anyway.
     pub fn forward(&mut self, step: &Step, weights: &[f32], x: &[f32]) -> Result<()> {
         let samples = x.len() / self.input_len();
-        self.extents.begin(samples, step.share);
+        self.placement.begin(samples, step.share);
         for index in 0..self.plan.ops.len() {
-            self.enter(index, step.share)?;
-            let Network { plan, works, held, values, parameters, clock, extents, .. } = &mut *self;
+            self.prepare_forward(index, step.share)?;
+            let Network { plan, works, held, values, parameters, clock, placement, .. } = &mut *self;
             let (op, worker) = (&plan.ops[index], &mut works[index]);
-            let (here, share) = extents.of(index, step.share);
+            let (here, share) = placement.of(index, step.share);
             let step = &Step { share, ..*step };
             let slot = held[op.output].values;
             let mut y = std::mem::take(&mut values[slot]);
@@ -270,7 +270,7 @@ impl Network {
         }
         self.move_statistics(w, &mut optimize)?;
         let mut begun = vec![false; self.parameters.len()];
-        self.extents.turn(self.plan.output);
+        self.placement.begin_backward(self.plan.output);
         for op in (0..self.plan.ops.len()).rev() {
             self.step_back(op, step, w, x, &mut optimize, &mut begun)?;
         }
@@ -301,10 +301,11 @@ impl Network {
         if !self.plan.ops[index].learns {
             return Ok(());
         }
-        self.enter_back(index, step.share)?;
-        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, clock, extents, .. } = self;
+        self.prepare_backward(index, step.share)?;
+        let Network { plan, works, held, values, gradients, more, parameters, stored, isa, clock, placement, .. } =
+            self;
         let (op, worker) = (&plan.ops[index], &mut works[index]);
-        let (here, share) = extents.of(index, step.share);
+        let (here, share) = placement.of(index, step.share);
         let step = &Step { share, ..*step };
         let range = worker.parameters.clone();
         let mut layer = LayerParameters::new(&parameters[range.clone()], optimize, w, stored);
@@ -347,7 +348,7 @@ impl Network {
             let ValueMemory { len, gradients: slot, .. } = held[input];
             let begun = *target == Target::Value;
             if *target != Target::None {
-                let known = extents.lead(input, begun, index);
+                let known = placement.add_gradient(input, begun, index);
                 if !begun {
                     let from = &more[at..][placed(&(known.start - here.start..known.end - here.start), len)];
                     add(*isa, from, &mut gradients[slot][placed(&known, len)]);
@@ -361,7 +362,7 @@ impl Network {
             let ValueMemory { len, values: slot, gradients: gradient } = held[input];
             let last = plan.values[input].takers.iter().find(|&&taker| plan.ops[taker].learns) == Some(&index);
             if plan.values[input].gated && last && plan.wants_gradient(input) && !all_gate(plan, works, input) {
-                let here = placed(&extents.of_gradient(input), len);
+                let here = placed(&placement.of_gradient(input), len);
                 gate(*isa, &values[slot][here.clone()], &mut gradients[gradient][here]);
             }
         }

@@ -1,37 +1,38 @@
-//! Numbers most of which are 0, made short: for each 64 of them a word with a bit each, then those that are not 0.
+//! Arrays that are mostly 0, such as relu's output, in fewer bytes: for every 64 numbers a word with a bit for each that is
+//! not 0, then these numbers.
 //!
-//! Bit for bit: a zero with a sign is sent. Where it does not pay, the numbers are sent as they are.
+//! It is exact: -0 is not left out. If it does not save bytes, the numbers are sent as they are.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 
-/// Numbers of a word.
+/// The numbers of a word.
 const WORD: usize = 64;
 
-/// What the first byte says.
-const PLAIN: u8 = 0;
-const SHORT: u8 = 1;
+/// The first byte: the form of the others.
+const DENSE: u8 = 0;
+const SPARSE: u8 = 1;
 
-/// The most bytes that so many numbers become.
+/// The most bytes that `len` numbers take.
 pub fn longest(len: usize) -> usize {
     1 + 4 * len
 }
 
-/// Writes `values` to `bytes`, in whichever way is shorter.
+/// Writes `values` to `bytes`, in the shorter form.
 pub fn pack(values: &[f32], bytes: &mut Vec<u8>) -> Result<()> {
-    let there = values.iter().filter(|value| value.to_bits() != 0).count();
-    let (masks, plain) = (8 * values.len().div_ceil(WORD), longest(values.len()));
-    let len = plain.min(1 + masks + 4 * there);
+    let nonzero = values.iter().filter(|value| value.to_bits() != 0).count();
+    let (masks, dense) = (8 * values.len().div_ceil(WORD), longest(values.len()));
+    let len = dense.min(1 + masks + 4 * nonzero);
     memory::grow(bytes, len.saturating_sub(bytes.len()))?;
     bytes.resize(len, 0);
-    if len == plain {
-        bytes[0] = PLAIN;
+    if len == dense {
+        bytes[0] = DENSE;
         for (to, value) in bytes[1..].chunks_exact_mut(4).zip(values) {
             to.copy_from_slice(&value.to_le_bytes());
         }
         return Ok(());
     }
-    bytes[0] = SHORT;
+    bytes[0] = SPARSE;
     let (masks, rest) = bytes[1..].split_at_mut(masks);
     let mut rest = rest.chunks_exact_mut(4);
     for (to, values) in masks.chunks_exact_mut(8).zip(values.chunks(WORD)) {
@@ -46,11 +47,15 @@ pub fn pack(values: &[f32], bytes: &mut Vec<u8>) -> Result<()> {
     Ok(())
 }
 
-/// Reads what [`pack`] has written of so many numbers.
+/// Reads into `values` what [`pack`] has written for as many numbers.
 pub fn unpack(bytes: &[u8], values: &mut [f32]) -> Result<()> {
-    let broken = || Error::new(ErrorKind::Network, "numbers that arrived cut");
-    let (&way, bytes) = bytes.split_first().ok_or_else(broken)?;
-    if way == PLAIN {
+    let values_len = values.len();
+    let broken = || {
+        let error = Error::new(ErrorKind::Network, "damaged numbers from another rank");
+        error.expected(format_args!("{} numbers", values_len)).found(format_args!("{} bytes", bytes.len()))
+    };
+    let (&form, bytes) = bytes.split_first().ok_or_else(broken)?;
+    if form == DENSE {
         if bytes.len() != 4 * values.len() {
             return Err(broken());
         }
@@ -78,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_bit_comes_back_and_zeros_are_short() {
+    fn every_bit_is_restored_and_zeros_take_no_bytes() {
         for (len, every) in [(0, 1), (1, 1), (64, 1), (65, 3), (1000, 4), (1000, 70)] {
             let values: Vec<f32> = (0..len).map(|i| if i % every == 0 { i as f32 - 7.0 } else { 0.0 }).collect();
             let mut bytes = vec![7; 12];
@@ -98,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_arrives_cut_is_an_error() {
+    fn truncated_bytes_are_an_error() {
         let values: Vec<f32> = (0..200).map(|i| if i % 5 == 0 { 1.0 } else { 0.0 }).collect();
         let (mut bytes, mut back) = (Vec::new(), vec![0.0; 200]);
         pack(&values, &mut bytes).unwrap();
