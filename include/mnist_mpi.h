@@ -37,6 +37,7 @@ typedef struct mnist_mpi_messages {
     int count;
     int *ranks;
     MPI_Request *requests;
+    MPI_Status *statuses;
 } mnist_mpi_messages;
 
 /* Allocates room for two messages with each rank; returns 0 if there is no memory. */
@@ -45,7 +46,8 @@ static inline int mnist_mpi_begin(mnist_mpi_messages *messages, int size)
     messages->count = 0;
     messages->ranks = (int *)malloc(2 * (size_t)size * sizeof(int));
     messages->requests = (MPI_Request *)malloc(2 * (size_t)size * sizeof(MPI_Request));
-    return messages->ranks != NULL && messages->requests != NULL;
+    messages->statuses = (MPI_Status *)malloc(2 * (size_t)size * sizeof(MPI_Status));
+    return messages->ranks != NULL && messages->requests != NULL && messages->statuses != NULL;
 }
 
 /* Waits for all messages. Returns 0, 1 plus the number of a rank that does not answer, or -1. On failure the memory is not freed,
@@ -54,7 +56,7 @@ static inline int32_t mnist_mpi_end(mnist_mpi_messages *messages)
 {
     const double deadline = MPI_Wtime() + MNIST_MPI_TIMEOUT;
     int done = 0;
-    while (MPI_Testall(messages->count, messages->requests, &done, MPI_STATUSES_IGNORE) == MPI_SUCCESS && !done) {
+    while (MPI_Testall(messages->count, messages->requests, &done, messages->statuses) == MPI_SUCCESS && !done) {
         if (MPI_Wtime() > deadline) {
             for (int i = 0; i < messages->count; i++)
                 if (MPI_Test(&messages->requests[i], &done, MPI_STATUS_IGNORE) == MPI_SUCCESS && !done)
@@ -67,6 +69,7 @@ static inline int32_t mnist_mpi_end(mnist_mpi_messages *messages)
         return -1;
     free(messages->ranks);
     free(messages->requests);
+    free(messages->statuses);
     return 0;
 }
 

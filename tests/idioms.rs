@@ -28,8 +28,10 @@ fn conditions(text: &str) -> Vec<(&str, &str)> {
 
 #[test]
 fn a_failure_is_a_status_below_0() {
-    let mut sources =
-        files(&["examples", "examples/languages", "examples/mpi", "examples/studio/test", "tests/install"], &["c", "h", "cpp"]);
+    let mut sources = files(
+        &["examples", "examples/languages", "examples/mpi", "examples/studio/test", "tests/install"],
+        &["c", "h", "cpp"],
+    );
     sources.extend(files(&[".", "docs"], &["md"]));
     let mut seen = 0;
     for source in &sources {

@@ -78,6 +78,15 @@ static void on_all(const task *t, int try_all)
         if (try_all || counts[i] == 3)
             same(t, counts[i], 1 + i % 2, &alone);
 }
+static task tutorial_task(const char *data)
+{
+    task t = {0};
+    t.name = "tutorial", t.layers = TUTORIAL, t.optimizer = "'Adam'", t.metrics = "['accuracy']", t.odd = -1;
+    t.shape[0] = t.shape[1] = 28, t.shape[2] = 1;
+    t.batch = 32, t.epochs = 1, t.samples = 200, t.data = data;
+    return t;
+}
+
 static void tutorial(const char *data)
 {
     const task t = tutorial_task(data);

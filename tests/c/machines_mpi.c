@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     else if (strcmp(what, "killed") == 0 && argc > 2)
         lose(argv[2], kill_itself, 1);
     else if (strcmp(what, "stopped") == 0 && argc > 2)
-        lose(argv[2], stop_itself, 12);
+        lose(argv[2], stop_itself, 11);
     else if (strcmp(what, "resume") == 0 && argc > 2)
         resume(argv[2]);
     else

@@ -59,15 +59,6 @@ static void every_kind(void (*run)(const task *, int try_all))
     }
 }
 
-static task tutorial_task(const char *data)
-{
-    task t = {0};
-    t.name = "tutorial", t.layers = TUTORIAL, t.optimizer = "'Adam'", t.metrics = "['accuracy']", t.odd = -1;
-    t.shape[0] = t.shape[1] = 28, t.shape[2] = 1;
-    t.batch = 32, t.epochs = 1, t.samples = 200, t.data = data;
-    return t;
-}
-
 /* A small fit. */
 static task small(void)
 {
