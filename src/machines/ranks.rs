@@ -107,7 +107,7 @@ pub trait Ranks {
     /// The same for numbers that may be mostly 0: zeros are not sent.
     fn gather_sparse(&self, all: &mut [f32], of: &dyn Fn(usize) -> Range<usize>) -> Result<()> {
         let total: usize = (0..self.size()).map(|rank| of(rank).len()).sum();
-        if self.size() == 1 || total < FEW || total >= MOST_BYTES / 8 {
+        if self.size() == 1 || !(FEW..MOST_BYTES / 8).contains(&total) {
             return self.gather(all, of);
         }
         let mut exchange = self.take_buffers();
