@@ -165,18 +165,17 @@ pub fn is_held(error: &io::Error) -> bool {
     cfg!(windows) && matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION))
 }
 
-/// The result of `call`, repeated for half a second while another program has the file open: a virus scanner, for
+/// The result of `call`, repeated for two seconds while another program has the file open: a virus scanner, for
 /// example, soon closes it.
 pub fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    const LONGEST: Duration = Duration::from_millis(256);
-    let mut pause = Duration::from_millis(1);
-    loop {
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..200 {
         match again(&mut call) {
-            Err(error) if is_held(&error) && pause <= LONGEST => std::thread::sleep(pause),
+            Err(error) if is_held(&error) => std::thread::sleep(PAUSE),
             result => return result,
         }
-        pause *= 2;
     }
+    again(call)
 }
 
 /// The result of `call`, repeated while signals interrupt it.
