@@ -1,5 +1,5 @@
 /* Refuses memory or threads to a program: allocation FOLDER THREADS once|on [FIRST LAST]. By default one request in thirteen is
- * refused (one in eleven with `on` or several threads); with MNIST_TEST_EACH_REQUEST in the environment, each.
+ * refused (one in 29 with `on` or several threads); with MNIST_TEST_EACH_REQUEST in the environment, each.
  *
  * The library's allocation requests are counted. For each number n a child of this process runs a whole program in which
  * request n is refused ("once"), or request n and all later ones until the call returns ("on"). The call must return
