@@ -16,7 +16,6 @@ use std::process::Command;
 /// Blocks that another test extracts from the page and runs: the page; the section, or the fence's info string (`*`: any with a
 /// label, as in "sh install"); and the test.
 const ELSEWHERE: &[(&str, &str, &str)] = &[
-    ("README.md", "## Linking", "tests/install/readme"),
     ("README.md", "## Install and link", "tests/install/readme"),
     ("docs/embedding.md", "*", "tests/docs.rs"),
     ("docs/packages.md", "*", "tests/packages/common.sh"),
