@@ -34,7 +34,7 @@ class Mnist(ConanFile):
     exports_sources = (
         "Cargo.*", "CHANGELOG.md", "LICENSE-*", "Makefile", "README.md", "build.rs", "cbindgen.toml",
         "benches/*.rs", "docs/*", "examples/*.c", "examples/*.cpp", "examples/*.h", "examples/*.py", "examples/candle.rs",
-        "include/*", "packaging/*", "src/*",
+        "include/*", "packaging/*", "src/*", "!docs/reference/*",
     )
     test_package_folder = "tests/packages/conan_client"
 
@@ -46,6 +46,9 @@ class Mnist(ConanFile):
         # It has an interface in C, and its C++ is in a header.
         self.settings.rm_safe("compiler.cppstd")
         self.settings.rm_safe("compiler.libcxx")
+
+    def layout(self):
+        self.folders.generators = "target/conan"  # what Conan writes stays out of the sources
 
     def validate(self):
         if cross_building(self) and self._machine not in TARGETS:

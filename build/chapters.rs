@@ -15,7 +15,20 @@ struct Chapter {
 
 const CHAPTERS: [Chapter; 10] = [
     Chapter { id: "status", title: "Status and errors", members: &["error"] },
-    Chapter { id: "dataset", title: "Datasets", members: &["npz", "dataset", "array", "source"] },
+    Chapter {
+        id: "dataset",
+        title: "Datasets",
+        members: &[
+            "npz",
+            "dataset_files",
+            "dataset_memory",
+            "array",
+            "source",
+            "dataset",
+            "dataset_change",
+            "dataset_values",
+        ],
+    },
     Chapter { id: "image", title: "Pictures", members: &["image"] },
     Chapter { id: "graph", title: "Graphs and layers", members: &["graph"] },
     Chapter { id: "model", title: "Models", members: &["output", "model", "layers"] },

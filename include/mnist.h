@@ -68,7 +68,7 @@
 // that name is rejected before anything is opened: MNIST_ERROR_IO for a device or a pipe (NUL, con.npz, COM1 in any
 // folder); MNIST_ERROR_INVALID_ARGUMENT for an alternate data stream (w:b), a name that ends in a dot or a space, and a
 // drive without a folder (C:w). A file that a program holds open without sharing deletion (as fopen does) is not
-// replaced: MNIST_ERROR_IO after half a second. A replaced file gets the access rights that its folder gives.
+// replaced: MNIST_ERROR_IO after two seconds. A replaced file gets the access rights that its folder gives.
 //
 // CONSTANTS are passed as plain integers; an unknown value is MNIST_ERROR_INVALID_ARGUMENT.
 //
@@ -186,9 +186,13 @@ const char *mnist_error_message(const struct mnist_error *error);
 
 /// @defgroup dataset Datasets
 /// `mnist_npz`: the names and shapes in an archive of arrays.
-/// `mnist_dataset`: samples with their labels or targets.
+/// Datasets from files.
+/// Datasets from bytes and floats in memory.
 /// `mnist_array`: arrays of any type in the caller's memory, and datasets made from them.
 /// `mnist_source`: samples that a function of the host gives on request.
+/// `mnist_dataset`: samples with their labels or targets.
+/// Changes to a dataset: scaling, shape and order.
+/// What a dataset contains: labels, targets, weights, images, statistics.
 /// @{
 
 /// uint8_t.
@@ -422,11 +426,6 @@ mnist_status mnist_dataset_from_csv(const char *path,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
 
-/// Returns the name of the class with the label `label`, if the labels came as names (mnist_dataset_from_csv). Returns
-/// NULL for an unknown label, for classes without names, and for NULL. The string lives as long as the dataset.
-const char *mnist_dataset_class_name(const struct mnist_dataset *dataset,
-                                     uint32_t label);
-
 /// Creates a dataset from images of bytes in memory. `dims` holds the `rank` sizes of the pixels, `[N, H, W]` or `[N,
 /// H, W, C]`, each above 0; `pixels` holds that many bytes, row-major; `labels` holds N labels. All arrays are copied.
 /// On success `*out` is a new dataset; free it with mnist_dataset_free. mnist_dataset_new takes other types and
@@ -447,6 +446,51 @@ mnist_status mnist_dataset_from_f32(const float *pixels,
                                     const uint8_t *labels,
                                     struct mnist_dataset **out,
                                     struct mnist_error *error);
+
+/// Creates a dataset from arrays in memory. All arrays are copied. On success `*out` is a new dataset; free it with
+/// mnist_dataset_free.
+///
+/// - `x`: the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type. Bytes stay
+///   bytes; every other type becomes float32.
+/// - `y`: the labels or targets. Integers `[N]` or `[N, 1]` are labels, each from 0 to 2^32 - 1. Floats, and integers
+///   of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4; they become float32, and `[N]`
+///   becomes `[N, 1]`. NULL: neither, which is enough for mnist_model_predict_dataset.
+/// - `sample_weight`: `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or more. NULL: all
+///   count the same.
+///
+/// Samples and targets may be NaN or infinite here; functions that train or evaluate with them report it.
+///
+/// Errors: SHAPE for another rank, a size of 0, or different numbers of samples, labels, targets and weights;
+/// INVALID_ARGUMENT for an unknown type, a label out of range, or a weight that is negative, NaN or infinite;
+/// OUT_OF_MEMORY.
+mnist_status mnist_dataset_new(const struct mnist_array *x,
+                               const struct mnist_array *y,
+                               const struct mnist_array *sample_weight,
+                               struct mnist_dataset **out,
+                               struct mnist_error *error);
+
+/// Fills `*source` with defaults; you then set the fields that are needed. Pass sizeof the struct as `struct_size`:
+/// exactly that many bytes are written; bytes after the fields that this library knows become zero. NULL does nothing.
+void mnist_source_init(struct mnist_source *source,
+                       size_t struct_size);
+
+/// Creates a dataset whose samples are requested from a function when they are needed, one batch at a time: for data
+/// that do not fit into memory or are generated. On success `*out` is a new dataset; free it with mnist_dataset_free.
+/// No sample is requested yet.
+///
+/// Slices, validation_split, shuffling, checkpoints and transformations (mnist_dataset_normalize and its like) work as
+/// for samples in memory, and give the same bits. Everything in `*source` is copied except `fetch` and `user`: these
+/// must stay valid as long as the dataset, its slices and calls with them.
+///
+/// Labels and targets are not kept: mnist_dataset_labels, mnist_dataset_targets and mnist_dataset_unique_labels return
+/// INVALID_ARGUMENT. If `fetch` forks, then in the child the call around it returns MNIST_ERROR_STATE; with prefetch
+/// the child ends when `fetch` returns.
+///
+/// Errors: INVALID_ARGUMENT for a NULL `source`, `dims` or `fetch`; SHAPE for a rank other than 1 to 3, and for a size
+/// or a `len` of 0; UNSUPPORTED for more than 4294967295 samples; OUT_OF_MEMORY.
+mnist_status mnist_dataset_from_source(const struct mnist_source *source,
+                                       struct mnist_dataset **out,
+                                       struct mnist_error *error);
 
 /// Creates a dataset of the samples `start` to `start + len - 1`. It shares the samples' memory with `dataset` and
 /// stays valid when `dataset` is freed. On success `*out` is a new dataset; free it with mnist_dataset_free.
@@ -470,6 +514,9 @@ size_t mnist_dataset_shape(const struct mnist_dataset *dataset,
 /// Returns the type of the samples: MNIST_DTYPE_U8 for bytes, MNIST_DTYPE_F32 for floats, and for bytes that were
 /// normalized (in memory they stay bytes); 0 for NULL.
 mnist_dtype mnist_dataset_dtype(const struct mnist_dataset *dataset);
+
+/// Frees a dataset. NULL is allowed. Slices of it and running fits keep the data that they need.
+void mnist_dataset_free(struct mnist_dataset *dataset);
 
 /// Divides all pixels by `divisor` in single precision: 255 scales bytes to 0..1. Slices made earlier do not change.
 ///
@@ -518,6 +565,18 @@ mnist_status mnist_dataset_shuffle(struct mnist_dataset *dataset,
                                    uint64_t seed,
                                    struct mnist_error *error);
 
+/// Subtracts the mean from all pixels and divides by the standard deviation, which counts as at least 1e-7, in single
+/// precision, as Keras's Normalization does. `mean` and `deviation` hold `len` values each: one for all pixels, one per
+/// channel, or one per value of a sample. Slices made earlier do not change.
+///
+/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a value that is NaN or infinite, or a negative deviation;
+/// BUSY; OUT_OF_MEMORY.
+mnist_status mnist_dataset_standardize(struct mnist_dataset *dataset,
+                                       const float *mean,
+                                       const float *deviation,
+                                       size_t len,
+                                       struct mnist_error *error);
+
 /// Computes the mean and the standard deviation of the pixels with their current scaling (the population's deviation,
 /// as Keras's Normalization computes it). `mean` and `deviation` have room for `len` values each: 1 for all pixels
 /// together, the number of channels for one value per channel, or the number of values of a sample for one per value.
@@ -532,18 +591,6 @@ mnist_status mnist_dataset_statistics(const struct mnist_dataset *dataset,
                                       size_t len,
                                       struct mnist_error *error);
 
-/// Subtracts the mean from all pixels and divides by the standard deviation, which counts as at least 1e-7, in single
-/// precision, as Keras's Normalization does. `mean` and `deviation` hold `len` values each: one for all pixels, one per
-/// channel, or one per value of a sample. Slices made earlier do not change.
-///
-/// Errors: SHAPE for another `len`; INVALID_ARGUMENT for a value that is NaN or infinite, or a negative deviation;
-/// BUSY; OUT_OF_MEMORY.
-mnist_status mnist_dataset_standardize(struct mnist_dataset *dataset,
-                                       const float *mean,
-                                       const float *deviation,
-                                       size_t len,
-                                       struct mnist_error *error);
-
 /// Gets the labels that occur in the dataset: their number in `*count`, the labels in ascending order in `labels`,
 /// which has room for `capacity` values. With a `capacity` of 0 `labels` may be NULL, and only `*count` is written.
 ///
@@ -554,6 +601,11 @@ mnist_status mnist_dataset_unique_labels(const struct mnist_dataset *dataset,
                                          size_t capacity,
                                          size_t *count,
                                          struct mnist_error *error);
+
+/// Returns the name of the class with the label `label`, if the labels came as names (mnist_dataset_from_csv). Returns
+/// NULL for an unknown label, for classes without names, and for NULL. The string lives as long as the dataset.
+const char *mnist_dataset_class_name(const struct mnist_dataset *dataset,
+                                     uint32_t label);
 
 /// Copies all labels, in the samples' order, to `labels`, which has room for `capacity` values.
 ///
@@ -599,54 +651,6 @@ mnist_status mnist_dataset_image(const struct mnist_dataset *dataset,
                                  size_t capacity,
                                  uint32_t *label,
                                  struct mnist_error *error);
-
-/// Frees a dataset. NULL is allowed. Slices of it and running fits keep the data that they need.
-void mnist_dataset_free(struct mnist_dataset *dataset);
-
-/// Creates a dataset from arrays in memory. All arrays are copied. On success `*out` is a new dataset; free it with
-/// mnist_dataset_free.
-///
-/// - `x`: the samples, `[N, features]`, `[N, H, W]`, `[N, steps, channels]` or `[N, H, W, C]` of any type. Bytes stay
-///   bytes; every other type becomes float32.
-/// - `y`: the labels or targets. Integers `[N]` or `[N, 1]` are labels, each from 0 to 2^32 - 1. Floats, and integers
-///   of another shape (one-hot classes, `[N, classes]`), are targets of rank 1 to 4; they become float32, and `[N]`
-///   becomes `[N, 1]`. NULL: neither, which is enough for mnist_model_predict_dataset.
-/// - `sample_weight`: `[N]` or `[N, 1]` of any type: how much each sample counts in the loss, 0 or more. NULL: all
-///   count the same.
-///
-/// Samples and targets may be NaN or infinite here; functions that train or evaluate with them report it.
-///
-/// Errors: SHAPE for another rank, a size of 0, or different numbers of samples, labels, targets and weights;
-/// INVALID_ARGUMENT for an unknown type, a label out of range, or a weight that is negative, NaN or infinite;
-/// OUT_OF_MEMORY.
-mnist_status mnist_dataset_new(const struct mnist_array *x,
-                               const struct mnist_array *y,
-                               const struct mnist_array *sample_weight,
-                               struct mnist_dataset **out,
-                               struct mnist_error *error);
-
-/// Fills `*source` with defaults; you then set the fields that are needed. Pass sizeof the struct as `struct_size`:
-/// exactly that many bytes are written; bytes after the fields that this library knows become zero. NULL does nothing.
-void mnist_source_init(struct mnist_source *source,
-                       size_t struct_size);
-
-/// Creates a dataset whose samples are requested from a function when they are needed, one batch at a time: for data
-/// that do not fit into memory or are generated. On success `*out` is a new dataset; free it with mnist_dataset_free.
-/// No sample is requested yet.
-///
-/// Slices, validation_split, shuffling, checkpoints and transformations (mnist_dataset_normalize and its like) work as
-/// for samples in memory, and give the same bits. Everything in `*source` is copied except `fetch` and `user`: these
-/// must stay valid as long as the dataset, its slices and calls with them.
-///
-/// Labels and targets are not kept: mnist_dataset_labels, mnist_dataset_targets and mnist_dataset_unique_labels return
-/// INVALID_ARGUMENT. If `fetch` forks, then in the child the call around it returns MNIST_ERROR_STATE; with prefetch
-/// the child ends when `fetch` returns.
-///
-/// Errors: INVALID_ARGUMENT for a NULL `source`, `dims` or `fetch`; SHAPE for a rank other than 1 to 3, and for a size
-/// or a `len` of 0; UNSUPPORTED for more than 4294967295 samples; OUT_OF_MEMORY.
-mnist_status mnist_dataset_from_source(const struct mnist_source *source,
-                                       struct mnist_dataset **out,
-                                       struct mnist_error *error);
 
 /// @}
 

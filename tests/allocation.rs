@@ -1,5 +1,5 @@
 //! Refused memory and threads: the result is a status, never an abort. The programs replace the C library's `malloc` and
-//! similar functions. One request in five is refused; `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`
+//! similar functions. One request in thirteen is refused; `MNIST_TEST_EACH_REQUEST=1 cargo test --release --test allocation`
 //! refuses each of them, which takes long.
 #![cfg(all(target_os = "linux", target_env = "gnu", feature = "reserve"))]
 

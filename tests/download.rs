@@ -522,8 +522,8 @@ fn a_link_in_the_cache_stays_one() {
 }
 
 #[test]
-fn a_download_with_closed_descriptors_or_under_a_timer() {
-    for how in ["closed", "signals"] {
+fn a_download_with_closed_or_replaced_descriptors_or_under_a_timer() {
+    for how in ["closed", "replaced", "signals"] {
         let slowly = Server::start(|_, mut stream| {
             for piece in good().chunks(MNIST.len() / 40) {
                 if stream.write_all(piece).is_err() {

@@ -10,6 +10,8 @@
 //! | `cancel` | nothing: disables thread cancellation during a call |
 //! | `pointers` | who owns what a pointer points to |
 //! | `error`, `npz`, `dataset`, `graph`, `model`, `history` | an object each, named as in the header |
+//! | `dataset_files`, `dataset_memory`, `array`, `source` | where the samples of a dataset come from |
+//! | `dataset_change`, `dataset_values` | changes to a dataset; what it contains |
 //! | `fit`, `evaluate`, `weights`, `named_weights` | what is done with a model |
 //! | `memory` | models and weights in the caller's memory |
 //! | `c_source` | a model as a file of C |
@@ -25,6 +27,10 @@ mod c_source;
 mod cancel;
 mod communicator;
 mod dataset;
+mod dataset_change;
+mod dataset_files;
+mod dataset_memory;
+mod dataset_values;
 mod error;
 mod evaluate;
 mod fit;

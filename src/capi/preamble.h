@@ -68,7 +68,7 @@
 // that name is rejected before anything is opened: MNIST_ERROR_IO for a device or a pipe (NUL, con.npz, COM1 in any
 // folder); MNIST_ERROR_INVALID_ARGUMENT for an alternate data stream (w:b), a name that ends in a dot or a space, and a
 // drive without a folder (C:w). A file that a program holds open without sharing deletion (as fopen does) is not
-// replaced: MNIST_ERROR_IO after half a second. A replaced file gets the access rights that its folder gives.
+// replaced: MNIST_ERROR_IO after two seconds. A replaced file gets the access rights that its folder gives.
 //
 // CONSTANTS are passed as plain integers; an unknown value is MNIST_ERROR_INVALID_ARGUMENT.
 //

@@ -152,7 +152,7 @@ mod tests {
         let error = from_cache(&path).unwrap_err();
         let text = error.to_string();
         assert!(error.kind() == ErrorKind::Format && text.starts_with(path.to_str().unwrap()), "{text}");
-        assert!(text.contains("delete it, or put a whole mnist.npz there"), "{text}");
+        assert!(text.contains("delete it, or replace it by an undamaged mnist.npz"), "{text}");
         assert_eq!(std::fs::read(&path).unwrap(), b"PK, and no more");
     }
 

@@ -7,55 +7,77 @@
 //! Windows assigns handles in another way, and a C runtime there tracks which were closed. But if a program closes a
 //! standard handle directly, its number may come back as a file's: that file is moved to another handle.
 
+use crate::kernels::process::Process;
 use parking_lot::{Mutex, MutexGuard};
+#[cfg(unix)]
+use std::fs;
 use std::fs::File;
 use std::io::{self, Seek};
-use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// The largest of the standard descriptors.
 #[cfg(unix)]
 const LAST: i32 = 2;
 
-/// While it lives, no opened file gets a standard descriptor.
-pub struct Taken(Option<Arc<Held>>);
-
-/// The placeholders in free standard descriptors, and those that were in use before.
-#[derive(Default)]
-struct Held {
-    _own: Vec<File>,
-    _before: Option<Arc<Held>>,
+/// While it lives, no opened file gets a standard descriptor. It holds placeholders of its own only where those of the
+/// process cannot be locked.
+pub struct Taken {
+    own: Vec<File>,
+    is_counted: bool,
 }
 
-/// The current placeholders, shared by all threads: if one thread released them, another's file would get the number.
-static HELD: Mutex<Weak<Held>> = Mutex::new(Weak::new());
+/// The placeholders in the standard descriptors that were free, shared by all threads: they are closed when the last
+/// thread no longer needs them, or another thread's file would get the number.
+struct Placeholders {
+    files: Vec<File>,
+    users: usize,
+}
 
-/// `None` after a while: in a forked child, nobody releases what another thread held.
-fn shared() -> Option<MutexGuard<'static, Weak<Held>>> {
-    HELD.try_lock_for(Duration::from_millis(20))
+static PLACEHOLDERS: Mutex<Placeholders> = Mutex::new(Placeholders { files: Vec::new(), users: 0 });
+
+/// `None` in a forked child if a thread of its parent held the lock: nobody releases it there.
+fn shared() -> Option<MutexGuard<'static, Placeholders>> {
+    match Process::current().is_fork() {
+        true => PLACEHOLDERS.try_lock_for(Duration::from_millis(20)),
+        false => Some(PLACEHOLDERS.lock()),
+    }
 }
 
 impl Taken {
     /// Occupies the free ones.
     pub fn now() -> Self {
-        let mut shared = shared();
-        let before = shared.as_deref().and_then(Weak::upgrade);
-        let own = free();
-        let held = match before {
-            Some(before) if own.is_empty() => before,
-            before => Arc::new(Held { _own: own, _before: before }),
-        };
-        if let Some(shared) = &mut shared {
-            **shared = Arc::downgrade(&held);
+        match shared() {
+            Some(mut shared) => {
+                shared.files.extend(free());
+                shared.users += 1;
+                Taken { own: Vec::new(), is_counted: true }
+            }
+            None => Taken { own: free(), is_counted: false },
         }
-        Taken(Some(held))
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let _shared = shared(); // no other thread relies on it while it is released
-        self.0 = None;
+        close(&mut self.own);
+        if let Some(mut shared) = shared().filter(|_| self.is_counted) {
+            shared.users -= 1;
+            if shared.users == 0 {
+                close(&mut shared.files);
+            }
+        }
+    }
+}
+
+/// Closes placeholders, except those that the host has replaced meanwhile (by `dup2`): these are the host's.
+fn close(placeholders: &mut Vec<File>) {
+    for file in placeholders.drain(..) {
+        #[cfg(unix)]
+        if !is_root(&file) {
+            let _left_open = std::os::fd::IntoRawFd::into_raw_fd(file);
+        }
+        #[cfg(not(unix))]
+        drop(file);
     }
 }
 
@@ -75,6 +97,14 @@ fn root() -> io::Result<File> {
     #[cfg(not(target_os = "linux"))]
     let only_a_name = 0;
     File::options().read(true).custom_flags(libc::O_DIRECTORY | only_a_name).open("/")
+}
+
+/// Whether a placeholder's descriptor still refers to the root folder.
+#[cfg(unix)]
+fn is_root(file: &File) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |there: fs::Metadata| (there.dev(), there.ino());
+    file.metadata().ok().map(place) == fs::metadata("/").ok().map(place)
 }
 
 /// Whether a file has a descriptor that belongs to the program's input and output.
@@ -135,18 +165,17 @@ pub fn is_held(error: &io::Error) -> bool {
     cfg!(windows) && matches!(error.raw_os_error(), Some(ACCESS_DENIED | SHARING_VIOLATION))
 }
 
-/// The result of `call`, repeated for half a second while another program has the file open: a virus scanner, for
+/// The result of `call`, repeated for two seconds while another program has the file open: a virus scanner, for
 /// example, soon closes it.
 pub fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    const LONGEST: Duration = Duration::from_millis(256);
-    let mut pause = Duration::from_millis(1);
-    loop {
+    const PAUSE: Duration = Duration::from_millis(10);
+    for _ in 0..200 {
         match again(&mut call) {
-            Err(error) if is_held(&error) && pause <= LONGEST => std::thread::sleep(pause),
+            Err(error) if is_held(&error) => std::thread::sleep(PAUSE),
             result => return result,
         }
-        pause *= 2;
     }
+    again(call)
 }
 
 /// The result of `call`, repeated while signals interrupt it.

@@ -175,7 +175,7 @@ mod tests {
         check(Multiply, |[a, b]| a * b);
         check(Maximum, |[a, b]| if b > a { b } else { a });
         check(Minimum, |[a, b]| if b < a { b } else { a });
-        check(ScaleShift { scale: 3.0, shift: 0.1 }, |[x]| x.mul_add(3.0, 0.1));
+        check(ScaleShift { scale: 3.0, shift: 0.1 }, |[x]| libm::fmaf(x, 3.0, 0.1));
         check(WherePositive, |[a, gate]| if gate > 0.0 { a } else { 0.0 });
         check(Relu, |[x]| if x < 0.0 { 0.0 } else { x });
         check(LeakyRelu { slope: 0.3 }, |[x]| if x > 0.0 { x } else { 0.3 * x });

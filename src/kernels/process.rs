@@ -18,6 +18,11 @@ impl Process {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Process(number(emptied_by_fork(), &COUNT))
     }
+
+    /// Whether an ancestor has called [`Process::current`] before it forked.
+    pub fn is_fork(self) -> bool {
+        self.0 > 1
+    }
 }
 
 /// The number in `word`; if a fork cleared it, or it was never set, a number that no ancestor had.

@@ -1,5 +1,5 @@
-/* Refuses memory or threads to a program: allocation FOLDER THREADS once|on [FIRST LAST]. By default one request in five is
- * refused (one in eleven with `on` or several threads); with MNIST_TEST_EACH_REQUEST in the environment, each.
+/* Refuses memory or threads to a program: allocation FOLDER THREADS once|on [FIRST LAST]. By default one request in thirteen is
+ * refused (one in 29 with `on` or several threads); with MNIST_TEST_EACH_REQUEST in the environment, each.
  *
  * The library's allocation requests are counted. For each number n a child of this process runs a whole program in which
  * request n is refused ("once"), or request n and all later ones until the call returns ("on"). The call must return
@@ -673,7 +673,7 @@ int main(int argc, char **argv)
     TRUE(expected[0] == expected[1], "main");
 
     /* Trying each request takes long, so only some are tried by default. Those of the other variants are nearly the same. */
-    const int some = threads > 1 || more ? 11 : 5;
+    const int some = threads > 1 || more ? 29 : 13;
     const int stride = getenv("MNIST_TEST_EACH_REQUEST") ? 1 : some;
     for (int n = first; n <= last && came_to[NOT_REACHED] == 0; n += stride) {
         const pid_t pid = fork();

@@ -50,15 +50,16 @@ int main(int argc, char **argv)
 {
     pthread_t thread, other;
     pthread_attr_t attributes;
-    const int closed = argc > 1 && strcmp(argv[1], "closed") == 0, signals = argc > 1 && !closed;
+    const char *how = argc > 1 ? argv[1] : "";
+    const int closed = strcmp(how, "closed") == 0, replaced = strcmp(how, "replaced") == 0, signals = strcmp(how, "signals") == 0;
     const int out = fcntl(1, F_DUPFD, 10);
     signal(SIGPIPE, SIG_IGN); /* for use_closed_ones */
     if (pthread_attr_init(&attributes) != 0 || pthread_attr_setstacksize(&attributes, 128 * 1024) != 0)
         return 2;
-    if (closed) {
+    if (closed || replaced)
         close(0), close(1), close(2);
+    if (closed)
         pthread_create(&other, NULL, use_closed_ones, NULL);
-    }
     if (signals) {
         struct sigaction action = {.sa_handler = on_alarm}; /* without SA_RESTART */
         sigaction(SIGALRM, &action, NULL);
@@ -73,8 +74,16 @@ int main(int argc, char **argv)
         pthread_sigmask(SIG_BLOCK, &alarms, NULL); /* the other thread receives them */
         setitimer(ITIMER_REAL, &often, NULL);
     }
+    for (int i = 0; i < 3 && replaced; i++) {
+        while (fcntl(i, F_GETFD) < 0)
+            usleep(100); /* until the library has occupied it */
+        dup2(out, i);
+    }
     if (pthread_join(thread, NULL) != 0)
         return 2;
+    for (int i = 0; i < 3 && replaced; i++)
+        if (fcntl(i, F_GETFD) < 0)
+            dprintf(out, "the library has closed descriptor %d, which was the host's\n", i);
     if (closed) {
         __atomic_store_n(&ended, 1, __ATOMIC_SEQ_CST);
         pthread_join(other, NULL);

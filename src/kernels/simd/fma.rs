@@ -25,7 +25,7 @@ const NATIVE: bool = cfg!(any(
 /// `a * b + c`, rounded once.
 #[inline(always)]
 pub(super) fn fma(a: f32, b: f32, c: f32) -> f32 {
-    if NATIVE { a.mul_add(b, c) } else { exact(a, b, c) }
+    if NATIVE { libm::fmaf(a, b, c) } else { exact(a, b, c) }
 }
 
 /// The same with additions and integer operations, without branches.
@@ -66,7 +66,7 @@ mod tests {
             // Every third time what nearly cancels or ties: c about -a * b.
             let c =
                 if case % 3 == 0 { f32::from_bits((-(a * b)).to_bits().wrapping_add((case % 5) as u32)) } else { c };
-            let (found, expected) = (exact(a, b, c), a.mul_add(b, c));
+            let (found, expected) = (exact(a, b, c), libm::fmaf(a, b, c));
             let same = found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan();
             assert!(same, "{a:e} * {b:e} + {c:e}: {found:e}, not {expected:e}");
         }
@@ -76,10 +76,10 @@ mod tests {
     fn ties_that_a_second_rounding_would_break() {
         // a * b = 1 + 2^-24 + 2^-48 lies above the middle between two numbers by less than 53 bits tell once c is in the sum.
         let a = 1.0 + f32::EPSILON / 2.0f32.powi(0);
-        assert_eq!(exact(a, a, -1.0).to_bits(), a.mul_add(a, -1.0).to_bits());
+        assert_eq!(exact(a, a, -1.0).to_bits(), libm::fmaf(a, a, -1.0).to_bits());
         let tiny = f32::from_bits(1);
         for (a, b, c) in [(0.5, tiny, tiny), (1.5, tiny, tiny), (0.5, tiny, f32::MIN_POSITIVE), (-0.5, tiny, tiny)] {
-            assert_eq!(exact(a, b, c).to_bits(), a.mul_add(b, c).to_bits(), "{a:e} {b:e} {c:e}");
+            assert_eq!(exact(a, b, c).to_bits(), libm::fmaf(a, b, c).to_bits(), "{a:e} {b:e} {c:e}");
         }
     }
 }
