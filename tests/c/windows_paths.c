@@ -115,7 +115,7 @@ static void names(void)
     const char *const letters[] = {kept("a*"), kept("a?"), kept("<a"), kept("a\"b"), kept("a|b"), kept("a\nb")};
     const char *const drives[] = {"C:w", "z:", "c:..\\w"};
     const char *const bytes[] = {kept("a\xff"), kept("a\xc3"), kept("\xed\xa0\x80"), "\xc0\xafw"};
-    ALL_FAIL(INVALID_ARGUMENT, "alternate stream", streams)
+    ALL_FAIL(INVALID_ARGUMENT, "alternate data stream", streams)
     ALL_FAIL(INVALID_ARGUMENT, "ends in a dot or a space", ends)
     ALL_FAIL(INVALID_ARGUMENT, "has a character that Windows does not allow in names", letters)
     ALL_FAIL(INVALID_ARGUMENT, "a drive without a folder", drives)
