@@ -1,4 +1,4 @@
-// libmnist - train small image classifiers inside your own program.
+// libmnist - train neural networks inside your own program.
 //
 // A program loads data, describes a network, makes a model of it, compiles, fits, evaluates, predicts and saves:
 //
