@@ -58,13 +58,14 @@ public class Tutorial {
     @Structure.FieldOrder({"struct_size", "batch_size", "epochs", "initial_epoch", "shuffle", "verbose", "seed",
         "validation_split", "validation_data", "write", "write_data", "on_batch_end", "on_epoch_begin", "on_epoch_end", "user_data",
         "checkpoint_path", "checkpoint_batches", "checkpoint_epochs", "checkpoint_seconds", "resume", "terminate_on_nan",
-        "callbacks_config", "class_weight", "class_weight_len", "validation_freq", "steps_per_epoch", "prefetch"})
+        "callbacks_config", "class_weight", "class_weight_len", "validation_freq", "steps_per_epoch", "prefetch",
+        "communicator"})
     public static class FitOptions extends Structure {
         public long struct_size, batch_size, epochs, initial_epoch, seed, checkpoint_batches, checkpoint_epochs;
         public long class_weight_len, validation_freq, steps_per_epoch, prefetch;
         public int shuffle, verbose, resume, terminate_on_nan;
         public double validation_split, checkpoint_seconds;
-        public Pointer validation_data, write, write_data, user_data, class_weight;
+        public Pointer validation_data, write, write_data, user_data, class_weight, communicator;
         public OnBatchEnd on_batch_end, on_epoch_begin, on_epoch_end;
         public String checkpoint_path, callbacks_config;
     }

@@ -24,7 +24,7 @@ const FitOptions = koffi.struct('mnist_fit_options', {
   on_epoch_end: 'mnist_callback *', user_data: 'void *', checkpoint_path: 'const char *', checkpoint_batches: 'size_t',
   checkpoint_epochs: 'size_t', checkpoint_seconds: 'double', resume: 'int32_t', terminate_on_nan: 'int32_t',
   callbacks_config: 'const char *', class_weight: 'void *', class_weight_len: 'size_t', validation_freq: 'size_t',
-  steps_per_epoch: 'size_t', prefetch: 'size_t',
+  steps_per_epoch: 'size_t', prefetch: 'size_t', communicator: 'void *',
 });
 koffi.struct('mnist_metrics', { loss: 'double', accuracy: 'double' });
 

@@ -31,7 +31,7 @@ class FitOptions(ctypes.Structure):  # all fields, because the library fills in 
                 ("checkpoint_epochs", c_size_t), ("checkpoint_seconds", c_double), ("resume", c_int32),
                 ("terminate_on_nan", c_int32), ("callbacks_config", c_char_p), ("class_weight", c_void_p),
                 ("class_weight_len", c_size_t), ("validation_freq", c_size_t), ("steps_per_epoch", c_size_t),
-                ("prefetch", c_size_t)]
+                ("prefetch", c_size_t), ("communicator", c_void_p)]
 
 
 # An ndpointer rejects an array of another type or with gaps, and passes the address of its data without a copy.

@@ -22,13 +22,16 @@ export class Answer {
 
   /** Asks about what is on the pad; while a question is under way only the newest waits. */
   async ask() {
+    const blank = this.pad.empty || this.pad.tooLittle;
+    if (blank)
+      this.show(null); // at once, also while a question is under way
     if (this.asking) {
       this.again = true;
       return;
     }
     this.asking = true;
     try {
-      this.show(this.pad.empty || this.pad.tooLittle ? null : await send('/ask', this.pad.bytes()));
+      this.show(blank ? null : await send('/ask', this.pad.bytes()));
     } catch {
       this.show(null); // a speck that is no digit, or the program has ended, which the page says elsewhere
     }
