@@ -3,11 +3,11 @@
 
 use super::dataset::{
     MNIST_DTYPE_F32, MNIST_DTYPE_F64, MNIST_DTYPE_I8, MNIST_DTYPE_I16, MNIST_DTYPE_I32, MNIST_DTYPE_I64,
-    MNIST_DTYPE_U8, MNIST_DTYPE_U16, MNIST_DTYPE_U32, MNIST_DTYPE_U64, mnist_dataset, mnist_dtype,
+    MNIST_DTYPE_U8, MNIST_DTYPE_U16, MNIST_DTYPE_U32, MNIST_DTYPE_U64, create, mnist_dataset, mnist_dtype,
 };
-use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::error::{mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{give, out, slice};
+use super::pointers::slice;
 use crate::data::{Dataset, Elements};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
@@ -51,10 +51,9 @@ pub unsafe extern "C" fn mnist_dataset_new(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe {
+        create(out, || {
             let x = Array::of(x, "x")?;
             let y = (!y.is_null()).then(|| Array::of(y, "y")).transpose()?;
             let weight = (!sample_weight.is_null()).then(|| Array::of(sample_weight, "sample_weight")).transpose()?;
@@ -73,9 +72,8 @@ pub unsafe extern "C" fn mnist_dataset_new(
             if let Some(weight) = weight {
                 data = data.with_weights(weight.column()?.floats()?).at("argument `sample_weight`")?;
             }
-            out.write(give(mnist_dataset::new(data)));
-        }
-        Ok(MNIST_OK)
+            Ok(data)
+        })
     })
 }
 

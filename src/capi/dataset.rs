@@ -76,6 +76,22 @@ impl mnist_dataset {
     }
 }
 
+/// Gives the caller a new dataset. `make` checks the other arguments.
+///
+/// # Safety
+/// `out` is NULL or what the header says.
+pub(super) unsafe fn create(
+    out: *mut *mut mnist_dataset,
+    make: impl FnOnce() -> Result<Dataset>,
+) -> Result<mnist_status> {
+    // SAFETY: by the contract.
+    unsafe {
+        let out = self::out(out, "out")?;
+        out.write(give(mnist_dataset::new(make()?)));
+    }
+    Ok(MNIST_OK)
+}
+
 /// Creates a dataset of the samples `start` to `start + len - 1`. It shares the samples' memory with `dataset` and
 /// stays valid when `dataset` is freed. On success `*out` is a new dataset; free it with mnist_dataset_free.
 ///
@@ -88,15 +104,8 @@ pub unsafe extern "C" fn mnist_dataset_slice(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
-            let slice = borrow(dataset, "dataset")?.get().slice(start, len)?;
-            out.write(give(mnist_dataset::new(slice)));
-        }
-        Ok(MNIST_OK)
-    })
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe { create(out, || borrow(dataset, "dataset")?.get().slice(start, len)) })
 }
 
 /// Returns the number of samples; 0 for NULL.

@@ -1,6 +1,6 @@
 //! Datasets from files.
 
-use super::dataset::mnist_dataset;
+use super::dataset::{create, mnist_dataset};
 use super::error::{MNIST_OK, mnist_error, mnist_status};
 use super::guard;
 use super::pointers::{give, out, path, string};
@@ -70,15 +70,12 @@ pub unsafe extern "C" fn mnist_dataset_from_npz(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe {
+        create(out, || {
             let (path, images) = (self::path(path, "path")?, string(images, "images")?);
-            let data = Dataset::from_npz(&path, images, string(labels, "labels")?)?;
-            out.write(give(mnist_dataset::new(data)));
-        }
-        Ok(MNIST_OK)
+            Dataset::from_npz(&path, images, string(labels, "labels")?)
+        })
     })
 }
 
@@ -94,16 +91,13 @@ pub unsafe extern "C" fn mnist_dataset_from_npz_pair(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe {
+        create(out, || {
             let (images_path, images) = (path(images_path, "images_path")?, string(images, "images")?);
             let (labels_path, labels) = (path(labels_path, "labels_path")?, string(labels, "labels")?);
-            let data = Dataset::from_npz_pair(&images_path, images, &labels_path, labels)?;
-            out.write(give(mnist_dataset::new(data)));
-        }
-        Ok(MNIST_OK)
+            Dataset::from_npz_pair(&images_path, images, &labels_path, labels)
+        })
     })
 }
 
@@ -130,14 +124,9 @@ pub unsafe extern "C" fn mnist_dataset_from_idx(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
-            let data = Dataset::from_idx(&path(images_path, "images_path")?, &path(labels_path, "labels_path")?)?;
-            out.write(give(mnist_dataset::new(data)));
-        }
-        Ok(MNIST_OK)
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe {
+        create(out, || Dataset::from_idx(&path(images_path, "images_path")?, &path(labels_path, "labels_path")?))
     })
 }
 
@@ -172,14 +161,12 @@ pub unsafe extern "C" fn mnist_dataset_from_csv(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe {
+        create(out, || {
             let path = self::path(path, "path")?;
             let label = (!label_column.is_null()).then(|| string(label_column, "label_column")).transpose()?;
-            out.write(give(mnist_dataset::new(Dataset::from_csv(&path, label)?)));
-        }
-        Ok(MNIST_OK)
+            Dataset::from_csv(&path, label)
+        })
     })
 }

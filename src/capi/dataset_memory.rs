@@ -1,9 +1,9 @@
 //! Datasets from bytes and floats in memory.
 
-use super::dataset::mnist_dataset;
-use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::dataset::{create, mnist_dataset};
+use super::error::{mnist_error, mnist_status};
 use super::guard;
-use super::pointers::{give, out, slice};
+use super::pointers::slice;
 use crate::data::Dataset;
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::memory;
@@ -23,10 +23,8 @@ pub unsafe extern "C" fn mnist_dataset_from_u8(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe { from_memory(pixels, dims, rank, labels, out, Dataset::from_u8) }
-    })
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe { create(out, || from_memory(pixels, dims, rank, labels, Dataset::from_u8)) })
 }
 
 /// Creates a dataset from images of floats in memory. Everything else is as in mnist_dataset_from_u8.
@@ -39,10 +37,8 @@ pub unsafe extern "C" fn mnist_dataset_from_f32(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe { from_memory(pixels, dims, rank, labels, out, Dataset::from_f32) }
-    })
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe { create(out, || from_memory(pixels, dims, rank, labels, Dataset::from_f32)) })
 }
 
 /// Creates a dataset from pixels, sizes and labels.
@@ -57,10 +53,8 @@ unsafe fn from_memory<T: Copy>(
     dims: *const usize,
     rank: usize,
     labels: *const u8,
-    out: *mut *mut mnist_dataset,
     make: Make<T>,
-) -> Result<mnist_status> {
-    let out = self::out(out, "out")?;
+) -> Result<Dataset> {
     if !(3..=4).contains(&rank) {
         return Err(Error::new(ErrorKind::Shape, "images of a wrong rank")
             .expected("3 or 4")
@@ -81,7 +75,6 @@ unsafe fn from_memory<T: Copy>(
         copy.extend_from_slice(pixels);
         let mut labels_copy = memory::reserve(labels.len()).at("argument `labels`")?;
         labels_copy.extend(labels.iter().map(|&label| u32::from(label)));
-        out.write(give(mnist_dataset::new(make(copy, dims, labels_copy)?)));
+        make(copy, dims, labels_copy)
     }
-    Ok(MNIST_OK)
 }

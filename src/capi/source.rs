@@ -1,11 +1,11 @@
 //! `mnist_source`: samples that a function of the host gives on request.
 #![allow(non_camel_case_types)]
 
-use super::dataset::mnist_dataset;
-use super::error::{MNIST_OK, mnist_error, mnist_status};
+use super::dataset::{create, mnist_dataset};
+use super::error::{mnist_error, mnist_status};
 use super::guard;
 use super::options::{self, Options};
-use super::pointers::{give, null, out, slice, string};
+use super::pointers::{null, slice, string};
 use crate::data::{Dataset, Source, check_sample_rank};
 use crate::error::{At, Error, ErrorKind, Result};
 use crate::kernels::process::Process;
@@ -100,18 +100,15 @@ pub unsafe extern "C" fn mnist_dataset_from_source(
     out: *mut *mut mnist_dataset,
     error: *mut mnist_error,
 ) -> mnist_status {
-    guard::status(error, || {
-        // SAFETY: by the contract the pointers are NULL or what the header says.
-        unsafe {
-            let out = self::out(out, "out")?;
+    // SAFETY: by the contract the pointers are NULL or what the header says.
+    guard::status(error, || unsafe {
+        create(out, || {
             if source.is_null() {
                 return Err(null("source"));
             }
             let source = HostSource::of(&options::read(source, "source")?)?;
-            let data = Dataset::from_source(Arc::new(source)).at("argument `source`")?;
-            out.write(give(mnist_dataset::new(data)));
-        }
-        Ok(MNIST_OK)
+            Dataset::from_source(Arc::new(source)).at("argument `source`")
+        })
     })
 }
 
