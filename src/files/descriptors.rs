@@ -7,6 +7,8 @@
 //! Windows assigns handles in another way, and a C runtime there tracks which were closed. But if a program closes a
 //! standard handle directly, its number may come back as a file's: that file is moved to another handle.
 
+#[cfg(unix)]
+use super::identity::identity;
 use crate::kernels::process::Process;
 use parking_lot::{Mutex, MutexGuard};
 #[cfg(unix)]
@@ -19,12 +21,9 @@ use std::time::Duration;
 #[cfg(unix)]
 const LAST: i32 = 2;
 
-/// While it lives, no opened file gets a standard descriptor. It holds placeholders of its own only where those of the
-/// process cannot be locked.
-pub struct Taken {
-    own: Vec<File>,
-    is_counted: bool,
-}
+/// While it lives, no opened file gets a standard descriptor. `None`: a user of the process's placeholders; otherwise
+/// those of its own, since the process's could not be locked.
+pub struct Taken(Option<Vec<File>>);
 
 /// The placeholders in the standard descriptors that were free, shared by all threads: they are closed when the last
 /// thread no longer needs them, or another thread's file would get the number.
@@ -50,17 +49,18 @@ impl Taken {
             Some(mut shared) => {
                 shared.files.extend(free());
                 shared.users += 1;
-                Taken { own: Vec::new(), is_counted: true }
+                Taken(None)
             }
-            None => Taken { own: free(), is_counted: false },
+            None => Taken(Some(free())),
         }
     }
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        close(&mut self.own);
-        if let Some(mut shared) = shared().filter(|_| self.is_counted) {
+        if let Some(own) = &mut self.0 {
+            close(own);
+        } else if let Some(mut shared) = shared() {
             shared.users -= 1;
             if shared.users == 0 {
                 close(&mut shared.files);
@@ -102,9 +102,8 @@ fn root() -> io::Result<File> {
 /// Whether a placeholder's descriptor still refers to the root folder.
 #[cfg(unix)]
 fn is_root(file: &File) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let place = |there: fs::Metadata| (there.dev(), there.ino());
-    file.metadata().ok().map(place) == fs::metadata("/").ok().map(place)
+    let identity = |there: io::Result<fs::Metadata>| there.ok().as_ref().map(identity);
+    identity(file.metadata()) == identity(fs::metadata("/"))
 }
 
 /// Whether a file has a descriptor that belongs to the program's input and output.

@@ -100,8 +100,8 @@ fn in_working_folder(path: &Path) -> Result<PathBuf> {
 fn is_here(folder: &Path) -> bool {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::MetadataExt;
-        let id = |path: &Path| again(|| std::fs::metadata(path)).ok().map(|there| (there.dev(), there.ino()));
+        use super::identity::identity;
+        let id = |path: &Path| again(|| std::fs::metadata(path)).ok().as_ref().map(identity);
         id(folder) == id(Path::new("."))
     }
     #[cfg(not(unix))]

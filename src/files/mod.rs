@@ -4,6 +4,7 @@
 //! file_path     a path as the caller wrote it, and its absolute path
 //! names         on Windows: paths that do not open the file that they name
 //! descriptors   keeps 0, 1 and 2 free of this library's files; repeats interrupted calls
+//! identity      which file a name or a descriptor refers to
 //! open          a regular file to read, without blocking; or its content in memory
 //! target        the file to be replaced, and whether it can be
 //! temporary     the file beside it that is written first
@@ -15,6 +16,8 @@
 mod descriptors;
 mod file_path;
 mod folders;
+#[cfg(unix)]
+mod identity;
 mod log;
 mod names;
 mod open;

@@ -144,10 +144,9 @@ fn open_as_it_is(path: &Path) -> io::Result<File> {
 fn is_at(file: &File, path: &Path) -> bool {
     #[cfg(unix)]
     {
-        use std::os::unix::fs::MetadataExt;
-        let place = |there: fs::Metadata| (there.dev(), there.ino());
-        let named = again(|| fs::symlink_metadata(path)).ok().map(place);
-        file.metadata().ok().map(place).is_some_and(|open| named == Some(open))
+        use super::identity::identity;
+        let named = again(|| fs::symlink_metadata(path)).ok();
+        file.metadata().is_ok_and(|open| named.is_some_and(|named| identity(&named) == identity(&open)))
     }
     #[cfg(not(unix))]
     {
