@@ -66,6 +66,11 @@ pub struct CheckpointOptions {
 }
 
 impl<'a> FitOptions<'a> {
+    /// Whether to resume from a checkpoint, if it exists.
+    pub fn resumes(&self) -> bool {
+        self.checkpoint.as_ref().is_some_and(|checkpoint| checkpoint.resume)
+    }
+
     /// Keras's defaults, writing to `output`.
     pub fn new(output: Output<'a>) -> Self {
         FitOptions {

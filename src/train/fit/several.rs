@@ -33,6 +33,16 @@ impl Missing {
     }
 }
 
+/// The fit, if all ranks have prepared the same one.
+pub(super) fn compared<'f, 'o>(
+    machines: &Machines<'_>,
+    prepared: Result<(Fit<'f, 'o>, Plan)>,
+) -> Result<(Fit<'f, 'o>, Plan)> {
+    let described = prepared.and_then(|(fit, plan)| Ok((fit.describe(&plan)?, fit, plan)));
+    agreement::compare(machines, described.as_ref().map(|(description, ..)| description.clone()))?;
+    described.map(|(_, fit, plan)| (fit, plan))
+}
+
 impl Fit<'_, '_> {
     /// Writes a checkpoint if one is due. With several ranks, rank 0 decides this, and writes it.
     pub(super) fn checkpoint(&mut self, event: After) -> Result<()> {
