@@ -209,18 +209,24 @@ fn set(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-/// Writes floats as bytes, little-endian on every machine.
+/// Writes floats as bytes.
 fn write(values: &[f32], bytes: &mut Vec<u8>) -> Result<()> {
     let len = 4 * values.len();
     memory::grow(bytes, len.saturating_sub(bytes.len()))?;
     bytes.resize(len, 0);
-    for (to, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
-        *to = value.to_le_bytes();
-    }
+    put(values, bytes);
     Ok(())
 }
 
-fn read(bytes: &[u8], values: &mut [f32]) {
+/// Writes floats to as many times four bytes, little-endian on every machine.
+pub(super) fn put(values: &[f32], bytes: &mut [u8]) {
+    for (to, value) in bytes.as_chunks_mut::<4>().0.iter_mut().zip(values) {
+        *to = value.to_le_bytes();
+    }
+}
+
+/// Reads what [`put`] has written.
+pub(super) fn read(bytes: &[u8], values: &mut [f32]) {
     for (value, from) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
         *value = f32::from_le_bytes(*from);
     }

@@ -3,6 +3,7 @@
 //!
 //! It is exact: -0 is not left out. If it does not save bytes, the numbers are sent as they are.
 
+use super::ranks::{put, read};
 use crate::error::{Error, ErrorKind, Result};
 use crate::memory;
 
@@ -27,9 +28,7 @@ pub fn pack(values: &[f32], bytes: &mut Vec<u8>) -> Result<()> {
     bytes.resize(len, 0);
     if len == dense {
         bytes[0] = DENSE;
-        for (to, value) in bytes[1..].chunks_exact_mut(4).zip(values) {
-            to.copy_from_slice(&value.to_le_bytes());
-        }
+        put(values, &mut bytes[1..]);
         return Ok(());
     }
     bytes[0] = SPARSE;
@@ -59,9 +58,7 @@ pub fn unpack(bytes: &[u8], values: &mut [f32]) -> Result<()> {
         if bytes.len() != 4 * values.len() {
             return Err(broken());
         }
-        for (value, from) in values.iter_mut().zip(bytes.as_chunks::<4>().0) {
-            *value = f32::from_le_bytes(*from);
-        }
+        read(bytes, values);
         return Ok(());
     }
     let (masks, rest) = bytes.split_at_checked(8 * values.len().div_ceil(WORD)).ok_or_else(broken)?;
