@@ -5,7 +5,7 @@
  *     golden train DATA FOLDER THREADS    DATA is mnist.npz; writes model files, and a checkpoint after half of a fit
  *     golden resume FOLDER THREADS        resumes from that checkpoint, which may be from another machine
  */
-#include "golden.h"
+#include "golden_chain.h"
 
 #include <mnist.h>
 
@@ -153,24 +153,14 @@ static mnist_fit_options quiet(size_t batch, size_t epochs)
     return options;
 }
 
-/* The model of a chain of layers; a layer that joins also takes the tensor that was marked before it. */
+/* The model of a chain of layers. */
 static mnist_model *model_of(const size_t *shape, const golden_layer *layers)
 {
     const size_t rank = shape[1] == 0 ? 1 : shape[2] == 0 ? 2 : 3;
     mnist_graph *graph = mnist_graph_new();
-    mnist_tensor *input = mnist_input_shape(graph, shape, rank), *x = input, *marked = NULL;
+    mnist_tensor *input = mnist_input_shape(graph, shape, rank);
     mnist_model *model;
-    for (const golden_layer *layer = layers; layer->class_name != NULL; layer++) {
-        if (strcmp(layer->class_name, "mark") == 0) {
-            marked = x;
-        } else if (layer->joins) {
-            mnist_tensor *both[2] = {x, marked};
-            x = mnist_merge(both, 2, layer->class_name, layer->config);
-        } else {
-            x = mnist_layer(x, layer->class_name, layer->config);
-        }
-    }
-    works(mnist_model_new(input, x, "golden", &model, error));
+    works(mnist_model_new(input, golden_chain(input, layers), "golden", &model, error));
     mnist_graph_free(graph);
     works(mnist_model_set_threads(model, threads, error));
     return model;

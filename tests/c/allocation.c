@@ -10,6 +10,7 @@
 #define _GNU_SOURCE
 
 #include "folder.h"
+#include "hash.h"
 #include "refusing.h"
 
 #include <mnist.h>
@@ -533,14 +534,6 @@ static void free_all(void)
     mnist_error_free(error);
     graph = NULL;
     memset(&kept, 0, sizeof kept);
-}
-
-/* FNV-1a. */
-static uint64_t hash(uint64_t before, const void *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        before = (before ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return before;
 }
 
 static uint64_t hash_of_file(uint64_t before, const char *path)

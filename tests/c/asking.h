@@ -4,6 +4,7 @@
 #define ASKING_H
 
 #include "expect.h"
+#include "hash.h"
 
 enum question { PREDICT, PREDICT_DATASET, EVALUATE, SUMMARY, WEIGHTS, WHOLE, QUESTIONS };
 
@@ -16,16 +17,6 @@ int fsync(int file)
     (void)file;
     return 0;
 }
-
-/* FNV-1a over more bytes. */
-static uint64_t hash(uint64_t before, const void *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        before = (before ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return before;
-}
-
-#define HASH_OF_NOTHING 0xcbf29ce484222325u
 
 static uint64_t hash_of_file(const char *path)
 {

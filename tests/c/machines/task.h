@@ -2,7 +2,8 @@
 #ifndef TASK_H
 #define TASK_H
 
-#include "../../../packaging/ports/golden.h"
+#include "../../../packaging/ports/golden_chain.h"
+#include "../hash.h"
 
 #include <mnist.h>
 
@@ -47,16 +48,9 @@ static void works(mnist_status status, const mnist_error *error)
     }
 }
 
-static uint64_t with_bytes(uint64_t hash, const void *bytes, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
-    return hash;
-}
-
 static uint64_t hash_of_weights(const mnist_model *model, mnist_error *error)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t sum = HASH_OF_NOTHING;
     for (size_t i = 0; i < mnist_model_weights_len(model); i++) {
         const char *name = mnist_model_weight_name(model, i);
         size_t dims[8], rank, count = 1;
@@ -65,22 +59,22 @@ static uint64_t hash_of_weights(const mnist_model *model, mnist_error *error)
             count *= dims[d];
         float *values = malloc(count * sizeof *values);
         works(mnist_model_get_weight(model, name, values, count, error), error);
-        hash = with_bytes(hash, values, count * sizeof *values);
+        sum = hash(sum, values, count * sizeof *values);
         free(values);
     }
-    return hash;
+    return sum;
 }
 
 /* The same with all metrics of all epochs. */
-static uint64_t with_history(uint64_t hash, const mnist_history *history, mnist_error *error)
+static uint64_t with_history(uint64_t sum, const mnist_history *history, mnist_error *error)
 {
     for (size_t i = 0; i < mnist_history_metrics_len(history); i++)
         for (size_t epoch = 0; epoch < mnist_history_epochs(history); epoch++) {
             double value;
             if (mnist_history_get(history, mnist_history_metric_name(history, i), epoch, &value, error) == MNIST_OK)
-                hash = with_bytes(hash, &value, sizeof value); /* an epoch that was stopped has no validation */
+                sum = hash(sum, &value, sizeof value); /* an epoch that was stopped has no validation */
         }
-    return hash;
+    return sum;
 }
 
 /* Random samples, with labels or, if `targets`, with numbers. */
@@ -156,22 +150,12 @@ static mnist_model *model_of(const task *t, size_t threads, unsigned seed, mnist
 {
     const size_t rank = t->shape[1] == 0 ? 1 : t->shape[2] == 0 ? 2 : 3;
     mnist_graph *graph = mnist_graph_new();
-    mnist_tensor *input = mnist_input_shape(graph, t->shape, rank), *x = input, *marked = NULL;
+    mnist_tensor *input = mnist_input_shape(graph, t->shape, rank);
     mnist_model *model;
     mnist_compile_options options;
     if (seed != 0)
         mnist_graph_set_seed(graph, seed);
-    for (const golden_layer *layer = t->layers; layer->class_name != NULL; layer++) {
-        if (strcmp(layer->class_name, "mark") == 0) {
-            marked = x;
-        } else if (layer->joins) {
-            mnist_tensor *both[2] = {x, marked};
-            x = mnist_merge(both, 2, layer->class_name, layer->config);
-        } else {
-            x = mnist_layer(x, layer->class_name, layer->config);
-        }
-    }
-    works(mnist_model_new(input, x, "machines", &model, error), error);
+    works(mnist_model_new(input, golden_chain(input, t->layers), "machines", &model, error), error);
     mnist_graph_free(graph);
     works(mnist_model_set_threads(model, threads, error), error);
     mnist_compile_options_init(&options, sizeof options);
