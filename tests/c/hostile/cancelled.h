@@ -51,10 +51,18 @@ static void from_now(void)
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 }
 
+/* Where the other thread is: before its pthread_cancel, inside it, or after it. */
+static enum { BEFORE, INSIDE, AFTER } cancelling;
+
+/* pthread_cancel may send its signal only now, and glibc would act on it inside the next function that blocks, although
+ * cancellation is disabled. So this waits for the signal; the last call to the kernel delivers it. */
 static void no_longer(void)
 {
     not_now();
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
+    while (__atomic_load_n(&cancelling, __ATOMIC_SEQ_CST) == INSIDE)
+        sched_yield();
+    sched_yield();
 }
 
 /* Repeats the call, so that it can be cancelled at any instruction. */
@@ -77,19 +85,67 @@ static void on_a_thread(void *(*run)(void *), long nanoseconds)
     pthread_t thread;
     void *result = NULL;
     open_to_it = 0;
+    cancelling = BEFORE;
     if (pthread_create(&thread, NULL, run, NULL) != 0)
         give_up("cannot start", "a thread", "");
     if (nanoseconds >= 0) {
         while (!__atomic_load_n(&open_to_it, __ATOMIC_SEQ_CST))
             sched_yield();
         nanosleep(&(struct timespec){0, nanoseconds}, NULL);
+        __atomic_store_n(&cancelling, INSIDE, __ATOMIC_SEQ_CST);
         pthread_cancel(thread);
+        __atomic_store_n(&cancelling, AFTER, __ATOMIC_SEQ_CST);
     }
     if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
         complain(nanoseconds >= 0 ? "not cancelled asynchronously" : "not cancelled after it", (value){.p = result}, "");
     just_before = just_after = NULL;
     cancelled_threads++;
 }
+
+#ifdef __GLIBC__
+#include <sys/syscall.h>
+
+long syscall(long number, ...);
+
+enum { CANCELLATION_SIGNAL = 32 };
+
+static long in_callback;
+
+/* Blocks until the signal must have come. */
+static void wait_for_signal(void *user_data, const char *text, size_t len)
+{
+    collect(user_data, text, len);
+    if (__atomic_exchange_n(&in_callback, syscall(SYS_gettid), __ATOMIC_SEQ_CST) == 0)
+        nanosleep(&(struct timespec){0, 50000000}, NULL);
+}
+
+static void *summary(void *unused)
+{
+    from_now();
+    mnist_model_summary(good.model, wait_for_signal, NULL, NULL);
+    not_now();
+    complain("the thread lives on after a cancellation", (value){0}, "");
+    return unused;
+}
+
+/* A pthread_cancel that began before the call, but sends its signal only during it (see no_longer): sends the signal
+ * itself. The thread must end after the call and not in it. */
+static void try_late_signal(void)
+{
+    pthread_t thread;
+    void *result = NULL;
+    if (pthread_create(&thread, NULL, summary, NULL) != 0)
+        give_up("cannot start", "a thread", "");
+    while (__atomic_load_n(&in_callback, __ATOMIC_SEQ_CST) == 0)
+        sched_yield();
+    for (int i = 0; i < 20; i++) {
+        syscall(SYS_tgkill, syscall(SYS_getpid), __atomic_load_n(&in_callback, __ATOMIC_SEQ_CST), CANCELLATION_SIGNAL);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
+        complain("not cancelled by a late signal", (value){.p = result}, "");
+}
+#endif
 
 static void try_cancelled(const struct function *f)
 {

@@ -430,6 +430,10 @@ int main(int argc, char **argv)
         else
             try_function(&functions[i]);
     }
+#ifdef __GLIBC__
+    if (strcmp(how, "cancelled") == 0)
+        try_late_signal();
+#endif
     free_objects();
     mnist_error_free(error);
     free(long_text);
