@@ -129,7 +129,7 @@ impl Tls {
     fn start() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let config = "[req]\ndistinguished_name=name\nprompt=no\n[name]\nCN=localhost\n\
-                      [extensions]\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:localhost\n";
+                      [extensions]\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=IP:127.0.0.1\n";
         std::fs::write(folder.path().join("config"), config).unwrap();
         let openssl = |arguments: &str| {
             let mut command = Command::new("openssl");
@@ -151,7 +151,7 @@ impl Tls {
 
     fn answers(&self, path: &str, bytes: &[u8]) -> String {
         std::fs::write(self.folder.path().join(path), bytes).unwrap();
-        format!("https://localhost:{}/{path}", self.port)
+        format!("https://127.0.0.1:{}/{path}", self.port)
     }
 
     fn roots(&self) -> RootCerts {
