@@ -1,5 +1,5 @@
-/* The time of the tutorial's steps on the ranks of an MPI program, one thread each: step DATA [STEPS]. The batch of 32 is that of all
- * ranks together. With one rank there is no communicator: it is the fit of one process. */
+/* The time of the tutorial's steps on the ranks of an MPI program: step DATA [STEPS [THREADS]], one thread in each rank by default. The
+ * batch of 32 is that of all ranks together. With one rank there is no communicator: it is the fit of one process. */
 #define _POSIX_C_SOURCE 200809L
 
 #include <mnist.h>
@@ -36,6 +36,7 @@ static int by_time(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     const size_t steps = argc > 2 ? strtoul(argv[2], NULL, 10) : 100;
+    const size_t threads = argc > 3 ? strtoul(argv[3], NULL, 10) : 1;
     mnist_error *error = mnist_error_new();
     mnist_dataset *all, *test, *train;
     mnist_model *model;
@@ -54,7 +55,7 @@ int main(int argc, char **argv)
     x = mnist_flatten(mnist_conv2d(x, 64, 3, MNIST_ACTIVATION_RELU));
     x = mnist_dense(mnist_dense(x, 128, MNIST_ACTIVATION_RELU), 10, MNIST_ACTIVATION_SOFTMAX);
     check(mnist_model_new(input, x, "tutorial", &model, error), error);
-    check(mnist_model_set_threads(model, 1, error), error);
+    check(mnist_model_set_threads(model, threads, error), error);
     check(mnist_model_compile(model, NULL, error), error);
 
     mnist_fit_options_init(&fit, sizeof fit);
