@@ -51,8 +51,8 @@ static void from_now(void)
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 }
 
-/* Where the other thread is: before its pthread_cancel, inside it, or after it. */
-static enum { BEFORE, INSIDE, AFTER } cancelling;
+/* Set while the other thread is inside pthread_cancel. */
+static int cancelling;
 
 /* pthread_cancel may send its signal only now, and glibc would act on it inside the next function that blocks, although
  * cancellation is disabled. So this waits for the signal; the last call to the kernel delivers it. */
@@ -60,7 +60,7 @@ static void no_longer(void)
 {
     not_now();
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
-    while (__atomic_load_n(&cancelling, __ATOMIC_SEQ_CST) == INSIDE)
+    while (__atomic_load_n(&cancelling, __ATOMIC_SEQ_CST))
         sched_yield();
     sched_yield();
 }
@@ -85,16 +85,15 @@ static void on_a_thread(void *(*run)(void *), long nanoseconds)
     pthread_t thread;
     void *result = NULL;
     open_to_it = 0;
-    cancelling = BEFORE;
     if (pthread_create(&thread, NULL, run, NULL) != 0)
         give_up("cannot start", "a thread", "");
     if (nanoseconds >= 0) {
         while (!__atomic_load_n(&open_to_it, __ATOMIC_SEQ_CST))
             sched_yield();
         nanosleep(&(struct timespec){0, nanoseconds}, NULL);
-        __atomic_store_n(&cancelling, INSIDE, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&cancelling, 1, __ATOMIC_SEQ_CST);
         pthread_cancel(thread);
-        __atomic_store_n(&cancelling, AFTER, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&cancelling, 0, __ATOMIC_SEQ_CST);
     }
     if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
         complain(nanoseconds >= 0 ? "not cancelled asynchronously" : "not cancelled after it", (value){.p = result}, "");
@@ -109,20 +108,23 @@ long syscall(long number, ...);
 
 enum { CANCELLATION_SIGNAL = 32 };
 
+/* The thread that is in the callback, and whether it has been sent all signals. */
 static long in_callback;
+static int all_sent;
 
-/* Blocks until the signal must have come. */
-static void wait_for_signal(void *user_data, const char *text, size_t len)
+/* Blocks until the signals must have come. */
+static void wait_for_signals(void *user_data, const char *text, size_t len)
 {
     collect(user_data, text, len);
-    if (__atomic_exchange_n(&in_callback, syscall(SYS_gettid), __ATOMIC_SEQ_CST) == 0)
-        nanosleep(&(struct timespec){0, 50000000}, NULL);
+    __atomic_store_n(&in_callback, syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&all_sent, __ATOMIC_SEQ_CST))
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
 }
 
 static void *summary(void *unused)
 {
     from_now();
-    mnist_model_summary(good.model, wait_for_signal, NULL, NULL);
+    mnist_model_summary(good.model, wait_for_signals, NULL, NULL);
     not_now();
     complain("the thread lives on after a cancellation", (value){0}, "");
     return unused;
@@ -142,6 +144,7 @@ static void try_late_signal(void)
         syscall(SYS_tgkill, syscall(SYS_getpid), __atomic_load_n(&in_callback, __ATOMIC_SEQ_CST), CANCELLATION_SIGNAL);
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     }
+    __atomic_store_n(&all_sent, 1, __ATOMIC_SEQ_CST);
     if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
         complain("not cancelled by a late signal", (value){.p = result}, "");
 }
