@@ -5,13 +5,12 @@
 //! [`restore`], at the moment cancellation is enabled again. That is allowed: all frames on the stack then have nothing
 //! to clean up, see [`guard`](super::guard).
 
-/// The thread's cancellation state and type before the call, and whether glibc's cancellation signal is [`held`] back.
+/// The thread's cancellation state and type before the call.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct Before {
     state: i32,
     kind: i32,
-    held: bool,
 }
 
 #[cfg(cancels)]
@@ -32,47 +31,24 @@ mod pthread {
     pub const DEFERRED: i32 = 0;
 }
 
-/// glibc's cancellation signal, which a thread with asynchronous cancellation blocks during the call. A `pthread_cancel`
-/// that has seen such a thread before the call may send the signal only after cancellation was disabled. Its handler
-/// checks the type, not the state, and inside a blocking function glibc sets the type to asynchronous: the thread would
-/// end there. The handler must run while the type is deferred; it then notes the cancellation for later.
+/// Waits for a cancellation that is under way. A `pthread_cancel` that has seen this thread with asynchronous cancellation
+/// may send its signal only now. glibc's handler (2.36) checks the type, not the state, and within a blocking function
+/// the type is asynchronous: the thread would end there, in the middle of the call. But at the end of a blocking function
+/// glibc waits for such a signal. So one is called here, where the thread may still end.
 #[cfg(all(cancels, target_os = "linux", target_env = "gnu"))]
-mod held {
-    /// The signal's bit in the kernel's set. `sigprocmask` would leave the signal out.
-    const SIGNAL: u64 = 1 << (32 - 1);
-
-    /// Blocks the signal. Returns whether it was not blocked before.
-    pub extern "C" fn block() -> bool {
-        let mut before = 0;
-        change(libc::SIG_BLOCK, &mut before) == 0 && before & SIGNAL == 0
-    }
-
-    /// Unblocks the signal. If it is pending, its handler runs before this returns.
-    pub extern "C" fn unblock() {
-        change(libc::SIG_UNBLOCK, &mut 0);
-    }
-
-    extern "C" fn change(how: i32, before: &mut u64) -> libc::c_long {
-        let signal = SIGNAL;
-        // SAFETY: both sets have the size that is given: 8 bytes, the kernel's on every processor but MIPS, where the
-        // call fails and changes nothing.
-        unsafe { libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const signal, &raw mut *before, size_of::<u64>()) }
-    }
+#[inline]
+extern "C" fn wait_for_signal() {
+    // SAFETY: no descriptors, no time.
+    unsafe { libc::poll(std::ptr::null_mut(), 0, 0) };
 }
 
 #[cfg(all(cancels, not(all(target_os = "linux", target_env = "gnu"))))]
-mod held {
-    pub extern "C" fn block() -> bool {
-        false
-    }
-
-    pub extern "C" fn unblock() {}
-}
+extern "C" fn wait_for_signal() {}
 
 /// Disables cancellation of this thread.
 #[inline]
 pub extern "C" fn disable() -> Before {
-    let mut before = Before { state: 0, kind: 0, held: false };
+    let mut before = Before { state: 0, kind: 0 };
     #[cfg(cancels)]
     // SAFETY: each writes the variable it is given.
     unsafe {
@@ -82,7 +58,7 @@ pub extern "C" fn disable() -> Before {
         if before.state != pthread::DISABLE {
             pthread::pthread_setcanceltype(pthread::DEFERRED, &raw mut before.kind);
             if before.kind != pthread::DEFERRED {
-                before.held = held::block();
+                wait_for_signal();
             }
         }
     }
@@ -100,9 +76,6 @@ pub extern "C" fn restore(before: Before) {
         // A call inside a callback, for example, has disabled nothing.
         if before.state != pthread::DISABLE {
             let (mut state, mut kind) = (0, 0);
-            if before.held {
-                held::unblock();
-            }
             // The type last: if glibc ended the thread when the state is set, pthread_join would not report
             // PTHREAD_CANCELED.
             pthread::pthread_setcancelstate(before.state, &raw mut state);
@@ -110,5 +83,5 @@ pub extern "C" fn restore(before: Before) {
         }
     }
     #[cfg(not(cancels))]
-    let _ = (before.state, before.kind, before.held);
+    let _ = (before.state, before.kind);
 }

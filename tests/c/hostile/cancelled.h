@@ -4,7 +4,9 @@
 #ifndef CANCELLED_H
 #define CANCELLED_H
 
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <time.h>
 
 enum { ASYNCHRONOUS_ROUNDS = 12 };
@@ -51,18 +53,13 @@ static void from_now(void)
     pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
 }
 
-/* Set while the other thread is inside pthread_cancel. */
-static int cancelling;
-
-/* pthread_cancel may send its signal only now, and glibc would act on it inside the next function that blocks, although
- * cancellation is disabled. So this waits for the signal; the last call to the kernel delivers it. */
+/* A pthread_cancel that began before may send its signal only now, and glibc (2.36) would act on it inside the next function
+ * that blocks, although cancellation is disabled. So one is called here: at its end glibc waits for the signal. */
 static void no_longer(void)
 {
     not_now();
     pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, NULL);
-    while (__atomic_load_n(&cancelling, __ATOMIC_SEQ_CST))
-        sched_yield();
-    sched_yield();
+    poll(NULL, 0, 0);
 }
 
 /* Repeats the call, so that it can be cancelled at any instruction. */
@@ -91,9 +88,7 @@ static void on_a_thread(void *(*run)(void *), long nanoseconds)
         while (!__atomic_load_n(&open_to_it, __ATOMIC_SEQ_CST))
             sched_yield();
         nanosleep(&(struct timespec){0, nanoseconds}, NULL);
-        __atomic_store_n(&cancelling, 1, __ATOMIC_SEQ_CST);
         pthread_cancel(thread);
-        __atomic_store_n(&cancelling, 0, __ATOMIC_SEQ_CST);
     }
     if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
         complain(nanoseconds >= 0 ? "not cancelled asynchronously" : "not cancelled after it", (value){.p = result}, "");
@@ -101,52 +96,90 @@ static void on_a_thread(void *(*run)(void *), long nanoseconds)
     cancelled_threads++;
 }
 
-#ifdef __GLIBC__
-#include <sys/syscall.h>
+#if defined __GLIBC__ && defined __x86_64__
+#include <ucontext.h>
 
-long syscall(long number, ...);
+#define STEPS
 
-enum { CANCELLATION_SIGNAL = 32 };
+/* The instructions of pthread_cancel before its first system call, which blocks signals: how many were executed, and the one
+ * before which the thread's call begins. Where that thread is. */
+static volatile sig_atomic_t step, begin_at;
+static int may_begin, in_callback, has_ended;
 
-/* The thread that is in the callback, and whether it has been sent all signals. */
-static long in_callback;
-static int all_sent;
+static void pause_briefly(void)
+{
+    nanosleep(&(struct timespec){0, 100000}, NULL);
+}
 
-/* Blocks until the signals must have come. */
-static void wait_for_signals(void *user_data, const char *text, size_t len)
+/* Before each instruction: at the chosen one, lets the call begin, and gives it time to come to its callback. */
+static void on_step(int signal, siginfo_t *info, void *context)
+{
+    mcontext_t *machine = &((ucontext_t *)context)->uc_mcontext;
+    const unsigned char *next = (const unsigned char *)machine->gregs[REG_RIP];
+    const int at_system_call = next[0] == 0x0f && next[1] == 0x05;
+    (void)signal, (void)info;
+    if (!at_system_call && ++step < begin_at)
+        return;
+    machine->gregs[REG_EFL] &= ~0x100; /* no more steps */
+    if (at_system_call)
+        return;
+    __atomic_store_n(&may_begin, 1, __ATOMIC_SEQ_CST);
+    for (int i = 0; i < 50 && !__atomic_load_n(&in_callback, __ATOMIC_SEQ_CST); i++)
+        pause_briefly();
+}
+
+/* Blocks until pthread_cancel has ended. */
+static void block(void *user_data, const char *text, size_t len)
 {
     collect(user_data, text, len);
-    __atomic_store_n(&in_callback, syscall(SYS_gettid), __ATOMIC_SEQ_CST);
-    while (!__atomic_load_n(&all_sent, __ATOMIC_SEQ_CST))
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    __atomic_store_n(&in_callback, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&has_ended, __ATOMIC_SEQ_CST))
+        pause_briefly();
 }
 
 static void *summary(void *unused)
 {
-    from_now();
-    mnist_model_summary(good.model, wait_for_signals, NULL, NULL);
+    pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, NULL);
+    __atomic_store_n(&open_to_it, 1, __ATOMIC_SEQ_CST);
+    while (!__atomic_load_n(&may_begin, __ATOMIC_SEQ_CST))
+        continue;
+    mnist_model_summary(good.model, block, NULL, NULL);
     not_now();
-    complain("the thread lives on after a cancellation", (value){0}, "");
     return unused;
 }
 
-/* A pthread_cancel that began before the call, but sends its signal only during it (see no_longer): sends the signal
- * itself. The thread must end after the call and not in it. */
-static void try_late_signal(void)
+/* Cancels a thread whose call begins while pthread_cancel is at a certain instruction. Returns whether it has that many. */
+static int cancel_at(int instruction)
 {
     pthread_t thread;
     void *result = NULL;
+    open_to_it = may_begin = in_callback = has_ended = 0;
+    step = 0, begin_at = instruction;
     if (pthread_create(&thread, NULL, summary, NULL) != 0)
         give_up("cannot start", "a thread", "");
-    while (__atomic_load_n(&in_callback, __ATOMIC_SEQ_CST) == 0)
+    while (!__atomic_load_n(&open_to_it, __ATOMIC_SEQ_CST))
         sched_yield();
-    for (int i = 0; i < 20; i++) {
-        syscall(SYS_tgkill, syscall(SYS_getpid), __atomic_load_n(&in_callback, __ATOMIC_SEQ_CST), CANCELLATION_SIGNAL);
-        nanosleep(&(struct timespec){0, 1000000}, NULL);
-    }
-    __atomic_store_n(&all_sent, 1, __ATOMIC_SEQ_CST);
+    __asm__ volatile("pushfq; orq $0x100, (%%rsp); popfq" ::: "memory", "cc"); /* one step at a time */
+    pthread_cancel(thread);
+    __atomic_store_n(&has_ended, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&may_begin, 1, __ATOMIC_SEQ_CST);
     if (pthread_join(thread, &result) != 0 || result != PTHREAD_CANCELED)
-        complain("not cancelled by a late signal", (value){.p = result}, "");
+        complain("not cancelled at an instruction of pthread_cancel", (value){.u = (uint64_t)instruction}, "");
+    return step >= instruction;
+}
+
+/* pthread_cancel begins before the call, and sends its signal during it. The thread must end before or after the call, never in
+ * it, and the call must not wait for ever. */
+static void try_each_instruction(void)
+{
+    struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO}, before;
+    int instruction = 1;
+    sigaction(SIGTRAP, &action, &before);
+    while (cancel_at(instruction))
+        instruction++;
+    sigaction(SIGTRAP, &before, NULL);
+    if (instruction < 20)
+        complain("pthread_cancel has fewer instructions than it can have", (value){.u = (uint64_t)instruction}, "");
 }
 #endif
 

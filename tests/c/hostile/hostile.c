@@ -7,6 +7,8 @@
  * After each call: it failed if it had to, it has a message, it wrote nothing, every object is unchanged, and the same call
  * with valid arguments works. */
 
+#define _GNU_SOURCE
+
 #include "values.h"
 
 #include "table.h"
@@ -430,9 +432,9 @@ int main(int argc, char **argv)
         else
             try_function(&functions[i]);
     }
-#ifdef __GLIBC__
+#ifdef STEPS
     if (strcmp(how, "cancelled") == 0)
-        try_late_signal();
+        try_each_instruction();
 #endif
     free_objects();
     mnist_error_free(error);
