@@ -1,7 +1,7 @@
 //! Entry and exit of every exported function: each runs inside one of these functions. They catch panics, set the
 //! standard floating-point settings, and disable thread cancellation during the call.
 //!
-//! [`cancel::restore`] may end the thread, which unwinds the stack from there. So the functions that call it, and the
+//! [`cancel::disable`] and [`cancel::restore`] may end the thread, which unwinds the stack. So their callers, and the
 //! exported functions that call these, must have nothing to clean up (no drop glue, no personality routine): they call
 //! nothing but `extern "C"` functions, which the compiler knows do not unwind. A test checks this.
 
