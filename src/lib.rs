@@ -25,12 +25,14 @@
 //! Three promises run through all of them: the same seed, data and options give the same weights to the last bit, at
 //! any thread count and on any instruction set; a call that fails changes nothing; nothing is global.
 
+#![deny(unsafe_code)] // except in the two folders that allow it
 #![deny(unsafe_op_in_unsafe_fn)]
 #![warn(missing_docs)]
 
 #[cfg(feature = "c-source")]
 pub mod c_source;
 pub mod callbacks;
+#[allow(unsafe_code)]
 mod capi;
 pub mod data;
 pub mod error;
@@ -44,6 +46,7 @@ pub mod json;
 #[cfg(feature = "keras")]
 pub mod keras_files;
 #[doc(hidden)] // for the benchmarks, not for use
+#[allow(unsafe_code)]
 pub mod kernels;
 mod kind;
 pub mod layers;

@@ -52,7 +52,7 @@ pub use adam::AdamStep;
 pub use columns::Columns;
 pub use isa::Isa;
 pub use rule::{Rule, Update};
-pub use simd::Simd;
+pub use simd::{Lanes, Simd};
 
 /// `n` numbers in [-1, 1) that look like noise, the same for the same seed.
 #[cfg(test)]

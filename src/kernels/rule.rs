@@ -5,9 +5,9 @@
 //! for everything that needs the whole gradient first (regularizers, layers that are used twice, optimizers whose step
 //! is a separate pass).
 
-use super::Simd;
 use super::adam::AdamStep;
 use super::isa::{Isa, SimdLoop};
+use super::{Lanes, Simd};
 
 /// The most moments that a rule keeps for a weight.
 pub const MOST_SLOTS: usize = 3;
@@ -21,10 +21,7 @@ pub trait Rule: Copy + Send + Sync {
 
     /// The weights `w` after a step by the gradient `g`; the first [`SLOTS`](Self::SLOTS) of `slots` are their moments,
     /// and are changed.
-    ///
-    /// # Safety
-    /// As [`Simd`].
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V;
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V>;
 }
 
 /// Stores the gradient in the first slot.
@@ -38,9 +35,8 @@ impl Rule for Store {
     const SLOTS: usize = 1;
     const WRITES: bool = false;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
-        // SAFETY: the caller's.
-        slots[0] = if self.add { unsafe { slots[0].add(g) } } else { g };
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
+        slots[0] = if self.add { slots[0] + g } else { g };
         w
     }
 }
@@ -79,17 +75,17 @@ impl WeightPointers {
     pub unsafe fn step<V: Simd, R: Rule>(self, rule: &R, g: V, n: usize) {
         // SAFETY: the caller's.
         unsafe {
-            let mut slots = [V::splat(0.0); MOST_SLOTS];
+            let mut slots = [Lanes::new(V::splat(0.0)); MOST_SLOTS];
             for (slot, &from) in slots.iter_mut().zip(&self.slots).take(R::SLOTS) {
-                *slot = V::load_up_to(from, n);
+                *slot = Lanes::new(V::load_up_to(from, n));
             }
             let w = if R::WRITES { V::load_up_to(self.w, n) } else { V::splat(0.0) };
-            let w = rule.apply(g, w, &mut slots);
+            let w = rule.apply(Lanes::new(g), Lanes::new(w), &mut slots);
             for (slot, &to) in slots.into_iter().zip(&self.slots).take(R::SLOTS) {
-                slot.store_up_to(to, n);
+                slot.vector().store_up_to(to, n);
             }
             if R::WRITES {
-                w.store_up_to(self.w, n);
+                w.vector().store_up_to(self.w, n);
             }
         }
     }

@@ -12,7 +12,7 @@ use super::{
     step_decayed,
 };
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("Adadelta", &["rho", "epsilon"], |config| {
@@ -56,17 +56,14 @@ struct AdadeltaRule {
 impl Rule for AdadeltaRule {
     const SLOTS: usize = 2;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [a, b, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            let (rho, rest, epsilon) = (V::splat(self.rho), V::splat(self.one_minus_rho), V::splat(self.epsilon));
-            let mean = |old: V, x: V| rho.fma(old, rest.mul(x.mul(x))).without_tiny();
-            *a = mean(*a, g);
-            let change = g.mul(b.add(epsilon).sqrt()).div(a.add(epsilon).sqrt());
-            *b = mean(*b, change);
-            change.fma(V::splat(self.minus_rate), w)
-        }
+        let (rho, rest, epsilon) = (g.all(self.rho), g.all(self.one_minus_rho), g.all(self.epsilon));
+        let mean = |old: Lanes<V>, x: Lanes<V>| rho.fma(old, rest * (x * x)).without_tiny();
+        *a = mean(*a, g);
+        let change = g * (*b + epsilon).sqrt() / (*a + epsilon).sqrt();
+        *b = mean(*b, change);
+        change.fma(g.all(self.minus_rate), w)
     }
 }
 

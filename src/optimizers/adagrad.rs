@@ -10,7 +10,7 @@ use super::{
     step_decayed,
 };
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("Adagrad", &["initial_accumulator_value", "epsilon"], |config| {
@@ -55,13 +55,10 @@ struct AdagradRule {
 impl Rule for AdagradRule {
     const SLOTS: usize = 1;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [a, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            *a = g.fma(g, *a).without_tiny();
-            g.div(a.add(V::splat(self.epsilon)).sqrt()).fma(V::splat(self.minus_rate), w)
-        }
+        *a = g.fma(g, *a).without_tiny();
+        (g / (*a + g.all(self.epsilon)).sqrt()).fma(g.all(self.minus_rate), w)
     }
 }
 

@@ -10,7 +10,7 @@
 use super::betas::{self, Betas};
 use super::{Entry, Optimizer, Setting, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry =
@@ -32,15 +32,12 @@ struct AdamaxRule {
 impl Rule for AdamaxRule {
     const SLOTS: usize = 2;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [m, u, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            *m = g.sub(*m).fma(V::splat(self.one_minus_beta_1), *m).without_tiny();
-            let size = g.or_greater(V::splat(0.0).sub(g));
-            *u = V::splat(self.beta_2).mul(*u).or_greater(size).without_tiny();
-            m.div(u.add(V::splat(self.epsilon))).fma(V::splat(self.minus_rate), w)
-        }
+        *m = (g - *m).fma(g.all(self.one_minus_beta_1), *m).without_tiny();
+        let size = g.or_greater(g.all(0.0) - g);
+        *u = (g.all(self.beta_2) * *u).or_greater(size).without_tiny();
+        (*m / (*u + g.all(self.epsilon))).fma(g.all(self.minus_rate), w)
     }
 }
 

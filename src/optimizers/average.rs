@@ -6,7 +6,7 @@
 //! ```
 
 use crate::kernels::rule::{MOST_SLOTS, Rule, step_by};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 
 /// The settings of the average.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -28,14 +28,11 @@ struct Mix {
 impl Rule for Mix {
     const SLOTS: usize = 1;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, _: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, _: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [a, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            let new = V::splat(self.one_minus_momentum).mul(w);
-            *a = V::splat(self.momentum).fma(*a, new).without_tiny();
-            if self.overwrite { *a } else { w }
-        }
+        let new = w.all(self.one_minus_momentum) * w;
+        *a = w.all(self.momentum).fma(*a, new).without_tiny();
+        if self.overwrite { *a } else { w }
     }
 }
 

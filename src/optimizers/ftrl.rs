@@ -12,7 +12,7 @@
 
 use super::{Entry, Optimizer, Setting, decay, decay_in_range, not_negative, number, rate, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = (
@@ -94,40 +94,26 @@ struct FtrlRule<const ROOT: bool> {
 }
 
 impl<const ROOT: bool> FtrlRule<ROOT> {
-    /// # Safety
-    /// As [`Simd`].
     #[inline(always)]
-    unsafe fn power<V: Simd>(&self, x: V) -> V {
-        const { assert!(V::LANES <= 16) };
-        // SAFETY: the caller's; the lanes have room in the array.
-        unsafe {
-            if ROOT {
-                return x.sqrt();
-            }
-            let mut lanes = [0.0; 16];
-            x.store(lanes.as_mut_ptr());
-            V::load(lanes.map(|x| libm::powf(x, self.power)).as_ptr())
-        }
+    fn power<V: Simd>(&self, x: Lanes<V>) -> Lanes<V> {
+        if ROOT { x.sqrt() } else { x.map(|x| libm::powf(x, self.power)) }
     }
 }
 
 impl<const ROOT: bool> Rule for FtrlRule<ROOT> {
     const SLOTS: usize = 2;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [a, l, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            let (zero, rate, l1) = (V::splat(0.0), V::splat(self.rate), V::splat(self.l1));
-            let b = g.fma(g, *a).without_tiny();
-            let (before, after) = (self.power(*a), self.power(b));
-            let slope = w.fma(V::splat(self.twice_shrinkage), g);
-            *l = l.add(slope.sub(after.sub(before).div(rate).mul(w))).without_tiny();
-            let q = after.div(rate).add(V::splat(self.twice_l2));
-            *a = b;
-            // clip(l, -l1, l1) - l: the part of l beyond l1, negated.
-            l1.sub(*l).if_positive(l.sub(l1), zero.sub(l1).sub(*l).relu()).div(q)
-        }
+        let (zero, rate, l1) = (g.all(0.0), g.all(self.rate), g.all(self.l1));
+        let b = g.fma(g, *a).without_tiny();
+        let (before, after) = (self.power(*a), self.power(b));
+        let slope = w.fma(g.all(self.twice_shrinkage), g);
+        *l = (*l + (slope - (after - before) / rate * w)).without_tiny();
+        let q = after / rate + g.all(self.twice_l2);
+        *a = b;
+        // clip(l, -l1, l1) - l: the part of l beyond l1, negated.
+        (l1 - *l).if_positive(*l - l1, (zero - l1 - *l).relu()) / q
     }
 }
 

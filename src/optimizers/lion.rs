@@ -7,7 +7,7 @@
 
 use super::{Entry, Optimizer, Setting, decay, decay_in_range, number, rate, rate_in_range, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("Lion", &["beta_1", "beta_2"], |config| {
@@ -52,16 +52,13 @@ struct LionRule {
 impl Rule for LionRule {
     const SLOTS: usize = 1;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [m, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            let x = m.fma(V::splat(self.beta_1), g.mul(V::splat(self.one_minus_beta_1)));
-            // Neither above nor below 0: 0, or NaN, which stays.
-            let sign = V::splat(1.0).if_positive(x, V::splat(-1.0).if_positive(V::splat(0.0).sub(x), x));
-            *m = m.fma(V::splat(self.beta_2), g.mul(V::splat(self.one_minus_beta_2))).without_tiny();
-            sign.fma(V::splat(self.minus_rate), w)
-        }
+        let x = m.fma(g.all(self.beta_1), g * g.all(self.one_minus_beta_1));
+        // Neither above nor below 0: 0, or NaN, which stays.
+        let sign = g.all(1.0).if_positive(x, g.all(-1.0).if_positive(g.all(0.0) - x, x));
+        *m = m.fma(g.all(self.beta_2), g * g.all(self.one_minus_beta_2)).without_tiny();
+        sign.fma(g.all(self.minus_rate), w)
     }
 }
 

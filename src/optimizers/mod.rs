@@ -45,7 +45,7 @@ pub use sgd::Sgd;
 use crate::error::{Error, ErrorKind, Result};
 use crate::json::{Named, Object};
 use crate::kernels::rule::{MOST_SLOTS, Rule, step_by};
-use crate::kernels::{AdamStep, Isa, Simd};
+use crate::kernels::{AdamStep, Isa, Lanes, Simd};
 use serde_json::{Map, Value, json};
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -253,9 +253,8 @@ struct Decayed<R> {
 impl<R: Rule> Rule for Decayed<R> {
     const SLOTS: usize = R::SLOTS;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
-        // SAFETY: the caller's.
-        unsafe { self.rule.apply(g, w.fma(V::splat(self.minus), w), slots) }
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
+        self.rule.apply(g, w.fma(w.all(self.minus), w), slots)
     }
 }
 

@@ -14,7 +14,7 @@
 use super::betas::{self, Betas};
 use super::{Entry, Optimizer, Setting, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::{Arc, LazyLock};
 
 pub(super) const ENTRY: Entry =
@@ -67,16 +67,13 @@ struct NadamRule {
 impl Rule for NadamRule {
     const SLOTS: usize = 2;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [m, v, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            *m = g.sub(*m).fma(V::splat(self.one_minus_beta_1), *m).without_tiny();
-            *v = g.fms(g, *v).fma(V::splat(self.one_minus_beta_2), *v).without_tiny();
-            let ahead = m.fma(V::splat(self.of_mean), g.mul(V::splat(self.of_gradient)));
-            let size = v.mul(V::splat(self.of_square)).sqrt().add(V::splat(self.epsilon));
-            ahead.div(size).fma(V::splat(self.minus_rate), w)
-        }
+        *m = (g - *m).fma(g.all(self.one_minus_beta_1), *m).without_tiny();
+        *v = g.fms(g, *v).fma(g.all(self.one_minus_beta_2), *v).without_tiny();
+        let ahead = m.fma(g.all(self.of_mean), g * g.all(self.of_gradient));
+        let size = (*v * g.all(self.of_square)).sqrt() + g.all(self.epsilon);
+        (ahead / size).fma(g.all(self.minus_rate), w)
     }
 }
 

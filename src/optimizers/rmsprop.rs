@@ -13,7 +13,7 @@ use super::{
     step_decayed,
 };
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("RMSprop", &["rho", "momentum", "epsilon", "centered"], |config| {
@@ -64,26 +64,23 @@ struct RmsPropRule<const MOMENTUM: bool, const CENTERED: bool> {
 impl<const MOMENTUM: bool, const CENTERED: bool> Rule for RmsPropRule<MOMENTUM, CENTERED> {
     const SLOTS: usize = 1 + MOMENTUM as usize + CENTERED as usize;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
-        // SAFETY: the caller's.
-        unsafe {
-            let (rho, rest, zero) = (V::splat(self.rho), V::splat(self.one_minus_rho), V::splat(0.0));
-            let mean = |old: V, new: V| rho.fma(old, rest.fma(new, zero)).without_tiny();
-            slots[0] = mean(slots[0], g.fma(g, zero));
-            let mut square = slots[0];
-            if CENTERED {
-                let a = &mut slots[Self::SLOTS - 1];
-                *a = mean(*a, g);
-                square = square.sub(a.fma(*a, zero));
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
+        let (rho, rest, zero) = (g.all(self.rho), g.all(self.one_minus_rho), g.all(0.0));
+        let mean = |old: Lanes<V>, new: Lanes<V>| rho.fma(old, rest.fma(new, zero)).without_tiny();
+        slots[0] = mean(slots[0], g.fma(g, zero));
+        let mut square = slots[0];
+        if CENTERED {
+            let a = &mut slots[Self::SLOTS - 1];
+            *a = mean(*a, g);
+            square = square - a.fma(*a, zero);
+        }
+        let step = g.fma(g.all(self.rate), zero) / (square + g.all(self.epsilon)).sqrt();
+        match MOMENTUM {
+            true => {
+                slots[1] = g.all(self.momentum).fma(slots[1], step).without_tiny();
+                w - slots[1]
             }
-            let step = g.fma(V::splat(self.rate), zero).div(square.add(V::splat(self.epsilon)).sqrt());
-            match MOMENTUM {
-                true => {
-                    slots[1] = V::splat(self.momentum).fma(slots[1], step).without_tiny();
-                    w.sub(slots[1])
-                }
-                false => w.sub(step),
-            }
+            false => w - step,
         }
     }
 }

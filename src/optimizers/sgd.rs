@@ -9,7 +9,7 @@
 
 use super::{Entry, Optimizer, Setting, decay, decay_in_range, number, rate, rate_in_range, step_decayed};
 use crate::kernels::rule::{MOST_SLOTS, Rule};
-use crate::kernels::{Isa, Simd};
+use crate::kernels::{Isa, Lanes, Simd};
 use std::sync::Arc;
 
 pub(super) const ENTRY: Entry = ("SGD", &["momentum", "nesterov"], |config| {
@@ -49,9 +49,8 @@ struct SgdRule {
 impl Rule for SgdRule {
     const SLOTS: usize = 0;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, _: &mut [V; MOST_SLOTS]) -> V {
-        // SAFETY: the caller's.
-        unsafe { g.fma(V::splat(self.minus_rate), w) }
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, _: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
+        g.fma(g.all(self.minus_rate), w)
     }
 }
 
@@ -66,16 +65,13 @@ struct MomentumRule {
 impl Rule for MomentumRule {
     const SLOTS: usize = 1;
     #[inline(always)]
-    unsafe fn apply<V: Simd>(&self, g: V, w: V, slots: &mut [V; MOST_SLOTS]) -> V {
+    fn apply<V: Simd>(&self, g: Lanes<V>, w: Lanes<V>, slots: &mut [Lanes<V>; MOST_SLOTS]) -> Lanes<V> {
         let [v, ..] = slots;
-        // SAFETY: the caller's.
-        unsafe {
-            let (rate, momentum, zero) = (V::splat(self.minus_rate), V::splat(self.momentum), V::splat(0.0));
-            *v = momentum.fma(*v, g.fma(rate, zero)).without_tiny();
-            match self.nesterov {
-                true => momentum.fma(*v, g.fma(rate, w)),
-                false => w.add(*v),
-            }
+        let (rate, momentum, zero) = (g.all(self.minus_rate), g.all(self.momentum), g.all(0.0));
+        *v = momentum.fma(*v, g.fma(rate, zero)).without_tiny();
+        match self.nesterov {
+            true => momentum.fma(*v, g.fma(rate, w)),
+            false => w + *v,
         }
     }
 }

@@ -10,6 +10,7 @@ mod avx2;
 mod avx512;
 #[cfg(not(target_feature = "simd128"))]
 mod fma;
+mod lanes;
 #[cfg(not(target_feature = "simd128"))]
 mod portable;
 #[cfg(target_feature = "simd128")]
@@ -19,6 +20,7 @@ mod wasm;
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use lanes::Lanes;
 #[cfg(not(target_feature = "simd128"))]
 pub use portable::Portable;
 #[cfg(target_feature = "relaxed-simd")]
