@@ -5,7 +5,7 @@ use crate::kernels::simd::Simd;
 
 /// `B' d` of six vectors.
 #[inline(always)]
-pub(super) unsafe fn transform_input<V: Simd>(d: [V; 6]) -> [V; 6] {
+unsafe fn transform_input<V: Simd>(d: [V; 6]) -> [V; 6] {
     // SAFETY: the caller runs on V's instruction set.
     unsafe {
         let a = d[2].fma(V::splat(-4.0), d[4]);
@@ -46,7 +46,7 @@ pub(super) unsafe fn transform_weights<V: Simd>(g: [V; 3]) -> [V; 6] {
 
 /// `A' m` of six vectors.
 #[inline(always)]
-pub(super) unsafe fn transform_output<V: Simd>(m: [V; 6]) -> [V; 4] {
+unsafe fn transform_output<V: Simd>(m: [V; 6]) -> [V; 4] {
     // SAFETY: the caller runs on V's instruction set.
     unsafe {
         let (sum, difference) = (m[1].add(m[2]), m[1].sub(m[2]));
